@@ -1,0 +1,29 @@
+/**
+ * A failure that its reader can act on: the message says what failed, why, and what to do next, in one or two
+ * sentences. Details follow it in the log, a line each.
+ */
+export class TaskError extends Error {
+  override readonly name = 'TaskError';
+  readonly details: readonly string[];
+
+  constructor(message: string, options: { details?: readonly string[]; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.details = options.details ?? [];
+  }
+}
+
+/** The step was cancelled by a person, a timeout of the pipeline, or the agent. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError';
+
+  constructor(message = 'The step was cancelled.') {
+    super(message);
+  }
+}
+
+/** The message of whatever was thrown, with the system's code for it (`ENOSPC`, `ECONNRESET`) where there is one. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return code && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
+}

@@ -1,0 +1,209 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Readable } from 'node:stream';
+import { HttpsProxyAgent } from 'https-proxy-agent';
+import fetch, { type Headers, type Response } from 'node-fetch';
+import type { NetworkSettings } from './agent';
+import { sleep, throwIfCancelled } from './cancel';
+import { describeError, TaskError } from './errors';
+import type { Logger } from './log';
+import { isRetryableStatus, type RetryPolicy, retryDelay } from './retry';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+  /** Whether sending it twice does no harm; only then is it retried. Reading requests always may be. */
+  readonly repeatable?: boolean;
+  /** For requests that need more or less patience than the client has by default. */
+  readonly retry?: RetryPolicy;
+  /** Milliseconds without a byte, before the headers or in the body, after which a try is given up. */
+  readonly idleTimeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
+/** No try ended with an answer: the host was not found, refused, hung, or could not be trusted. */
+export class ConnectionError extends TaskError {}
+
+export interface HttpClientOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly network: NetworkSettings;
+  readonly userAgent: string;
+  readonly retry?: RetryPolicy;
+  readonly sleep?: typeof sleep;
+}
+
+const DEFAULT_RETRY: RetryPolicy = { maxTries: 5, forMilliseconds: 60_000 };
+const DEFAULT_IDLE_TIMEOUT = 30_000;
+
+/** Errors of a connection that will not mend by itself within a step. */
+const HOPELESS = /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
+
+/**
+ * Sends HTTP requests the way every task must: through the agent's proxy and with its certificates, with timeouts,
+ * and with retries that the log explains. Redirects are not followed: none of the services here redirects a caller
+ * who is at the right address. Answers of any status are returned; only the lack of one is an error.
+ */
+export class HttpClient {
+  private readonly agents = new Map<string, HttpAgent>();
+
+  constructor(private readonly options: HttpClientOptions) {}
+
+  async send(request: HttpRequest): Promise<HttpAnswer> {
+    const policy = request.retry ?? this.options.retry ?? DEFAULT_RETRY;
+    const signal = request.signal ?? this.options.signal;
+    const repeatable = request.repeatable ?? (request.method === 'GET' || request.method === 'HEAD');
+    const start = Date.now();
+
+    for (let tries = 1; ; tries++) {
+      const outcome = await this.try(request, signal);
+      const lastTry = !repeatable || tries >= policy.maxTries;
+      if (outcome instanceof Error) {
+        if (lastTry || isHopeless(outcome) || Date.now() - start >= policy.forMilliseconds) {
+          throw connectionError(request, outcome, tries);
+        }
+      } else if (
+        !isRetryableStatus(outcome.status) ||
+        lastTry ||
+        Date.now() - start >= policy.forMilliseconds
+      ) {
+        return outcome;
+      }
+
+      const wait = retryDelay(tries, outcome instanceof Error ? null : outcome.headers.get('retry-after'));
+      const reason = outcome instanceof Error ? describeError(outcome) : `HTTP ${outcome.status}`;
+      this.options.log.info(
+        `${request.method} ${withoutQuery(request.url)}: ${reason}. Trying again in ${(wait / 1000).toFixed(1)} s.`,
+      );
+      await (this.options.sleep ?? sleep)(wait, signal);
+    }
+  }
+
+  /** Closes idle connections, so that the process can end. */
+  close(): void {
+    for (const agent of this.agents.values()) agent.destroy();
+  }
+
+  private async try(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer | Error> {
+    throwIfCancelled(signal);
+    const idle = new IdleTimer(request.idleTimeout ?? DEFAULT_IDLE_TIMEOUT, signal);
+    try {
+      const response = await fetch(request.url, {
+        method: request.method,
+        headers: { 'User-Agent': this.options.userAgent, ...request.headers },
+        redirect: 'manual',
+        agent: (url) => this.agentFor(url),
+        signal: idle.signal as never,
+        ...(request.body !== undefined && { body: request.body }),
+      });
+      const body = await readBody(response, idle);
+      const { status, headers } = response;
+      this.options.log.debug(
+        `${request.method} ${withoutQuery(request.url)}: HTTP ${status}, ${body.length} bytes`,
+      );
+      return { status, headers, body };
+    } catch (error) {
+      throwIfCancelled(signal);
+      if (idle.expired) return new Error(`no answer within ${idle.milliseconds / 1000} s`);
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      idle.stop();
+    }
+  }
+
+  private agentFor(url: URL): HttpAgent {
+    const { network } = this.options;
+    const proxy = network.proxyFor(url.href);
+    const key = `${url.protocol} ${proxy ?? ''}`;
+    let agent = this.agents.get(key);
+    if (!agent) {
+      const settings = { keepAlive: true, ...network.tls };
+      if (proxy) agent = new HttpsProxyAgent(proxy, settings) as unknown as HttpAgent;
+      else agent = url.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings);
+      this.agents.set(key, agent);
+    }
+    return agent;
+  }
+}
+
+/**
+ * Aborts when it was not touched for a while, or when the step is cancelled. (`AbortSignal.any` would hold on to every
+ * request for as long as the step lives.)
+ */
+class IdleTimer {
+  private readonly controller = new AbortController();
+  private readonly timer: NodeJS.Timeout;
+  private readonly abort = () => this.controller.abort();
+  expired = false;
+
+  constructor(
+    readonly milliseconds: number,
+    private readonly cancel: AbortSignal,
+  ) {
+    cancel.addEventListener('abort', this.abort);
+    this.timer = setTimeout(() => {
+      this.expired = true;
+      this.abort();
+    }, milliseconds);
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  touch(): void {
+    this.timer.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.cancel.removeEventListener('abort', this.abort);
+  }
+}
+
+async function readBody(response: Response, idle: IdleTimer): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of (response.body ?? []) as Readable) {
+    idle.touch();
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Queries may carry signatures; the log needs only the path. */
+function withoutQuery(url: string): string {
+  return url.replace(/\?.*$/s, '');
+}
+
+function errorCode(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
+}
+
+function isHopeless(error: Error): boolean {
+  return HOPELESS.test(errorCode(error));
+}
+
+function connectionError(request: HttpRequest, error: Error, tries: number): ConnectionError {
+  const { host } = new URL(request.url);
+  const after = tries > 1 ? ` after ${tries} tries` : '';
+  return new ConnectionError(`No connection to ${host}${after}: ${explain(error)}`, { cause: error });
+}
+
+function explain(error: Error): string {
+  const code = errorCode(error);
+  if (code === 'ENOTFOUND')
+    return 'no such host. Check the name for typing errors, and the DNS of this agent.';
+  if (code === 'ECONNREFUSED') return 'the connection was refused. Check the address and port.';
+  if (isHopeless(error)) {
+    return `its certificate is not trusted (${code}). If a proxy or a private authority signs it, give the agent that authority (sslcacert).`;
+  }
+  return `${describeError(error)}. Check that this agent may reach it: proxy, firewall, private network.`;
+}

@@ -1,0 +1,110 @@
+import { TaskError } from './errors';
+import type { Logger } from './log';
+import { plural } from './text';
+
+/** `$(name)` as the agent leaves it when it knows no variable of that name. */
+const UNEXPANDED_VARIABLE = /\$\(([A-Za-z_][\w.\- ]*)\)/;
+
+/**
+ * Reads a task's inputs and gathers every mistake in them, so that all are reported together. Values that are wrong
+ * come back as an empty value of their type; nothing may be done with them before {@link check} has passed.
+ */
+export class InputReader {
+  private readonly mistakes: string[] = [];
+
+  constructor(
+    private readonly read: (name: string) => string | undefined,
+    private readonly log: Logger,
+  ) {}
+
+  /** A text that may be left out. */
+  optional(name: string): string | undefined {
+    const value = this.expanded(name);
+    if (value !== undefined) this.log.debug(`Input ${name}: ${value}`);
+    return value;
+  }
+
+  /** A text that must be given; `why` says when it is needed, where it is not always. */
+  required(name: string, why = ''): string {
+    const value = this.optional(name);
+    if (value === undefined) this.missing(name, why);
+    return value ?? '';
+  }
+
+  /** A secret that must be given. It is masked before anything else sees it, and never logged. */
+  requiredSecret(name: string, why = '', username?: string): string {
+    const value = this.expanded(name);
+    if (value === undefined) this.missing(name, why);
+    else this.log.maskSecret(value, username);
+    return value ?? '';
+  }
+
+  /** One of a fixed list of values. */
+  choice<T extends string>(name: string, choices: readonly T[], otherwise: T): T {
+    const value = this.optional(name);
+    if (value === undefined) return otherwise;
+    const match = choices.find((choice) => choice.toLowerCase() === value.toLowerCase());
+    if (match === undefined) this.reject(name, `is '${value}', but must be one of: ${choices.join(', ')}.`);
+    return match ?? otherwise;
+  }
+
+  /** `true` or `false`, in any case. */
+  boolean(name: string, otherwise: boolean): boolean {
+    return this.choice(name, ['true', 'false'], otherwise ? 'true' : 'false') === 'true';
+  }
+
+  /** A whole number within bounds. */
+  integer(name: string, bounds: { min: number; max: number }, otherwise: number): number {
+    const value = this.optional(name);
+    if (value === undefined) return otherwise;
+    const number = Number(value);
+    if (/^[+-]?\d+$/.test(value) && number >= bounds.min && number <= bounds.max) return number;
+    this.reject(name, `is '${value}', but must be a whole number from ${bounds.min} to ${bounds.max}.`);
+    return otherwise;
+  }
+
+  /** `KEY=VALUE` lines. Blank lines are passed over; a value may hold further equals signs. */
+  keyValueLines(name: string): Record<string, string> {
+    const values: Record<string, string> = {};
+    for (const line of (this.optional(name) ?? '').split(/\r?\n/)) {
+      if (!line.trim()) continue;
+      const equals = line.indexOf('=');
+      const key = line.slice(0, equals).trim();
+      if (equals < 1 || !key) this.reject(name, `has the line '${line.trim()}', which is not KEY=VALUE.`);
+      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
+      else values[key] = line.slice(equals + 1).trim();
+    }
+    return values;
+  }
+
+  /** Records a mistake: `problem` goes on from the input's name, `is …` or `has …`, and says the remedy. */
+  reject(name: string, problem: string): void {
+    this.mistakes.push(`Input '${name}' ${problem}`);
+  }
+
+  /** Throws a TaskError with every mistake that was found. */
+  check(): void {
+    const [first, ...others] = this.mistakes;
+    if (first === undefined) return;
+    if (others.length === 0) throw new TaskError(first);
+    throw new TaskError(
+      `${plural(this.mistakes.length, 'input')} must be put right. ${this.mistakes.join(' ')}`,
+    );
+  }
+
+  private missing(name: string, why: string): void {
+    this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
+  }
+
+  private expanded(name: string): string | undefined {
+    const value = this.read(name);
+    const variable = value && UNEXPANDED_VARIABLE.exec(value)?.[1];
+    if (!variable) return value;
+    this.reject(
+      name,
+      `holds $(${variable}), but this pipeline has no variable '${variable}'. Define it, or link the variable ` +
+        'group that holds it (`variables: - group: …`) and check the spelling.',
+    );
+    return undefined;
+  }
+}

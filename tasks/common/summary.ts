@@ -1,0 +1,64 @@
+import { bound, stripControls } from './foreign-text';
+import { redact } from './secrets';
+
+/** The longest code block in a summary; the page shows summaries whole. */
+const LONGEST_BLOCK = 20_000;
+
+/** A Markdown page about the step, built part by part. All texts may be foreign: they are made safe here. */
+export class Summary {
+  private readonly parts: string[] = [];
+
+  heading(text: string): this {
+    return this.add(`## ${inline(text)}`);
+  }
+
+  paragraph(text: string): this {
+    return this.add(inline(text));
+  }
+
+  /** A table; columns of numbers are named in `right` and aligned there. */
+  table(
+    header: readonly string[],
+    rows: readonly (readonly string[])[],
+    right: readonly string[] = [],
+  ): this {
+    const line = (cells: readonly string[]) => `| ${cells.map(inline).join(' | ')} |`;
+    const ruler = `|${header.map((name) => (right.includes(name) ? ' ---: |' : ' --- |')).join('')}`;
+    return this.add([line(header), ruler, ...rows.map(line)].join('\n'));
+  }
+
+  /** Names and values, as a table without headings. */
+  facts(rows: readonly (readonly [name: string, value: string])[]): this {
+    return this.table(
+      ['', ''],
+      rows.map(([name, value]) => [name, value]),
+    );
+  }
+
+  code(text: string, language = ''): this {
+    const clean = bound(stripControls(text), LONGEST_BLOCK);
+    const longestRun = Math.max(2, ...[...clean.matchAll(/`+/g)].map(([run]) => run.length));
+    const fence = '`'.repeat(longestRun + 1);
+    return this.add(`${fence}${language}\n${clean}\n${fence}`);
+  }
+
+  link(label: string, url: string): this {
+    return this.add(`[${inline(label)}](${new URL(url).href.replaceAll('(', '%28').replaceAll(')', '%29')})`);
+  }
+
+  toString(): string {
+    return redact(`${this.parts.join('\n\n')}\n`);
+  }
+
+  private add(part: string): this {
+    this.parts.push(part);
+    return this;
+  }
+}
+
+/** Text for one line of Markdown: what Markdown or HTML would act on is shown as it is. */
+function inline(text: string): string {
+  return stripControls(text)
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/[\\`*_[\]<>|#~]/g, '\\$&');
+}

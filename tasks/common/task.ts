@@ -1,0 +1,127 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readInput, readNetworkSettings, readVariable } from './agent';
+import { CancelledError, TaskError } from './errors';
+import { HttpClient } from './http';
+import { InputReader } from './inputs';
+import { type AgentLog, createLogger, type Logger } from './log';
+import { redact } from './secrets';
+import type { Summary } from './summary';
+
+/** How a task ended well; a task that fails throws. */
+export interface Outcome {
+  readonly result: 'Succeeded' | 'SucceededWithIssues';
+  readonly message: string;
+}
+
+/** What the run wrapper hands to a task's story. */
+export interface TaskContext {
+  readonly log: Logger;
+  /** Aborted when the step is cancelled. The task then has {@link CANCEL_LIMIT} milliseconds to clean up. */
+  readonly signal: AbortSignal;
+  readonly inputs: InputReader;
+  readonly http: HttpClient;
+  /** A folder of this step's own for passing files, private to this user. The agent empties it after the job. */
+  readonly tempFolder: string;
+  variable(name: string): string | undefined;
+  setOutput(name: string, value: string | number | boolean): void;
+  /** Shows a page on the run's Extensions tab; its title is the name of the file that is uploaded. */
+  uploadSummary(title: string, summary: Summary): void;
+}
+
+/** Milliseconds from the first SIGINT or SIGTERM to the end. The agent waits 7.5 s before it sends the next signal. */
+const CANCEL_LIMIT = 4_500;
+
+/**
+ * Runs a task from the agent's environment to its result, and ends the process. Whatever happens, the exit code is 0
+ * and the result goes out as a logging command: the agent takes any other exit code for a fault of its own machine.
+ */
+export async function runTask(story: (task: TaskContext) => Promise<Outcome>): Promise<void> {
+  const log = createLogger((line) => process.stdout.write(`${line}\n`));
+  const cancel = new AbortController();
+  listenForCancel(cancel, log);
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error) => finish(() => reportFailure(log, error)));
+  }
+
+  try {
+    const outcome = await story(createContext(log, cancel.signal));
+    finish(() => {
+      if (outcome.result === 'SucceededWithIssues') log.warning(outcome.message);
+      else log.info(outcome.message);
+      log.command('task.complete', { result: outcome.result }, redact(outcome.message));
+    });
+  } catch (error) {
+    finish(() => {
+      if (cancel.signal.aborted) reportCancel(log, error);
+      else reportFailure(log, error);
+    });
+  }
+}
+
+function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
+  const { name, version } = JSON.parse(readFileSync(join(__dirname, 'task.json'), 'utf8'));
+  const userAgent = `ModelPipelineTasks/${version.Major}.${version.Minor}.${version.Patch} (${name})`;
+  const tempFolder = mkdtempSync(join(readVariable('Agent.TempDirectory') ?? tmpdir(), `${name}-`));
+  return {
+    log,
+    signal,
+    inputs: new InputReader(readInput, log),
+    http: new HttpClient({ log, signal, network: readNetworkSettings(), userAgent }),
+    tempFolder,
+    variable: readVariable,
+    setOutput(output, value) {
+      log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
+    },
+    uploadSummary(title, summary) {
+      const file = join(tempFolder, `${title.replace(/[^\w .-]+/g, '-')}.md`);
+      writeFileSync(file, summary.toString());
+      log.command('task.uploadsummary', {}, file);
+    },
+  };
+}
+
+function listenForCancel(cancel: AbortController, log: AgentLog): void {
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (cancel.signal.aborted) return;
+      log.info('Cancelling.');
+      cancel.abort();
+      setTimeout(
+        () => finish(() => reportCancel(log, new Error('Cleaning up took too long.'))),
+        CANCEL_LIMIT,
+      ).unref();
+    });
+  }
+}
+
+function reportCancel(log: AgentLog, reason: unknown): void {
+  if (!(reason instanceof CancelledError)) reportError(log, reason);
+  log.command('task.complete', { result: 'Canceled' }, 'The step was cancelled.');
+}
+
+function reportFailure(log: AgentLog, error: unknown): void {
+  log.command('task.complete', { result: 'Failed' }, redact(reportError(log, error)));
+}
+
+function reportError(log: AgentLog, error: unknown): string {
+  const known = error instanceof TaskError || error instanceof CancelledError;
+  const message = known
+    ? error.message
+    : `The task met an error that it does not know: ${error instanceof Error ? error.message : String(error)}`;
+  if (error instanceof TaskError) for (const detail of error.details) log.info(detail);
+  if (error instanceof Error) log.debug(error.stack ?? '');
+  log.error(message);
+  return message;
+}
+
+let finished = false;
+
+/** Lets only the first ending count, and leaves once it is written: pipes are not flushed at exit on every platform. */
+function finish(report: () => void): void {
+  if (finished) return;
+  finished = true;
+  report();
+  process.stdout.write('', () => process.exit(0));
+}
