@@ -10,7 +10,7 @@ const UNEXPANDED_VARIABLE = /\$\(([A-Za-z_][\w.\- ]*)\)/;
  * come back as an empty value of their type; nothing may be done with them before {@link check} has passed.
  */
 export class InputReader {
-  private readonly mistakes: string[] = [];
+  private readonly mistakes: { input: string; text: string }[] = [];
 
   constructor(
     private readonly read: (name: string) => string | undefined,
@@ -79,20 +79,19 @@ export class InputReader {
 
   /** Records a mistake: `problem` goes on from the input's name, `is …` or `has …`, and says the remedy. */
   reject(name: string, problem: string): void {
-    this.mistakes.push(`Input '${name}' ${problem}`);
+    this.mistakes.push({ input: name, text: `Input '${name}' ${problem}` });
   }
 
   /** Throws a TaskError with every mistake that was found. */
   check(): void {
-    const [first, ...others] = this.mistakes;
-    if (first === undefined) return;
-    if (others.length === 0) throw new TaskError(first);
-    throw new TaskError(
-      `${plural(this.mistakes.length, 'input')} must be put right. ${this.mistakes.join(' ')}`,
-    );
+    if (this.mistakes.length === 0) return;
+    const all = this.mistakes.map(({ text }) => text).join(' ');
+    const count = new Set(this.mistakes.map(({ input }) => input)).size;
+    throw new TaskError(count === 1 ? all : `${plural(count, 'input')} must be put right. ${all}`);
   }
 
   private missing(name: string, why: string): void {
+    if (this.mistakes.some(({ input }) => input === name)) return;
     this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
   }
 

@@ -1,0 +1,60 @@
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { thirdPartyNotices } from './notices';
+import { buildFolder, root, taskNames } from './paths';
+
+/** What an agent may have to download for a task, in bytes of its bundle. */
+const BUDGETS = { DatabricksRunJob: 350_000, ModelRegistryDownload: 1_000_000, AcrBuildPush: 400_000 };
+
+/**
+ * Bundles every task into one file and lays out the extension as it will be packed.
+ *
+ * @throws when a bundle is over its budget
+ */
+export async function buildExtension(): Promise<void> {
+  rmSync(buildFolder, { recursive: true, force: true });
+  mkdirSync(buildFolder);
+  for (const part of ['vss-extension.json', 'overview.md', 'LICENSE', 'images']) {
+    cpSync(join(root, part), join(buildFolder, part), {
+      recursive: true,
+      // The drawings that the icons were made from stay at home.
+      filter: (file) => !file.endsWith('.svg'),
+    });
+  }
+  for (const task of taskNames) await buildTask(task);
+}
+
+async function buildTask(task: (typeof taskNames)[number]): Promise<void> {
+  const source = join(root, 'tasks', task);
+  const target = join(buildFolder, 'tasks', task);
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [join(source, 'index.ts')],
+    outfile: join(target, 'index.js'),
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    format: 'cjs',
+    // The oldest Node that may run it: agents run the Node24 handler on Node 20 unless told otherwise.
+    target: 'node20',
+    legalComments: 'none',
+    metafile: true,
+    // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle leaves undefined
+    // (azure-sdk-for-js issue 39057).
+    define: { 'import.meta.url': 'importMetaUrl' },
+    banner: { js: "const importMetaUrl=require('url').pathToFileURL(__filename).href;" },
+  });
+  for (const part of ['task.json', 'icon.png']) cpSync(join(source, part), join(target, part));
+  writeFileSync(join(target, 'ThirdPartyNotices.txt'), thirdPartyNotices(Object.keys(metafile.inputs)));
+
+  const [output] = Object.values(metafile.outputs);
+  const bytes = output!.bytes;
+  console.log(`${task}: ${Math.round(bytes / 1000)} KB of ${BUDGETS[task] / 1000} KB`);
+  if (bytes > BUDGETS[task]) {
+    throw new Error(`${task} is over its budget. See what it bundles with: npx esbuild --bundle --analyze`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildExtension();

@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './paths';
+
+/**
+ * The licences of all packages that went into a bundle, to travel with it.
+ *
+ * @param bundledFiles paths of the bundled files, relative to the repository
+ * @throws when a package comes without a licence text
+ */
+export function thirdPartyNotices(bundledFiles: readonly string[]): string {
+  const folders = new Set(bundledFiles.map(packageFolder).filter((folder) => folder !== undefined));
+  const notices = [...folders].sort().map((folder) => {
+    const { name, version } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    return `${name} ${version}\n\n${licenceText(join(root, folder))}`;
+  });
+  return `This task contains the following packages.\n\n${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+}
+
+/** The package that a file belongs to, also where packages lie within packages. */
+function packageFolder(file: string): string | undefined {
+  return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0];
+}
+
+function licenceText(folder: string): string {
+  const file = readdirSync(folder).find((name) => /^(licen[cs]e|copying)/i.test(name));
+  if (!file) throw new Error(`${folder} has no licence file, so it can't be shipped.`);
+  return readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim();
+}

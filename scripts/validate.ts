@@ -1,0 +1,106 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { buildFolder, taskNames } from './paths';
+
+interface TaskInput {
+  name: string;
+  type: string;
+  label?: string;
+  helpMarkDown?: string;
+  groupName?: string;
+  defaultValue?: string;
+  visibleRule?: string;
+  options?: Record<string, string>;
+}
+
+interface TaskManifest {
+  name: string;
+  groups: { name: string }[];
+  inputs: TaskInput[];
+  outputVariables: { name: string; description: string }[];
+  execution: Record<string, { target: string }>;
+  restrictions: { settableVariables: { allowed: string[] } };
+}
+
+/** tfx's own check of a task.json. It throws; `tfx extension create` only warns of the same, and exits with 0. */
+const { validate: validateWithTfx } = createRequire(import.meta.url)(
+  'tfx-cli/_build/lib/jsonvalidate.js',
+) as {
+  validate(file: string): TaskManifest;
+};
+
+/**
+ * Checks the laid-out extension for what the Marketplace, an agent or the visual designer would refuse, and for what
+ * would leave a person in the designer without help.
+ *
+ * @returns one line a fault; none when all is well
+ */
+export function validateExtension(): string[] {
+  return [
+    ...taskNames.flatMap((task) => validateTask(task).map((fault) => `${task}: ${fault}`)),
+    ...validateIcon(join(buildFolder, 'images', 'extension-icon.png'), 128),
+  ];
+}
+
+function validateTask(name: string): string[] {
+  const folder = join(buildFolder, 'tasks', name);
+  let task: TaskManifest;
+  try {
+    task = validateWithTfx(join(folder, 'task.json'));
+  } catch (error) {
+    return [(error as Error).message];
+  }
+  return [
+    ...task.inputs.flatMap((input) =>
+      validateInput(input, task).map((fault) => `input ${input.name}: ${fault}`),
+    ),
+    ...validateOutputs(task),
+    ...validateIcon(join(folder, 'icon.png'), 32),
+    ...Object.values(task.execution)
+      .filter(({ target }) => !existsSync(join(folder, target)))
+      .map(({ target }) => `${target} is missing`),
+  ];
+}
+
+function validateInput(input: TaskInput, task: TaskManifest): string[] {
+  const faults: string[] = [];
+  if (!input.label) faults.push('has no label');
+  if (!input.helpMarkDown) faults.push('has no help');
+  if (!task.groups.some(({ name }) => name === input.groupName))
+    faults.push(`has no group '${input.groupName}'`);
+  if (input.options && input.defaultValue && !(input.defaultValue in input.options)) {
+    faults.push('has a default that is not one of its options');
+  }
+  for (const operand of visibleRuleOperands(input.visibleRule)) {
+    const other = task.inputs.find(({ name }) => name === operand);
+    if (!other) faults.push(`is shown by the rule of an input '${operand}' that is not there`);
+    // Azure DevOps Server refuses the task otherwise (azure-pipelines-task-lib issue 1109).
+    else if (other.groupName !== input.groupName)
+      faults.push(`must be in the group of '${operand}', whose rule shows it`);
+  }
+  return faults;
+}
+
+function visibleRuleOperands(rule: string | undefined): string[] {
+  if (!rule) return [];
+  return rule.split(/\s+(?:&&|\|\|)\s+/).map((condition) => condition.split(/\s+/)[0]!);
+}
+
+function validateOutputs(task: TaskManifest): string[] {
+  const described = task.outputVariables.filter(({ description }) => description).map(({ name }) => name);
+  const allowed = task.restrictions.settableVariables.allowed;
+  return [
+    ...described.filter((name) => !allowed.includes(name)).map((name) => `output ${name} may not be set`),
+    ...allowed.filter((name) => !described.includes(name)).map((name) => `output ${name} is not described`),
+  ];
+}
+
+function validateIcon(file: string, side: number): string[] {
+  if (!existsSync(file)) return [`${file} is missing`];
+  const png = readFileSync(file);
+  const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
+  return width === side && height === side
+    ? []
+    : [`${file} is ${width}×${height}, but must be ${side}×${side}`];
+}

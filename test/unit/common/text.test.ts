@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { retryDelay } from '../../../tasks/common/retry';
+import { Summary } from '../../../tasks/common/summary';
+import { formatBytes, formatDuration, nearest, plural } from '../../../tasks/common/text';
+
+describe('texts for people', () => {
+  for (const [bytes, text] of [
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.0 KB'],
+    [52_440_000, '52.4 MB'],
+    [300_000_000, '300 MB'],
+    [999_950, '1.0 MB'],
+    [1_073_741_824, '1.1 GB'],
+  ] as const) {
+    it(`show ${bytes} bytes as ${text}`, () => assert.equal(formatBytes(bytes), text));
+  }
+
+  for (const [milliseconds, text] of [
+    [0, '0.0 s'],
+    [412, '0.4 s'],
+    [9_960, '10 s'],
+    [61_000, '1 min 1 s'],
+    [7_800_000, '2 h 10 min'],
+  ] as const) {
+    it(`show ${milliseconds} ms as ${text}`, () => assert.equal(formatDuration(milliseconds), text));
+  }
+
+  it('count', () => {
+    assert.equal(plural(1, 'file'), '1 file');
+    assert.equal(plural(12_000, 'file'), '12,000 files');
+  });
+
+  it('name what was probably meant first', () => {
+    assert.deepEqual(nearest('train-titanik', ['evaluate', 'train-titanic', 'Train-Titanik-2'], 2), [
+      'train-titanic',
+      'Train-Titanik-2',
+    ]);
+  });
+});
+
+describe('the wait before a new try', () => {
+  const now = Date.parse('2026-11-23T10:00:00Z');
+
+  it('doubles, with jitter, up to half a minute', () => {
+    assert.equal(retryDelay(1, null, now, 0), 250);
+    assert.equal(retryDelay(1, null, now, 1), 500);
+    assert.equal(retryDelay(4, null, now, 1), 4000);
+    assert.equal(retryDelay(40, null, now, 1), 30_000);
+  });
+
+  it('is what the server asks for, in seconds or as a date, within reason', () => {
+    assert.equal(retryDelay(1, '3', now), 3000);
+    assert.equal(retryDelay(1, 'Mon, 23 Nov 2026 10:00:10 GMT', now), 10_000);
+    assert.equal(retryDelay(1, 'Mon, 23 Nov 2026 09:00:00 GMT', now), 0);
+    assert.equal(retryDelay(1, '86400', now), 120_000);
+    assert.equal(retryDelay(1, 'soon', now, 1), 500);
+  });
+});
+
+describe('a summary', () => {
+  it('shows foreign text as it is, whatever Markdown or HTML is in it', () => {
+    const text = new Summary().table(['file'], [['a|b <img src=x> [c](http://d) `e`\nf']]).toString();
+    assert.equal(text, '| file |\n| --- |\n| a\\|b \\<img src=x\\> \\[c\\](http://d) \\`e\\` f |\n');
+  });
+
+  it('fences code that has fences in it', () => {
+    assert.equal(new Summary().code('```\n##vso[x]').toString(), '````\n```\n##vso[x]\n````\n');
+  });
+
+  it('keeps the brackets of a link from ending it', () => {
+    assert.equal(
+      new Summary().link('run', 'https://host/a(1)?o=1').toString(),
+      '[run](https://host/a%281%29?o=1)\n',
+    );
+  });
+});
