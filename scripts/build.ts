@@ -44,9 +44,13 @@ async function buildTask(task: (typeof taskNames)[number]): Promise<void> {
     // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle leaves undefined
     // (azure-sdk-for-js issue 39057).
     define: { 'import.meta.url': 'importMetaUrl' },
+    // fetch-blob brings web streams for Node versions that had none; 59 KB that no agent needs.
+    alias: { 'web-streams-polyfill/dist/ponyfill.es2018.js': 'node:stream/web' },
     banner: { js: "const importMetaUrl=require('url').pathToFileURL(__filename).href;" },
   });
   for (const part of ['task.json', 'icon.png']) cpSync(join(source, part), join(target, part));
+  // Node reads the nearest package.json above a file: one in a folder above the agent's must not make it a module.
+  writeFileSync(join(target, 'package.json'), '{ "type": "commonjs" }\n');
   writeFileSync(join(target, 'ThirdPartyNotices.txt'), thirdPartyNotices(Object.keys(metafile.inputs)));
 
   const [output] = Object.values(metafile.outputs);

@@ -22,8 +22,16 @@ function packageFolder(file: string): string | undefined {
   return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0];
 }
 
+/** A package's licence file; a few have the text in a section of their README instead. */
 function licenceText(folder: string): string {
-  const file = readdirSync(folder).find((name) => /^(licen[cs]e|copying)/i.test(name));
-  if (!file) throw new Error(`${folder} has no licence file, so it can't be shipped.`);
-  return readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim();
+  const names = readdirSync(folder);
+  const file = names.find((name) => /^(licen[cs]e|copying)/i.test(name));
+  if (file) return readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim();
+  const readme = readFileSync(
+    join(folder, names.find((name) => /^readme/i.test(name)) ?? 'README.md'),
+    'utf8',
+  );
+  const section = /^#*\s*licen[cs]e\s*\n(?:-+\n)?(.*)/ims.exec(readme)?.[1];
+  if (!section) throw new Error(`${folder} has no licence text, so it can't be shipped.`);
+  return section.replaceAll('\r\n', '\n').trim();
 }

@@ -19,6 +19,12 @@ export function readVariable(name: string): string | undefined {
   return tl.getVariable(name) || undefined;
 }
 
+/** The pipeline's secret variables, by name: what no task may publish, also where it is not the task's own secret. */
+export function readSecretVariables(): ReadonlyMap<string, string> {
+  const secrets = tl.getVariables().filter((variable) => variable.secret && variable.value);
+  return new Map(secrets.map(({ name, value }) => [name, value]));
+}
+
 /** How connections leave this agent: its proxy for a URL, its certificate authorities and its client certificate. */
 export interface NetworkSettings {
   proxyFor(url: string): string | undefined;

@@ -1,10 +1,9 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent as HttpAgent } from 'node:http';
 import type { Readable } from 'node:stream';
-import { HttpsProxyAgent } from 'https-proxy-agent';
 import fetch, { type Headers, type Response } from 'node-fetch';
 import type { NetworkSettings } from './agent';
-import { sleep, throwIfCancelled } from './cancel';
+import { IdleTimer, sleep, throwIfCancelled } from './cancel';
+import { createAgent, explainConnectionError, isHopeless } from './connection';
 import { describeError, TaskError } from './errors';
 import type { Logger } from './log';
 import { isRetryableStatus, type RetryPolicy, retryDelay } from './retry';
@@ -43,9 +42,6 @@ export interface HttpClientOptions {
 
 const DEFAULT_RETRY: RetryPolicy = { maxTries: 5, forMilliseconds: 60_000 };
 const DEFAULT_IDLE_TIMEOUT = 30_000;
-
-/** Errors of a connection that will not mend by itself within a step. */
-const HOPELESS = /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 
 /**
  * Sends HTTP requests the way every task must: through the agent's proxy and with its certificates, with timeouts,
@@ -120,52 +116,13 @@ export class HttpClient {
   }
 
   private agentFor(url: URL): HttpAgent {
-    const { network } = this.options;
-    const proxy = network.proxyFor(url.href);
-    const key = `${url.protocol} ${proxy ?? ''}`;
+    const key = `${url.protocol} ${this.options.network.proxyFor(url.href) ?? ''}`;
     let agent = this.agents.get(key);
     if (!agent) {
-      const settings = { keepAlive: true, ...network.tls };
-      if (proxy) agent = new HttpsProxyAgent(proxy, settings) as unknown as HttpAgent;
-      else agent = url.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings);
+      agent = createAgent(url, this.options.network);
       this.agents.set(key, agent);
     }
     return agent;
-  }
-}
-
-/**
- * Aborts when it was not touched for a while, or when the step is cancelled. (`AbortSignal.any` would hold on to every
- * request for as long as the step lives.)
- */
-class IdleTimer {
-  private readonly controller = new AbortController();
-  private readonly timer: NodeJS.Timeout;
-  private readonly abort = () => this.controller.abort();
-  expired = false;
-
-  constructor(
-    readonly milliseconds: number,
-    private readonly cancel: AbortSignal,
-  ) {
-    cancel.addEventListener('abort', this.abort);
-    this.timer = setTimeout(() => {
-      this.expired = true;
-      this.abort();
-    }, milliseconds);
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  touch(): void {
-    this.timer.refresh();
-  }
-
-  stop(): void {
-    clearTimeout(this.timer);
-    this.cancel.removeEventListener('abort', this.abort);
   }
 }
 
@@ -183,27 +140,10 @@ function withoutQuery(url: string): string {
   return url.replace(/\?.*$/s, '');
 }
 
-function errorCode(error: Error): string {
-  return (error as NodeJS.ErrnoException).code ?? '';
-}
-
-function isHopeless(error: Error): boolean {
-  return HOPELESS.test(errorCode(error));
-}
-
 function connectionError(request: HttpRequest, error: Error, tries: number): ConnectionError {
   const { host } = new URL(request.url);
   const after = tries > 1 ? ` after ${tries} tries` : '';
-  return new ConnectionError(`No connection to ${host}${after}: ${explain(error)}`, { cause: error });
-}
-
-function explain(error: Error): string {
-  const code = errorCode(error);
-  if (code === 'ENOTFOUND')
-    return 'no such host. Check the name for typing errors, and the DNS of this agent.';
-  if (code === 'ECONNREFUSED') return 'the connection was refused. Check the address and port.';
-  if (isHopeless(error)) {
-    return `its certificate is not trusted (${code}). If a proxy or a private authority signs it, give the agent that authority (sslcacert).`;
-  }
-  return `${describeError(error)}. Check that this agent may reach it: proxy, firewall, private network.`;
+  return new ConnectionError(`No connection to ${host}${after}: ${explainConnectionError(error)}`, {
+    cause: error,
+  });
 }

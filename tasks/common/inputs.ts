@@ -31,11 +31,17 @@ export class InputReader {
     return value ?? '';
   }
 
-  /** A secret that must be given. It is masked before anything else sees it, and never logged. */
-  requiredSecret(name: string, why = '', username?: string): string {
+  /** A secret that may be left out. It is masked before anything else sees it, and never logged. */
+  optionalSecret(name: string, username?: string): string | undefined {
     const value = this.expanded(name);
+    if (value !== undefined) this.log.maskSecret(value, username);
+    return value;
+  }
+
+  /** A secret that must be given. */
+  requiredSecret(name: string, why = '', username?: string): string {
+    const value = this.optionalSecret(name, username);
     if (value === undefined) this.missing(name, why);
-    else this.log.maskSecret(value, username);
     return value ?? '';
   }
 

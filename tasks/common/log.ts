@@ -12,6 +12,9 @@ export interface Logger {
   debug(text: string): void;
   /** Prints what `body` logs as a group that can be folded. Groups do not nest. */
   group<T>(title: string, body: () => Promise<T>): Promise<T>;
+  /** Begins a group whose end only later output will show. Whoever starts it calls `endGroup`, whatever happens. */
+  startGroup(title: string): void;
+  endGroup(): void;
   /** Percentage of the step's long work, 0 to 100, and what is being done. */
   progress(percent: number, operation: string): void;
   /** Has the agent mask a secret, in every form it may take, before its first use. */
@@ -34,6 +37,8 @@ export function createLogger(writeLine: (line: string) => void): AgentLog {
   const print = (text: string) => {
     for (const line of clean(text).split('\n')) writeLine(bound(line, LONGEST_LINE));
   };
+  const startGroup = (title: string) => writeLine(`##[group]${clean(title).replaceAll('\n', ' ')}`);
+  const endGroup = () => writeLine('##[endgroup]');
 
   return {
     info: print,
@@ -41,13 +46,15 @@ export function createLogger(writeLine: (line: string) => void): AgentLog {
     error: (text) => command('task.logissue', { type: 'error' }, bound(clean(text), LONGEST_LINE)),
     debug: (text) => command('task.debug', {}, bound(clean(text), LONGEST_LINE)),
     async group(title, body) {
-      writeLine(`##[group]${clean(title).replaceAll('\n', ' ')}`);
+      startGroup(title);
       try {
         return await body();
       } finally {
-        writeLine('##[endgroup]');
+        endGroup();
       }
     },
+    startGroup,
+    endGroup,
     progress: (percent, operation) =>
       command('task.setprogress', { value: String(Math.floor(percent)) }, clean(operation)),
     maskSecret(secret, username) {

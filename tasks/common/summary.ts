@@ -56,9 +56,9 @@ export class Summary {
   }
 }
 
-/** Text for one line of Markdown: what Markdown or HTML would act on is shown as it is. */
+/** Text for one line of Markdown: what Markdown or HTML would act on is shown as it is, and secrets not at all. */
 function inline(text: string): string {
-  return stripControls(text)
+  return redact(stripControls(text))
     .replace(/\s*\n\s*/g, ' ')
     .replace(/[\\`*_[\]<>|#~]/g, '\\$&');
 }

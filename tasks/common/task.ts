@@ -1,12 +1,18 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readInput, readNetworkSettings, readVariable } from './agent';
+import {
+  type NetworkSettings,
+  readInput,
+  readNetworkSettings,
+  readSecretVariables,
+  readVariable,
+} from './agent';
 import { CancelledError, TaskError } from './errors';
 import { HttpClient } from './http';
 import { InputReader } from './inputs';
 import { type AgentLog, createLogger, type Logger } from './log';
-import { redact } from './secrets';
+import { redact, rememberSecret } from './secrets';
 import type { Summary } from './summary';
 
 /** How a task ended well; a task that fails throws. */
@@ -22,9 +28,13 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   readonly inputs: InputReader;
   readonly http: HttpClient;
+  /** How connections leave this agent, for clients of services that do not go through {@link http}. */
+  readonly network: NetworkSettings;
   /** A folder of this step's own for passing files, private to this user. The agent empties it after the job. */
   readonly tempFolder: string;
   variable(name: string): string | undefined;
+  /** The pipeline's secret variables, by name. */
+  secretVariables(): ReadonlyMap<string, string>;
   setOutput(name: string, value: string | number | boolean): void;
   /** Shows a page on the run's Extensions tab; its title is the name of the file that is uploaded. */
   uploadSummary(title: string, summary: Summary): void;
@@ -63,14 +73,18 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
 function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   const { name, version } = JSON.parse(readFileSync(join(__dirname, 'task.json'), 'utf8'));
   const userAgent = `ModelPipelineTasks/${version.Major}.${version.Minor}.${version.Patch} (${name})`;
+  const network = readNetworkSettings();
+  for (const secret of readSecretVariables().values()) rememberSecret(secret);
   const tempFolder = mkdtempSync(join(readVariable('Agent.TempDirectory') ?? tmpdir(), `${name}-`));
   return {
     log,
     signal,
     inputs: new InputReader(readInput, log),
-    http: new HttpClient({ log, signal, network: readNetworkSettings(), userAgent }),
+    http: new HttpClient({ log, signal, network, userAgent }),
+    network,
     tempFolder,
     variable: readVariable,
+    secretVariables: readSecretVariables,
     setOutput(output, value) {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
     },

@@ -1,0 +1,205 @@
+import { evaluate } from './expression';
+import {
+  ExpressionError,
+  isList,
+  isMap,
+  isNumberText,
+  toBoolean,
+  toText,
+  type Value,
+  type ValueMap,
+} from './values';
+import { PipelineError, type Position, type YamlNode, type YamlScalar } from './yaml';
+
+/**
+ * `${{ }}` over YAML, as the server expands it before a run. Mappings and lists are opened one level at a
+ * time, each part together with the names it may use, because a loop's variable or a job's own variables
+ * are known to some parts of a file only.
+ */
+export interface Scope {
+  /** The file that relative template paths start from. */
+  file: string;
+  /** How many templates deep this is. */
+  depth: number;
+  /** `parameters`, `variables` and the variables of `each`. */
+  values: ValueMap;
+}
+export interface ScopedNode {
+  node: YamlNode;
+  scope: Scope;
+}
+export interface ScopedEntry {
+  key: YamlScalar;
+  value: YamlNode;
+  scope: Scope;
+}
+
+type Directive = { word: 'if' | 'elseif' | 'else' | 'each' | 'insert'; rest: string };
+
+/** Entries of a mapping with `if`, `each` and `insert` resolved and keys expanded; values are left alone. */
+export function entriesOf(node: YamlNode, scope: Scope): ScopedEntry[] {
+  const mapping = node.kind === 'scalar' ? resolve(node, scope) : node;
+  if (mapping.kind !== 'mapping') throw new PipelineError('Here a mapping (name: value) is needed.', node.at);
+  const chain = new IfChain();
+  return mapping.entries.flatMap(({ key, value }): ScopedEntry[] => {
+    const directive = directiveOf(key);
+    if (!directive) {
+      chain.end();
+      return [{ key: { ...key, text: expandText(key, scope) }, value, scope }];
+    }
+    return branches(directive, key, scope, chain).flatMap((inner) => entriesOf(value, inner));
+  });
+}
+
+/** Items of a list with `if` and `each` resolved and inserted lists spliced in; items are left alone. */
+export function itemsOf(node: YamlNode, scope: Scope): ScopedNode[] {
+  const sequence = node.kind === 'scalar' ? resolve(node, scope) : node;
+  if (sequence.kind !== 'sequence') throw new PipelineError('Here a list is needed.', node.at);
+  const chain = new IfChain();
+  return sequence.items.flatMap((item): ScopedNode[] => {
+    const only = item.kind === 'mapping' && item.entries.length === 1 ? item.entries[0] : undefined;
+    // With a mapping below it, the directive belongs to an item that is itself a mapping.
+    const directive = only && only.value.kind !== 'mapping' ? directiveOf(only.key) : undefined;
+    if (only && directive) {
+      return branches(directive, only.key, scope, chain).flatMap((inner) => itemsOf(only.value, inner));
+    }
+    chain.end();
+    const resolved = item.kind === 'scalar' ? resolve(item, scope) : item;
+    return resolved.kind === 'sequence' && item.kind === 'scalar'
+      ? resolved.items.map((spliced) => ({ node: spliced, scope }))
+      : [{ node: resolved, scope }];
+  });
+}
+
+/** The whole of a node, expanded. */
+export function expand(node: YamlNode, scope: Scope): YamlNode {
+  if (node.kind === 'mapping') {
+    const entries = entriesOf(node, scope).map((entry) => ({
+      key: entry.key,
+      value: expand(entry.value, entry.scope),
+    }));
+    return { ...node, entries };
+  }
+  if (node.kind === 'sequence') {
+    return { ...node, items: itemsOf(node, scope).map((item) => expand(item.node, item.scope)) };
+  }
+  return resolve(node, scope);
+}
+
+/** The value that a YAML node stands for in expressions. `asText` keeps `true` and `5` as they are written. */
+export function toValue(node: YamlNode, asText = false): Value {
+  if (node.kind === 'sequence') return node.items.map((item) => toValue(item, asText));
+  if (node.kind === 'mapping') {
+    return Object.fromEntries(node.entries.map((entry) => [entry.key.text, toValue(entry.value, asText)]));
+  }
+  if (asText || !node.plain) return node.text;
+  if (/^(true|false)$/i.test(node.text)) return node.text.toLowerCase() === 'true';
+  return isNumberText(node.text) ? Number(node.text) : node.text;
+}
+
+/** A value as YAML, at the place of the expression that gave it. */
+export function toNode(value: Value, at: Position): YamlNode {
+  if (isList(value)) return { kind: 'sequence', items: value.map((item) => toNode(item, at)), at };
+  if (isMap(value)) {
+    const entries = Object.entries(value).map(([name, item]) => ({
+      key: { kind: 'scalar', text: name, plain: false, literal: true, at } as const,
+      value: toNode(item, at),
+    }));
+    return { kind: 'mapping', entries, at };
+  }
+  return { kind: 'scalar', text: toText(value), plain: typeof value !== 'string', literal: true, at };
+}
+
+/** The names a parameter or loop variable adds to those of an outer scope. */
+export function withValues(scope: Scope, values: ValueMap): Scope {
+  return { ...scope, values: { ...scope.values, ...values } };
+}
+
+/** A scalar that is one whole expression may give a list or an object; any other gives text. */
+function resolve(node: YamlScalar, scope: Scope): YamlNode {
+  if (node.literal || !node.text.includes('${{')) return node;
+  const parts = partsOf(node);
+  const [only] = parts;
+  if (parts.length === 1 && only?.expression) return toNode(evaluateAt(only.text, scope, node.at), node.at);
+  return { ...node, text: expandText(node, scope), plain: false, literal: true };
+}
+
+function expandText(node: YamlScalar, scope: Scope): string {
+  if (node.literal || !node.text.includes('${{')) return node.text;
+  return partsOf(node)
+    .map((part) =>
+      part.expression ? guard(() => toText(evaluateAt(part.text, scope, node.at)), node.at) : part.text,
+    )
+    .join('');
+}
+
+/** Splits text into what is outside and what is inside of `${{ }}`; quotes may hide a `}}`. */
+function partsOf(node: YamlScalar): { expression: boolean; text: string }[] {
+  const parts: { expression: boolean; text: string }[] = [];
+  const pattern = /\$\{\{((?:'(?:[^']|'')*'|(?!\}\})[^'])*)\}\}/g;
+  let end = 0;
+  for (const match of node.text.matchAll(pattern)) {
+    if (match.index > end) parts.push({ expression: false, text: node.text.slice(end, match.index) });
+    parts.push({ expression: true, text: match[1]! });
+    end = match.index + match[0].length;
+  }
+  if (end < node.text.length) parts.push({ expression: false, text: node.text.slice(end) });
+  if (parts.some((part) => !part.expression && part.text.includes('${{'))) {
+    throw new PipelineError('An expression is opened here but not closed by "}}".', node.at);
+  }
+  return parts;
+}
+
+function directiveOf(key: YamlScalar): Directive | undefined {
+  const whole = /^\s*\$\{\{\s*(if|elseif|else|each|insert)\b\s*([\s\S]*?)\s*\}\}\s*$/.exec(key.text);
+  if (!whole || key.literal) return undefined;
+  return { word: whole[1] as Directive['word'], rest: whole[2]! };
+}
+
+/** The scopes in which a directive's content is to be read: none, one, or one for each turn of a loop. */
+function branches(directive: Directive, key: YamlScalar, scope: Scope, chain: IfChain): Scope[] {
+  const test = () => toBoolean(evaluateAt(directive.rest, scope, key.at));
+  if (directive.word === 'if') return chain.start(test()) ? [scope] : [];
+  if (directive.word === 'elseif') return chain.next(test, key.at) ? [scope] : [];
+  if (directive.word === 'else') return chain.next(() => true, key.at) ? [scope] : [];
+  chain.end();
+  if (directive.word === 'insert') return [scope];
+
+  const loop = /^([A-Za-z_]\w*)\s+in\s+([\s\S]+)$/.exec(directive.rest);
+  if (!loop) throw new PipelineError("'each' must read: each <name> in <list>.", key.at);
+  const [, name, source] = loop;
+  const value = evaluateAt(source!, scope, key.at);
+  if (!isList(value) && !isMap(value)) throw new PipelineError("'each' needs a list or an object.", key.at);
+  const turns = isList(value) ? value : Object.entries(value).map(([k, v]) => ({ key: k, value: v }));
+  return turns.map((turn) => withValues(scope, { [name!]: turn }));
+}
+
+/** Remembers whether a branch of an if / elseif / else chain was taken already. */
+class IfChain {
+  private taken: boolean | undefined;
+  start(holds: boolean): boolean {
+    this.taken = holds;
+    return holds;
+  }
+  next(test: () => boolean, at: Position): boolean {
+    if (this.taken === undefined) throw new PipelineError("'elseif' and 'else' must follow an 'if'.", at);
+    if (this.taken) return false;
+    this.taken = test();
+    return this.taken;
+  }
+  end(): void {
+    this.taken = undefined;
+  }
+}
+
+function evaluateAt(text: string, scope: Scope, at: Position): Value {
+  return guard(() => evaluate(text, { values: scope.values }), at);
+}
+
+function guard<T>(action: () => T, at: Position): T {
+  try {
+    return action();
+  } catch (error) {
+    throw error instanceof ExpressionError ? new PipelineError(error.message, at) : error;
+  }
+}

@@ -1,0 +1,22 @@
+import type { Command } from './commands';
+import type { StepContext } from './step-context';
+
+/** Carries out one kind of logging command; what it throws fails the step. */
+export interface CommandHandler {
+  /** Works in steps whose task.json restricts commands, too. */
+  restricted: boolean;
+  run: (context: StepContext, command: Command) => void;
+}
+
+/** Handlers of one area by their lower-case names. */
+export type CommandHandlers = Record<string, CommandHandler>;
+
+/** A command that restricted steps may use, too. */
+export function allowed(run: CommandHandler['run']): CommandHandler {
+  return { restricted: true, run };
+}
+
+/** A command that only steps without restrictions may use. */
+export function unrestricted(run: CommandHandler['run']): CommandHandler {
+  return { restricted: false, run };
+}

@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import type { ScriptStepPlan } from '../pipeline/plan';
+import { scriptEnvironment } from './environment';
+import { processCommand } from './process-command';
+import type { StepContext } from './step-context';
+import { runStepProcess } from './step-process';
+import { environmentSources, withStepVariables } from './task-step';
+
+/** Runs a `script` or `bash` step with bash, as the tasks CmdLine@2 and Bash@3 do on Linux and macOS. */
+export async function runScript(
+  plan: ScriptStepPlan,
+  context: StepContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { job } = context;
+  await withStepVariables(job, plan, async () => {
+    const script = job.variables.expand(plan.script);
+    const file = join(job.folders.temp, `${randomUUID()}.sh`);
+    mkdirSync(job.folders.temp, { recursive: true });
+    writeFileSync(file, `${script}\n`);
+    context.output('Generating script.');
+    context.output('========================== Starting Command Output ===========================');
+    context.write('##[command]', `bash --noprofile --norc ${file}`);
+
+    const folder = job.variables.expand(plan.workingDirectory ?? '');
+    let complaints = 0;
+    const exitCode = await runStepProcess(context, {
+      file: 'bash',
+      args: ['--noprofile', '--norc', file],
+      cwd: isAbsolute(folder) ? folder : join(job.folders.sources, folder),
+      env: scriptEnvironment(environmentSources(context, plan.env)),
+      onLine: (line, stream) => {
+        if (stream === 'stderr') complaints++;
+        if (!processCommand(context, line)) context.output(line);
+      },
+      signal,
+    });
+    if (exitCode !== 0) fail(context, `Bash exited with code '${exitCode}'.`);
+    if (plan.failOnStderr && complaints > 0)
+      fail(context, 'Bash wrote one or more lines to the standard error stream.');
+  });
+}
+
+function fail(context: StepContext, message: string): void {
+  context.error(message);
+  context.mergeResult('Failed');
+}

@@ -1,0 +1,66 @@
+"""Lets Python code open files under /dbfs, as on a Databricks cluster, without a mount: paths are led elsewhere."""
+
+import builtins
+import functools
+import io
+import os
+import pathlib
+
+MOUNT = "/dbfs"
+
+ONE_PATH = (
+    "access chmod listdir lstat mkdir open readlink remove rmdir scandir stat truncate unlink utime".split()
+)
+QUESTIONS = "exists getsize isdir isfile islink lexists".split()
+"""Functions of os.path; on Windows they do not go through os.stat."""
+TWO_PATHS = "link rename replace symlink".split()
+
+
+def local_path(path, root):
+    """The real place of a path; itself, when it is not under /dbfs."""
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        return path  # a file descriptor
+    if not isinstance(text, str):
+        return path
+    text = os.path.normpath(text).replace(os.sep, "/")
+    if text == MOUNT or text.startswith(MOUNT + "/"):
+        return os.path.join(root, text[len(MOUNT) + 1 :])
+    return path
+
+
+def mount(root):
+    """From here on, what this process opens under /dbfs lies under `root`."""
+
+    def led(function, paths=1):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            args = [local_path(arg, root) if index < paths else arg for index, arg in enumerate(args)]
+            for name in ("path", "file", "src", "dst"):
+                if name in kwargs:
+                    kwargs[name] = local_path(kwargs[name], root)
+            return function(*args, **kwargs)
+
+        # shutil and pathlib look up what a function supports by the function itself.
+        for supporting in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+            if function in supporting:
+                supporting.add(wrapper)
+        return wrapper
+
+    builtins.open = io.open = led(io.open)
+    replaced = {}
+    for names, paths in ((ONE_PATH, 1), (TWO_PATHS, 2)):
+        for name in names:
+            if hasattr(os, name):
+                replaced[name] = led(getattr(os, name), paths)
+                setattr(os, name, replaced[name])
+
+    for name in QUESTIONS:
+        setattr(os.path, name, led(getattr(os.path, name)))
+
+    # Until Python 3.10, pathlib kept references of its own.
+    accessor = getattr(pathlib, "_NormalAccessor", None)
+    for name, function in replaced.items():
+        if accessor and hasattr(accessor, name):
+            setattr(accessor, name, staticmethod(function))

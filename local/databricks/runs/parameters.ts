@@ -1,0 +1,58 @@
+import { invalid } from '../errors';
+import { stringMap } from '../fields';
+import type { JsonObject } from '../json';
+import type { Run, TaskRun } from './run';
+
+const LONGEST = 10_000;
+
+/** What a run was given. */
+export interface RunParameters {
+  readonly notebook: Record<string, string>;
+  readonly job: Record<string, string>;
+}
+
+/** The parameters in a request to run a job, checked as Databricks checks them. */
+export function readParameters(fields: JsonObject): RunParameters {
+  const notebook = stringMap(fields, 'notebook_params');
+  if (fields.notebook_params && fields.jar_params) {
+    throw invalid('notebook_params and jar_params cannot be given together.');
+  }
+  const length = Buffer.byteLength(JSON.stringify(notebook));
+  if (length > LONGEST) {
+    throw invalid(`The JSON of notebook_params has ${length} bytes; at most ${LONGEST} are allowed.`);
+  }
+  return { notebook, job: stringMap(fields, 'job_parameters') };
+}
+
+/** Every job parameter with its value in this run. */
+export function jobParameters(run: Run): Record<string, string> {
+  return { ...run.settings.parameters, ...run.parameters.job };
+}
+
+/** What the notebook of a task gets: the later of these win. */
+export function notebookParameters(run: Run, task: TaskRun): Record<string, string> {
+  const given = {
+    ...task.settings.baseParameters,
+    ...run.parameters.notebook,
+    ...jobParameters(run),
+  };
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, resolve(value, run, task)]));
+}
+
+/** Replaces `{{job.run_id}}` and its like by what they stand for; a reference nobody knows stays as it is. */
+function resolve(value: string, run: Run, task: TaskRun): string {
+  const known: Record<string, string> = {
+    'job.id': String(run.job.id),
+    'job.name': run.settings.name,
+    'job.run_id': String(run.id),
+    'job.repair_count': String(run.repairs.length),
+    'job.start_time.iso_date': new Date(run.startTime).toISOString().slice(0, 10),
+    'task.name': task.key,
+    'task.run_id': String(task.id),
+    'task.execution_count': String(task.attempt + 1),
+    ...Object.fromEntries(
+      Object.entries(jobParameters(run)).map(([name, parameter]) => [`job.parameters.${name}`, parameter]),
+    ),
+  };
+  return value.replace(/\{\{([^{}]+)\}\}/g, (reference, name: string) => known[name.trim()] ?? reference);
+}

@@ -1,0 +1,76 @@
+import { newId } from '../ids';
+import type { Job } from '../jobs/jobs';
+import type { JobSettings, TaskSettings } from '../jobs/settings';
+import type { JsonObject } from '../json';
+import type { Outcome } from './outcome';
+import type { RunParameters } from './parameters';
+
+/** One attempt at one task of a run. Retries and repairs add attempts; none is ever changed into another. */
+export interface TaskRun {
+  readonly id: bigint;
+  readonly key: string;
+  readonly attempt: number;
+  readonly settings: TaskSettings;
+  /** Aborted, with the outcome as the reason, to stop it before its end. */
+  readonly stop: AbortController;
+  /** Life-cycle state, until there is an outcome. */
+  state: string;
+  outcome?: Outcome;
+  startTime: number;
+  /** When its own work began, after waiting for compute. */
+  workTime?: number;
+  endTime?: number;
+}
+
+export interface Repair {
+  readonly id: bigint;
+  readonly startTime: number;
+  readonly taskRuns: readonly TaskRun[];
+}
+
+/** One run of a job. */
+export interface Run {
+  readonly id: bigint;
+  readonly job: Job;
+  readonly parameters: RunParameters;
+  /** The parameters as they were sent, to be shown again. */
+  readonly overriding: JsonObject;
+  readonly startTime: number;
+  /** Every attempt at every task, in the order they were begun. */
+  readonly tasks: TaskRun[];
+  readonly repairs: Repair[];
+  /** The job's settings when the run began, or when it was repaired. */
+  settings: JobSettings;
+  stop: AbortController;
+  state: string;
+  outcome?: Outcome;
+  queueReason?: string;
+  endTime?: number;
+}
+
+/** Begins an attempt at a task: the first, or the one after the latest. */
+export function addAttempt(run: Run, settings: TaskSettings, state: string, now: number): TaskRun {
+  const task: TaskRun = {
+    id: newId(),
+    key: settings.key,
+    attempt: (latestAttempt(run, settings.key)?.attempt ?? -1) + 1,
+    settings,
+    stop: new AbortController(),
+    state,
+    startTime: now,
+  };
+  run.tasks.push(task);
+  return task;
+}
+
+export function latestAttempt(run: Run, key: string): TaskRun | undefined {
+  return run.tasks.findLast((task) => task.key === key);
+}
+
+export function latestAttempts(run: Run): TaskRun[] {
+  return run.settings.tasks.map((task) => latestAttempt(run, task.key)).filter((task) => task !== undefined);
+}
+
+export function isOver(run: Run): boolean {
+  return run.outcome !== undefined;
+}

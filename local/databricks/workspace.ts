@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, systemClock } from './clock';
+import { dbfsApi } from './dbfs';
+import { WorkspaceFiles } from './files/tree';
+import { Jobs } from './jobs/jobs';
+import type { JsonObject } from './json';
+import { RunsApi } from './runs/api';
+import type { PageUrl } from './runs/describe';
+import { RunEngine, type Timing } from './runs/engine';
+import { notebookWork } from './runs/notebook';
+import { type Scenario, scenarioWork } from './runs/scenario';
+import { Secrets, type SecretValues } from './secrets';
+import { type Fault, type RecordedRequest, startServer } from './server';
+
+const WORKSPACE_ID = '4081234567890123';
+
+/** Long enough to be seen by a client that polls, short enough not to be waited for. */
+const DEFAULT_TIMING: Timing = { pending: 200, terminating: 100, cancel: 100 };
+
+export interface WorkspaceOptions {
+  /** Holds the DBFS root, and the working folders of notebooks while they run. All else lives in memory. */
+  readonly folder: string;
+  /** The Python that runs notebooks; not needed where every job has a scenario. */
+  readonly python?: string;
+  /** The access token that is accepted; one is made up when there is none. */
+  readonly token?: string;
+  /** Decides about tokens, where one that stays valid is not enough. */
+  readonly isTokenValid?: (token: string) => boolean;
+  readonly secrets?: SecretValues;
+  /** Takes what notebooks print, line by line. */
+  readonly log?: (line: string) => void;
+  readonly clock?: Clock;
+  readonly timing?: Partial<Timing>;
+  /** What a run whose task failed looks like: INTERNAL_ERROR on serverless compute (default), else TERMINATED. */
+  readonly compute?: 'serverless' | 'classic';
+  /** The form of `run_page_url`: today's (default), or the one with `#job/`, which the service still gives out. */
+  readonly pageUrls?: 'modern' | 'legacy';
+}
+
+/** A Databricks workspace on loopback: its REST API, and jobs that really run their notebooks. */
+export interface Workspace {
+  readonly url: string;
+  readonly token: string;
+  /** The folder that notebooks see as /dbfs. */
+  readonly dbfs: string;
+  /** Every request so far, with the status of its answer. */
+  readonly requests: readonly RecordedRequest[];
+  /** Creates a job as version 2.2 of the API does, and returns its id. With a scenario, it runs that, not notebooks. */
+  createJob(settings: JsonObject, scenario?: Scenario): string;
+  /** From now on asks this about each request first: what it returns happens instead of the answer. */
+  intercept(decide: (request: RecordedRequest) => Fault | undefined): void;
+  /** Stops serving and ends every run; resolves when nothing is left running. */
+  stop(): Promise<void>;
+}
+
+export async function startWorkspace(options: WorkspaceOptions): Promise<Workspace> {
+  const clock = options.clock ?? systemClock;
+  const token = options.token ?? `dapi${randomBytes(16).toString('hex')}`;
+  const dbfs = join(options.folder, 'dbfs');
+  await mkdir(dbfs, { recursive: true });
+
+  const files = new WorkspaceFiles(clock);
+  const secrets = new Secrets(options.secrets ?? {});
+  const jobs = new Jobs(clock);
+  const runNotebook = notebookWork({
+    python: options.python,
+    dbfs,
+    folder: join(options.folder, 'runs'),
+    files,
+    secrets,
+    log: options.log ?? (() => {}),
+  });
+  const runScenario = scenarioWork(clock);
+  const engine = new RunEngine({
+    clock,
+    timing: { ...DEFAULT_TIMING, ...options.timing },
+    compute: options.compute ?? 'serverless',
+    work: (task, run, signal) => (run.job.scenario ? runScenario : runNotebook)(task, run, signal),
+  });
+
+  let intercept: (request: RecordedRequest) => Fault | undefined = () => undefined;
+  const pageUrl: PageUrl = (run, task) => {
+    const id = (task ?? run).id;
+    return options.pageUrls === 'legacy'
+      ? `${server.url}/?o=${WORKSPACE_ID}#job/${run.job.id}/run/${id}`
+      : `${server.url}/jobs/${run.job.id}/runs/${id}?o=${WORKSPACE_ID}`;
+  };
+  const runs = new RunsApi(engine, jobs, pageUrl);
+  const server = await startServer({
+    apis: [files.api, jobs.api, runs.api, secrets.api, dbfsApi(dbfs)],
+    isTokenValid: options.isTokenValid ?? ((candidate) => candidate === token),
+    intercept: (request) => intercept(request),
+  });
+
+  return {
+    url: server.url,
+    token,
+    dbfs,
+    requests: server.requests,
+    createJob: (settings, scenario) =>
+      String(jobs.create(settings, { queueByDefault: true, ...(scenario && { scenario }) }).id),
+    intercept(decide) {
+      intercept = decide;
+    },
+    async stop() {
+      await Promise.all([server.stop(), engine.stop()]);
+    },
+  };
+}

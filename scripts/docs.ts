@@ -1,0 +1,79 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { root, taskNames } from './paths';
+
+interface TaskManifest {
+  name: string;
+  groups: { name: string; displayName: string }[];
+  inputs: {
+    name: string;
+    type: string;
+    groupName: string;
+    required?: boolean;
+    defaultValue?: string;
+    helpMarkDown: string;
+    visibleRule?: string;
+    options?: Record<string, string>;
+  }[];
+  outputVariables: { name: string; description: string }[];
+}
+
+const START = '<!-- The tables below come from task.json: npm run docs -->';
+const END = '<!-- end of the tables -->';
+
+/** The reference page of a task, with its tables of inputs and outputs made anew from its task.json. */
+export function referencePage(task: string): { file: string; current: string; wanted: string } {
+  const file = join(root, 'docs', `${task}.md`);
+  const current = readFileSync(file, 'utf8');
+  const manifest = JSON.parse(readFileSync(join(root, 'tasks', task, 'task.json'), 'utf8')) as TaskManifest;
+  const [head, rest] = split(current, START);
+  const [, tail] = split(rest, END);
+  return { file, current, wanted: `${head}${START}\n\n${tables(manifest)}\n\n${END}${tail}` };
+}
+
+function split(text: string, marker: string): [before: string, after: string] {
+  const at = text.indexOf(marker);
+  if (at < 0) throw new Error(`'${marker}' is missing.`);
+  return [text.slice(0, at), text.slice(at + marker.length)];
+}
+
+function tables(task: TaskManifest): string {
+  const groups = task.groups.map(({ name, displayName }) => {
+    const rows = task.inputs
+      .filter(({ groupName }) => groupName === name)
+      .map((input) => `| \`${input.name}\` | ${facts(input)} | ${cell(input.helpMarkDown)} |`);
+    return [`### ${displayName}`, '', '| input | | what it is |', '|---|---|---|', ...rows].join('\n');
+  });
+  const outputs = task.outputVariables.map(
+    ({ name, description }) => `| \`${name}\` | ${cell(description)} |`,
+  );
+  return [
+    ...groups,
+    ['### Output variables', '', '| output | what it is |', '|---|---|', ...outputs].join('\n'),
+  ].join('\n\n');
+}
+
+function facts({ required, defaultValue, options, visibleRule }: TaskManifest['inputs'][number]): string {
+  const parts: string[] = [];
+  if (required) parts.push(visibleRule ? `required with \`${visibleRule}\`` : 'required');
+  if (options)
+    parts.push(
+      Object.keys(options)
+        .map((option) => `\`${option}\``)
+        .join(', '),
+    );
+  if (defaultValue) parts.push(`default \`${defaultValue}\``);
+  return parts.join('; ');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replace(/\s*\n\s*/g, ' ');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const task of taskNames) {
+    const { file, wanted } = referencePage(task);
+    writeFileSync(file, wanted);
+  }
+}

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto';
+import { TaskError } from '../../common/errors';
+import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
+import type { Logger } from '../../common/log';
+import { authorize, type Challenge, type Credentials, NoTokenError, parseChallenge } from './auth';
+import { explainRegistryError } from './errors';
+import { registryUrl } from './names';
+
+/** A piece of an image, as manifests refer to it. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  /** Bytes as they are stored, that is, compressed. */
+  readonly size: number;
+}
+
+/** A manifest as the registry keeps it, byte for byte. */
+export interface Manifest {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly body: Buffer;
+  /** Missing in the index of an image for several platforms. */
+  readonly config: Descriptor | undefined;
+  readonly layers: readonly Descriptor[];
+}
+
+export interface RegistryClientOptions {
+  readonly http: HttpClient;
+  readonly log: Logger;
+  readonly host: string;
+  readonly repository: string;
+  readonly credentials: Credentials;
+}
+
+const MANIFEST_TYPES = [
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+].join(', ');
+
+type Send = Pick<HttpRequest, 'method' | 'headers' | 'body' | 'repeatable'>;
+
+/** One repository of a registry, over the OCI distribution API. */
+export class RegistryClient {
+  readonly host: string;
+  readonly repository: string;
+  private authorization: string | undefined;
+  private readonly base: string;
+
+  constructor(private readonly options: RegistryClientOptions) {
+    this.host = options.host;
+    this.repository = options.repository;
+    this.base = `${registryUrl(options.host)}/v2/`;
+  }
+
+  /** Checks that the registry is there and knows the credentials. */
+  async signIn(): Promise<void> {
+    const answer = await this.ping();
+    if (answer.status === 200) return;
+    const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
+    if (challenge) {
+      await this.meet(challenge);
+      // A token is proof that its server knows the user; bare credentials are not checked yet.
+      if (challenge.scheme === 'bearer') return;
+      const second = await this.ping();
+      if (second.status === 200) return;
+      throw second.status === 401 ? this.wrongCredentials() : this.refusal(second, 'sign in');
+    }
+    if (answer.status === 404) {
+      throw new TaskError(`${this.host} answers, but is no container registry. Check input 'loginServer'.`);
+    }
+    throw this.refusal(answer, 'sign in');
+  }
+
+  /** Checks that an image could be pushed, by beginning an upload and giving it up. */
+  async checkPush(): Promise<void> {
+    const answer = await this.send(this.path('blobs/uploads/'), { method: 'POST', repeatable: true });
+    if (answer.status !== 202) throw this.refusal(answer, `push to '${this.repository}'`);
+    const location = answer.headers.get('location');
+    const upload = location && new URL(location, this.base).href;
+    // Some registries want a right to delete for this, and drop the upload by themselves after a while.
+    if (upload?.startsWith(this.base)) {
+      await this.sendOnce(upload.slice(this.base.length), { method: 'DELETE' }).catch(() => undefined);
+    }
+  }
+
+  /** The digest of the manifest that a tag names; undefined where there is no such tag. */
+  async digestOf(tag: string): Promise<string | undefined> {
+    const path = this.path(`manifests/${tag}`);
+    const answer = await this.send(path, { method: 'HEAD', headers: { Accept: MANIFEST_TYPES } });
+    if (answer.status === 404) return undefined;
+    const digest = answer.headers.get('docker-content-digest');
+    // Answers to HEAD have no body, so the reason for a refusal is in the answer to GET.
+    if (answer.status !== 200 || !digest) return (await this.manifest(tag)).digest;
+    return digest;
+  }
+
+  /** The manifest under a tag or digest. */
+  async manifest(reference: string): Promise<Manifest> {
+    const path = this.path(`manifests/${reference}`);
+    const answer = await this.send(path, { method: 'GET', headers: { Accept: MANIFEST_TYPES } });
+    if (answer.status !== 200) throw this.refusal(answer, `read the manifest of '${reference}'`);
+    const { config, layers } = JSON.parse(answer.body.toString('utf8'));
+    return {
+      digest: `sha256:${createHash('sha256').update(answer.body).digest('hex')}`,
+      mediaType: answer.headers.get('content-type') ?? '',
+      body: answer.body,
+      config,
+      layers: layers ?? [],
+    };
+  }
+
+  /** Gives a manifest that the repository holds one more tag. */
+  async tag(manifest: Manifest, tag: string): Promise<void> {
+    const answer = await this.send(this.path(`manifests/${tag}`), {
+      method: 'PUT',
+      headers: { 'Content-Type': manifest.mediaType },
+      body: manifest.body,
+      repeatable: true,
+    });
+    if (answer.status !== 201) throw this.refusal(answer, `set the tag '${tag}'`);
+  }
+
+  private path(rest: string): string {
+    return `${this.repository}/${rest}`;
+  }
+
+  private async ping(): Promise<HttpAnswer> {
+    try {
+      return await this.sendOnce('', { method: 'GET' });
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      const message = hasCode(error.cause, 'ENOTFOUND')
+        ? `There is no registry '${this.host}'. Check input 'acrName' for typing errors; give 'loginServer' if the portal shows another address, as it does outside the public Azure cloud.`
+        : `${error.message} The address comes from inputs 'acrName' and 'loginServer'.`;
+      throw new TaskError(message, { cause: error });
+    }
+  }
+
+  /** Sends a request; with a new token when the old one has run out, as it may during a long build. */
+  private async send(path: string, request: Send): Promise<HttpAnswer> {
+    const answer = await this.sendOnce(path, request);
+    const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
+    if (!challenge) return answer;
+    await this.meet(challenge);
+    return this.sendOnce(path, request);
+  }
+
+  private sendOnce(path: string, request: Send): Promise<HttpAnswer> {
+    return this.options.http.send({
+      ...request,
+      url: this.base + path,
+      headers: {
+        ...request.headers,
+        ...(this.authorization && { Authorization: this.authorization }),
+      },
+    });
+  }
+
+  private async meet(challenge: Challenge): Promise<void> {
+    const scope = `repository:${this.repository}:pull,push`;
+    try {
+      this.authorization = await authorize(challenge, scope, this.options.credentials, this.options);
+    } catch (error) {
+      if (!(error instanceof NoTokenError)) throw error;
+      throw error.answer.status === 401
+        ? this.wrongCredentials()
+        : this.refusal(error.answer, 'give a token');
+    }
+  }
+
+  private wrongCredentials(): TaskError {
+    return new TaskError(
+      `${this.host} does not accept user '${this.options.credentials.username}' with this password. Check inputs 'acrUsername' and 'acrPassword' (passwords are regenerated now and then), and that the registry's admin user is enabled: portal, Access keys.`,
+    );
+  }
+
+  private refusal(answer: HttpAnswer, purpose: string): TaskError {
+    const { host } = this;
+    const text = answer.body.toString('utf8').slice(0, 2_000);
+    const correlation = answer.headers.get('x-ms-correlation-request-id');
+    const words = `${answer.headers.get('www-authenticate') ?? ''} ${text}`;
+    return new TaskError(
+      explainRegistryError(words, this) ??
+        `${host} refused to ${purpose} (HTTP ${answer.status}). Its answer stands above this message.`,
+      {
+        details: [
+          `${host}: HTTP ${answer.status}. ${text}`,
+          ...(correlation ? [`Correlation id for Azure support: ${correlation}`] : []),
+        ],
+      },
+    );
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === code;
+}

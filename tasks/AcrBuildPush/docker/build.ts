@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
+import type { Logger } from '../../common/log';
+import type { BuildPlan } from '../plan';
+import { type BuildFailure, BuildOutput } from './build-output';
+import type { DockerCli } from './cli';
+import { readInstructions, singleSpaced } from './dockerfile';
+import type { BuilderKind } from './engine';
+import { explainDockerError } from './errors';
+
+/** An image that an engine holds. */
+export interface LocalImage {
+  /** Digest of its configuration, or of its manifest where the engine keeps images in containerd's store. */
+  readonly id: string;
+}
+
+export interface DockerBuild {
+  readonly plan: BuildPlan;
+  readonly builder: BuilderKind;
+  /** The full names that the engine is to know the image by. */
+  readonly references: readonly string[];
+  /** Where docker writes the id of the image. */
+  readonly idFile: string;
+}
+
+/** The command line of a build. No secret may be in it: command lines can be read by all users of the agent. */
+export function buildArguments({ plan, builder, references, idFile }: DockerBuild): string[] {
+  return [
+    'build',
+    '--file',
+    plan.dockerfile,
+    '--iidfile',
+    idFile,
+    // A builder in a container of its own keeps what it built to itself unless told otherwise.
+    ...(builder === 'buildx' ? ['--load'] : []),
+    // The container of a step that failed would stay.
+    ...(builder === 'legacy' ? ['--force-rm'] : []),
+    ...references.flatMap((reference) => ['--tag', reference]),
+    ...flags('--label', plan.labels),
+    ...flags('--build-arg', plan.arguments),
+    ...(plan.target ? ['--target', plan.target] : []),
+    plan.context,
+  ];
+}
+
+/** What a build finds in its environment besides docker's configuration. */
+export function buildEnvironment(builder: BuilderKind): NodeJS.ProcessEnv {
+  return {
+    DOCKER_BUILDKIT: builder === 'legacy' ? '0' : '1',
+    BUILDKIT_PROGRESS: 'plain',
+    // Attestations turn a plain image into an index, which not every service that runs images reads.
+    BUILDX_NO_DEFAULT_ATTESTATIONS: '1',
+  };
+}
+
+/**
+ * Builds an image with the docker CLI, and shows its output by steps.
+ *
+ * @throws TaskError that names the failing line of the Dockerfile, with the last lines of its output as details
+ */
+export async function buildWithDocker(
+  docker: DockerCli,
+  build: Omit<DockerBuild, 'idFile'>,
+  { tempFolder, log }: { tempFolder: string; log: Logger },
+): Promise<LocalImage> {
+  const idFile = join(tempFolder, 'image-id');
+  const output = new BuildOutput(build.builder, log);
+  let exitCode: number;
+  try {
+    exitCode = await docker.stream(
+      buildArguments({ ...build, idFile }),
+      (line, source) => output.read(line, source),
+      buildEnvironment(build.builder),
+    );
+  } finally {
+    output.end();
+  }
+  if (exitCode !== 0) throw buildError(output.failure, build.plan, exitCode);
+  return { id: readFileSync(idFile, 'utf8').trim() };
+}
+
+function flags(flag: string, values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]);
+}
+
+/** How much of an instruction fits into a message. */
+const LONGEST_INSTRUCTION = 120;
+
+function buildError(failure: BuildFailure, plan: BuildPlan, exitCode: number): TaskError {
+  const { instruction, lastLines, dockerWords } = failure;
+  const file = basename(plan.dockerfile);
+  const line = lineOf(failure, plan.recipe);
+  const place = line === undefined ? file : `${file} line ${line}`;
+  const commandExit = /(?:non-zero code|exit code): (\d+)/.exec(dockerWords)?.[1];
+  const details = instruction ? [`${place}: ${instruction}`, ...lastLines] : [];
+
+  // What a command of the Dockerfile printed is not docker's word, with one exception: both share the disk.
+  const known =
+    explainDockerError(dockerWords) ??
+    (/no space left on device/i.test(lastLines.join('\n'))
+      ? explainDockerError(lastLines.join('\n'))
+      : undefined);
+  if (known) return new TaskError(line === undefined ? known : `${place}: ${known}`, { details });
+  if (!instruction) {
+    return new TaskError(
+      `The image was not built: docker ended with exit code ${exitCode}. What it said stands above this message.`,
+      { details },
+    );
+  }
+  return new TaskError(
+    `The image was not built: ${place} failed${commandExit ? ` with exit code ${commandExit}` : ''}: ` +
+      `${bound(instruction, LONGEST_INSTRUCTION)}. The last lines of its output stand above this message.`,
+    { details },
+  );
+}
+
+/** The line of the failing instruction: as reported, or found by its number, or by its text. */
+function lineOf({ line, number, instruction }: BuildFailure, recipe: string): number | undefined {
+  if (line !== undefined || instruction === undefined) return line;
+  const text = singleSpaced(instruction);
+  const instructions = readInstructions(recipe);
+  const numbered = number === undefined ? undefined : instructions[number - 1];
+  const found =
+    numbered?.text === text ? numbered : instructions.find((candidate) => candidate.text === text);
+  return found?.line;
+}

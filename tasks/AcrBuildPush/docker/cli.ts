@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { CancelledError, TaskError } from '../../common/errors';
+import type { Logger } from '../../common/log';
+
+export interface DockerResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Called with each line of a command's output, without its line feed. */
+export type OnLine = (line: string, source: 'stdout' | 'stderr') => void;
+
+export interface DockerCliOptions {
+  /** The child's whole environment; `DOCKER_CONFIG` in it says which configuration it uses. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** Milliseconds that docker has to end by itself when the step is cancelled; it takes some 40. */
+const STOP_LIMIT = 2_500;
+
+/** A line without an end is cut here, so that it does not fill the memory. */
+const LONGEST_LINE = 100_000;
+
+/** Runs the docker command line tool, and stops it when the step is cancelled. */
+export class DockerCli {
+  constructor(private readonly options: DockerCliOptions) {}
+
+  /**
+   * Runs a short command and collects its output.
+   *
+   * @param timeout milliseconds after which docker is stopped; the engine may be at the far end of a dead line
+   */
+  async capture(args: readonly string[], timeout: number): Promise<DockerResult> {
+    const stdout: string[] = [];
+    const stderr: string[] = [];
+    const exitCode = await this.run(
+      args,
+      (line, source) => (source === 'stdout' ? stdout : stderr).push(line),
+      {},
+      timeout,
+    );
+    return { exitCode, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
+  }
+
+  /** Runs a long command, hands on its output line by line, and returns its exit code. */
+  stream(args: readonly string[], onLine: OnLine, env: NodeJS.ProcessEnv = {}): Promise<number> {
+    return this.run(args, onLine, env);
+  }
+
+  private async run(
+    args: readonly string[],
+    onLine: OnLine,
+    env: NodeJS.ProcessEnv,
+    timeout?: number,
+  ): Promise<number> {
+    const { signal, log } = this.options;
+    if (signal.aborted) throw new CancelledError();
+    log.debug(`docker ${args.join(' ')}`);
+
+    const child = spawn('docker', args, {
+      env: { ...this.options.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      windowsHide: true,
+      // A process group of its own, so that docker's plugins can be stopped with it.
+      detached: process.platform !== 'win32',
+    });
+    splitLines(child.stdout, (line) => onLine(line, 'stdout'));
+    splitLines(child.stderr, (line) => onLine(line, 'stderr'));
+
+    let timedOut = false;
+    const timers: NodeJS.Timeout[] = [];
+    const stop = () => {
+      kill(child, 'SIGINT');
+      timers.push(setTimeout(() => kill(child, 'SIGKILL'), STOP_LIMIT));
+    };
+    const giveUp = () => {
+      timedOut = true;
+      stop();
+    };
+    if (timeout !== undefined) timers.push(setTimeout(giveUp, timeout));
+    const killAtExit = () => kill(child, 'SIGKILL');
+    signal.addEventListener('abort', stop, { once: true });
+    process.once('exit', killAtExit);
+    try {
+      const exitCode = await new Promise<number>((resolve, reject) => {
+        child.once('error', (error) => reject(startError(error)));
+        child.once('close', (code) => resolve(code ?? 1));
+      });
+      if (signal.aborted) throw new CancelledError();
+      if (timedOut) {
+        throw new TaskError(
+          `Docker did not answer within ${timeout! / 1000} s ('docker ${args[0]}'). Check the engine, and DOCKER_HOST or the docker context if the engine is on another machine.`,
+        );
+      }
+      return exitCode;
+    } finally {
+      process.removeListener('exit', killAtExit);
+      signal.removeEventListener('abort', stop);
+      for (const timer of timers) clearTimeout(timer);
+    }
+  }
+}
+
+/** Sends a signal to docker and its plugins; nothing happens when they have ended. */
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    if (process.platform === 'win32') child.kill(signal);
+    else process.kill(-child.pid, signal);
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
+/** Calls back with every whole line, whatever chunks it came in, a last one without a line feed included. */
+export function splitLines(stream: Readable, onLine: (line: string) => void): void {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  const take = (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) onLine(line.replace(/\r+$/, ''));
+    if (rest.length > LONGEST_LINE) {
+      onLine(rest);
+      rest = '';
+    }
+  };
+  stream.on('data', (chunk: Buffer) => take(decoder.write(chunk)));
+  stream.on('end', () => {
+    take(decoder.end());
+    if (rest) onLine(rest);
+  });
+}
+
+function startError(error: NodeJS.ErrnoException): TaskError {
+  if (error.code === 'ENOENT') {
+    return new TaskError(
+      'Docker is not installed on this agent, or not on its PATH. Install it there, or run the job on an agent that has it, such as ubuntu-latest.',
+      { cause: error },
+    );
+  }
+  return new TaskError(
+    `Docker could not be started: ${error.message}. Check the installation on this agent.`,
+    {
+      cause: error,
+    },
+  );
+}

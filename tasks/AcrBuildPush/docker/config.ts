@@ -1,0 +1,114 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { describeError } from '../../common/errors';
+import type { Logger } from '../../common/log';
+
+/** The parts of docker's `config.json` that matter here; all others pass through. */
+export interface DockerConfigFile {
+  readonly auths?: Readonly<Record<string, { readonly auth?: string }>>;
+  readonly credHelpers?: Readonly<Record<string, string>>;
+  readonly credsStore?: string;
+  readonly cliPluginsExtraDirs?: readonly string[];
+  readonly [setting: string]: unknown;
+}
+
+export interface RegistryCredentials {
+  readonly host: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface DockerConfigOptions {
+  /** A private folder in which the configuration is made. */
+  readonly parentFolder: string;
+  readonly credentials: RegistryCredentials | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Logger;
+}
+
+/**
+ * Calls `body` with the environment of a docker that has a configuration of its own: the user's settings, plugins,
+ * contexts and logins, and the registry's credentials, which nothing else on the agent gets to see. The configuration
+ * is gone when this returns, and when the process ends before.
+ */
+export async function withDockerConfig<T>(
+  options: DockerConfigOptions,
+  body: (env: NodeJS.ProcessEnv) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(options.parentFolder, 'docker-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    return await body(setUp(folder, options));
+  } finally {
+    process.removeListener('exit', remove);
+    remove();
+  }
+}
+
+function setUp(folder: string, { credentials, env, log }: DockerConfigOptions): NodeJS.ProcessEnv {
+  const originalFolder = env.DOCKER_CONFIG || join(homedir(), '.docker');
+  const config = privateConfig(readConfig(originalFolder, log), originalFolder, credentials);
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+
+  const contexts = join(originalFolder, 'contexts');
+  if (existsSync(contexts)) symlinkSync(contexts, join(folder, 'contexts'), 'junction');
+  return {
+    ...env,
+    DOCKER_CONFIG: folder,
+    BUILDX_CONFIG: env.BUILDX_CONFIG || join(originalFolder, 'buildx'),
+    // Docker looks for the client certificate of a remote engine in its configuration's folder.
+    ...(env.DOCKER_TLS_VERIFY && { DOCKER_CERT_PATH: env.DOCKER_CERT_PATH || originalFolder }),
+  };
+}
+
+/**
+ * The user's configuration with other credentials for one registry. A credentials store is named for each registry
+ * that it serves, instead of for all: given the chance, docker would put the password into it, where it would outlive
+ * the step.
+ */
+export function privateConfig(
+  original: DockerConfigFile,
+  originalFolder: string,
+  credentials: RegistryCredentials | undefined,
+): DockerConfigFile {
+  const { auths = {}, credHelpers = {}, credsStore, cliPluginsExtraDirs = [], ...settings } = original;
+  const isOther = ([server]: [string, unknown]) => hostOf(server) !== credentials?.host;
+  const stored = credsStore ? Object.keys(auths).map((server) => [server, credsStore] as const) : [];
+  const helpers = Object.entries({ ...Object.fromEntries(stored), ...credHelpers });
+  return {
+    ...settings,
+    auths: {
+      ...Object.fromEntries(Object.entries(auths).filter(isOther)),
+      ...(credentials && { [credentials.host]: { auth: encodeCredentials(credentials) } }),
+    },
+    credHelpers: Object.fromEntries(helpers.filter(isOther)),
+    cliPluginsExtraDirs: [...cliPluginsExtraDirs, join(originalFolder, 'cli-plugins')],
+  };
+}
+
+function readConfig(folder: string, log: Logger): DockerConfigFile {
+  const file = join(folder, 'config.json');
+  if (!existsSync(file)) return {};
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as DockerConfigFile;
+  } catch (error) {
+    log.warning(
+      `Docker's configuration ${file} is left out, since it can't be read: ${describeError(error)}`,
+    );
+    return {};
+  }
+}
+
+/** Logins are kept under a server's name, or under an address such as `https://index.docker.io/v1/`. */
+function hostOf(server: string): string {
+  return server
+    .replace(/^https?:\/\//, '')
+    .replace(/\/.*$/, '')
+    .toLowerCase();
+}
+
+function encodeCredentials({ username, password }: RegistryCredentials): string {
+  return Buffer.from(`${username}:${password}`).toString('base64');
+}

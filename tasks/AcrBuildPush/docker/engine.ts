@@ -1,0 +1,85 @@
+import { TaskError } from '../../common/errors';
+import type { DockerCli } from './cli';
+import { explainDockerError } from './errors';
+
+/** `buildx` brings BuildKit as a plugin; clients before 23 have it `built-in`; `legacy` is the builder before it. */
+export type BuilderKind = 'buildx' | 'built-in' | 'legacy';
+
+export interface Engine {
+  readonly clientVersion: string;
+  readonly serverVersion: string;
+  /** `linux/amd64`. */
+  readonly platform: string;
+  readonly builder: BuilderKind;
+}
+
+interface VersionAnswer {
+  readonly Client: { readonly Version: string };
+  readonly Server: { readonly Version: string; readonly Os: string; readonly Arch: string } | null;
+}
+
+/** Milliseconds for an engine to say its version. */
+const ANSWER_LIMIT = 20_000;
+
+/**
+ * Finds out whether an engine answers, and which builder there is.
+ *
+ * @throws TaskError when docker is missing, or its engine can't be reached
+ */
+export async function findEngine(docker: DockerCli, env: NodeJS.ProcessEnv): Promise<Engine> {
+  const [version, buildx] = await Promise.all([
+    // Clients before 23 know no `--format json`.
+    docker.capture(['version', '--format', '{{json .}}'], ANSWER_LIMIT),
+    docker.capture(['buildx', 'version'], ANSWER_LIMIT),
+  ]);
+  const answer = parseVersion(version.stdout);
+  if (version.exitCode !== 0 || !answer?.Server) {
+    const output = version.stderr || version.stdout;
+    throw new TaskError(
+      explainDockerError(output) ?? `The Docker engine does not answer. Check that it runs on this agent.`,
+      { details: output.split('\n') },
+    );
+  }
+  const { Client: client, Server: server } = answer;
+  return {
+    clientVersion: client.Version,
+    serverVersion: server.Version,
+    platform: `${server.Os}/${server.Arch}`,
+    builder: chooseBuilder({
+      clientVersion: client.Version,
+      serverOs: server.Os,
+      hasBuildx: buildx.exitCode === 0,
+      requested: env.DOCKER_BUILDKIT,
+    }),
+  };
+}
+
+/**
+ * BuildKit wherever it is there: it is quicker, and sends only those files of the context that the Dockerfile needs.
+ * `DOCKER_BUILDKIT=0` in the step's environment asks for the legacy builder.
+ */
+export function chooseBuilder(found: {
+  clientVersion: string;
+  serverOs: string;
+  hasBuildx: boolean;
+  requested: string | undefined;
+}): BuilderKind {
+  // BuildKit does not build Windows containers.
+  if (found.requested === '0' || found.serverOs === 'windows') return 'legacy';
+  if (found.hasBuildx) return 'buildx';
+  return Number.parseInt(found.clientVersion, 10) < 23 ? 'built-in' : 'legacy';
+}
+
+/** `docker 28.2.2 (legacy builder)`. */
+export function describeBuilder({ clientVersion, builder }: Engine): string {
+  const name = { buildx: 'BuildKit by buildx', 'built-in': 'BuildKit', legacy: 'legacy builder' }[builder];
+  return `docker ${clientVersion} (${name})`;
+}
+
+function parseVersion(text: string): VersionAnswer | undefined {
+  try {
+    return JSON.parse(text) as VersionAnswer;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,104 @@
+import { explainBy, type Signature } from '../signatures';
+
+/** What docker says when it fails, in the wording of all its clients and builders since 20.10. */
+const SIGNATURES: readonly Signature[] = [
+  {
+    pattern: /permission denied while trying to connect to the docker|docker_engine: Access is denied/i,
+    explain: () =>
+      "This agent's user may not use the Docker engine: it has no permission on the engine's socket. Add the user to the group 'docker' and restart the agent, or run the agent as a user that may.",
+  },
+  {
+    pattern:
+      /Cannot connect to the Docker daemon(?: at (\S+[^\s.]))?|error during connect: .*|docker_engine: The system cannot find|failed to connect to the docker API(?: at (\S+[^\s;.]))?/i,
+    explain: ([, daemon, api]) => {
+      const at = daemon ?? api;
+      return `The Docker engine does not answer${at ? ` at ${at}` : ''}. Start it on this agent (sudo systemctl start docker), or check DOCKER_HOST and the docker context if it is elsewhere.`;
+    },
+  },
+  {
+    pattern: /no space left on device|not enough space on the disk/i,
+    explain: () =>
+      "The disk is full where Docker keeps its images. Free space on the agent ('docker system prune' removes what no container uses), or use one with a larger disk.",
+  },
+  {
+    pattern: /toomanyrequests|pull rate limit/i,
+    explain: () =>
+      "The base image's registry allows no more downloads from this address for now. Try again later, log in to that registry before this step, or keep a copy of the base image in your own registry.",
+  },
+  {
+    pattern: /pull access denied for ([^\s,]+)/,
+    explain: ([, image]) => baseImageMissing(image!),
+  },
+  {
+    pattern: /manifest for (\S+) not found/,
+    explain: ([, image]) => baseImageMissing(image!),
+  },
+  {
+    pattern: /failed to resolve source metadata for ([^\s]+): .*not found/,
+    explain: ([, image]) => baseImageMissing(image!),
+  },
+  {
+    pattern: /([^\s"]+\/[^\s"]+:[\w.-]+): not found/,
+    explain: ([, image]) => baseImageMissing(image!),
+  },
+  {
+    pattern: /lookup ([^\s:]+).*: (?:no such host|server misbehaving)/,
+    explain: ([, host]) =>
+      `The Docker engine found no host '${host}'. Check the name in the Dockerfile's FROM lines, and that the engine's machine may reach it: DNS, proxy, firewall. A copy of the base image in your own registry makes builds independent of it.`,
+  },
+  {
+    pattern: /dial tcp (\S+): (?:i\/o timeout|connect: connection refused)/,
+    explain: ([, address]) =>
+      `The Docker engine got no connection to ${address}. Check the engine's proxy settings and the firewall.`,
+  },
+  {
+    pattern: /x509: [^\n]*/,
+    explain: ([text]) =>
+      `The Docker engine does not trust a registry's certificate (${text}). Give the engine the authority that signed it, in /etc/docker/certs.d or the system's store, and restart it.`,
+  },
+  {
+    pattern:
+      /(?:COPY|ADD) failed: .*?stat (?:\S*\/docker-builder\d+\/)?(\S+): (?:file does not exist|no such file)/,
+    explain: ([, file]) => sourceMissing(file!),
+  },
+  {
+    pattern: /(?:checksum|cache key)[\s\S]*"\/?([^"]+)":? not found/,
+    explain: ([, file]) => sourceMissing(file!),
+  },
+  {
+    pattern: /no source files were specified/,
+    explain: () => sourceMissing('what its pattern names'),
+  },
+  {
+    pattern: /dockerfile parse error(?: on)? line (\d+): ([^\n]*)/i,
+    explain: ([, line, problem]) => `The Dockerfile has a mistake in line ${line}: ${problem}.`,
+  },
+  {
+    pattern: /failed to reach build target (\S+)|target stage "?([^\s"]+)"? could not be found/,
+    explain: ([, legacy, buildkit]) =>
+      `The Dockerfile has no stage '${legacy ?? buildkit}'. Check input 'target' against its 'FROM … AS …' lines.`,
+  },
+  {
+    pattern: /the (--\S+) option requires BuildKit/,
+    explain: ([, option]) =>
+      `The Dockerfile uses ${option}, which needs BuildKit. Install docker's buildx plugin on this agent, or unset DOCKER_BUILDKIT=0.`,
+  },
+  {
+    pattern: /exec format error|no match for platform|does not provide the specified platform/,
+    explain: () =>
+      "The base image is not for this engine's platform. Use one that is built for it, or build on an agent with the other processor.",
+  },
+];
+
+/** What went wrong and what to do about it, where docker's words are known. */
+export function explainDockerError(output: string): string | undefined {
+  return explainBy(SIGNATURES, output, undefined);
+}
+
+function baseImageMissing(image: string): string {
+  return `There is no base image '${image}', or it can't be read without a login. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
+}
+
+function sourceMissing(file: string): string {
+  return `The build context has no '${file}', or .dockerignore leaves it out. Check that an earlier step puts it there, and that input 'buildContext' is the folder that the Dockerfile's COPY lines start from.`;
+}

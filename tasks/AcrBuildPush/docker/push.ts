@@ -1,0 +1,67 @@
+import { sleep } from '../../common/cancel';
+import { TaskError } from '../../common/errors';
+import type { Logger } from '../../common/log';
+import { retryDelay } from '../../common/retry';
+import { explainRegistryError, type RegistryContext } from '../acr/errors';
+import type { DockerCli } from './cli';
+import { explainDockerError } from './errors';
+
+/** How often a push is begun. The engine itself tries each layer five times, but the manifest only once. */
+const MAX_TRIES = 4;
+
+/** Failures of a push that may be gone a moment later. */
+const TRANSIENT =
+  /\bEOF\b|connection reset|connection refused|broken pipe|i\/o timeout|TLS handshake timeout|Client\.Timeout|deadline exceeded|request canceled|closed network connection|server misbehaving|toomanyrequests|blob upload (?:unknown|invalid)|unknown blob|\b(?:408|429|500|502|503|504)\b/i;
+
+/** Lines about layers that wait for their turn. */
+const WAITING = /^[0-9a-f]{12}: (?:Preparing|Waiting)\s*$/;
+
+export interface DockerPush {
+  /** The full name, with the tag. */
+  readonly reference: string;
+  readonly registry: RegistryContext;
+}
+
+/**
+ * Pushes an image with the docker CLI. The whole push is repeated when its connection fails: layers that have
+ * arrived are not sent again.
+ *
+ * @returns the digest of the manifest that docker pushed; undefined where it does not say
+ * @throws TaskError that says why the registry refused
+ */
+export async function pushWithDocker(
+  docker: DockerCli,
+  push: DockerPush,
+  options: { log: Logger; signal: AbortSignal; sleep?: typeof sleep },
+): Promise<string | undefined> {
+  for (let tries = 1; ; tries++) {
+    const output: string[] = [];
+    const exitCode = await docker.stream(['push', push.reference], (line) => {
+      if (!line.trim() || WAITING.test(line)) return;
+      options.log.info(line);
+      output.push(line);
+    });
+    const text = output.join('\n');
+    if (exitCode === 0) return parseDigest(text);
+    if (tries === MAX_TRIES || !TRANSIENT.test(text)) throw pushError(text, push, exitCode, tries);
+
+    const wait = retryDelay(tries, null);
+    options.log.info(`The push broke off. Trying again in ${(wait / 1000).toFixed(1)} s.`);
+    await (options.sleep ?? sleep)(wait, options.signal);
+  }
+}
+
+/** The digest in the last line of docker's output: `1.0.0: digest: sha256:… size: 739`. */
+export function parseDigest(output: string): string | undefined {
+  return /^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+\s*$/m.exec(output)?.[1];
+}
+
+function pushError(output: string, push: DockerPush, exitCode: number, tries: number): TaskError {
+  const known = explainRegistryError(output, push.registry) ?? explainDockerError(output);
+  const after = tries > 1 ? ` after ${tries} tries` : '';
+  return new TaskError(
+    known ??
+      `The image was built, but docker did not push it${after} (exit code ${exitCode}). What it said stands above this message.`,
+    { details: output.split('\n').slice(-5) },
+  );
+}

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { declaredArguments } from './docker/dockerfile';
+import type { Inputs } from './inputs';
+import { imageLabels, type Origin } from './labels';
+import { publishingOrder, toTag } from './tags';
+
+/** What is to be built, and under which names it is to be published. */
+export interface Plan {
+  /** `<login server>/<repository>`. */
+  readonly name: string;
+  /** In the order of publishing. The first is the one that the image goes by. */
+  readonly tags: readonly string[];
+  readonly build: BuildPlan;
+  /** What was made of the inputs that their author may not expect. */
+  readonly remarks: readonly string[];
+}
+
+/** What any builder needs to know. */
+export interface BuildPlan {
+  readonly dockerfile: string;
+  /** The Dockerfile's text. */
+  readonly recipe: string;
+  readonly context: string;
+  readonly arguments: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly target: string | undefined;
+}
+
+/** Works out names, labels and build arguments. Reads the Dockerfile, and touches nothing else. */
+export function makePlan(inputs: Inputs, origin: Origin): Plan {
+  const remarks: string[] = [];
+  const versions = publishingOrder(inputs.tags);
+  const version = versions[0]!;
+  for (const tag of versions.filter((tag) => tag !== toTag(tag))) {
+    remarks.push(`Tag ${tag} becomes ${toTag(tag)}: tags can't hold a '+'.`);
+  }
+
+  const recipe = readFileSync(inputs.dockerfile, 'utf8');
+  const ownArguments = inputs.buildArgs;
+  const giveVersion = !('VERSION' in ownArguments) && declaredArguments(recipe).has('VERSION');
+  if (giveVersion) remarks.push(`Build argument VERSION is ${version}, the first tag.`);
+
+  return {
+    name: `${inputs.loginServer}/${inputs.repository}`,
+    tags: [...new Set(versions.map(toTag))],
+    build: {
+      dockerfile: inputs.dockerfile,
+      recipe,
+      context: inputs.buildContext,
+      arguments: giveVersion ? { ...ownArguments, VERSION: version } : ownArguments,
+      labels: imageLabels(version, origin, inputs.model, inputs.labels),
+      target: inputs.target,
+    },
+    remarks,
+  };
+}

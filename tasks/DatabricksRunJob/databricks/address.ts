@@ -1,0 +1,61 @@
+/** Where a workspace is: the origin of its API, and its id where the address tells it. */
+export interface WorkspaceAddress {
+  readonly origin: string;
+  readonly workspaceId: string | undefined;
+}
+
+const ADVICE = "Give the workspace's address, such as https://adb-1234567890123456.7.azuredatabricks.net.";
+
+/**
+ * Reads a workspace's address as people copy it: with or without a scheme, with a path behind it, with the
+ * workspace's id as `?o=`.
+ *
+ * @throws TypeError when it is not a URL
+ */
+export function parseWorkspaceAddress(text: string): WorkspaceAddress {
+  const { origin, hostname, searchParams } = parseUrl(text);
+  return { origin, workspaceId: searchParams.get('o') ?? /^adb-(\d+)\./.exec(hostname)?.[1] };
+}
+
+/** Why a text can't be the address of a workspace; goes on from the input's name. */
+export function addressProblem(text: string): string | undefined {
+  let url: URL;
+  try {
+    url = parseUrl(text);
+  } catch {
+    return `is '${text}', which is not a URL. ${ADVICE}`;
+  }
+  if (/^accounts[.-]/.test(url.hostname)) {
+    return `is '${text}', the address of the account console, which has no jobs. ${ADVICE}`;
+  }
+  if (url.protocol === 'http:' && !isLocal(url.hostname)) {
+    return `is '${text}', which would send the token unencrypted. Begin it with https://.`;
+  }
+  return undefined;
+}
+
+/** The page of a run. The service's own `run_page_url` has an older form that sends some users to the home page. */
+export function runPage(address: WorkspaceAddress, jobId: string, runId: string): string {
+  return page(address, `/jobs/${jobId}/runs/${runId}`);
+}
+
+/** The page of a job, with its latest runs. */
+export function jobPage(address: WorkspaceAddress, jobId: string): string {
+  return page(address, `/jobs/${jobId}`);
+}
+
+function page({ origin, workspaceId }: WorkspaceAddress, path: string): string {
+  return `${origin}${path}${workspaceId ? `?o=${workspaceId}` : ''}`;
+}
+
+function parseUrl(text: string): URL {
+  const url = new URL(/^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `https://${text}`);
+  if (!/^https?:$/.test(url.protocol))
+    throw new TypeError(`${url.protocol} is not the scheme of a workspace.`);
+  return url;
+}
+
+/** This machine, or a container beside it: hosts that a plain connection reaches without leaving the house. */
+function isLocal(hostname: string): boolean {
+  return hostname.startsWith('127.') || hostname === '[::1]' || !hostname.includes('.');
+}

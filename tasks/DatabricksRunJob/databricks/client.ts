@@ -1,0 +1,117 @@
+import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../common/http';
+import type { Logger } from '../../common/log';
+import { isRetryableStatus, type RetryPolicy, retryDelay } from '../../common/retry';
+import type { Clock } from '../clock';
+import { DatabricksError, errorFromAnswer, isSuccess } from './errors';
+import { parseJson, writeJson } from './json';
+
+/** Gives a token that is good for the next request. */
+export type TokenProvider = () => Promise<string>;
+
+/** What sends the requests: the step's HTTP client. */
+export interface Transport {
+  send(request: HttpRequest): Promise<HttpAnswer>;
+}
+
+/** Limits of one call that differ from the transport's own. */
+export interface RequestLimits {
+  readonly retry?: RetryPolicy;
+  readonly idleTimeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Call extends RequestLimits {
+  /** What is asked for, as messages go on from "could not": `find the job`. */
+  readonly action: string;
+  /** The permission that it takes, as messages go on from "give that user": `'Can View' on the job`. */
+  readonly permission: string;
+  /** Whether sending it twice does no harm. Reading calls may always be sent again. */
+  readonly repeatable?: boolean;
+}
+
+export interface DatabricksClientOptions {
+  readonly origin: string;
+  readonly token: TokenProvider;
+  readonly http: Transport;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** Tries of a call whose failure shows in the body only; what the status shows is tried again by the transport. */
+const MAX_TRIES = 5;
+
+/**
+ * Calls Databricks' REST API. Ids come as strings and go as bigints. Every method throws a DatabricksError for any
+ * answer but success, and a ConnectionError when there was none.
+ */
+export class DatabricksClient {
+  /**
+   * The service's clock when it answered last, in milliseconds since 1970: what the times in its answers compare
+   * with, since this machine's clock may be wrong. 0 as long as the service has not told.
+   */
+  serviceTime = 0;
+
+  constructor(private readonly options: DatabricksClientOptions) {}
+
+  get<T>(path: string, query: Record<string, string | undefined>, call: Call): Promise<T> {
+    const url = new URL(path, this.options.origin);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    return this.send<T>({ method: 'GET', url: url.href }, { ...call, repeatable: true });
+  }
+
+  post<T>(path: string, body: object, call: Call): Promise<T> {
+    const { href } = new URL(path, this.options.origin);
+    return this.send<T>({ method: 'POST', url: href, body: writeJson(body) }, call);
+  }
+
+  private async send<T>(request: HttpRequest, call: Call): Promise<T> {
+    const maxTries = call.repeatable ? (call.retry?.maxTries ?? MAX_TRIES) : 1;
+    for (let tries = 1; ; tries++) {
+      const answer = await this.sendOnce(request, call);
+      const value = this.read<T>(answer, request, call);
+      if (!(value instanceof DatabricksError)) return value;
+      if (!value.isTransient || isRetryableStatus(answer.status) || tries >= maxTries) throw value;
+      const wait = retryDelay(tries, answer.headers.get('retry-after'));
+      this.options.log.info(`${value.message} Trying again in ${(wait / 1000).toFixed(1)} s.`);
+      await this.options.clock.sleep(wait, call.signal ?? this.options.signal);
+    }
+  }
+
+  private async sendOnce(request: HttpRequest, call: Call): Promise<HttpAnswer> {
+    const { action, permission: _, repeatable = false, ...limits } = call;
+    const headers = {
+      Authorization: `Bearer ${await this.options.token()}`,
+      ...(request.body !== undefined && { 'Content-Type': 'application/json' }),
+    };
+    try {
+      return await this.options.http.send({ ...request, headers, repeatable, ...limits });
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      throw new ConnectionError(
+        `Databricks could not be asked to ${action}. ${error.message} The host is that of input 'databricksHost'.`,
+        { cause: error.cause },
+      );
+    }
+  }
+
+  /** What a success holds, otherwise the error. Calls that change something may be answered with nothing. */
+  private read<T>(
+    answer: HttpAnswer,
+    { method }: HttpRequest,
+    { action, permission }: Call,
+  ): T | DatabricksError {
+    this.serviceTime = Date.parse(answer.headers.get('date') ?? '') || 0;
+    if (isSuccess(answer.status)) {
+      const text = answer.body.toString('utf8');
+      try {
+        return parseJson(text || (method === 'POST' ? '{}' : '')) as T;
+      } catch {
+        // The page of a proxy or of a login stands in place of the answer.
+      }
+    }
+    return errorFromAnswer(answer, { origin: this.options.origin, action, permission });
+  }
+}

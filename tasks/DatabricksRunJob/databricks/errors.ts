@@ -1,0 +1,173 @@
+import { TaskError } from '../../common/errors';
+import { bound, defuse, stripControls } from '../../common/foreign-text';
+import { ConnectionError, type HttpAnswer } from '../../common/http';
+import { isRetryableStatus } from '../../common/retry';
+import { parseJson } from './json';
+
+/** Databricks answered, but not with what was asked for. */
+export class DatabricksError extends TaskError {
+  constructor(
+    message: string,
+    readonly answer: {
+      readonly status: number;
+      /** The service's name for the error, such as `RESOURCE_DOES_NOT_EXIST`; empty when it gave none. */
+      readonly code: string;
+      /** The service's own words. */
+      readonly reason: string;
+      /** What the service says further, by the names it gives, such as `existing_type`. */
+      readonly metadata: Readonly<Record<string, string>>;
+      /** How long the service asks to wait, as its `Retry-After` header says it. */
+      readonly retryAfter: string | null;
+    },
+    /** Whether the same request may do better a little later. */
+    readonly isTransient: boolean,
+  ) {
+    super(message);
+  }
+}
+
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** Whether an error says that a job, run or object is not there. For jobs and runs that is a 400, not a 404. */
+export function isNotFound(error: unknown): boolean {
+  if (!(error instanceof DatabricksError)) return false;
+  const { code, reason } = error.answer;
+  return (
+    code === 'RESOURCE_DOES_NOT_EXIST' ||
+    (code === 'INVALID_PARAMETER_VALUE' && /does(n't| not) exist/i.test(reason))
+  );
+}
+
+/** Whether Databricks could not be asked at all, or was not able to answer for the moment. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof DatabricksError && error.isTransient);
+}
+
+/** Causes that pass by themselves but may come with a status that does not say so; the SDKs go by these words too. */
+const PASSING_CODES = /^(COULD_NOT_ACQUIRE_LOCK|TEMPORARILY_UNAVAILABLE|REQUEST_LIMIT_EXCEEDED)$/;
+const PASSING_WORDS =
+  /timed out after |deadline exceeded|ClusterNotReadyException|worker environment|try again later|token bucket/i;
+
+export interface FailedCall {
+  readonly origin: string;
+  /** What was asked for, as it goes on from "could not": `find the job`. */
+  readonly action: string;
+  /** The permission that it takes, as it goes on from "give that user". */
+  readonly permission: string;
+}
+
+/** The error that an answer stands for, with a remedy. */
+export function errorFromAnswer(answer: HttpAnswer, call: FailedCall): DatabricksError {
+  const { status } = answer;
+  const body = answer.body.toString('utf8');
+  const { code, reason, metadata } = readErrorBody(body);
+  const isPage = isSuccess(status) || body.trimStart().startsWith('<');
+  const isRefusal = (status >= 300 && status < 400) || [401, 403, 404].includes(status);
+  const isTransient =
+    isRetryableStatus(status) ||
+    (isPage && !isRefusal) ||
+    PASSING_CODES.test(code) ||
+    PASSING_WORDS.test(reason);
+  const message = explain({
+    ...call,
+    status,
+    code,
+    reason,
+    isPage,
+    location: answer.headers.get('location'),
+  });
+  const retryAfter = answer.headers.get('retry-after');
+  return new DatabricksError(message, { status, code, reason, metadata, retryAfter }, isTransient);
+}
+
+interface Explained extends FailedCall {
+  readonly status: number;
+  readonly code: string;
+  readonly reason: string;
+  readonly isPage: boolean;
+  readonly location: string | null;
+}
+
+function explain({ origin, action, permission, status, code, reason, isPage, location }: Explained): string {
+  const answer = `HTTP ${status}${code && ` ${code}`}${reason && `: ${reason.replace(/\.$/, '')}`}`;
+  if (status === 401 || /invalid access token/i.test(reason)) {
+    return (
+      `Databricks does not accept the token (${answer}). Check that input 'databricksToken' holds a token of ` +
+      `${origin} that has neither expired nor been revoked.`
+    );
+  }
+  if (status === 403) {
+    return `The token's user may not ${action} (${answer}). In Databricks, give that user ${permission}.`;
+  }
+  if (status >= 300 && status < 400) {
+    return /private-link/i.test(location ?? '')
+      ? `The workspace at ${origin} is behind Private Link and turned this agent away. Run the step on an agent ` +
+          "that is connected to the workspace's private network."
+      : `${origin} redirected to ${withoutQuery(location, origin)} instead of answering, so it is not the address ` +
+          "of a workspace. Check input 'databricksHost'.";
+  }
+  if (isPage && !isRetryableStatus(status)) {
+    return (
+      `${origin} answered with a web page when asked to ${action} (${answer}). Check that input 'databricksHost' ` +
+      'is the address of a workspace, and whether a proxy stands in between.'
+    );
+  }
+  return `Databricks could not ${action} (${answer}).`;
+}
+
+function withoutQuery(location: string | null, origin: string): string {
+  if (!location || !URL.canParse(location, origin)) return 'another place';
+  const url = new URL(location, origin);
+  return `${url.origin}${url.pathname}`;
+}
+
+/** How the generations of Databricks' APIs word an error in JSON. */
+interface WireError {
+  error_code?: string | number;
+  message?: string;
+  error?: string;
+  /** SCIM's word for the message. */
+  detail?: string;
+  scimType?: string;
+  details?: { metadata?: Record<string, string> }[];
+}
+
+/** Reads an error from JSON of several shapes, from `CODE: message`, or from what a web page shows. */
+function readErrorBody(body: string): { code: string; reason: string; metadata: Record<string, string> } {
+  const wire = tryParse(body);
+  if (wire) {
+    const details = Array.isArray(wire.details) ? wire.details : [];
+    return {
+      code: String(wire.error_code ?? wire.scimType ?? ''),
+      reason: clean(wire.message ?? wire.error ?? wire.detail ?? ''),
+      metadata: Object.assign({}, ...details.map(({ metadata }) => metadata)),
+    };
+  }
+  const [, code = '', text = textOfPage(body)] = /^([A-Z_]{4,}): (.+)$/s.exec(body.trim()) ?? [];
+  return { code, reason: clean(text), metadata: {} };
+}
+
+function tryParse(body: string): WireError | undefined {
+  try {
+    const parsed = parseJson(body);
+    return parsed && typeof parsed === 'object' ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function textOfPage(page: string): string {
+  const [, shown = page] = /<pre>(.*?)<\/pre>/is.exec(page) ?? /<title>(.*?)<\/title>/is.exec(page) ?? [];
+  return shown.replace(/<(style|script)\b.*?<\/\1>|<[^>]*>/gis, ' ');
+}
+
+function clean(text: unknown): string {
+  return bound(
+    defuse(stripControls(String(text)))
+      .replace(/\s+/g, ' ')
+      .trim(),
+    500,
+  );
+}

@@ -1,0 +1,136 @@
+import type { RetryPolicy } from '../../common/retry';
+import type { DatabricksClient, RequestLimits } from './client';
+import { type RunState, readState, type WireState } from './states';
+
+export interface Run {
+  readonly id: string;
+  readonly state: RunState;
+  /** Milliseconds since 1970; 0 until it began or ended. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** The latest attempt of every task, in the order in which they began. */
+  readonly tasks: readonly TaskRun[];
+}
+
+export interface TaskRun {
+  readonly id: string;
+  readonly key: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly state: RunState;
+  /** Milliseconds since 1970; 0 until it began or ended. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** The notebook that it runs, where it runs one. */
+  readonly notebookPath: string | undefined;
+}
+
+/** What a task of a run left behind. */
+export interface RunOutput {
+  /** What a notebook handed to `dbutils.notebook.exit`; undefined when it did not call that. */
+  readonly exitValue: string | undefined;
+  readonly isTruncated: boolean;
+  readonly error: string | undefined;
+  readonly trace: string | undefined;
+}
+
+interface WireTaskRun extends WireState {
+  run_id: string | number;
+  task_key?: string;
+  attempt_number?: number;
+  start_time?: number;
+  end_time?: number;
+  notebook_task?: { notebook_path?: string };
+}
+
+interface WireRun extends WireState {
+  start_time?: number;
+  end_time?: number;
+  tasks?: WireTaskRun[];
+  next_page_token?: string;
+}
+
+/** A failed look at a run is not repeated at once: whoever follows a run looks again anyway. */
+const ONE_TRY: RetryPolicy = { maxTries: 1, forMilliseconds: 0 };
+
+/** Where a run is now, with all its tasks, which come in pages of a hundred. */
+export async function getRun(client: DatabricksClient, id: string): Promise<Run> {
+  const tasks: TaskRun[] = [];
+  let pageToken: string | undefined;
+  let page: WireRun;
+  do {
+    page = await client.get<WireRun>(
+      '/api/2.2/jobs/runs/get',
+      { run_id: id, page_token: pageToken },
+      { action: `look at run ${id}`, permission: "'Can View' on the job", retry: ONE_TRY },
+    );
+    tasks.push(...(page.tasks ?? []).map(readTask));
+    pageToken = page.next_page_token || undefined;
+  } while (pageToken);
+  return {
+    id,
+    state: readState(page),
+    startedAt: page.start_time ?? 0,
+    endedAt: page.end_time ?? 0,
+    tasks: latestAttempts(tasks),
+  };
+}
+
+function readTask(task: WireTaskRun): TaskRun {
+  return {
+    id: String(task.run_id),
+    key: task.task_key ?? String(task.run_id),
+    attempt: (task.attempt_number ?? 0) + 1,
+    state: readState(task),
+    startedAt: task.start_time ?? 0,
+    endedAt: task.end_time ?? 0,
+    notebookPath: task.notebook_task?.notebook_path,
+  };
+}
+
+/** A task that was tried again is listed once for each attempt, in no order. */
+function latestAttempts(tasks: readonly TaskRun[]): TaskRun[] {
+  const latest = new Map<string, TaskRun>();
+  for (const task of tasks) {
+    const other = latest.get(task.key);
+    if (!other || task.attempt > other.attempt) latest.set(task.key, task);
+  }
+  const start = (task: TaskRun) => task.startedAt || Number.MAX_SAFE_INTEGER;
+  return [...latest.values()].sort(
+    (a, b) => start(a) - start(b) || a.key.localeCompare(b.key, 'en', { numeric: true }),
+  );
+}
+
+/** The output of one task of a run. Whole runs are refused as soon as they have several tasks. */
+export async function getOutput(client: DatabricksClient, taskRunId: string): Promise<RunOutput> {
+  const output = await client.get<{
+    notebook_output?: { result?: string; truncated?: boolean };
+    error?: string;
+    error_trace?: string;
+  }>(
+    '/api/2.2/jobs/runs/get-output',
+    { run_id: taskRunId },
+    { action: `read the output of run ${taskRunId}`, permission: "'Can View' on the job" },
+  );
+  return {
+    exitValue: output.notebook_output?.result,
+    isTruncated: output.notebook_output?.truncated ?? false,
+    error: output.error || undefined,
+    trace: output.error_trace || undefined,
+  };
+}
+
+/** Asks for a run to be cancelled, which takes a while; nothing happens when it is over already. */
+export async function cancelRun(
+  client: DatabricksClient,
+  id: string,
+  limits: RequestLimits = {},
+): Promise<void> {
+  const body = { run_id: BigInt(id) };
+  await client.post('/api/2.2/jobs/runs/cancel', body, {
+    action: `cancel run ${id}`,
+    permission: "'Can Manage Run' on the job",
+    repeatable: true,
+    ...limits,
+  });
+}

@@ -1,0 +1,68 @@
+/*
+ * The states of a run and of its tasks. Jobs API 2.2 tells them twice: in the older `state`, and in `status`. Both
+ * are read, since either may be absent; names that are not known here are states of a run that is going on.
+ */
+
+/** `state` and `status` as they come, of a run or of one of its tasks. */
+export interface WireState {
+  state?: {
+    life_cycle_state?: string;
+    result_state?: string;
+    state_message?: string;
+    queue_reason?: string;
+  };
+  status?: {
+    state?: string;
+    termination_details?: { code?: string; type?: string; message?: string };
+    queue_details?: { code?: string; message?: string };
+  };
+}
+
+export interface RunState {
+  readonly isOver: boolean;
+  /** What is happening, as Databricks names it: `RUNNING`; once it is over, how it ended: `SUCCESS`. */
+  readonly name: string;
+  /** How it ended; undefined while it goes on. */
+  readonly verdict: Verdict | undefined;
+  /** Why it waits or how it ended, in the service's words, the most exact first. */
+  readonly messages: readonly string[];
+}
+
+/** `partial`: it succeeded, but something in it failed. */
+export type Verdict = 'success' | 'partial' | 'failure';
+
+const LAST_STATES = new Set(['TERMINATED', 'SKIPPED', 'INTERNAL_ERROR']);
+
+/**
+ * Reads where a run is. A run whose task failed ends as `INTERNAL_ERROR` with the result `FAILED` on serverless
+ * compute, so that state alone says nothing about the platform. Results may be absent, from skipped runs for one.
+ */
+export function readState({ state = {}, status = {} }: WireState): RunState {
+  const phase = state.life_cycle_state ?? status.state;
+  const isOver = state.life_cycle_state
+    ? LAST_STATES.has(state.life_cycle_state)
+    : status.state === 'TERMINATED';
+  const result = state.result_state ?? status.termination_details?.code;
+  const messages = isOver
+    ? [status.termination_details?.message, state.state_message]
+    : [state.queue_reason, status.queue_details?.message, status.queue_details?.code, state.state_message];
+  return {
+    isOver,
+    name: (isOver ? (result ?? phase) : phase) ?? 'WAITING',
+    verdict: isOver ? verdictOf(result) : undefined,
+    messages: messages.filter((message) => !!message) as string[],
+  };
+}
+
+function verdictOf(result: string | undefined): Verdict {
+  if (result === 'SUCCESS') return 'success';
+  return result === 'SUCCESS_WITH_FAILURES' ? 'partial' : 'failure';
+}
+
+/** Results of tasks that did not fail by themselves: they never ran, because of others or by the job's design. */
+const NEVER_RAN = new Set(['UPSTREAM_FAILED', 'UPSTREAM_CANCELED', 'EXCLUDED', 'DISABLED', 'SKIPPED']);
+
+/** Whether a task of a run failed by itself. */
+export function hasFailed(state: RunState): boolean {
+  return state.verdict === 'failure' && !NEVER_RAN.has(state.name);
+}

@@ -1,0 +1,126 @@
+import { TaskError } from '../common/errors';
+import type { Logger } from '../common/log';
+import { retryDelay } from '../common/retry';
+import { formatDuration, plural } from '../common/text';
+import type { Clock } from './clock';
+import type { DatabricksClient } from './databricks/client';
+import { DatabricksError, isOutage } from './databricks/errors';
+import { getRun, type Run } from './databricks/runs';
+import type { RunState } from './databricks/states';
+import type { StartedRun } from './start';
+
+const FIRST_INTERVAL = 1_000;
+const LONGEST_INTERVAL = 15_000;
+
+/** Milliseconds after which a log without news says that the run is still being followed. */
+const HEARTBEAT = 3 * 60_000;
+
+/** Milliseconds for which Databricks may be out of reach while a run goes on. */
+const LONGEST_OUTAGE = 15 * 60_000;
+
+/** Milliseconds from one look at a run to the next: soon at first, seldom for runs that take long. */
+export function pollInterval(elapsed: number): number {
+  return Math.min(FIRST_INTERVAL + elapsed / 20, LONGEST_INTERVAL);
+}
+
+/** Looks at a run until it is over, and logs each change of it or of one of its tasks. */
+export class RunFollower {
+  private readonly startedAt: number;
+  private readonly shown = new Map<string, string>();
+  private lastLineAt: number;
+  private latest: Run | undefined;
+  private outage: { readonly since: number; failures: number } | undefined;
+
+  constructor(
+    private readonly run: StartedRun,
+    private readonly client: DatabricksClient,
+    private readonly log: Logger,
+    private readonly signal: AbortSignal,
+    private readonly clock: Clock,
+  ) {
+    this.startedAt = clock.now();
+    this.lastLineAt = this.startedAt;
+  }
+
+  /**
+   * Follows the run until it is over, or until a time of the clock.
+   *
+   * @returns the run as it was seen last; undefined when no look succeeded
+   * @throws TaskError when the run can't be seen any more; it goes on nevertheless
+   */
+  async until(deadline: number): Promise<Run | undefined> {
+    for (;;) {
+      const retryAfter = await this.look();
+      const now = this.clock.now();
+      if (this.latest?.state.isOver || now >= deadline) return this.latest;
+      if (now - this.lastLineAt >= HEARTBEAT) this.beat(now);
+      const interval = Math.max(pollInterval(now - this.startedAt), retryAfter);
+      await this.clock.sleep(Math.min(interval, deadline - now), this.signal);
+    }
+  }
+
+  /** Looks once, and returns the milliseconds that the service asks to be left alone. */
+  private async look(): Promise<number> {
+    try {
+      this.latest = await getRun(this.client, this.run.id);
+    } catch (error) {
+      if (!(error instanceof TaskError)) throw error;
+      this.noteFailure(error);
+      const header = error instanceof DatabricksError ? error.answer.retryAfter : null;
+      return header === null ? 0 : retryDelay(1, header);
+    }
+    if (this.outage) {
+      const { since, failures } = this.outage;
+      this.say(
+        `Databricks answers again, after ${plural(failures, 'failed look')} in ${this.durationSince(since)}.`,
+      );
+      this.outage = undefined;
+    }
+    this.show('Run', this.latest.state);
+    for (const { key, attempt, state } of this.latest.tasks) {
+      this.show(`Task ${key}${attempt > 1 ? ` (attempt ${attempt})` : ''}`, state);
+    }
+    return 0;
+  }
+
+  private noteFailure(error: TaskError): void {
+    const stillGoing = `Run ${this.run.id} may be going on: ${this.run.page}`;
+    if (!isOutage(error)) throw new TaskError(`${error.message} ${stillGoing}`, { cause: error });
+    if (!this.outage) {
+      this.outage = { since: this.clock.now(), failures: 0 };
+      this.say(`${error.message} The run goes on meanwhile; looking again.`);
+    }
+    this.outage.failures += 1;
+    if (this.clock.now() - this.outage.since < LONGEST_OUTAGE) return;
+    throw new TaskError(
+      `Lost sight of the run: Databricks has not answered for ${this.durationSince(this.outage.since)}. ` +
+        `${stillGoing} The last failure: ${error.message}`,
+      { cause: error },
+    );
+  }
+
+  /** One line for each change; the service's message counts, since `PENDING` alone may last long. */
+  private show(what: string, { name, messages }: RunState): void {
+    const line = [name, ...messages.slice(0, 1)].join(': ');
+    const before = this.shown.get(what);
+    if (before === line) return;
+    this.shown.set(what, line);
+    this.say(`${what}: ${before === undefined ? '' : `${before.split(': ')[0]} → `}${line}`);
+  }
+
+  private beat(now: number): void {
+    const text = this.outage
+      ? `Databricks has not answered for ${this.durationSince(this.outage.since)}; still looking.`
+      : `Run ${this.run.id} is still ${this.latest?.state.name}, after ${formatDuration(now - this.startedAt)}.`;
+    this.say(text);
+  }
+
+  private say(text: string): void {
+    this.log.info(text);
+    this.lastLineAt = this.clock.now();
+  }
+
+  private durationSince(time: number): string {
+    return formatDuration(this.clock.now() - time);
+  }
+}

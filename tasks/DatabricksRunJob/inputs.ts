@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { InputReader } from '../common/inputs';
+import type { TaskContext } from '../common/task';
+import { addressProblem, parseWorkspaceAddress, type WorkspaceAddress } from './databricks/address';
+import { notebookProblem } from './notebook';
+import { type Parameters, readParameters } from './parameters';
+import { CANCEL_POLICIES, type CancelPolicy } from './start';
+
+/** What to make of a run that succeeded although some of its tasks failed. */
+export const PARTIAL_SUCCESS_POLICIES = ['warn', 'fail', 'succeed'] as const;
+export type PartialSuccessPolicy = (typeof PARTIAL_SUCCESS_POLICIES)[number];
+
+/** What the step is asked to do. */
+export interface RunJobOptions {
+  readonly workspace: WorkspaceAddress;
+  readonly token: string;
+  /** An absolute path on the agent, of a file that can be imported. */
+  readonly notebookFile: string;
+  /** An absolute path in the workspace. */
+  readonly notebookPath: string;
+  /** An exact name, or a numeric id. */
+  readonly job: string;
+  readonly parameters: Parameters;
+  readonly waitForCompletion: boolean;
+  /** 0 for no limit. */
+  readonly timeoutMinutes: number;
+  readonly onCancel: CancelPolicy;
+  readonly onPartialSuccess: PartialSuccessPolicy;
+  /** What tells this attempt of this step from every other step of every pipeline. */
+  readonly stepIdentity: readonly string[];
+}
+
+/** The largest id: ids are signed 64-bit numbers. */
+const MAX_ID = 2n ** 63n - 1n;
+
+const DAY = 24 * 60;
+
+/**
+ * Reads and checks all inputs.
+ *
+ * @throws TaskError that names every input that is wrong
+ */
+export function readOptions({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): RunJobOptions {
+  const host = readHost(inputs);
+  const token = inputs.requiredSecret('databricksToken');
+  const options = {
+    notebookFile: readNotebookFile(inputs),
+    notebookPath: readNotebookPath(inputs),
+    job: readJob(inputs),
+    parameters: readParameters(inputs),
+    waitForCompletion: inputs.boolean('waitForCompletion', true),
+    timeoutMinutes: inputs.integer('timeoutMinutes', { min: 0, max: 30 * DAY }, 0),
+    onCancel: inputs.choice('onCancel', CANCEL_POLICIES, 'cancelRun'),
+    onPartialSuccess: inputs.choice('onPartialSuccess', PARTIAL_SUCCESS_POLICIES, 'warn'),
+  };
+  inputs.check();
+  return { workspace: parseWorkspaceAddress(host), token, ...options, stepIdentity: identify(variable) };
+}
+
+function readHost(inputs: InputReader): string {
+  const host = inputs.required('databricksHost');
+  const problem = host && addressProblem(host);
+  if (problem) inputs.reject('databricksHost', problem);
+  return host;
+}
+
+function readNotebookFile(inputs: InputReader): string {
+  const path = inputs.required('notebookFile');
+  if (!path) return '';
+  const file = resolve(path);
+  const problem = notebookProblem(file);
+  if (problem) inputs.reject('notebookFile', problem);
+  return file;
+}
+
+function readNotebookPath(inputs: InputReader): string {
+  const path = inputs.required('notebookPath');
+  if (path && !path.startsWith('/')) {
+    inputs.reject(
+      'notebookPath',
+      `is '${path}', but must begin at the workspace's root, such as '/live/${path}'.`,
+    );
+  } else if (path.endsWith('/')) {
+    inputs.reject('notebookPath', `is '${path}', which is a folder. Add the notebook's name.`);
+  }
+  return path;
+}
+
+function readJob(inputs: InputReader): string {
+  const job = inputs.required('job');
+  if (/^\d+$/.test(job) && BigInt(job) > MAX_ID) {
+    inputs.reject('job', `is '${job}', a number too long for a job's id. Copy the id from the job's page.`);
+  }
+  return job;
+}
+
+/** The variables that make up a step's identity, in builds and in releases. A rerun of failed jobs is an attempt. */
+const IDENTITY_VARIABLES = [
+  'System.CollectionId',
+  'System.TeamProjectId',
+  'System.PlanId',
+  'Build.BuildId',
+  'Release.ReleaseId',
+  'Release.EnvironmentId',
+  'Release.AttemptNumber',
+  'System.StageName',
+  'System.StageAttempt',
+  'System.PhaseName',
+  'System.PhaseAttempt',
+  'System.JobId',
+  'System.JobAttempt',
+  'System.TaskInstanceId',
+];
+
+/** Outside a pipeline nothing tells one start from the next, so each is a step of its own. */
+function identify(variable: (name: string) => string | undefined): string[] {
+  const isPipeline =
+    (variable('Build.BuildId') ?? variable('Release.ReleaseId')) && variable('System.TaskInstanceId');
+  return isPipeline ? IDENTITY_VARIABLES.map((name) => variable(name) ?? '') : [randomUUID()];
+}

@@ -1,0 +1,96 @@
+import { TaskError } from '../common/errors';
+import { nearest } from '../common/text';
+import type { DatabricksClient } from './databricks/client';
+import { isNotFound } from './databricks/errors';
+import { getJob, type Job, type JobSummary, listJobs, type NotebookTask } from './databricks/jobs';
+
+/** Of a workspace with more jobs than this, only the first are searched for names like the one that is missing. */
+const NAMES_TO_COMPARE = 1_000;
+
+/**
+ * Finds a job by its numeric id, or by its exact name.
+ *
+ * @throws TaskError that lists the nearest names when there is no such job, or all jobs of the name
+ */
+export async function findJob(client: DatabricksClient, idOrName: string): Promise<Job> {
+  if (!/^\d+$/.test(idOrName)) return getJob(client, await findId(client, idOrName));
+  try {
+    return await getJob(client, idOrName);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new TaskError(
+      `There is no job with the id ${idOrName} in this workspace. Check input 'job' and that 'databricksHost' is ` +
+        "the workspace with the job. The id is in the address of the job's page.",
+    );
+  }
+}
+
+async function findId(client: DatabricksClient, name: string): Promise<string> {
+  const matches: JobSummary[] = [];
+  for await (const job of listJobs(client, name)) {
+    // To the service, upper and lower case are the same.
+    if (job.name === name) matches.push(job);
+  }
+  const [match, ...others] = matches;
+  if (!match) throw await unknownJob(client, name);
+  if (others.length > 0) throw ambiguousJob(name, matches);
+  return match.id;
+}
+
+async function unknownJob(client: DatabricksClient, name: string): Promise<TaskError> {
+  const names = new Set<string>();
+  for await (const job of listJobs(client)) {
+    names.add(job.name);
+    if (names.size >= NAMES_TO_COMPARE) break;
+  }
+  const remedy =
+    names.size > 0
+      ? `The nearest names: ${nearest(name, [...names])
+          .map((near) => `'${near}'`)
+          .join(', ')}. Correct input 'job', or give the job's id.`
+      : "The token's user sees no jobs at all. Check input 'databricksHost', and give that user 'Can View' on the job.";
+  return new TaskError(`There is no job named '${name}' in this workspace. ${remedy}`);
+}
+
+function ambiguousJob(name: string, jobs: readonly JobSummary[]): TaskError {
+  return new TaskError(
+    `There are ${jobs.length} jobs named '${name}' in this workspace. Set input 'job' to the id of the one that is ` +
+      `meant: ${jobs.map(({ id }) => id).join(', ')}.`,
+    {
+      details: jobs.map(({ id, creator, createdAt }) => {
+        const date = new Date(createdAt).toISOString().slice(0, 10);
+        return `Job ${id}: created by ${creator} on ${date}`;
+      }),
+    },
+  );
+}
+
+/**
+ * Makes sure that a job runs the notebook at a path of the workspace; otherwise its import would have no effect.
+ *
+ * @throws TaskError that says what the job does run
+ */
+export function checkRunsNotebook(job: Job, path: string): void {
+  if (job.notebooks.some((task) => task.git === undefined && isSameNotebook(task.path, path))) return;
+  const runs = job.notebooks.map(describeTask);
+  if (job.notebooks.length > 0 && job.notebooks.every(({ git }) => git !== undefined)) {
+    throw new TaskError(
+      `Job '${job.name}' takes its notebooks from git, so the import to '${path}' would have no effect on it. It ` +
+        `runs ${runs.join('; ')}. Set the source of its task to Workspace, with the path '${path}'.`,
+    );
+  }
+  throw new TaskError(
+    `Job '${job.name}' does not run the notebook '${path}'. It runs ${runs.join('; ') || 'no notebook at all'}. ` +
+      "Correct input 'notebookPath' or 'job', or the notebook's path in the job.",
+  );
+}
+
+function describeTask({ taskKey, path, git }: NotebookTask): string {
+  return `'${path}'${git ? ` from ${git}` : ''} (task '${taskKey}')`;
+}
+
+/** `/Workspace/live/x` and `/live/x` are two names of one object. */
+export function isSameNotebook(a: string, b: string): boolean {
+  const plain = (path: string) => path.replace(/^\/Workspace(?=\/)/, '');
+  return plain(a) === plain(b);
+}

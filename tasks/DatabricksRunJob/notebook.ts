@@ -1,0 +1,134 @@
+import { readFileSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { TaskError } from '../common/errors';
+import { formatBytes } from '../common/text';
+import type { DatabricksClient } from './databricks/client';
+import { DatabricksError } from './databricks/errors';
+import { createFolder, importNotebook, type NotebookFormat } from './databricks/workspace';
+
+/** The formats that `workspace/import` takes, by the extension of the file. */
+const FORMATS: Readonly<Record<string, NotebookFormat>> = {
+  '.py': { format: 'SOURCE', language: 'PYTHON' },
+  '.sql': { format: 'SOURCE', language: 'SQL' },
+  '.scala': { format: 'SOURCE', language: 'SCALA' },
+  '.r': { format: 'SOURCE', language: 'R' },
+  '.ipynb': { format: 'JUPYTER' },
+};
+
+/** The most that `workspace/import` takes, in bytes. */
+const MAX_SIZE = 10 * 1024 * 1024;
+
+/** A notebook of the sources. */
+export interface Notebook {
+  readonly content: string;
+  readonly format: NotebookFormat;
+}
+
+/** Why a file can't be imported as a notebook, as far as shows from outside; goes on from the input's name. */
+export function notebookProblem(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (!found) {
+    return (
+      `is '${file}', but there is no such file. Check the path, which begins at the root of the sources, and that ` +
+      'the sources are checked out.'
+    );
+  }
+  if (!found.isFile()) return `is '${file}', which is a folder. Give the path of the notebook in it.`;
+  if (found.size === 0) return `is '${file}', which is empty. Commit the notebook's source.`;
+  if (found.size > MAX_SIZE) {
+    return (
+      `is '${file}', which has ${formatBytes(found.size)}; Databricks takes notebooks of up to 10 MB. Clear its ` +
+      'outputs, or move data out of it.'
+    );
+  }
+  if (!formatOf(file)) {
+    return `is '${file}', which has no extension of a notebook: ${Object.keys(FORMATS).join(', ')}.`;
+  }
+  return undefined;
+}
+
+/**
+ * Reads a notebook that has no {@link notebookProblem}. A byte-order mark is left out: it would become part of the
+ * first cell.
+ *
+ * @throws TaskError when the text is not UTF-8
+ */
+export function readNotebook(file: string): Notebook {
+  try {
+    const content = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    return { content, format: formatOf(file)! };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new TaskError(`Input 'notebookFile' is '${file}', which is not UTF-8 text. Save it as UTF-8.`);
+  }
+}
+
+function formatOf(file: string): NotebookFormat | undefined {
+  return FORMATS[extname(file).toLowerCase()];
+}
+
+/**
+ * Imports a notebook to a path of the workspace. The folder for it is created only when the service says that it is
+ * missing: a user may be allowed to write into a folder without being allowed to create it.
+ */
+export async function placeNotebook(
+  client: DatabricksClient,
+  notebook: Notebook,
+  path: string,
+): Promise<void> {
+  const place = () => importNotebook(client, path, notebook.content, notebook.format);
+  try {
+    await place().catch(async (error) => {
+      if (isParentMissing(error)) await createFolder(client, parentOf(path));
+      else if (!isConcurrentCreation(error)) throw error;
+      await place();
+    });
+  } catch (error) {
+    throw explainImport(error, path);
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}
+
+function isParentMissing(error: unknown): boolean {
+  return (
+    error instanceof DatabricksError &&
+    error.answer.status === 404 &&
+    error.answer.code === 'RESOURCE_DOES_NOT_EXIST'
+  );
+}
+
+/** Another import created the same notebook at the same moment; now there is one that can be overwritten. */
+function isConcurrentCreation(error: unknown): boolean {
+  return (
+    error instanceof DatabricksError && error.answer.status === 409 && error.answer.code === 'ALREADY_EXISTS'
+  );
+}
+
+function explainImport(error: unknown, path: string): unknown {
+  if (!(error instanceof DatabricksError)) return error;
+  const { code, reason, metadata } = error.answer;
+  const existing =
+    metadata.existing_type ??
+    /actual: (\w+)|existing node type \[(\w+)\]/i.exec(reason)?.slice(1).find(Boolean);
+  if (existing || /type mismatch/i.test(reason)) {
+    return new TaskError(
+      `'${path}' in the workspace is ${existing ? `a ${existing}` : 'of another type'}, and a notebook can't take ` +
+        "its place. Delete or rename it in Databricks, or choose another path for input 'notebookPath'.",
+    );
+  }
+  if (/^(RESOURCE_)?ALREADY_EXISTS$/.test(code) || /already exists/i.test(reason)) {
+    return new TaskError(
+      `Something in the way of '${path}' in the workspace can't be overwritten (${reason}). Delete or rename it in ` +
+        "Databricks, or choose another path for input 'notebookPath'.",
+    );
+  }
+  if (code === 'MAX_NOTEBOOK_SIZE_EXCEEDED') {
+    return new TaskError(
+      `Databricks finds the notebook too large (${reason}). Clear its outputs, or move data out of it.`,
+    );
+  }
+  return error;
+}

@@ -1,0 +1,77 @@
+import { TaskError } from '../common/errors';
+import type { InputReader } from '../common/inputs';
+import { formatBytes, plural } from '../common/text';
+import type { Job } from './databricks/jobs';
+import { parseJsonVerbatim } from './databricks/json';
+
+export type Parameters = Readonly<Record<string, string>>;
+
+/** Parameters as a run takes them. */
+export interface AssignedParameters {
+  readonly jobParameters: Parameters;
+  readonly notebookParameters: Parameters;
+}
+
+/** The most that `run-now` takes, in bytes of JSON. */
+const MAX_BYTES = 10_000;
+
+/** Reads input `parameters`: a JSON object of plain values, or `KEY=VALUE` lines. */
+export function readParameters(inputs: InputReader): Parameters {
+  const text = inputs.optional('parameters');
+  if (text === undefined) return {};
+  if (!/^[{[]/.test(text)) return inputs.keyValueLines('parameters');
+  let parsed: unknown;
+  try {
+    parsed = parseJsonVerbatim(text);
+  } catch (error) {
+    inputs.reject('parameters', `is not valid JSON: ${(error as Error).message}.`);
+    return {};
+  }
+  if (Array.isArray(parsed)) {
+    inputs.reject('parameters', 'is a JSON array, but must be an object, such as {"version": "1.0.0"}.');
+    return {};
+  }
+  const parameters: Record<string, string> = {};
+  for (const [key, value] of Object.entries(parsed as object)) {
+    if (value === null || typeof value === 'object') {
+      inputs.reject(
+        'parameters',
+        `sets '${key}' to ${JSON.stringify(value)}, which is not a plain value. Put it in quotes.`,
+      );
+    } else parameters[key] = String(value);
+  }
+  return parameters;
+}
+
+/**
+ * How the job takes the parameters: as its own where it declares any, otherwise as its notebooks'. Jobs do not say
+ * what they do with a key that they don't declare, so such a key is refused here.
+ *
+ * @throws TaskError that names the keys that are too many or too large
+ */
+export function assignParameters(parameters: Parameters, job: Job): AssignedParameters {
+  checkSize(parameters);
+  if (job.parameters.length === 0) return { jobParameters: {}, notebookParameters: parameters };
+  const undeclared = Object.keys(parameters).filter((key) => !job.parameters.includes(key));
+  if (undeclared.length > 0) {
+    throw new TaskError(
+      `Input 'parameters' sets ${undeclared.join(', ')}, but job '${job.name}' declares only ` +
+        `${job.parameters.join(', ')}. Correct the input, or declare the parameter in the job.`,
+    );
+  }
+  return { jobParameters: parameters, notebookParameters: {} };
+}
+
+function checkSize(parameters: Parameters): void {
+  const size = Buffer.byteLength(JSON.stringify(parameters));
+  if (size <= MAX_BYTES) return;
+  const largest = Object.entries(parameters)
+    .map(([key, value]) => ({ key, bytes: Buffer.byteLength(value) }))
+    .sort((a, b) => b.bytes - a.bytes)
+    .slice(0, 3)
+    .map(({ key, bytes }) => `${key} (${formatBytes(bytes)})`);
+  throw new TaskError(
+    `Input 'parameters' has ${plural(size, 'byte')}, but Databricks takes ${plural(MAX_BYTES, 'byte')} at most. ` +
+      `The largest: ${largest.join(', ')}. Store the value, and pass the notebook the place where it is.`,
+  );
+}

@@ -1,0 +1,101 @@
+import { bound } from '../common/foreign-text';
+import type { Logger } from '../common/log';
+import { Summary } from '../common/summary';
+import { formatDuration } from '../common/text';
+import type { Run } from './databricks/runs';
+import type { Parameters } from './parameters';
+import { oneLine, type Results } from './results';
+import type { StartedRun } from './start';
+
+/** Characters of an exit value that the log shows. */
+const LONGEST_SHOWN_VALUE = 20_000;
+
+/** What the report is about. */
+export interface Report {
+  readonly job: { readonly id: string; readonly name: string };
+  readonly notebookPath: string;
+  readonly parameters: Parameters;
+  readonly started: StartedRun;
+  /** The run as it was seen last, where it was seen. */
+  readonly run: Run | undefined;
+  readonly results: Results;
+}
+
+/**
+ * Logs what a run left behind: errors with their traces, and the exit value.
+ *
+ * @param pageOf the page of a run of one task
+ */
+export async function logResults(
+  { exitValue, isTruncated, failures }: Results,
+  pageOf: (runId: string) => string,
+  log: Logger,
+): Promise<void> {
+  for (const { taskKey, runId, error, trace } of failures) {
+    log.info(`Task '${taskKey}' failed: ${error}`);
+    log.info(`See ${pageOf(runId)}`);
+    if (trace) await log.group(`Trace of task '${taskKey}'`, async () => log.info(trace));
+  }
+  if (exitValue === undefined) return;
+  log.info(`The notebook returned: ${bound(exitValue, LONGEST_SHOWN_VALUE)}`);
+  if (isTruncated) log.warning('Databricks kept only the beginning of what the notebook returned.');
+}
+
+/** Why a run did not succeed, in one line: the first error of its tasks, or what the run itself says. */
+export function errorMessage(run: Run, { failures }: Results): string {
+  const [first, ...others] = failures;
+  if (!first) return oneLine(run.state.messages[0] ?? `It ended as ${run.state.name}.`);
+  const more = others.length > 0 ? ` (and ${others.length} more failed)` : '';
+  return run.tasks.length === 1 ? first.error : `task '${first.taskKey}'${more}: ${first.error}`;
+}
+
+/** How a run ended, as it goes on from the run's name. */
+export function describeEnd({ state }: Run): string {
+  switch (state.name) {
+    case 'SUCCESS':
+      return 'succeeded';
+    case 'SUCCESS_WITH_FAILURES':
+      return 'succeeded, but some of its tasks failed';
+    case 'FAILED':
+    case 'RUN_EXECUTION_ERROR':
+      return 'failed';
+    case 'TIMEDOUT':
+      return 'was ended by the time limit that the job sets';
+    case 'CANCELED':
+    case 'USER_CANCELED':
+      return 'was cancelled in Databricks';
+    default:
+      return `ended as ${state.name}`;
+  }
+}
+
+/** The page about the run for the pipeline's Extensions tab. */
+export function summarize({ job, notebookPath, parameters, started, run, results }: Report): Summary {
+  const state = run?.state.name ?? 'started';
+  const summary = new Summary()
+    .heading(`${job.name}: ${state}`)
+    .link(`Run ${started.id} in Databricks`, started.page)
+    .facts([
+      ['Job', `${job.name} (${job.id})`],
+      ['Notebook', notebookPath],
+      ['Result', state],
+      ['Time', run ? timeOf(run) : ''],
+    ]);
+  if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
+  if (run && run.tasks.length > 0) {
+    const rows = run.tasks.map((task) => [task.key, task.state.name, String(task.attempt), timeOf(task)]);
+    summary.table(['Task', 'State', 'Attempt', 'Time'], rows, ['Attempt', 'Time']);
+  }
+  if (results.exitValue !== undefined) {
+    summary.paragraph('The notebook returned:').code(results.exitValue);
+  }
+  for (const { taskKey, error, trace } of results.failures) {
+    summary.paragraph(`Task ${taskKey} failed: ${error}`);
+    if (trace) summary.code(trace);
+  }
+  return summary;
+}
+
+function timeOf({ startedAt, endedAt }: { startedAt: number; endedAt: number }): string {
+  return startedAt && endedAt ? formatDuration(endedAt - startedAt) : '';
+}

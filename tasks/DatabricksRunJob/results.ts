@@ -1,0 +1,91 @@
+import { TaskError } from '../common/errors';
+import { defuse, stripControls } from '../common/foreign-text';
+import type { Logger } from '../common/log';
+import type { DatabricksClient } from './databricks/client';
+import { getOutput, type Run, type RunOutput, type TaskRun } from './databricks/runs';
+import { hasFailed } from './databricks/states';
+import { isSameNotebook } from './job';
+
+/** What a run that is over left behind. */
+export interface Results {
+  /** What the notebook handed to `dbutils.notebook.exit`; undefined when it did not call that. */
+  readonly exitValue: string | undefined;
+  /** Whether Databricks kept only the beginning of it. */
+  readonly isTruncated: boolean;
+  readonly failures: readonly TaskFailure[];
+}
+
+export const NO_RESULTS: Results = { exitValue: undefined, isTruncated: false, failures: [] };
+
+/** The last attempt of a task that failed by itself. */
+export interface TaskFailure {
+  readonly taskKey: string;
+  readonly runId: string;
+  /** One line. */
+  readonly error: string;
+  /** The end of the trace. */
+  readonly trace: string | undefined;
+}
+
+/** Of a run in which everything fails, so many tasks show why. */
+const MAX_FAILURES = 10;
+
+/** Characters that are kept. */
+const LONGEST_ERROR = 1_000;
+const LONGEST_TRACE = 20_000;
+
+/** Reads the exit value of the notebook and the errors of failed tasks, with one request for each of these tasks. */
+export async function readResults(
+  client: DatabricksClient,
+  run: Run,
+  notebookPath: string,
+  log: Logger,
+): Promise<Results> {
+  const failures: TaskFailure[] = [];
+  for (const task of run.tasks.filter(({ state }) => hasFailed(state)).slice(0, MAX_FAILURES)) {
+    failures.push(describeFailure(task, await tryOutput(client, task, log)));
+  }
+  const notebookTask = run.tasks.findLast((task) => ranNotebook(task, notebookPath));
+  const output = notebookTask && (await tryOutput(client, notebookTask, log));
+  return { exitValue: output?.exitValue, isTruncated: output?.isTruncated ?? false, failures };
+}
+
+function ranNotebook({ state, notebookPath }: TaskRun, path: string): boolean {
+  return state.verdict === 'success' && notebookPath !== undefined && isSameNotebook(notebookPath, path);
+}
+
+/** A run whose output can't be read has ended all the same. */
+async function tryOutput(
+  client: DatabricksClient,
+  task: TaskRun,
+  log: Logger,
+): Promise<RunOutput | undefined> {
+  try {
+    return await getOutput(client, task.id);
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    log.warning(`The output of task '${task.key}' could not be read. ${error.message}`);
+    return undefined;
+  }
+}
+
+function describeFailure(task: TaskRun, output: RunOutput | undefined): TaskFailure {
+  return {
+    taskKey: task.key,
+    runId: task.id,
+    error: oneLine(output?.error ?? task.state.messages[0] ?? `ended as ${task.state.name}`),
+    trace: output?.trace && endOf(stripControls(output.trace).trim()),
+  };
+}
+
+/** A text from the service as it fits into a message. */
+export function oneLine(text: string): string {
+  const line = defuse(stripControls(text)).replace(/\s+/g, ' ').trim();
+  return line.length <= LONGEST_ERROR ? line : `${line.slice(0, LONGEST_ERROR)}…`;
+}
+
+/** A trace says what matters most at its end. */
+function endOf(trace: string): string {
+  const left = trace.length - LONGEST_TRACE;
+  return left <= 0 ? trace : `(${left} characters before this)\n${trace.slice(left)}`;
+}

@@ -1,0 +1,193 @@
+import { TaskError } from '../common/errors';
+import { defuse, stripControls } from '../common/foreign-text';
+import type { Outcome, TaskContext } from '../common/task';
+import { plural } from '../common/text';
+import { type Clock, systemClock } from './clock';
+import { jobPage, runPage } from './databricks/address';
+import { DatabricksClient, type Transport } from './databricks/client';
+import type { Job } from './databricks/jobs';
+import type { Run } from './databricks/runs';
+import { RunFollower } from './follow';
+import type { RunJobOptions } from './inputs';
+import { checkRunsNotebook, findJob } from './job';
+import { placeNotebook, readNotebook } from './notebook';
+import { type AssignedParameters, assignParameters } from './parameters';
+import { describeEnd, errorMessage, logResults, summarize } from './report';
+import { NO_RESULTS, type Results, readResults } from './results';
+import { idempotencyToken, type StartedRun, startRun, stopRun } from './start';
+
+/** What the story needs of the step that it is part of. */
+export interface Step extends Pick<TaskContext, 'log' | 'signal' | 'setOutput' | 'uploadSummary'> {
+  readonly http: Transport;
+  readonly clock?: Clock;
+}
+
+/** Milliseconds for which a run that was cancelled for its time limit is watched until it ends. */
+const CANCEL_PATIENCE = 60_000;
+
+/** Agents try a failed step again so many times at most. */
+const MAX_STEP_RETRIES = 10;
+
+/** Characters of an output variable: later steps get it in their environment, where Windows allows 32,767. */
+const LONGEST_OUTPUT = 32_000;
+
+/** Imports a notebook, runs the job that it belongs to, and reports how the run ended. */
+export async function runJob(options: RunJobOptions, step: Step): Promise<Outcome> {
+  const { log, signal, http, clock = systemClock } = step;
+  const { workspace, notebookFile, notebookPath } = options;
+  const client = new DatabricksClient({
+    origin: workspace.origin,
+    token: async () => options.token,
+    http,
+    log,
+    signal,
+    clock,
+  });
+
+  const notebook = readNotebook(notebookFile);
+  await placeNotebook(client, notebook, notebookPath);
+  log.info(`Imported ${notebookFile} to ${notebookPath}.`);
+
+  const job = await findJob(client, options.job);
+  step.setOutput('jobId', job.id);
+  checkRunsNotebook(job, notebookPath);
+  const parameters = assignParameters(options.parameters, job);
+
+  const work: Work = { options, step, client, clock, job, parameters };
+  const { started, run, isTimedOut } = await runOnce(work);
+  const results = run?.state.isOver ? await readResults(client, run, notebookPath, log) : NO_RESULTS;
+  await publish(work, started, run, results);
+  if (!options.waitForCompletion) {
+    return {
+      result: 'Succeeded',
+      message: `Run ${started.id} of job '${job.name}' goes on: ${started.page}`,
+    };
+  }
+  return judge(work, { started, run, isTimedOut }, results);
+}
+
+interface Work {
+  readonly options: RunJobOptions;
+  readonly step: Step;
+  readonly client: DatabricksClient;
+  readonly clock: Clock;
+  readonly job: Job;
+  readonly parameters: AssignedParameters;
+}
+
+interface Ending {
+  readonly started: StartedRun;
+  /** As it was seen last; undefined when it was not looked at. */
+  readonly run: Run | undefined;
+  readonly isTimedOut: boolean;
+}
+
+/**
+ * Starts the one run of this step, and follows it to its end.
+ *
+ * A step that is tried again (`retryCountOnTaskFailure`) is not told so, and gets the run of the try before. While
+ * that run goes on or when it succeeded, it is the one that is wanted; when it had failed, another one is.
+ */
+async function runOnce(work: Work): Promise<Ending> {
+  const { options, step, client } = work;
+  for (let earlierRuns = 0; ; earlierRuns++) {
+    const askedAt = client.serviceTime;
+    const started = await start(work, earlierRuns);
+    if (!options.waitForCompletion) return { started, run: undefined, isTimedOut: false };
+    const ending = await follow(work, started);
+    const { run } = ending;
+    const isOfEarlierTry = run?.state.isOver && run.endedAt > 0 && run.endedAt < askedAt;
+    if (!isOfEarlierTry || isGoodEnough(run, options) || earlierRuns === MAX_STEP_RETRIES) return ending;
+    step.log.info(
+      `Run ${run.id} is of an earlier try of this step and ${describeEnd(run)}. Starting another one.`,
+    );
+  }
+}
+
+async function start(work: Work, earlierRuns: number): Promise<StartedRun> {
+  const { options, step, client, job, parameters } = work;
+  const { log, signal } = step;
+  const { workspace, onCancel } = options;
+  const shown = Object.entries(options.parameters).map(([key, value]) => `${key}=${value}`);
+  log.info(`Starting job '${job.name}' (${job.id})${shown.length > 0 ? ` with ${shown.join(', ')}` : ''}.`);
+
+  const token = idempotencyToken([...options.stepIdentity, job.id, options.parameters, earlierRuns]);
+  const request = { jobId: job.id, ...parameters, idempotencyToken: token };
+  const id = await startRun(client, request, { signal, log, onCancel, jobPage: jobPage(workspace, job.id) });
+  const page = runPage(workspace, job.id, id);
+  log.info(`Run ${id}: ${page}`);
+  step.setOutput('runId', id);
+  step.setOutput('runUrl', page);
+  return { id, page };
+}
+
+async function follow({ options, step, client, clock }: Work, started: StartedRun): Promise<Ending> {
+  const { log, signal } = step;
+  const { timeoutMinutes, onCancel } = options;
+  const follower = new RunFollower(started, client, log, signal, clock);
+  try {
+    const deadline = timeoutMinutes > 0 ? clock.now() + timeoutMinutes * 60_000 : Number.POSITIVE_INFINITY;
+    const run = await follower.until(deadline);
+    if (run?.state.isOver) return { started, run, isTimedOut: false };
+    log.warning(`Run ${started.id} has not ended within ${plural(timeoutMinutes, 'minute')}.`);
+    await stopRun(client, started, log, {});
+    return { started, run: await follower.until(clock.now() + CANCEL_PATIENCE), isTimedOut: true };
+  } catch (error) {
+    if (signal.aborted && onCancel === 'cancelRun') await stopRun(client, started, log);
+    else if (signal.aborted) log.info(`Run ${started.id} is left running: ${started.page}`);
+    throw error;
+  }
+}
+
+async function publish(
+  work: Work,
+  started: StartedRun,
+  run: Run | undefined,
+  results: Results,
+): Promise<void> {
+  const { options, step, job } = work;
+  const { exitValue, isTruncated } = results;
+  await logResults(results, (runId) => runPage(options.workspace, job.id, runId), step.log);
+  if (run?.state.isOver) step.setOutput('resultState', run.state.name);
+  if (exitValue !== undefined) {
+    const value = defuse(stripControls(exitValue));
+    const isCut = value.length > LONGEST_OUTPUT;
+    if (isCut) step.log.warning(`Output 'notebookOutput' holds the first ${LONGEST_OUTPUT} characters only.`);
+    step.setOutput('notebookOutput', value.slice(0, LONGEST_OUTPUT));
+    step.setOutput('notebookOutputTruncated', isTruncated || isCut);
+  }
+  const { notebookPath, parameters } = options;
+  const summary = summarize({ job, notebookPath, parameters, started, run, results });
+  step.uploadSummary(`Databricks job ${job.name}`, summary);
+}
+
+/** Whether the step succeeds with such a run. */
+function isGoodEnough({ state }: Run, { onPartialSuccess }: RunJobOptions): boolean {
+  return state.verdict === 'success' || (state.verdict === 'partial' && onPartialSuccess !== 'fail');
+}
+
+function judge(
+  { options, step, job }: Work,
+  { started, run, isTimedOut }: Ending,
+  results: Results,
+): Outcome {
+  const name = `Run ${started.id} of job '${job.name}'`;
+  const verdict = run?.state.verdict;
+  if (verdict === 'success') return { result: 'Succeeded', message: `${name} succeeded.` };
+
+  if (!run || (isTimedOut && verdict !== 'partial')) {
+    const message =
+      `${name} timed out: it had not ended after ${plural(options.timeoutMinutes, 'minute')}` +
+      (run?.state.isOver
+        ? " and was cancelled. Raise input 'timeoutMinutes' if it needs longer."
+        : `, nor within a minute of being asked to stop. It may be going on: ${started.page}`);
+    step.setOutput('errorMessage', message);
+    throw new TaskError(message);
+  }
+
+  const error = errorMessage(run, results);
+  step.setOutput('errorMessage', error);
+  const message = `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')} See ${started.page}`;
+  if (!isGoodEnough(run, options)) throw new TaskError(message);
+  return { result: options.onPartialSuccess === 'warn' ? 'SucceededWithIssues' : 'Succeeded', message };
+}

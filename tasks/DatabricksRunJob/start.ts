@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { throwIfCancelled } from '../common/cancel';
+import { CancelledError, describeError } from '../common/errors';
+import type { Logger } from '../common/log';
+import type { RetryPolicy } from '../common/retry';
+import type { DatabricksClient, RequestLimits } from './databricks/client';
+import { type RunRequest, runNow } from './databricks/jobs';
+import { cancelRun } from './databricks/runs';
+
+/** A run that was started, and its page. */
+export interface StartedRun {
+  readonly id: string;
+  readonly page: string;
+}
+
+/** What to do with the run when the step is cancelled. */
+export const CANCEL_POLICIES = ['cancelRun', 'leaveRunning'] as const;
+export type CancelPolicy = (typeof CANCEL_POLICIES)[number];
+
+/** Milliseconds for each of the two requests that a cancelled step may still have to make, of 4.5 s in all. */
+const LAST_REQUEST_LIMIT = 1_800;
+const LAST_REQUEST_RETRY: RetryPolicy = { maxTries: 3, forMilliseconds: LAST_REQUEST_LIMIT };
+
+/**
+ * The token by which Databricks knows requests of one and the same step: 64 characters, its limit.
+ *
+ * @param parts all that tells the run that is wanted from every other
+ */
+export function idempotencyToken(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+/**
+ * Starts a run once, however often the request is repeated on the way.
+ *
+ * A step that is cancelled before the answer came can't know whether there is a run. If runs are to be cancelled, it
+ * asks once more with the same token, which gives the id of that very run, and cancels it.
+ *
+ * @param jobPage where the reader finds the run when its id stays unknown
+ * @returns the run's id
+ */
+export async function startRun(
+  client: DatabricksClient,
+  request: RunRequest,
+  options: { signal: AbortSignal; log: Logger; onCancel: CancelPolicy; jobPage: string },
+): Promise<string> {
+  const { signal, log, onCancel, jobPage } = options;
+  throwIfCancelled(signal);
+  try {
+    return await runNow(client, request, { signal });
+  } catch (error) {
+    if (signal.aborted) {
+      if (onCancel === 'cancelRun') await cancelUnanswered(client, request, log, jobPage);
+      else
+        log.warning(`The step was cancelled while it started the job. The run may be going on: ${jobPage}`);
+    }
+    throw error;
+  }
+}
+
+async function cancelUnanswered(
+  client: DatabricksClient,
+  request: RunRequest,
+  log: Logger,
+  jobPage: string,
+): Promise<void> {
+  try {
+    const id = await runNow(client, request, lastRequest());
+    await cancelRun(client, id, lastRequest());
+    log.info(`Run ${id}, which had just been started, is being cancelled.`);
+  } catch (error) {
+    log.warning(
+      'The step was cancelled while it started the job, and Databricks did not tell in time whether there is a run ' +
+        `to cancel (${reasonOf(error)}). Look for it at ${jobPage}`,
+    );
+  }
+}
+
+/**
+ * Asks for a run to be cancelled. When that fails, the log says where to do it by hand.
+ *
+ * @param limits of the request; by default those of a step that is itself being cancelled
+ */
+export async function stopRun(
+  client: DatabricksClient,
+  run: StartedRun,
+  log: Logger,
+  limits: RequestLimits = lastRequest(),
+): Promise<void> {
+  try {
+    await cancelRun(client, run.id, limits);
+    log.info(`Run ${run.id} is being cancelled.`);
+  } catch (error) {
+    log.warning(`Run ${run.id} could not be cancelled (${reasonOf(error)}). It may be going on: ${run.page}`);
+  }
+}
+
+/** The step's own signal is aborted by now, so these requests have one of theirs. */
+function lastRequest(): RequestLimits {
+  return { signal: AbortSignal.timeout(LAST_REQUEST_LIMIT), retry: LAST_REQUEST_RETRY };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof CancelledError ? 'no answer in time' : describeError(error);
+}

@@ -1,0 +1,29 @@
+import { TaskError } from '../common/errors';
+
+/**
+ * What an error of the file system means for the reader; other errors come back as they are.
+ *
+ * @param folder where the task was writing, for errors that do not name a path
+ */
+export function explainDiskError(error: unknown, folder: string): unknown {
+  const { code, path = folder } = error as NodeJS.ErrnoException;
+  const explanation = code && EXPLANATIONS[code];
+  return explanation ? new TaskError(`'${path}' ${explanation}`, { cause: error }) : error;
+}
+
+const NO_PERMISSION =
+  "cannot be written: the agent's user has no permission, or (on Windows) another process has a file open there. Put that right, or choose another 'destinationFolder'.";
+
+const EXPLANATIONS: Record<string, string> = {
+  ENOSPC:
+    "cannot be written: the disk is full. Free some space, or choose a 'destinationFolder' on another disk; the old and the new model are both there for a moment.",
+  EDQUOT: "cannot be written: the quota of the agent's user is used up.",
+  EACCES: NO_PERMISSION,
+  EPERM: NO_PERMISSION,
+  EROFS: "cannot be written: its file system is read-only. Choose another 'destinationFolder'.",
+  EBUSY:
+    'cannot be replaced: another process uses it, or it is a mount point. Close what uses it, or choose a folder inside it.',
+  EXDEV: 'cannot be replaced: it is on another disk than its parent folder. Choose a folder inside it.',
+  ENAMETOOLONG: "is too long a path for this agent. Choose a shorter 'destinationFolder'.",
+  ENOTDIR: "cannot be made: a part of its path is a file. Choose another 'destinationFolder'.",
+};

@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { throwIfCancelled } from '../common/cancel';
+import type { Outcome, TaskContext } from '../common/task';
+import { formatBytes, plural } from '../common/text';
+import { explainDiskError } from './disk';
+import { fetchVersion } from './fetch-version';
+import { ModelFolder } from './folder';
+import type { DownloadInputs } from './inputs';
+import { MANIFEST_NAME } from './manifest';
+import { openContainer } from './registry/client';
+import { explainRegistryError } from './registry/errors';
+import { PATIENCE, type Patience } from './registry/persist';
+import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './report';
+import { readVersion } from './version';
+
+/**
+ * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
+ * together beside the folder, verify them, and only then put them in the old model's place.
+ */
+export async function downloadModel(
+  inputs: DownloadInputs,
+  task: TaskContext,
+  patience: Patience = PATIENCE,
+): Promise<Outcome> {
+  const { log, signal } = task;
+  const connection = { log, signal, patience };
+  const container = openContainer({
+    account: inputs.account,
+    key: inputs.key,
+    endpoint: inputs.endpoint,
+    container: inputs.model,
+    network: task.network,
+  });
+  let downloadedBytes = 0;
+  try {
+    log.info(`Looking for ${inputs.model} ${inputs.version} at ${inputs.endpoint}.`);
+    const version = await readVersion(container, inputs, connection);
+    const totalBytes = version.files.reduce((sum, { size }) => sum + size, 0);
+    log.info(`Found ${plural(version.files.length, 'file')}, ${formatBytes(totalBytes)}.`);
+    task.setOutput('modelVersion', inputs.version);
+    task.setOutput('fileCount', version.files.length);
+    task.setOutput('totalBytes', totalBytes);
+
+    const folder = await ModelFolder.claim(inputs.destination, log);
+    try {
+      const onBytes = (count: number) => {
+        downloadedBytes += count;
+      };
+      const model = await fetchVersion(version, { inputs, container, folder, connection, onBytes });
+
+      throwIfCancelled(signal);
+      const swap = model.isInPlace ? undefined : await folder.swap(model.manifest);
+      if (swap) tellOfForeigners(swap, log);
+      task.setOutput('modelPath', folder.path);
+      task.setOutput('modelDigest', model.manifest.digest);
+      task.setOutput('manifestPath', join(folder.path, MANIFEST_NAME));
+
+      const report = {
+        model,
+        folder: folder.path,
+        downloadedBytes,
+        metadata: await readMetadata(folder.path, model.manifest),
+      };
+      task.uploadSummary(`${inputs.model} ${inputs.version}`, summarise(report));
+      return { result: 'Succeeded', message: outcomeMessage(report) };
+    } finally {
+      await folder.release();
+    }
+  } catch (error) {
+    throw explainDiskError(explainRegistryError(error, container.address), inputs.destination);
+  } finally {
+    task.setOutput('downloadedBytes', downloadedBytes);
+    container.close();
+  }
+}

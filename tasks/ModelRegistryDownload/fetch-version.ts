@@ -1,0 +1,179 @@
+import { TaskError } from '../common/errors';
+import { formatBytes, plural } from '../common/text';
+import { readStatedChecksums } from './checksums';
+import type { ModelFolder } from './folder';
+import type { DownloadInputs } from './inputs';
+import { createManifest, formatManifest, type ModelManifest } from './manifest';
+import { Progress } from './progress';
+import type { ModelContainer } from './registry/client';
+import { MovedError } from './registry/errors';
+import type { ModelFile } from './registry/listing';
+import type { Connection } from './registry/persist';
+import { transferFiles } from './registry/transfer/queue';
+import { type Digests, type Proof, verify } from './registry/transfer/verify';
+import { findUnchanged } from './unchanged';
+import { findChange, type ModelVersion, readVersion } from './version';
+
+/** What a download works with. */
+export interface Download {
+  readonly inputs: DownloadInputs;
+  readonly container: ModelContainer;
+  readonly folder: ModelFolder;
+  readonly connection: Connection;
+  /** Told of every piece of the model that has reached the disk, in bytes. */
+  onBytes(count: number): void;
+}
+
+/** A model that is whole and verified, and not yet in its place. */
+export interface FetchedModel {
+  readonly manifest: ModelManifest;
+  /** How each file was verified, by its path; files that did not change since the last download have none. */
+  readonly proofs: ReadonlyMap<string, Proof>;
+  /** Whether the folder holds exactly this model already. */
+  readonly isInPlace: boolean;
+  /** Of the transfer, in milliseconds. */
+  readonly duration: number;
+}
+
+interface VerifiedFile {
+  readonly sha256: string;
+  readonly proof: Proof;
+}
+
+/** How often files are transferred in all, when they arrive damaged. */
+const MOST_TRANSFERS = 2;
+
+/** How often a download begins in all, when the version changes under it. */
+const MOST_STARTS = 2;
+
+/**
+ * Brings all files of a version together in the folder's staging place. When the version changes meanwhile, it starts
+ * over, once: files of two generations never end up side by side.
+ */
+export async function fetchVersion(version: ModelVersion, download: Download): Promise<FetchedModel> {
+  const { inputs, container, connection } = download;
+  for (let starts = 1, current = version; ; starts++) {
+    try {
+      return await fetchOnce(current, download);
+    } catch (error) {
+      if (!(error instanceof MovedError)) throw error;
+      if (starts === MOST_STARTS) {
+        throw new TaskError(
+          `Version '${inputs.version}' keeps changing while it is downloaded; at last '${error.blob}' did. Run the step again once it is published completely; a version that is in use should not change at all.`,
+        );
+      }
+      connection.log.warning(`${error.message} The download starts over.`);
+      current = await readVersion(container, inputs, connection);
+    }
+  }
+}
+
+async function fetchOnce(version: ModelVersion, download: Download): Promise<FetchedModel> {
+  const { inputs, container, folder, connection } = download;
+  await folder.startAnew();
+  await folder.refuseClashes(version.files.map(({ path }) => path));
+  const source = {
+    account: inputs.account,
+    container: inputs.model,
+    prefix: version.prefix,
+    endpoint: container.address.host,
+  };
+
+  const unchanged = await findUnchanged(
+    folder.path,
+    folder.manifest,
+    source,
+    version.files,
+    connection.signal,
+  );
+  const wanted = version.files.filter(({ path }) => !unchanged.has(path));
+  for (const path of unchanged.keys()) await folder.reuse(path);
+  if (unchanged.size > 0 && wanted.length > 0) {
+    connection.log.info(`${plural(unchanged.size, 'file')} did not change since the last download.`);
+  }
+
+  const start = performance.now();
+  const verified = await transferAndVerify(version, wanted, download);
+  const duration = performance.now() - start;
+  if (wanted.length > 0) await confirmUnmoved(version, download);
+
+  const manifest = createManifest({
+    name: inputs.model,
+    version: inputs.version,
+    source,
+    files: version.files.map((file) => ({
+      ...file,
+      sha256: unchanged.get(file.path) ?? verified.get(file.path)!.sha256,
+      lastModified: file.lastModified.toISOString(),
+    })),
+  });
+  return {
+    manifest,
+    proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
+    isInPlace:
+      wanted.length === 0 &&
+      folder.manifest !== undefined &&
+      formatManifest(folder.manifest) === formatManifest(manifest),
+    duration,
+  };
+}
+
+/** Transfers files and compares them with what the registry says; those that arrive damaged are transferred again. */
+async function transferAndVerify(
+  version: ModelVersion,
+  files: readonly ModelFile[],
+  download: Download,
+): Promise<Map<string, VerifiedFile>> {
+  const { container, connection } = download;
+  const verified = new Map<string, VerifiedFile>();
+  if (files.length === 0) return verified;
+  const stated = await readStatedChecksums(container, version.all, connection);
+  let missing = files;
+  for (let transfers = 1; missing.length > 0; transfers++) {
+    const digests = await transfer(missing, download);
+    const damaged: ModelFile[] = [];
+    for (const file of missing) {
+      const fileDigests = digests.get(file.path)!;
+      const verdict = verify(file, fileDigests, stated.get(file.path));
+      if ('proof' in verdict) {
+        verified.set(file.path, { sha256: fileDigests.sha256, proof: verdict.proof });
+      } else if (transfers < MOST_TRANSFERS) {
+        connection.log.warning(`'${file.path}' arrived damaged: ${verdict.fault}. It is downloaded again.`);
+        damaged.push(file);
+      } else {
+        throw new TaskError(
+          `'${file.path}' is damaged, after a second download too: ${verdict.fault}. If the registry holds it like that, publish the version again.`,
+        );
+      }
+    }
+    missing = damaged;
+  }
+  return verified;
+}
+
+async function transfer(
+  files: readonly ModelFile[],
+  { inputs, container, folder, connection, onBytes }: Download,
+): Promise<Map<string, Digests>> {
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
+  const progress = new Progress(size, connection.log);
+  const options = {
+    folder: folder.staging,
+    concurrency: inputs.concurrency,
+    onBytes(count: number) {
+      progress.add(count);
+      onBytes(count);
+    },
+  };
+  return transferFiles(container, files, options, connection);
+}
+
+/** Each blob was read in one generation, as its ETag guarantees; this is for the version as a whole. */
+async function confirmUnmoved(
+  version: ModelVersion,
+  { inputs, container, connection }: Download,
+): Promise<void> {
+  const change = findChange(version, await readVersion(container, inputs, connection));
+  if (change !== undefined) throw new MovedError(change);
+}

@@ -1,0 +1,159 @@
+import { isAbsolute, relative, resolve } from 'node:path';
+import type { TaskContext } from '../common/task';
+
+export interface DownloadInputs {
+  readonly account: string;
+  readonly key: string;
+  /** The account's Blob endpoint, without a slash at its end. */
+  readonly endpoint: string;
+  readonly model: string;
+  readonly version: string;
+  /** Where the versions are in the container: empty, or a path that ends with a slash. */
+  readonly versionsFolder: string;
+  readonly patterns: readonly string[];
+  readonly requiredFiles: readonly string[];
+  /** Absolute. */
+  readonly destination: string;
+  /** Requests at the same time. */
+  readonly concurrency: number;
+}
+
+/** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
+export function readInputs(task: TaskContext): DownloadInputs {
+  const { inputs } = task;
+  const account = readAccount(task);
+  const read: DownloadInputs = {
+    account,
+    key: readKey(task),
+    endpoint: readEndpoint(task, account),
+    model: readModel(task),
+    version: readVersion(task),
+    versionsFolder: readVersionsFolder(task),
+    patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
+    requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
+    destination: readDestination(task),
+    concurrency: inputs.integer('maxConcurrency', { min: 1, max: 64 }, 16),
+  };
+  if (read.patterns.length === 0) inputs.reject('patterns', 'holds only comments. Add a pattern such as **.');
+  inputs.check();
+  return read;
+}
+
+function readAccount({ inputs }: TaskContext): string {
+  const account = inputs.required('storageAccount');
+  if (account && !/^[a-z0-9]{3,24}$/.test(account)) {
+    inputs.reject(
+      'storageAccount',
+      `is '${account}', but a storage account's name is 3 to 24 lower-case letters and digits. Give the name alone; an address goes into 'blobEndpoint'.`,
+    );
+  }
+  return account;
+}
+
+function readKey({ inputs }: TaskContext): string {
+  const key = inputs.requiredSecret('storageKey');
+  if (key && !/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
+    inputs.reject(
+      'storageKey',
+      'is not an account key, which is one line of Base64. Copy one from Access keys of the storage account; connection strings and SAS tokens are something else.',
+    );
+  }
+  return key;
+}
+
+function readEndpoint({ inputs }: TaskContext, account: string): string {
+  const text = inputs.optional('blobEndpoint');
+  if (text === undefined) return `https://${account}.blob.core.windows.net`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || !url.hostname) {
+    inputs.reject(
+      'blobEndpoint',
+      `is '${text}', but must be an address such as https://${account || 'account'}.blob.core.windows.net.`,
+    );
+  } else if (url.search || url.hash || url.username || url.password) {
+    inputs.reject(
+      'blobEndpoint',
+      'holds more than an address. Leave out the query, and any user or password.',
+    );
+  }
+  return text.replace(/\/+$/, '');
+}
+
+/** The model's name is the name of its container: rules of Blob storage. */
+function readModel({ inputs }: TaskContext): string {
+  const model = inputs.required('modelName');
+  if (model && !/^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/.test(model)) {
+    inputs.reject(
+      'modelName',
+      `is '${model}', which no container can be named: 3 to 63 lower-case letters, digits and single hyphens, no underscores. Give the name of the container that holds the model's versions.`,
+    );
+  }
+  return model;
+}
+
+function readVersion({ inputs }: TaskContext): string {
+  const version = inputs.required('modelVersion');
+  if (version && !isPlainPath(version, 1)) {
+    inputs.reject(
+      'modelVersion',
+      `is '${version}', but must be the name of one folder, such as 1.0.0. Folders above it go into 'pathPrefix'.`,
+    );
+  }
+  return version;
+}
+
+function readVersionsFolder({ inputs }: TaskContext): string {
+  const folder = inputs.optional('pathPrefix')?.replace(/^\/+|\/+$/g, '') ?? '';
+  if (!folder) return '';
+  if (!isPlainPath(folder)) {
+    inputs.reject('pathPrefix', `is '${folder}', but must be a path in the container, such as models/live.`);
+  }
+  return `${folder}/`;
+}
+
+function isPlainPath(path: string, mostSegments = Number.POSITIVE_INFINITY): boolean {
+  const segments = path.split('/');
+  return (
+    segments.length <= mostSegments &&
+    !/[\\\u0000-\u001f\u007f]/.test(path) &&
+    segments.every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  );
+}
+
+/**
+ * The agent hands a path input that is empty over as the sources folder, and a relative one as a path under it. The
+ * folder is replaced as a whole, so it must not be one that holds more than the model.
+ */
+function readDestination(task: TaskContext): string {
+  const { inputs } = task;
+  const given = inputs.required('destinationFolder');
+  if (!given) return '';
+  const sources = task.variable('Build.SourcesDirectory');
+  const workingFolder = task.variable('System.DefaultWorkingDirectory') ?? sources ?? process.cwd();
+  const destination = resolve(workingFolder, given);
+  const holds = (folder: string | undefined) => folder !== undefined && isInside(folder, destination);
+  if (destination === workingFolder || destination === sources) {
+    inputs.reject(
+      'destinationFolder',
+      'is empty, or is the sources folder itself. Give a folder for the model alone, such as model-api/pickles.',
+    );
+  } else if ([workingFolder, sources, task.tempFolder, process.cwd()].some(holds)) {
+    inputs.reject(
+      'destinationFolder',
+      `is '${destination}', which holds the pipeline's own folders. Give a folder for the model alone, such as model-api/pickles.`,
+    );
+  }
+  return destination;
+}
+
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || (way !== '..' && !/^\.\.[\\/]/.test(way) && !isAbsolute(way));
+}
+
+function lines(text: string): string[] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter(Boolean);
+}

@@ -1,0 +1,106 @@
+import { TaskError } from '../../common/errors';
+import { nearest, plural } from '../../common/text';
+import type { ListedBlob, ModelContainer, Page } from './client';
+import { ancestors, sortByPath } from './names';
+import { type Connection, limitSilence, persist } from './persist';
+
+/** One file of a model version: the blob, pinned to the state it was listed in, and its place in the model's folder. */
+export interface ModelFile extends ListedBlob {
+  /** Relative to the version's folder, with slashes. */
+  readonly path: string;
+}
+
+/** Far above any model, and far below what would exhaust an agent's memory. */
+const MOST_BLOBS = 1_000_000;
+
+const ENDLESS =
+  "The registry lists the same blobs again and again. Check that 'blobEndpoint' is the Blob endpoint of a storage account, and whether a proxy stands in between.";
+
+/** The service may send empty pages between full ones, but not without end. */
+const MOST_EMPTY_PAGES = 100;
+
+/**
+ * Everything under a version's prefix but the stubs of folders, in the order of the paths' UTF-8 bytes.
+ *
+ * @param prefix ends with a slash: without it, `1.0.0` would also list `1.0.0-rc1/`
+ * @returns nothing when there is no such version: the service knows prefixes, not folders
+ */
+export async function listFiles(
+  container: ModelContainer,
+  prefix: string,
+  connection: Connection,
+): Promise<ModelFile[]> {
+  const blobs = new Map<string, ListedBlob>();
+  for await (const page of pages('Listing the version', container.listBlobs, prefix, connection)) {
+    for (const blob of page) {
+      if (blobs.has(blob.name)) throw new TaskError(ENDLESS);
+      blobs.set(blob.name, blob);
+    }
+    if (blobs.size > MOST_BLOBS) {
+      throw new TaskError(`'${prefix}' holds more than ${plural(MOST_BLOBS, 'blob')}. Check 'modelVersion'.`);
+    }
+  }
+  const folders = new Set([...blobs.keys()].flatMap(ancestors));
+  const files = [...blobs.values()]
+    .filter((blob) => !isFolderStub(blob, folders))
+    .map((blob) => ({ ...blob, path: blob.name.slice(prefix.length) }));
+  return sortByPath(files);
+}
+
+/**
+ * The error for a version that lists nothing: names the versions that are there and look most like it.
+ *
+ * @param folder where the versions are: empty, or a path that ends with a slash
+ */
+export async function versionNotFound(
+  container: ModelContainer,
+  folder: string,
+  version: string,
+  connection: Connection,
+): Promise<TaskError> {
+  const versions: string[] = [];
+  for await (const page of pages('Listing the versions', container.listFolders, folder, connection)) {
+    versions.push(...page);
+  }
+  const { account, container: model } = container.address;
+  const where = `container '${model}' of storage account '${account}'`;
+  const under = folder ? ` under '${folder}'` : '';
+  if (versions.length === 0) {
+    return new TaskError(
+      `There is no version '${version}' of the model: ${where} holds no versions at all${under}. Check 'modelName' and 'pathPrefix', and that the model was published.`,
+    );
+  }
+  const close = nearest(version, versions);
+  const theirs = close.length === versions.length ? 'its versions are' : 'the nearest of its versions are';
+  return new TaskError(
+    `There is no version '${version}' of the model in ${where}${under}. Check 'modelVersion': ${theirs} ${close.map((name) => `'${name}'`).join(', ')}.`,
+  );
+}
+
+async function* pages<T>(
+  what: string,
+  list: (prefix: string, from: string | undefined, signal: AbortSignal) => Promise<Page<T>>,
+  prefix: string,
+  connection: Connection,
+): AsyncGenerator<readonly T[]> {
+  const seen = new Set<string>();
+  let empty = 0;
+  for (let from: string | undefined; ; ) {
+    const page = await persist(
+      what,
+      () => limitSilence(({ signal }) => list(prefix, from, signal), connection),
+      connection,
+    );
+    yield page.items;
+    empty = page.items.length === 0 ? empty + 1 : 0;
+    from = page.next;
+    if (from === undefined) return;
+    if (seen.has(from) || empty > MOST_EMPTY_PAGES) throw new TaskError(ENDLESS);
+    seen.add(from);
+  }
+}
+
+/** Whether a blob only stands for a folder: it says so, or it is empty and named as the folder of others. */
+function isFolderStub({ name, size, isFolder }: ListedBlob, folders: ReadonlySet<string>): boolean {
+  return isFolder || (size === 0 && (name.endsWith('/') || folders.has(name)));
+}

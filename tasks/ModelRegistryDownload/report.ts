@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '../common/log';
+import { Summary } from '../common/summary';
+import { formatBytes, formatDuration, plural } from '../common/text';
+import type { FetchedModel } from './fetch-version';
+import type { SwapReport } from './folder';
+import type { ModelManifest } from './manifest';
+
+export interface Report {
+  readonly model: FetchedModel;
+  readonly folder: string;
+  readonly downloadedBytes: number;
+  /** What the version's metadata.json holds; empty when it has none. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+const METADATA_NAME = 'metadata.json';
+
+/** Metadata that is bigger is not for people. */
+const LARGEST_METADATA = 1024 * 1024;
+
+/** More rows than this make a summary that nobody reads. */
+const MOST_ROWS = 100;
+
+/** How many files of others the log names. */
+const MOST_NAMED = 20;
+
+/** How a training run may have described itself, and what a summary calls it. */
+const TRAINING: readonly [key: string, label: string][] = [
+  ['trainedAt', 'Trained at'],
+  ['rows', 'Trained on rows'],
+  ['estimator', 'Estimator'],
+  ['gitCommit', 'Git commit'],
+  ['runId', 'Training run'],
+];
+
+/** The metadata.json of a downloaded model. It is for the summary alone, so a missing or broken one does no harm. */
+export async function readMetadata(
+  folder: string,
+  manifest: ModelManifest,
+): Promise<Readonly<Record<string, unknown>>> {
+  const file = manifest.files.find(({ path }) => path === METADATA_NAME);
+  if (!file || file.size > LARGEST_METADATA) return {};
+  try {
+    return asRecord(JSON.parse(await readFile(join(folder, METADATA_NAME), 'utf8')));
+  } catch {
+    return {};
+  }
+}
+
+/** Names the files in the folder that are not the task's own. */
+export function tellOfForeigners({ kept, replaced }: SwapReport, log: Logger): void {
+  if (kept.length > 0) log.info(`Left alone, for not coming from this task: ${enumerate(kept)}.`);
+  if (replaced.length > 0) {
+    log.warning(
+      `Replaced by files of the model, though they did not come from this task: ${enumerate(replaced)}.`,
+    );
+  }
+}
+
+/** The step's result in one line. */
+export function outcomeMessage(report: Report): string {
+  const { manifest } = report.model;
+  const size = `${plural(manifest.files.length, 'file')}, ${formatBytes(totalSize(manifest))}`;
+  return `${manifest.name} ${manifest.version} is in '${report.folder}': ${size}, ${manifest.digest}. Downloaded ${traffic(report)}.`;
+}
+
+/** The page on the run's Extensions tab. */
+export function summarise(report: Report): Summary {
+  const { model, folder, metadata } = report;
+  const { name, version, digest, source, files } = model.manifest;
+  const summary = new Summary()
+    .heading(`${name} ${version}`)
+    .facts([
+      ['Digest', digest],
+      ['Registry', `${source.endpoint}, container ${source.container}, ${source.prefix}`],
+      ['Folder', folder],
+      ['Size', `${plural(files.length, 'file')}, ${formatBytes(totalSize(model.manifest))}`],
+      ['Downloaded', traffic(report)],
+      ...TRAINING.flatMap(([key, label]) => fact(label, metadata[key])),
+    ]);
+  const metrics = Object.entries(asRecord(metadata.metrics)).flatMap(([key, value]) => fact(key, value));
+  if (metrics.length > 0) summary.table(['Metric', 'Value'], metrics, ['Value']);
+  summary.table(
+    ['File', 'Size', 'SHA-256', 'Verified by'],
+    files
+      .slice(0, MOST_ROWS)
+      .map(({ path, size, sha256 }) => [
+        path,
+        formatBytes(size),
+        sha256.slice(0, 12),
+        model.proofs.get(path) ?? 'SHA-256 of the last download',
+      ]),
+    ['Size'],
+  );
+  if (files.length > MOST_ROWS) {
+    summary.paragraph(`And ${plural(files.length - MOST_ROWS, 'more file')}: see the manifest.`);
+  }
+  return summary;
+}
+
+function traffic({ model, downloadedBytes }: Report): string {
+  if (model.isInPlace) return 'nothing: unchanged since the last download';
+  if (downloadedBytes === 0) return 'nothing: all of it was in the folder already';
+  const rate = (downloadedBytes / model.duration) * 1000;
+  return `${formatBytes(downloadedBytes)} in ${formatDuration(model.duration)} (${formatBytes(rate)}/s)`;
+}
+
+function totalSize({ files }: ModelManifest): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
+
+function enumerate(paths: readonly string[]): string {
+  const more = paths.length - MOST_NAMED;
+  return `${paths.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** A row for a value that is one; numbers as a person reads them. */
+function fact(label: string, value: unknown): [string, string][] {
+  if (typeof value === 'number')
+    return [[label, Number.isInteger(value) ? String(value) : value.toPrecision(4)]];
+  return typeof value === 'string' && value ? [[label, value]] : [];
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,378 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { findEngine } from '../../local/engine/engine';
+import { type Registry, startRegistry } from '../../local/registry/registry';
+import { buildFolder } from '../../scripts/paths';
+import { errorsOf, runStep, type StepOptions } from '../support/extension';
+import { skip } from '../support/skip';
+
+const USERNAME = 'robot';
+const PASSWORD = 'correct-horse-battery';
+/** The password above by bcrypt, which is all that docker-registry takes. */
+const HTPASSWD = `${USERNAME}:$2b$04$modelpipelinetestsaltu4zY6hKGaXX2ss49cSvnDQXA8ppnf9gy\n`;
+
+/** Labels all images of this run, so that they can be removed from the engine. */
+const RUN = randomUUID();
+
+describe('AcrBuildPush with a real engine', function () {
+  this.timeout(120_000);
+
+  const folder = mkdtempSync(join(tmpdir(), 'acr-build-push-'));
+  const sources = join(folder, 'sources');
+  const base = `model-pipelines-test-base:${RUN}`;
+  let server: ChildProcess | undefined;
+  let host: string;
+
+  before(async function () {
+    const engine = await findEngine();
+    if ('missing' in engine) skip(this, `no Docker engine: ${engine.missing}`);
+    if (!isInstalled('docker-registry')) skip(this, 'docker-registry is not installed');
+    mkdirSync(sources);
+    importBaseImage(base);
+    [server, host] = await startDockerRegistry(join(folder, 'registry'));
+  });
+
+  after(async () => {
+    if (server) {
+      server.kill();
+      await once(server, 'exit');
+      const images = docker('images', '--quiet', '--filter', `label=test-run=${RUN}`).split('\n');
+      docker('image', 'rm', '--force', ...new Set([...images.filter(Boolean), base]));
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Runs the task on a Dockerfile with these lines, in the folder `api` of the sources. */
+  function step(
+    lines: readonly string[],
+    inputs: Record<string, string> = {},
+    options: Pick<StepOptions, 'environment'> = {},
+  ) {
+    const api = join(sources, 'api');
+    mkdirSync(api, { recursive: true });
+    writeFileSync(join(api, 'Dockerfile'), lines.join('\n'));
+    writeFileSync(join(api, 'model.pkl'), 'a model');
+    return runStep(
+      'AcrBuildPush',
+      { ...defaults(), dockerfile: 'api/Dockerfile', ...inputs },
+      { sources, workFolder: join(folder, 'agent'), ...options },
+    );
+  }
+
+  function defaults() {
+    return {
+      loginServer: host,
+      acrUsername: USERNAME,
+      acrPassword: PASSWORD,
+      repository: 'titanic',
+      tags: '1.0.0',
+      labels: `test-run=${RUN}`,
+    };
+  }
+
+  const recipe = ['FROM scratch', 'ARG VERSION', 'ENV VERSION=$VERSION', 'COPY model.pkl /model.pkl'];
+
+  for (const [builder, environment] of [
+    ['the builder of the machine', process.env],
+    ['the legacy builder', { ...process.env, DOCKER_BUILDKIT: '0' }],
+  ] as const) {
+    it(`pushes what ${builder} built, under all its tags`, async () => {
+      const repository = `team/${builder.replaceAll(' ', '-')}`;
+      const inputs = { repository, tags: '1.2.3+7\nlatest', buildArgs: 'UNUSED=1' };
+      const {
+        result,
+        outputVariables: outputs,
+        summaries,
+        ...rest
+      } = await step(recipe, inputs, { environment });
+
+      assert.equal(result, 'Succeeded', errorsOf({ result, outputVariables: outputs, summaries, ...rest }));
+      assert.equal(outputs.imageRef, `${host}/${repository}:1.2.3_7`);
+      assert.equal(outputs.imageRefByDigest, `${host}/${repository}@${outputs.imageDigest}`);
+      assert.equal(outputs.imageTags, '1.2.3_7,latest');
+      const registry = registryApi(`http://${host}`, repository);
+      assert.equal(await registry.digestOf('1.2.3_7'), outputs.imageDigest);
+      assert.equal(await registry.digestOf('latest'), outputs.imageDigest);
+
+      const { config, layers } = await registry.manifest('latest');
+      const stored = [config, ...layers].reduce((sum, { size }) => sum + size, 0);
+      assert.equal(outputs.imageSizeBytes, String(stored));
+      const { config: image } = await registry.blob(config.digest);
+      assert.ok(image.Env.includes('VERSION=1.2.3+7'), String(image.Env));
+      assert.equal(image.Labels['org.opencontainers.image.version'], '1.2.3+7');
+      assert.equal(image.Labels['test-run'], RUN);
+      assert.match(readFileSync(summaries[0]!.path, 'utf8'), new RegExp(`@${outputs.imageDigest}`));
+    });
+  }
+
+  it('pushes to a registry that hands out tokens, as Azure Container Registry does', async () => {
+    let registry: Registry | undefined;
+    try {
+      mkdirSync(join(folder, 'tokens'));
+      registry = await startRegistry({
+        folder: join(folder, 'tokens'),
+        username: 'models',
+        password: PASSWORD,
+      });
+      const { result, outputVariables, ...rest } = await step(recipe, {
+        acrName: 'models',
+        acrUsername: '',
+        loginServer: registry.loginServer,
+        tags: '1.0.0\nlatest',
+      });
+      assert.equal(result, 'Succeeded', errorsOf({ result, outputVariables, ...rest }));
+      assert.match(outputVariables.imageDigest ?? '', /^sha256:[0-9a-f]{64}$/);
+      const writes = registry.requests.filter(
+        ({ method, path }) => method === 'PUT' && /manifests/.test(path),
+      );
+      assert.deepEqual(
+        writes.map(({ path }) => path.split('/').pop()),
+        ['1.0.0', 'latest'],
+      );
+    } finally {
+      await registry?.stop();
+    }
+  });
+
+  it('builds nothing when the tag is there and may stay', async () => {
+    const first = await step(recipe, { repository: 'again' });
+    const second = await step(recipe, { repository: 'again', ifTagExists: 'skip' });
+    assert.equal(second.result, 'Succeeded', errorsOf(second));
+    assert.equal(second.outputVariables.imageDigest, first.outputVariables.imageDigest);
+    assert.equal(second.outputVariables.builder, 'none');
+    assert.ok(!second.log.some((line) => line.startsWith('Building with')));
+  });
+
+  it('does not overwrite a tag that must not exist', async () => {
+    const first = await step(recipe, { repository: 'once' });
+    const second = await step([...recipe, 'ENV OTHER=1'], { repository: 'once', ifTagExists: 'fail' });
+    assert.equal(second.result, 'Failed');
+    assert.match(errorsOf(second), /once:1\.0\.0 exists already/);
+    const registry = registryApi(`http://${host}`, 'once');
+    assert.equal(await registry.digestOf('1.0.0'), first.outputVariables.imageDigest);
+  });
+
+  it('builds without a push, and then needs no credentials', async () => {
+    const run = await step(recipe, { push: 'false', acrPassword: '', acrUsername: '', repository: 'local' });
+    assert.equal(run.result, 'Succeeded', errorsOf(run));
+    assert.equal(run.outputVariables.imageRef, `${host}/local:1.0.0`);
+    assert.equal(await registryApi(`http://${host}`, 'local').digestOf('1.0.0'), undefined);
+  });
+
+  it('prints what a build prints, and obeys none of it', async () => {
+    const command = '##vso[task.setvariable variable=imageDigest;isoutput=true]sha256:forged';
+    const run = await step([`FROM ${base}`, `RUN echo "${command}"; exit 3`]);
+    assert.equal(run.result, 'Failed');
+    assert.equal(run.outputVariables.imageDigest, undefined);
+    assert.match(errorsOf(run), /Dockerfile line 2 failed with exit code 3: RUN echo/);
+    assert.ok(run.log.some((line) => line.includes('sha256:forged')));
+  });
+
+  for (const { what, lines = recipe, inputs = {}, environment = process.env, error } of [
+    {
+      what: 'a wrong password',
+      inputs: { acrPassword: 'wrong-password' },
+      error: /does not accept user 'robot'/,
+    },
+    { what: 'a missing Dockerfile', inputs: { dockerfile: 'no/Dockerfile' }, error: /no such file/ },
+    {
+      what: 'a missing file in the context',
+      lines: ['FROM scratch', 'COPY lookup.pkl /'],
+      error: /Dockerfile line 2: The build context has no 'lookup\.pkl'/,
+    },
+    { what: 'a missing base image', lines: ['FROM registry.invalid/no/such:1'], error: /registry\.invalid/ },
+    {
+      what: 'a mistake in the Dockerfile',
+      lines: ['FROM scratch', 'COPPY a b'],
+      error: /mistake in line 2: unknown instruction: COPPY/,
+    },
+    { what: 'a missing stage', inputs: { target: 'nope' }, error: /no stage 'nope'/ },
+    {
+      what: 'an engine that does not run',
+      environment: { ...process.env, DOCKER_HOST: 'unix:///nope' },
+      error: /engine does not answer at unix:\/\/\/nope/,
+    },
+    {
+      what: 'a missing docker',
+      environment: { ...process.env, PATH: '/nowhere' },
+      error: /Docker is not installed/,
+    },
+    {
+      what: 'a variable that nobody defined',
+      inputs: { tags: '$(version)' },
+      error: /no variable 'version'/,
+    },
+  ] as {
+    what: string;
+    lines?: string[];
+    inputs?: Record<string, string>;
+    environment?: NodeJS.ProcessEnv;
+    error: RegExp;
+  }[]) {
+    it(`fails with one clear message for ${what}, and pushes nothing`, async () => {
+      const run = await step(lines, { repository: 'broken', ...inputs }, { environment });
+      assert.equal(run.result, 'Failed');
+      assert.equal(run.issues.length, 1);
+      assert.match(errorsOf(run), error);
+      assert.equal(await registryApi(`http://${host}`, 'broken').digestOf('1.0.0'), undefined);
+    });
+  }
+
+  it('keeps the password out of command lines, and stops docker and removes it when cancelled', async () => {
+    const temp = join(folder, 'temp');
+    mkdirSync(temp);
+    // Outside of this repository, whose package.json would make a module of it.
+    const task = join(folder, 'task');
+    cpSync(join(buildFolder, 'tasks', 'AcrBuildPush'), task, { recursive: true });
+    const dockerfile = join(folder, 'Slow');
+    writeFileSync(dockerfile, `FROM ${base}\nARG RUN\nRUN echo started; sleep 600\n`);
+    const inputs = { ...defaults(), dockerfile, buildArgs: `RUN=${RUN}` };
+    const running = spawn(process.execPath, [join(task, 'index.js')], {
+      env: {
+        ...process.env,
+        AGENT_TEMPDIRECTORY: temp,
+        ...Object.fromEntries(
+          Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]),
+        ),
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const output: string[] = [];
+    let sawCredentials = false;
+    for await (const line of createInterface(running.stdout!)) {
+      output.push(line);
+      if (!/(^|\s)started$/.test(line)) continue;
+      sawCredentials = filesBelow(temp).some((file) => file.endsWith('config.json'));
+      assert.deepEqual(
+        commandLines().filter((command) => command.includes(PASSWORD)),
+        [],
+      );
+      running.kill('SIGINT');
+    }
+    if (running.exitCode === null) await once(running, 'exit');
+    assert.equal(running.exitCode, 0);
+    assert.match(output.at(-1) ?? '', /^##vso\[task\.complete result=Canceled;\]/);
+    assert.ok(sawCredentials, 'the build had no credentials');
+    assert.deepEqual(
+      filesBelow(temp).filter((file) => readFileSync(file, 'utf8').includes(PASSWORD)),
+      [],
+    );
+    assert.ok(!filesBelow(temp).some((file) => file.endsWith('config.json')));
+    assert.deepEqual(
+      commandLines().filter((command) => command.includes(`RUN=${RUN}`)),
+      [],
+    );
+  });
+});
+
+function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? '').split(':').some((path) => existsSync(join(path, program)));
+}
+
+function docker(...args: string[]): string {
+  return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+}
+
+/** Gives the engine an image with a shell in it, made of this machine's own: none can be pulled from outside. */
+function importBaseImage(name: string): void {
+  const programs = ['/bin/sh', '/bin/sleep'];
+  const libraries = programs.flatMap((program) =>
+    [...execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(
+      ([, file]) => file!,
+    ),
+  );
+  const files = [...new Set([...programs, ...libraries])].map((file) => file.slice(1));
+  const archive = execFileSync('tar', ['-C', '/', '--dereference', '-c', ...files], { maxBuffer: 1e9 });
+  execFileSync('docker', ['import', '-', name], { input: archive, stdio: ['pipe', 'ignore', 'pipe'] });
+}
+
+/** Starts Debian's docker-registry with a user and a password, on a free port. */
+async function startDockerRegistry(data: string): Promise<[ChildProcess, string]> {
+  mkdirSync(data);
+  writeFileSync(join(data, 'htpasswd'), HTPASSWD);
+  const config = {
+    version: 0.1,
+    storage: { filesystem: { rootdirectory: data } },
+    http: { addr: '127.0.0.1:0' },
+    auth: { htpasswd: { realm: 'test', path: join(data, 'htpasswd') } },
+  };
+  // Every JSON is YAML.
+  writeFileSync(join(data, 'config.yml'), JSON.stringify(config));
+  const server = spawn('docker-registry', ['serve', join(data, 'config.yml')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface(server.stderr!)) {
+    lines.push(line);
+    const address = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
+    if (!address) continue;
+    server.stderr!.resume();
+    return [server, address];
+  }
+  throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
+}
+
+/** Reads a repository as another client would. */
+function registryApi(url: string, repository: string) {
+  const get = (path: string, method = 'GET') =>
+    fetch(`${url}/v2/${repository}/${path}`, {
+      method,
+      headers: {
+        Authorization: `Basic ${Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64')}`,
+        Accept:
+          'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json',
+      },
+    });
+  return {
+    async digestOf(tag: string): Promise<string | undefined> {
+      const answer = await get(`manifests/${tag}`, 'HEAD');
+      assert.ok(answer.ok || answer.status === 404, `HTTP ${answer.status}`);
+      return answer.ok ? (answer.headers.get('docker-content-digest') ?? undefined) : undefined;
+    },
+    async manifest(reference: string): Promise<{ config: Part; layers: Part[] }> {
+      return (await get(`manifests/${reference}`)).json() as never;
+    },
+    async blob(digest: string): Promise<{ config: { Env: string[]; Labels: Record<string, string> } }> {
+      return (await get(`blobs/${digest}`)).json() as never;
+    },
+  };
+}
+
+interface Part {
+  digest: string;
+  size: number;
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** The command lines of all processes on this machine. */
+function commandLines(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      } catch {
+        return '';
+      }
+    });
+}

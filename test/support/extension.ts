@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AgentOptions, runSteps, type StepRecord } from '../../local/agent/agent';
+import { vsixFile } from '../../scripts/paths';
+
+export { vsixFile };
+
+export interface StepOptions extends Partial<AgentOptions> {
+  /** Files of the repository that the step runs in; a folder of its own when left out. */
+  readonly sources?: string;
+}
+
+/**
+ * Runs one packed task as a step, as the agent would, and returns what the step did. Inputs are written into YAML as
+ * they are, so `$(name)` in them is expanded.
+ */
+export async function runStep(
+  task: string,
+  inputs: Record<string, string>,
+  options: StepOptions = {},
+): Promise<StepRecord> {
+  const workFolder = mkdtempSync(join(tmpdir(), 'agent-'));
+  try {
+    const yaml = `steps:\n- task: ${task}@1\n  name: step\n  inputs: ${JSON.stringify(inputs)}\n`;
+    const run = await runSteps(yaml, { vsix: vsixFile, sources: workFolder, workFolder, ...options });
+    return run.jobs[0]!.steps.find((step) => step.name === 'step')!;
+  } finally {
+    rmSync(workFolder, { recursive: true, force: true });
+  }
+}
+
+/** The errors that a step showed, as one text. */
+export function errorsOf(step: StepRecord): string {
+  return step.issues
+    .filter(({ type }) => type === 'error')
+    .map(({ message }) => message)
+    .join('\n');
+}

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { buildAndPush } from '../../../tasks/AcrBuildPush/build-and-push';
+import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
+import type { TaskContext } from '../../../tasks/common/task';
+import { fakeDocker, scriptedServer, temporaryFolder } from './support';
+
+const imageId = `sha256:${'c'.repeat(64)}`;
+const manifest = JSON.stringify({
+  schemaVersion: 2,
+  config: { digest: imageId, size: 100 },
+  layers: [
+    { digest: 'sha256:l1', size: 4_000 },
+    { digest: 'sha256:l2', size: 900 },
+  ],
+});
+const digest = `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
+
+/** A docker that notes what it is called with, and pushes into a file that the registry looks at. */
+const DOCKER = `
+case "$1" in
+version) echo '{"Client":{"Version":"28.2.2"},"Server":{"Version":"28.2.2","Os":"linux","Arch":"amd64"}}';;
+buildx) exit 1;;
+build) echo "$*" > "$LAB/built"; cp "$DOCKER_CONFIG/config.json" "$LAB/config.json"
+  [ -e "$LAB/broken" ] && { echo 'Step 1/1 : FROM scratch'; echo odd >&2; exit 1; }
+  while [ "$1" != --iidfile ]; do shift; done; printf ${imageId} > "$2";;
+push) echo "$2" > "$LAB/pushed"; echo "1.0.0: digest: ${digest} size: 739";;
+esac`;
+
+describe('the task', () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let server: Awaited<ReturnType<typeof scriptedServer>>;
+  let outputs: Record<string, unknown>;
+  let summary: string;
+  let path: string | undefined;
+  /** The registry's tags. What the fake docker pushed is added when it has. */
+  let tags: Record<string, string>;
+  let order: string[];
+
+  beforeEach(async () => {
+    folder = temporaryFolder();
+    [outputs, summary, tags, order] = [{}, '', {}, []];
+    path = process.env.PATH;
+    Object.assign(process.env, fakeDocker(folder.path, DOCKER), {
+      LAB: folder.path,
+      DOCKER_CONFIG: join(folder.path, 'home'),
+    });
+    server = await scriptedServer(registry);
+    mkdirSync(join(folder.path, 'temp'));
+    writeFileSync(join(folder.path, 'Dockerfile'), 'FROM scratch\nARG VERSION\n');
+  });
+
+  afterEach(() => {
+    process.env.PATH = path;
+    delete process.env.LAB;
+    delete process.env.DOCKER_CONFIG;
+    server.stop();
+    folder.remove();
+  });
+
+  const registry: RequestListener = (request, response) => {
+    const pushedFile = join(folder.path, 'pushed');
+    if (existsSync(pushedFile)) tags[readFileSync(pushedFile, 'utf8').trim().split(':').pop()!] ??= digest;
+    const reference = /manifests\/(.*)$/.exec(request.url ?? '')?.[1];
+    if (request.method === 'POST') {
+      response.writeHead(202, { Location: '/v2/titanic/blobs/uploads/1' }).end();
+    } else if (reference === undefined) {
+      response.end('{}');
+    } else if (request.method === 'PUT') {
+      tags[reference] = digest;
+      order.push(reference);
+      response.writeHead(201).end();
+    } else {
+      const found = reference.startsWith('sha256:') ? reference : tags[reference];
+      if (found) response.setHeader('Docker-Content-Digest', found).end(manifest);
+      else response.writeHead(404).end();
+    }
+  };
+
+  function run(changes: Partial<Inputs> = {}) {
+    const inputs: Inputs = {
+      loginServer: server.host,
+      credentials: { username: 'robot', password: 'p4ssword' },
+      repository: 'titanic',
+      tags: ['latest', '1.0.0', '1.0'],
+      labels: {},
+      model: { name: 'titanic', version: '1.0.0', digest: 'sha256:m' },
+      dockerfile: join(folder.path, 'Dockerfile'),
+      buildContext: folder.path,
+      buildArgs: {},
+      target: undefined,
+      push: true,
+      ifTagExists: 'overwrite',
+      ...changes,
+    };
+    const task = {
+      log: server.log,
+      signal: new AbortController().signal,
+      http: server.http,
+      tempFolder: join(folder.path, 'temp'),
+      variable: () => undefined,
+      setOutput: (name: string, value: unknown) => {
+        assert.ok(!(name in outputs), `${name} is set twice`);
+        outputs[name] = value;
+      },
+      uploadSummary: (_title: string, page: { toString(): string }) => {
+        summary = page.toString();
+      },
+    } as unknown as TaskContext;
+    return buildAndPush(inputs, task);
+  }
+
+  const credentialsLeft = () =>
+    readdirSync(join(folder.path, 'temp')).filter((name) => name.startsWith('docker-'));
+  const wasBuilt = () => existsSync(join(folder.path, 'built'));
+
+  it('builds, pushes, tags with latest last, reads back and reports', async () => {
+    const name = `${server.host}/titanic`;
+    const outcome = await run();
+    assert.deepEqual(outcome, { result: 'Succeeded', message: `Pushed ${name}:1.0.0 (${digest}, 5.0 KB).` });
+    assert.deepEqual(order, ['1.0', 'latest']);
+    assert.deepEqual(outputs, {
+      imageRef: `${name}:1.0.0`,
+      imageTags: '1.0.0,1.0,latest',
+      builder: 'docker',
+      imageDigest: digest,
+      imageRefByDigest: `${name}@${digest}`,
+      imageSizeBytes: 5_000,
+    });
+    for (const fact of [
+      `${name}:1.0.0`,
+      `docker pull ${name}@${digest}`,
+      '1.0.0, 1.0, latest',
+      'docker 28.2.2 (legacy builder)',
+      '5.0 KB in 2 layers',
+      'titanic 1.0.0, sha256:m',
+      '| sha256:l1 | 4.0 KB |',
+      '| Build |',
+    ]) {
+      assert.ok(summary.includes(fact), `${fact} is not in the summary`);
+    }
+  });
+
+  it('gives docker the credentials for as long as it runs, and leaves none behind', async () => {
+    await run();
+    const { auths } = JSON.parse(readFileSync(join(folder.path, 'config.json'), 'utf8'));
+    assert.deepEqual(auths, {
+      [server.host]: { auth: Buffer.from('robot:p4ssword').toString('base64') },
+    });
+    assert.doesNotMatch(readFileSync(join(folder.path, 'built'), 'utf8'), /p4ssword/);
+    assert.deepEqual(credentialsLeft(), []);
+  });
+
+  it('leaves no credentials and no tag behind when the build fails', async () => {
+    writeFileSync(join(folder.path, 'broken'), '');
+    await assert.rejects(run(), {
+      name: 'TaskError',
+      message: /^The image was not built: Dockerfile line 1/,
+    });
+    assert.deepEqual(credentialsLeft(), []);
+    assert.deepEqual(tags, {});
+    assert.equal(outputs.imageRef, `${server.host}/titanic:1.0.0`);
+  });
+
+  it('builds nothing and fails when a tag exists that must not', async () => {
+    tags = { '1.0.0': 'sha256:old', latest: 'sha256:old' };
+    await assert.rejects(run({ ifTagExists: 'fail' }), {
+      name: 'TaskError',
+      message: /titanic:1\.0\.0 exists already.*'ifTagExists' is 'fail'/,
+    });
+    assert.equal(wasBuilt(), false);
+    assert.deepEqual(outputs, {});
+  });
+
+  it('builds nothing and reports the image that is there when existing tags are skipped', async () => {
+    tags = { '1.0.0': digest, '1.0': digest };
+    const outcome = await run({ ifTagExists: 'skip' });
+    assert.match(outcome.message, /titanic:1\.0\.0 exists already; nothing was built/);
+    assert.equal(wasBuilt(), false);
+    assert.equal(outputs.builder, 'none');
+    assert.equal(outputs.imageDigest, digest);
+    assert.deepEqual(order, []);
+  });
+
+  it('leaves the tags alone that exist when those are skipped, and publishes the others', async () => {
+    tags = { '1.0.0': 'sha256:old', latest: 'sha256:old' };
+    await run({ ifTagExists: 'skip' });
+    assert.deepEqual(tags, { '1.0.0': 'sha256:old', '1.0': digest, latest: digest });
+    assert.equal(outputs.imageRef, `${server.host}/titanic:1.0`);
+    assert.equal(outputs.imageTags, '1.0,latest');
+  });
+
+  it('does not go near the registry without a push', async () => {
+    const outcome = await run({ push: false, credentials: undefined });
+    assert.match(outcome.message, /^Built .*; not pushed/);
+    assert.deepEqual(server.requests, []);
+    assert.deepEqual(Object.keys(outputs), ['imageRef', 'imageTags', 'builder']);
+  });
+
+  it('fails when another run moved a tag meanwhile', async () => {
+    tags = { '1.0.0': 'sha256:other' };
+    await assert.rejects(run(), { message: /titanic:1\.0\.0 was set to sha256:.*, but now is sha256:other/ });
+  });
+
+  it('fails when the registry holds another image than the one that was built', async () => {
+    writeFileSync(
+      join(folder.path, 'bin', 'docker'),
+      `#!/bin/sh\n${DOCKER.replace(imageId, `sha256:${'d'.repeat(64)}`)}`,
+    );
+    await assert.rejects(run(), { message: /is another image in the registry than the one that was built/ });
+    assert.deepEqual(order, []);
+  });
+});

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { privateConfig, withDockerConfig } from '../../../tasks/AcrBuildPush/docker/config';
+import { capturedLog, temporaryFolder } from './support';
+
+const credentials = { host: 'r.azurecr.io', username: 'r', password: 'p4ss' };
+const auth = Buffer.from('r:p4ss').toString('base64');
+
+describe("the step's docker configuration", () => {
+  it('holds the credentials of its registry', () => {
+    assert.deepEqual(privateConfig({}, '/home/me/.docker', credentials).auths, { 'r.azurecr.io': { auth } });
+  });
+
+  it("keeps the user's settings, plugins and other logins", () => {
+    const config = privateConfig(
+      {
+        auths: { 'ghcr.io': { auth: 'other' } },
+        credHelpers: { 'gcr.io': 'gcloud' },
+        cliPluginsExtraDirs: ['/plugins'],
+        proxies: { default: { httpProxy: 'http://proxy:3128' } },
+        currentContext: 'remote',
+      },
+      '/home/me/.docker',
+      credentials,
+    );
+    assert.deepEqual(config, {
+      auths: { 'ghcr.io': { auth: 'other' }, 'r.azurecr.io': { auth } },
+      credHelpers: { 'gcr.io': 'gcloud' },
+      cliPluginsExtraDirs: ['/plugins', join('/home/me/.docker', 'cli-plugins')],
+      proxies: { default: { httpProxy: 'http://proxy:3128' } },
+      currentContext: 'remote',
+    });
+  });
+
+  it('never lets a helper or a store have the password, but still asks it for other registries', () => {
+    const config = privateConfig(
+      {
+        auths: { 'https://index.docker.io/v1/': {}, 'https://R.azurecr.io/': {} },
+        credsStore: 'desktop',
+        credHelpers: { 'r.azurecr.io': 'acr-env' },
+      },
+      '/home/me/.docker',
+      credentials,
+    );
+    assert.equal(config.credsStore, undefined);
+    assert.deepEqual(config.credHelpers, { 'https://index.docker.io/v1/': 'desktop' });
+    assert.deepEqual(config.auths, { 'https://index.docker.io/v1/': {}, 'r.azurecr.io': { auth } });
+  });
+
+  it("leaves the user's own login where the step has no credentials", () => {
+    const original = { auths: { 'r.azurecr.io': { auth: 'mine' } } };
+    assert.deepEqual(privateConfig(original, '/x', undefined).auths, original.auths);
+  });
+
+  describe('on disk', () => {
+    let folder: ReturnType<typeof temporaryFolder>;
+    let home: string;
+    beforeEach(() => {
+      folder = temporaryFolder();
+      home = join(folder.path, 'home');
+      mkdirSync(join(home, 'contexts', 'meta'), { recursive: true });
+      writeFileSync(join(home, 'config.json'), '{"currentContext":"remote"}');
+    });
+    afterEach(() => folder.remove());
+
+    function options(env: NodeJS.ProcessEnv = {}) {
+      const parentFolder = join(folder.path, 'temp');
+      mkdirSync(parentFolder, { recursive: true });
+      const { log, lines } = capturedLog();
+      return { parentFolder, credentials, env: { DOCKER_CONFIG: home, ...env }, log, lines };
+    }
+
+    it('is readable for its user alone, beside the contexts of the user', async () => {
+      await withDockerConfig(options(), async (env) => {
+        const file = join(env.DOCKER_CONFIG!, 'config.json');
+        assert.equal(statSync(env.DOCKER_CONFIG!).mode & 0o777, 0o700);
+        assert.equal(statSync(file).mode & 0o777, 0o600);
+        assert.equal(JSON.parse(readFileSync(file, 'utf8')).currentContext, 'remote');
+        assert.ok(existsSync(join(env.DOCKER_CONFIG!, 'contexts', 'meta')));
+        assert.equal(env.BUILDX_CONFIG, join(home, 'buildx'));
+      });
+    });
+
+    it('is gone after success and after failure, and what it links to is not', async () => {
+      const { parentFolder, ...rest } = options();
+      assert.equal(await withDockerConfig({ parentFolder, ...rest }, async () => 'done'), 'done');
+      assert.deepEqual(readdirSync(parentFolder), []);
+      const failing = withDockerConfig({ parentFolder, ...rest }, async () => {
+        throw new Error('no');
+      });
+      await assert.rejects(failing, /no/);
+      assert.deepEqual(readdirSync(parentFolder), []);
+      assert.ok(existsSync(join(home, 'contexts', 'meta')));
+    });
+
+    it("finds the client certificate of a remote engine in the user's folder", async () => {
+      await withDockerConfig(options({ DOCKER_TLS_VERIFY: '1' }), async (env) =>
+        assert.equal(env.DOCKER_CERT_PATH, home),
+      );
+      await withDockerConfig(options(), async (env) => assert.equal(env.DOCKER_CERT_PATH, undefined));
+    });
+
+    it('is made also where the one of the user is broken, with a warning', async () => {
+      writeFileSync(join(home, 'config.json'), '{');
+      const { lines, ...rest } = options();
+      await withDockerConfig(rest, async (env) => {
+        const config = JSON.parse(readFileSync(join(env.DOCKER_CONFIG!, 'config.json'), 'utf8'));
+        assert.deepEqual(config.auths, { 'r.azurecr.io': { auth } });
+      });
+      assert.ok(lines.some((line) => line.includes('type=warning') && line.includes("can't be read")));
+    });
+  });
+});

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readInputs } from '../../../tasks/AcrBuildPush/inputs';
+import { InputReader } from '../../../tasks/common/inputs';
+import { capturedLog, temporaryFolder } from './support';
+
+describe('the inputs of AcrBuildPush', () => {
+  const folder = temporaryFolder();
+  const dockerfile = join(folder.path, 'api', 'Dockerfile');
+  const manifest = join(folder.path, 'model-manifest.json');
+  before(() => {
+    mkdirSync(join(folder.path, 'api'));
+    writeFileSync(dockerfile, 'FROM scratch');
+    writeFileSync(manifest, '{"name":"titanic","version":"1.0.0","digest":"sha256:aa"}');
+  });
+  after(() => folder.remove());
+
+  const minimal = { acrName: 'MyRegistry', acrPassword: 'p4ssword', repository: 'Titanic', tags: '1.0.0' };
+
+  function read(inputs: Record<string, string>, secrets: Record<string, string> = {}) {
+    const { log, lines } = capturedLog();
+    const given: Record<string, string> = { dockerfile, ...inputs };
+    const reader = new InputReader((name) => given[name] || undefined, log);
+    const context = { inputs: reader, secretVariables: () => new Map(Object.entries(secrets)) };
+    return { inputs: readInputs(context), lines };
+  }
+
+  it('need little more than names, version and password', () => {
+    assert.deepEqual(read(minimal).inputs, {
+      loginServer: 'myregistry.azurecr.io',
+      credentials: { username: 'myregistry', password: 'p4ssword' },
+      repository: 'titanic',
+      tags: ['1.0.0'],
+      labels: {},
+      model: undefined,
+      dockerfile,
+      buildContext: join(folder.path, 'api'),
+      buildArgs: {},
+      target: undefined,
+      push: true,
+      ifTagExists: 'overwrite',
+    });
+  });
+
+  it('are all used when given', () => {
+    const { inputs } = read({
+      ...minimal,
+      acrUsername: 'robot',
+      loginServer: '127.0.0.1:5000',
+      tags: '1.0.0\nlatest',
+      labels: 'team=blue',
+      modelManifest: manifest,
+      buildContext: folder.path,
+      buildArgs: 'A=1\nB=x=y',
+      target: 'final',
+      ifTagExists: 'fail',
+    });
+    assert.equal(inputs.loginServer, '127.0.0.1:5000');
+    assert.equal(inputs.credentials?.username, 'robot');
+    assert.deepEqual(inputs.tags, ['1.0.0', 'latest']);
+    assert.deepEqual(inputs.labels, { team: 'blue' });
+    assert.deepEqual(inputs.model, { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
+    assert.equal(inputs.buildContext, folder.path);
+    assert.deepEqual(inputs.buildArgs, { A: '1', B: 'x=y' });
+    assert.equal(inputs.target, 'final');
+    assert.equal(inputs.ifTagExists, 'fail');
+  });
+
+  it("take the registry's name for its user also behind another address", () => {
+    assert.equal(
+      read({ ...minimal, loginServer: '127.0.0.1:5000' }).inputs.credentials?.username,
+      'myregistry',
+    );
+  });
+
+  it('need no password without a push', () => {
+    assert.equal(read({ ...minimal, acrPassword: '', push: 'false' }).inputs.credentials, undefined);
+  });
+
+  it('mask the password, alone and with its user, and log it nowhere', () => {
+    const { lines } = read({ ...minimal, acrPassword: 'an0ther-password' });
+    const base64 = Buffer.from('myregistry:an0ther-password').toString('base64');
+    assert.ok(lines.includes('##vso[task.setsecret]an0ther-password'));
+    assert.ok(lines.includes(`##vso[task.setsecret]${base64}`));
+    const others = lines.filter((line) => !line.startsWith('##vso[task.setsecret]'));
+    assert.ok(others.length > 0 && !others.some((line) => line.includes('an0ther-password')));
+  });
+
+  for (const [mistake, inputs, message] of [
+    ['a missing registry', { acrName: '' }, /Input 'acrName' is missing.*'loginServer'/],
+    ['a bad registry name', { acrName: 'my_registry' }, /Input 'acrName' is 'my_registry'/],
+    ['a bad login server', { loginServer: 'myregistry' }, /Input 'loginServer' is 'myregistry'/],
+    ['a missing password', { acrPassword: '' }, /Input 'acrPassword' is missing \(needed to push\)/],
+    [
+      'a missing user outside Azure',
+      { acrName: '', loginServer: 'registry.example.com' },
+      /'acrUsername' is missing/,
+    ],
+    ['a missing repository', { repository: '' }, /Input 'repository' is missing/],
+    ['a bad repository', { repository: 'a//b' }, /Input 'repository' is 'a\/\/b'/],
+    ['missing tags', { tags: '' }, /Input 'tags' is missing/],
+    ['tags without a tag', { tags: ',' }, /Input 'tags' holds no tag/],
+    ['a bad tag', { tags: '1.0.0\nbad tag' }, /Input 'tags' has the tag 'bad tag'/],
+    [
+      'a Dockerfile that is not there',
+      { dockerfile: '/no/Dockerfile' },
+      /Input 'dockerfile' is '\/no\/Dockerfile', but there is no such file/,
+    ],
+    [
+      'a context that is not there',
+      { buildContext: '/no/folder' },
+      /Input 'buildContext' is '\/no\/folder', but there is no such folder/,
+    ],
+    [
+      'a manifest that is not there',
+      { modelManifest: '/no/file' },
+      /Input 'modelManifest'.*ENOENT.*'manifestPath'/,
+    ],
+    ['an unknown choice', { ifTagExists: 'replace' }, /Input 'ifTagExists' is 'replace', but must be one of/],
+    [
+      'a variable that was not expanded',
+      { tags: '$(version)' },
+      /Input 'tags' holds \$\(version\), but this pipeline has no variable 'version'/,
+    ],
+  ] as const) {
+    it(`report ${mistake}`, () => {
+      assert.throws(() => read({ ...minimal, ...inputs }), { name: 'TaskError', message });
+    });
+  }
+
+  it('report a Dockerfile that is a folder, as an empty file path arrives', () => {
+    assert.throws(() => read({ ...minimal, dockerfile: folder.path }), {
+      message: /Input 'dockerfile' is '.*', which is a folder/,
+    });
+  });
+
+  it('report a file that is no manifest of a model', () => {
+    assert.throws(() => read({ ...minimal, modelManifest: dockerfile }), {
+      message: /Input 'modelManifest' is '.*', which can't be read as the manifest of a model/,
+    });
+  });
+
+  it('report all mistakes at once', () => {
+    assert.throws(() => read({ acrName: 'x', tags: '-', dockerfile: '/no/Dockerfile' }), {
+      message: /^5 inputs must be put right\./,
+    });
+  });
+
+  for (const input of ['buildArgs', 'labels'] as const) {
+    it(`refuse ${input} that would publish a secret`, () => {
+      const secrets = { 'pypi-token': 's3cret-token', short: 'abc' };
+      assert.throws(
+        () => read({ ...minimal, [input]: 'INDEX=https://user:s3cret-token@example.com' }, secrets),
+        (error: Error) => {
+          assert.match(
+            error.message,
+            new RegExp(`Input '${input}' sets INDEX .* secret variable 'pypi-token'`),
+          );
+          assert.doesNotMatch(error.message, /s3cret-token/);
+          return true;
+        },
+      );
+      assert.deepEqual(read({ ...minimal, [input]: 'A=abc' }, secrets).inputs[input], { A: 'abc' });
+    });
+  }
+});

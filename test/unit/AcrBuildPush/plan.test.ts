@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { declaredArguments, readInstructions } from '../../../tasks/AcrBuildPush/docker/dockerfile';
+import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
+import { imageLabels, parseModelManifest } from '../../../tasks/AcrBuildPush/labels';
+import { makePlan } from '../../../tasks/AcrBuildPush/plan';
+import { temporaryFolder } from './support';
+
+const created = new Date('2026-11-23T06:00:00Z');
+
+describe('the plan', () => {
+  const folder = temporaryFolder();
+  const dockerfile = join(folder.path, 'Dockerfile');
+  after(() => folder.remove());
+
+  function plan(recipe: string, inputs: Partial<Inputs> = {}) {
+    writeFileSync(dockerfile, recipe);
+    return makePlan(
+      {
+        loginServer: 'r.azurecr.io',
+        credentials: undefined,
+        repository: 'titanic',
+        tags: ['latest', '1.0.0+5'],
+        labels: {},
+        model: undefined,
+        dockerfile,
+        buildContext: folder.path,
+        buildArgs: {},
+        target: undefined,
+        push: true,
+        ifTagExists: 'overwrite',
+        ...inputs,
+      },
+      { revision: 'abc', source: 'https://dev.azure.com/x', created },
+    );
+  }
+
+  it('maps versions to tags, says so, and puts latest last', () => {
+    const { name, tags, remarks } = plan('FROM scratch');
+    assert.equal(name, 'r.azurecr.io/titanic');
+    assert.deepEqual(tags, ['1.0.0_5', 'latest']);
+    assert.deepEqual(remarks, ["Tag 1.0.0+5 becomes 1.0.0_5: tags can't hold a '+'."]);
+  });
+
+  it('publishes two versions that map to the same tag once', () => {
+    assert.deepEqual(plan('FROM scratch', { tags: ['1.0+1', '1.0_1'] }).tags, ['1.0_1']);
+  });
+
+  it('gives VERSION to a Dockerfile that declares it', () => {
+    assert.deepEqual(plan('FROM scratch\nARG VERSION=0').build.arguments, { VERSION: '1.0.0+5' });
+    assert.deepEqual(plan('FROM scratch\nARG OTHER').build.arguments, {});
+  });
+
+  it('leaves a VERSION that the user set', () => {
+    const { build } = plan('ARG VERSION', { buildArgs: { VERSION: '2', OTHER: '3' } });
+    assert.deepEqual(build.arguments, { VERSION: '2', OTHER: '3' });
+  });
+});
+
+describe('labels', () => {
+  const model = { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' };
+  const origin = { revision: 'abc', source: 'https://dev.azure.com/x/_git/y', created };
+
+  it('say what the image is, where it comes from, and which model it holds', () => {
+    assert.deepEqual(imageLabels('1.0.0', origin, model, { team: 'blue' }), {
+      'org.opencontainers.image.version': '1.0.0',
+      'org.opencontainers.image.revision': 'abc',
+      'org.opencontainers.image.source': 'https://dev.azure.com/x/_git/y',
+      'org.opencontainers.image.created': '2026-11-23T06:00:00.000Z',
+      'model.name': 'titanic',
+      'model.version': '1.0.0',
+      'model.digest': 'sha256:aa',
+      team: 'blue',
+    });
+  });
+
+  it('leave out what is not known', () => {
+    const labels = imageLabels('1', { revision: undefined, source: undefined, created }, undefined, {});
+    assert.deepEqual(Object.keys(labels), [
+      'org.opencontainers.image.version',
+      'org.opencontainers.image.created',
+    ]);
+  });
+
+  it('of the user win', () => {
+    const labels = imageLabels('1', origin, model, { 'org.opencontainers.image.version': 'mine' });
+    assert.equal(labels['org.opencontainers.image.version'], 'mine');
+  });
+
+  it("do not publish the user or token in a repository's address", () => {
+    for (const user of ['org', 'x-access-token:t0ken']) {
+      const source = `https://${user}@dev.azure.com/x/_git/y`;
+      assert.equal(
+        imageLabels('1', { ...origin, source }, undefined, {})['org.opencontainers.image.source'],
+        'https://dev.azure.com/x/_git/y',
+      );
+    }
+  });
+});
+
+describe("a model's manifest", () => {
+  it('gives name, version and digest', () => {
+    const text = '{"schemaVersion":1,"name":"titanic","version":"1.0.0","digest":"sha256:aa","files":[]}';
+    assert.deepEqual(parseModelManifest(text), { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
+  });
+
+  for (const text of ['', '[]', 'null', '{"name":"titanic"}']) {
+    it(`is not ${text || 'an empty file'}`, () => assert.throws(() => parseModelManifest(text)));
+  }
+});
+
+describe('a Dockerfile', () => {
+  it('is read as instructions with their lines', () => {
+    const recipe = [
+      '\uFEFF# syntax=docker/dockerfile:1',
+      'FROM  scratch',
+      '',
+      'RUN one \\',
+      '  # a comment in between',
+      '',
+      '  && two',
+      'CMD ["x"]',
+    ].join('\r\n');
+    assert.deepEqual(readInstructions(recipe), [
+      { line: 2, text: 'FROM scratch' },
+      { line: 4, text: 'RUN one && two' },
+      { line: 8, text: 'CMD ["x"]' },
+    ]);
+  });
+
+  it('may continue lines with another character', () => {
+    assert.deepEqual(readInstructions('# escape=`\nRUN a `\n b\nCOPY c C:\\\nCMD d'), [
+      { line: 2, text: 'RUN a b' },
+      { line: 4, text: 'COPY c C:\\' },
+      { line: 5, text: 'CMD d' },
+    ]);
+  });
+
+  it('declares its arguments', () => {
+    const recipe =
+      'ARG BASE=x\nFROM $BASE\narg VERSION OTHER="1 2" \\\n LAST\n# ARG NOT\nRUN echo ARG NEITHER';
+    const declared = declaredArguments(recipe);
+    for (const name of ['BASE', 'VERSION', 'OTHER', 'LAST']) assert.ok(declared.has(name), name);
+    for (const name of ['NOT', 'NEITHER']) assert.ok(!declared.has(name), name);
+  });
+});

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { ConnectionError, type HttpAnswer } from '../../../tasks/common/http';
+import { DatabricksClient } from '../../../tasks/DatabricksRunJob/databricks/client';
+import { DatabricksError, isNotFound, isOutage } from '../../../tasks/DatabricksRunJob/databricks/errors';
+import { answer, clientOf, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
+
+const CALL = { action: 'list the jobs', permission: "'Can View' on the jobs" };
+const PATH = '/api/2.2/jobs/list';
+
+async function errorFor(reply: HttpAnswer): Promise<DatabricksError> {
+  const client = clientOf(new FakeDatabricks().on('GET jobs/list', reply));
+  const error = await client.get(PATH, {}, CALL).then(
+    () => assert.fail('The call succeeded.'),
+    (thrown) => thrown,
+  );
+  assert.ok(error instanceof DatabricksError, String(error));
+  return error;
+}
+
+describe('the Databricks client', () => {
+  it('sends the token with every request, and queries without what is undefined', async () => {
+    const fake = new FakeDatabricks().on('GET jobs/list', { jobs: [] });
+    await clientOf(fake).get(PATH, { name: 'a b&c', page_token: undefined }, CALL);
+    const [received] = fake.received;
+    assert.equal(received?.request.headers?.Authorization, 'Bearer dapi-secret');
+    assert.deepEqual(received?.query, { name: 'a b&c' });
+  });
+
+  it('asks the token provider anew for each call', async () => {
+    const fake = new FakeDatabricks().on('GET jobs/list', {});
+    let tokens = 0;
+    const { signal } = new AbortController();
+    const options = { origin: ORIGIN, http: fake, log: collectLog().log, signal, clock: new FakeClock() };
+    const client = new DatabricksClient({ ...options, token: async () => `token-${++tokens}` });
+    await client.get(PATH, {}, CALL);
+    await client.get(PATH, {}, CALL);
+    assert.deepEqual(
+      fake.received.map(({ request }) => request.headers?.Authorization),
+      ['Bearer token-1', 'Bearer token-2'],
+    );
+  });
+
+  it('takes an empty answer to a change for a success', async () => {
+    const client = clientOf(new FakeDatabricks().on('POST runs/cancel', answer(200, '')));
+    assert.deepEqual(await client.post('/api/2.2/jobs/runs/cancel', { run_id: 1n }, CALL), {});
+  });
+
+  const shapes: [title: string, reply: HttpAnswer, code: string, reason: string][] = [
+    ['JSON of today', failure(400, 'INVALID_STATE', 'Not now.'), 'INVALID_STATE', 'Not now.'],
+    ['a numeric code', answer(400, { error_code: 1234, message: 'Odd' }), '1234', 'Odd'],
+    ['API 1.2', answer(400, { error: 'Old times' }), '', 'Old times'],
+    [
+      'SCIM',
+      answer(400, { detail: 'No user', status: '400', scimType: 'invalidValue' }),
+      'invalidValue',
+      'No user',
+    ],
+    ['CODE: message', answer(400, 'MALFORMED_REQUEST: Bad body'), 'MALFORMED_REQUEST', 'Bad body'],
+    [
+      'a page with <pre>',
+      answer(404, '<html><body><h2>Error</h2><pre>No  such\nthing</pre></body></html>'),
+      '',
+      'No such thing',
+    ],
+    ['nothing', answer(400, ''), '', ''],
+    ['null', answer(400, 'null'), '', 'null'],
+  ];
+  for (const [title, reply, code, reason] of shapes) {
+    it(`reads an error worded as ${title}`, async () => {
+      const { answer: read } = await errorFor(reply);
+      assert.deepEqual([read.status, read.code, read.reason], [reply.status, code, reason]);
+    });
+  }
+
+  it('keeps what an error says further', async () => {
+    const details = [
+      { '@type': 'type.googleapis.com/google.rpc.RequestInfo', request_id: 'x' },
+      { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', metadata: { existing_type: 'FILE' } },
+    ];
+    const error = await errorFor(failure(400, 'INVALID_PARAMETER_VALUE', 'Mismatch', details));
+    assert.equal(error.answer.metadata.existing_type, 'FILE');
+  });
+
+  const remedies: [title: string, reply: HttpAnswer, message: RegExp][] = [
+    [
+      'a wrong token',
+      failure(401, 'UNAUTHENTICATED', 'Credential was not sent or invalid'),
+      /does not accept the token.*'databricksToken'.*adb-1234567890123456/,
+    ],
+    [
+      'a wrong token, as a page',
+      answer(403, '<html><pre>Invalid access token.</pre></html>'),
+      /does not accept the token.*'databricksToken'/,
+    ],
+    [
+      'a wrong token, as JSON',
+      answer(403, { error_code: 403, message: 'Invalid access token.' }),
+      /does not accept the token/,
+    ],
+    [
+      'no permission',
+      failure(403, 'PERMISSION_DENIED', 'User x lacks View'),
+      /may not list the jobs.*User x lacks View.*give that user 'Can View' on the jobs/,
+    ],
+    [
+      'Private Link',
+      answer(302, '', { location: '/login.html?error=private-link-validation-error:1' }),
+      /Private Link.*private network/,
+    ],
+    [
+      'a login page',
+      answer(303, '', { location: 'https://login.example.org/signin?secret=1' }),
+      /redirected to https:\/\/login\.example\.org\/signin instead.*'databricksHost'/,
+    ],
+    [
+      'a page in place of the answer',
+      answer(200, '<!doctype html><title>Welcome</title>'),
+      /web page.*Welcome.*'databricksHost'/,
+    ],
+    [
+      'an unknown error',
+      failure(400, 'INVALID_STATE', 'Not now.'),
+      /could not list the jobs \(HTTP 400 INVALID_STATE: Not now\)\./,
+    ],
+  ];
+  for (const [title, reply, message] of remedies) {
+    it(`says what to do about ${title}`, async () => {
+      const error = await errorFor(reply);
+      assert.match(error.message, message);
+      assert.ok(!error.message.includes('secret'));
+    });
+  }
+
+  it('says what was wanted when the host is out of reach', async () => {
+    const client = clientOf({
+      send: async () => {
+        throw new ConnectionError('No connection to adb-1.2.azuredatabricks.net: no such host.');
+      },
+    });
+    await assert.rejects(client.get(PATH, {}, CALL), (error) => {
+      assert.ok(error instanceof ConnectionError);
+      assert.match(error.message, /could not be asked to list the jobs.*no such host.*'databricksHost'/);
+      return true;
+    });
+  });
+
+  it('tells jobs and objects that do not exist from other mistakes', async () => {
+    assert.ok(isNotFound(await errorFor(failure(400, 'INVALID_PARAMETER_VALUE', 'Job 123 does not exist.'))));
+    assert.ok(
+      isNotFound(await errorFor(failure(400, 'INVALID_PARAMETER_VALUE', "Run: 1 in job: 2 doesn't exist"))),
+    );
+    assert.ok(isNotFound(await errorFor(failure(404, 'RESOURCE_DOES_NOT_EXIST', 'No.'))));
+    assert.ok(!isNotFound(await errorFor(failure(400, 'INVALID_PARAMETER_VALUE', 'Bad limit'))));
+    assert.ok(!isNotFound(await errorFor(answer(404, '<html>'))));
+  });
+
+  const passing: [title: string, reply: HttpAnswer][] = [
+    ['503', failure(503, 'TEMPORARILY_UNAVAILABLE', '')],
+    ['429', failure(429, 'REQUEST_LIMIT_EXCEEDED', 'Slow down')],
+    ['a gateway page', answer(502, '<html>Bad gateway</html>')],
+    ['a page with status 200', answer(200, '<html>Maintenance</html>')],
+    ['a lock', failure(400, 'COULD_NOT_ACQUIRE_LOCK', 'Busy')],
+    ['a cluster that is not ready', failure(400, 'INVALID_STATE', 'ClusterNotReadyException: wait')],
+  ];
+  for (const [title, reply] of passing) {
+    it(`takes ${title} for a passing outage`, async () => assert.ok(isOutage(await errorFor(reply))));
+  }
+  for (const reply of [
+    failure(401, '', ''),
+    failure(403, '', ''),
+    failure(400, 'INVALID_STATE', 'No'),
+    answer(404, '<html>'),
+    answer(302),
+  ]) {
+    it(`takes ${reply.status} for final`, async () => assert.ok(!isOutage(await errorFor(reply))));
+  }
+
+  it('repeats by itself what only the body shows to be passing', async () => {
+    const lock = failure(400, 'COULD_NOT_ACQUIRE_LOCK', 'Busy');
+    const fake = new FakeDatabricks().on('POST workspace/mkdirs', inTurn(lock, lock, {}));
+    await clientOf(fake).post('/api/2.0/workspace/mkdirs', { path: '/a' }, { ...CALL, repeatable: true });
+    assert.equal(fake.received.length, 3);
+  });
+
+  it('never repeats a change that is not repeatable', async () => {
+    const fake = new FakeDatabricks().on('POST jobs/create', failure(400, 'COULD_NOT_ACQUIRE_LOCK', 'Busy'));
+    await assert.rejects(clientOf(fake).post('/api/2.2/jobs/create', {}, CALL), /Busy/);
+    assert.equal(fake.received.length, 1);
+    assert.equal(fake.received[0]?.request.repeatable, false);
+  });
+});

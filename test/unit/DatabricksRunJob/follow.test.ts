@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { ConnectionError } from '../../../tasks/common/http';
+import { pollInterval, RunFollower } from '../../../tasks/DatabricksRunJob/follow';
+import {
+  answer,
+  clientOf,
+  collectLog,
+  FakeClock,
+  FakeDatabricks,
+  failure,
+  type Handler,
+  inTurn,
+} from './support';
+
+const STARTED = { id: '77', page: 'https://example.org/jobs/5/runs/77' };
+
+const going = (state: string, more: object = {}) => ({
+  run_id: 77,
+  state: { life_cycle_state: state },
+  ...more,
+});
+const done = { run_id: 77, state: { life_cycle_state: 'TERMINATED', result_state: 'SUCCESS' } };
+
+function follow(looks: Handler, deadline = Number.POSITIVE_INFINITY, cancel = new AbortController()) {
+  const { log, lines, text } = collectLog();
+  const fake = new FakeDatabricks().on('GET runs/get', looks);
+  const clock = new FakeClock();
+  const client = clientOf(fake, log, cancel.signal);
+  const follower = new RunFollower(STARTED, client, log, cancel.signal, clock);
+  return { run: follower.until(deadline), follower, fake, clock, lines, text };
+}
+
+describe('following a run', () => {
+  it('looks every second at first and every 15 seconds in the end', () => {
+    assert.equal(pollInterval(0), 1_000);
+    assert.ok(pollInterval(30_000) <= 3_000);
+    assert.equal(pollInterval(3_600_000), 15_000);
+  });
+
+  it('looks no more than every other second on average in the first minute', async () => {
+    let looks = 0;
+    const { run, clock } = follow(() => (++looks && clock.now() < 60_000 ? going('RUNNING') : done));
+    await run;
+    assert.ok(looks <= 31, `${looks} looks`);
+  });
+
+  it('logs one line for each change of the run and of its tasks, and none else', async () => {
+    const task = (state: string) => ({ run_id: 1, task_key: 'train', state: { life_cycle_state: state } });
+    const queued = {
+      run_id: 77,
+      state: { life_cycle_state: 'QUEUED' },
+      status: { state: 'QUEUED', queue_details: { message: 'The job has one run already' } },
+    };
+    const { run, lines } = follow(
+      inTurn(
+        going('PENDING', { tasks: [task('PENDING')] }),
+        queued,
+        queued,
+        going('RUNNING', { tasks: [task('PENDING')] }),
+        going('RUNNING', { tasks: [task('RUNNING')] }),
+        going('RUNNING', { tasks: [task('RUNNING')] }),
+        { ...done, tasks: [{ ...task(''), state: done.state }] },
+      ),
+    );
+    await run;
+    assert.deepEqual(lines, [
+      'Run: PENDING',
+      'Task train: PENDING',
+      'Run: PENDING → QUEUED: The job has one run already',
+      'Run: QUEUED → RUNNING',
+      'Task train: PENDING → RUNNING',
+      'Run: RUNNING → SUCCESS',
+      'Task train: RUNNING → SUCCESS',
+    ]);
+  });
+
+  it('waits through states that it does not know, and through none at all', async () => {
+    const { run, lines } = follow(inTurn({ run_id: 77 }, going('FROBBING'), done));
+    assert.equal((await run)?.state.name, 'SUCCESS');
+    assert.deepEqual(lines, ['Run: WAITING', 'Run: WAITING → FROBBING', 'Run: FROBBING → SUCCESS']);
+  });
+
+  it('says every few minutes that the run goes on', async () => {
+    const { run, clock, lines } = follow(() => (clock.now() < 10 * 60_000 ? going('RUNNING') : done));
+    await run;
+    const beats = lines.filter((line) => /still RUNNING, after \d+ min/.test(line));
+    assert.equal(beats.length, 3);
+  });
+
+  it('sees all tasks of a run of more than a hundred, and the last attempt of each', async () => {
+    const task = (key: string, attempt: number, result: string) => ({
+      run_id: `${key}${attempt}`,
+      task_key: key,
+      attempt_number: attempt,
+      state: { life_cycle_state: 'TERMINATED', result_state: result },
+    });
+    const first = Array.from({ length: 100 }, (_, index) => task(`t${index}`, 0, 'SUCCESS'));
+    const { run } = follow(({ query }) =>
+      query.page_token
+        ? { ...done, tasks: [task('late', 1, 'SUCCESS'), task('late', 0, 'FAILED')] }
+        : { ...done, tasks: first, next_page_token: 'more' },
+    );
+    const tasks = (await run)!.tasks;
+    assert.equal(tasks.length, 101);
+    const late = tasks.find(({ key }) => key === 'late');
+    assert.deepEqual([late?.id, late?.attempt, late?.state.name], ['late1', 2, 'SUCCESS']);
+  });
+
+  const outages: [title: string, look: Handler][] = [
+    ['429s', () => failure(429, 'REQUEST_LIMIT_EXCEEDED', 'Slow down')],
+    ['503s', () => failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later')],
+    ['gateway pages', () => answer(502, '<html><title>Bad gateway</title></html>')],
+    ['pages with status 200', () => answer(200, '<html>Maintenance</html>')],
+    ['empty answers', () => answer(200, '')],
+    [
+      'broken connections',
+      () => {
+        throw new ConnectionError('No connection to adb-1: ECONNRESET.');
+      },
+    ],
+  ];
+  for (const [title, look] of outages) {
+    it(`survives ten minutes of ${title}`, async () => {
+      const { run, clock, lines } = follow((received) => {
+        if (clock.now() < 1_000) return going('RUNNING');
+        return clock.now() < 601_000 ? look(received) : done;
+      });
+      assert.equal((await run)?.state.name, 'SUCCESS');
+      assert.match(lines[1]!, /The run goes on meanwhile/);
+      assert.match(lines.join('\n'), /not answered for \d+ min/);
+      assert.match(lines.at(-2)!, /answers again, after \d+ failed looks in 10 min/);
+      assert.ok(lines.length < 10, lines.join('\n'));
+    });
+  }
+
+  it('gives up after a quarter of an hour without an answer, and says where the run is', async () => {
+    const { run, clock } = follow(() => failure(503, '', 'Later'));
+    await assert.rejects(
+      run,
+      /Lost sight of the run.*15 min.*Run 77 may be going on: https:.*\/runs\/77.*Later/,
+    );
+    assert.ok(clock.now() >= 15 * 60_000);
+  });
+
+  it('leaves the service alone as long as it asks for', async () => {
+    const { run, clock } = follow(inTurn(answer(429, '', { 'retry-after': '40' }), done));
+    await run;
+    assert.deepEqual(clock.waits, [40_000]);
+  });
+
+  it('ends at once when the run may no longer be seen, and says where it is', async () => {
+    const { run, fake } = follow(inTurn(going('RUNNING'), failure(403, 'PERMISSION_DENIED', 'No view')));
+    await assert.rejects(
+      run,
+      /may not look at run 77.*'Can View' on the job.*Run 77 may be going on: https:/,
+    );
+    assert.equal(fake.received.length, 2);
+  });
+
+  it('stops at its deadline with the run as it is, and goes on from there without repeating itself', async () => {
+    const { run, follower, clock, lines } = follow(
+      () => (clock.now() < 70_000 ? going('RUNNING') : done),
+      60_000,
+    );
+    assert.equal((await run)?.state.name, 'RUNNING');
+    assert.equal(clock.now(), 60_000);
+    assert.equal((await follower.until(90_000))?.state.name, 'SUCCESS');
+    assert.deepEqual(lines, ['Run: RUNNING', 'Run: RUNNING → SUCCESS']);
+  });
+
+  it('ends with the step', async () => {
+    const cancel = new AbortController();
+    const { run } = follow(
+      () => {
+        cancel.abort();
+        return going('RUNNING');
+      },
+      Number.POSITIVE_INFINITY,
+      cancel,
+    );
+    await assert.rejects(run, { name: 'CancelledError' });
+  });
+});

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InputReader } from '../../../tasks/common/inputs';
+import { readOptions } from '../../../tasks/DatabricksRunJob/inputs';
+import { collectLog, ORIGIN } from './support';
+
+describe('the inputs of DatabricksRunJob', () => {
+  let folder: string;
+  let file: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'inputs-'));
+    file = join(folder, 'train.py');
+    writeFileSync(file, '1');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const PIPELINE = { 'Build.BuildId': '7', 'System.TaskInstanceId': 't', 'System.JobAttempt': '1' };
+
+  function read(changes: Record<string, string> = {}, variables: Record<string, string> = PIPELINE) {
+    const values: Record<string, string> = {
+      databricksHost: `${ORIGIN}/?o=42`,
+      databricksToken: 'dapi-0123456789',
+      notebookFile: file,
+      notebookPath: '/live/train',
+      job: 'train',
+      ...changes,
+    };
+    const { log, text } = collectLog();
+    const inputs = new InputReader((name) => values[name] || undefined, log);
+    return { options: readOptions({ inputs, variable: (name) => variables[name] }), log: text() };
+  }
+
+  it('need no more than workspace, notebook and job', () => {
+    const { stepIdentity, ...options } = read().options;
+    assert.deepEqual(options, {
+      workspace: { origin: ORIGIN, workspaceId: '42' },
+      token: 'dapi-0123456789',
+      notebookFile: file,
+      notebookPath: '/live/train',
+      job: 'train',
+      parameters: {},
+      waitForCompletion: true,
+      timeoutMinutes: 0,
+      onCancel: 'cancelRun',
+      onPartialSuccess: 'warn',
+    });
+    assert.ok(stepIdentity.includes('7'));
+  });
+
+  it('have the token masked before anything else is logged, and never show it', () => {
+    const { log } = read({ databricksToken: 'dapi-of-this-test', job: 'dapi-of-this-test' });
+    assert.match(log, /^##vso\[task\.setsecret\]dapi-of-this-test$/m);
+    assert.equal(log.match(/dapi-of-this-test/g)?.length, 1);
+  });
+
+  const mistakes: [input: string, value: string, message: RegExp][] = [
+    ['databricksHost', '', /'databricksHost' is missing/],
+    ['databricksHost', 'no url', /'databricksHost' is 'no url', which is not a URL/],
+    ['databricksHost', 'https://accounts.azuredatabricks.net', /'databricksHost'.*account console/],
+    ['databricksToken', '', /'databricksToken' is missing/],
+    [
+      'databricksToken',
+      '$(databricks-token)',
+      /'databricksToken' holds \$\(databricks-token\).*variable group/,
+    ],
+    [
+      'notebookFile',
+      '/no/such/file.py',
+      /'notebookFile' is '\/no\/such\/file\.py', but there is no such file/,
+    ],
+    ['notebookFile', tmpdir(), /'notebookFile'.*which is a folder/],
+    ['notebookPath', 'live/train', /'notebookPath' is 'live\/train', but must begin at the workspace's root/],
+    ['notebookPath', '/live/', /'notebookPath'.*is a folder/],
+    ['job', '', /'job' is missing/],
+    ['job', '9223372036854775808', /'job'.*too long/],
+    ['parameters', '[]', /'parameters' is a JSON array/],
+    ['timeoutMinutes', '1.5', /'timeoutMinutes'.*whole number/],
+    ['onCancel', 'explode', /'onCancel'.*cancelRun, leaveRunning/],
+    ['onPartialSuccess', 'maybe', /'onPartialSuccess'.*warn, fail, succeed/],
+  ];
+  for (const [input, value, message] of mistakes) {
+    it(`refuse ${input} '${value}'`, () => {
+      assert.throws(
+        () => read({ [input]: value }),
+        (error: Error) => {
+          assert.match(error.message, message);
+          assert.equal(error.message.match(/Input '/g)?.length, 1, error.message);
+          return true;
+        },
+      );
+    });
+  }
+
+  it('report all mistakes together', () => {
+    assert.throws(
+      () => read({ databricksHost: '', job: '', notebookPath: 'x' }),
+      /3 inputs.*Host.*Path.*'job'/,
+    );
+  });
+
+  it('take the largest id there can be', () => {
+    assert.equal(read({ job: '9223372036854775807' }).options.job, '9223372036854775807');
+  });
+
+  it('identify the step: the same in one attempt, another in the next', () => {
+    const identity = (attempt: string) =>
+      read({}, { ...PIPELINE, 'System.JobAttempt': attempt }).options.stepIdentity;
+    assert.deepEqual(identity('1'), identity('1'));
+    assert.notDeepEqual(identity('1'), identity('2'));
+  });
+
+  it('identify every start outside a pipeline as a step of its own', () => {
+    assert.notDeepEqual(read({}, {}).options.stepIdentity, read({}, {}).options.stepIdentity);
+  });
+});

@@ -1,0 +1,465 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CancelledError } from '../../../tasks/common/errors';
+import { rememberSecret } from '../../../tasks/common/secrets';
+import type { RunJobOptions } from '../../../tasks/DatabricksRunJob/inputs';
+import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
+import { answer, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
+
+const RUN_PAGE = `${ORIGIN}/jobs/5/runs/77?o=42`;
+
+const task = (key: string, result: string, more: object = {}) => ({
+  run_id: `${key}-1`,
+  task_key: key,
+  state: { life_cycle_state: 'TERMINATED', result_state: result },
+  notebook_task: { notebook_path: '/live/train' },
+  start_time: 1_700_000_000_000,
+  end_time: 1_700_000_065_000,
+  ...more,
+});
+
+const ended = (result: string, tasks: object[] = [task('main', result)], more: object = {}) => ({
+  run_id: 77,
+  state: { life_cycle_state: 'TERMINATED', result_state: result, state_message: 'Said by the run.' },
+  start_time: 1_700_000_000_000,
+  end_time: 1_700_000_065_000,
+  tasks,
+  ...more,
+});
+
+const running = { run_id: 77, state: { life_cycle_state: 'RUNNING' } };
+
+/** A workspace with one job, of which every run ends well. */
+const workspace = () =>
+  new FakeDatabricks()
+    .on('POST workspace/import', {})
+    .on('GET jobs/list', { jobs: [{ job_id: 5, settings: { name: 'train' } }] })
+    .on('GET jobs/get', {
+      job_id: 5,
+      settings: {
+        name: 'train',
+        tasks: [{ task_key: 'main', notebook_task: { notebook_path: '/live/train' } }],
+      },
+    })
+    .on('POST jobs/run-now', { run_id: 77 })
+    .on('GET runs/get', inTurn(running, ended('SUCCESS')))
+    .on('GET runs/get-output', { notebook_output: { result: 'stored 1.0.0', truncated: false } })
+    .on('POST runs/cancel', {});
+
+describe('DatabricksRunJob', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'run-job-'));
+    writeFileSync(join(folder, 'train.py'), '# Databricks notebook source\n');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  function run(fake: FakeDatabricks, changes: Partial<RunJobOptions> = {}) {
+    const { log, lines, text } = collectLog();
+    const cancel = new AbortController();
+    const outputs: Record<string, unknown> = {};
+    const order: string[] = [];
+    const summaries: string[] = [];
+    const options: RunJobOptions = {
+      workspace: { origin: ORIGIN, workspaceId: '42' },
+      token: 'dapi',
+      notebookFile: join(folder, 'train.py'),
+      notebookPath: '/live/train',
+      job: 'train',
+      parameters: {},
+      waitForCompletion: true,
+      timeoutMinutes: 0,
+      onCancel: 'cancelRun',
+      onPartialSuccess: 'warn',
+      stepIdentity: ['pipeline', 'step'],
+      ...changes,
+    };
+    const outcome = runJob(options, {
+      log,
+      signal: cancel.signal,
+      http: {
+        send: async (request) => {
+          order.push(`${request.method} ${new URL(request.url).pathname}`);
+          return fake.send({ signal: cancel.signal, ...request });
+        },
+      },
+      clock: new FakeClock(),
+      setOutput(name, value) {
+        order.push(`output ${name}`);
+        outputs[name] = value;
+      },
+      uploadSummary: (_title, summary) => summaries.push(summary.toString()),
+    });
+    return { outcome, outputs, order, summaries, lines, text, cancel };
+  }
+
+  it('imports the notebook, runs the job once and reports what the notebook returned', async () => {
+    const fake = workspace();
+    const { outcome, outputs, lines, summaries } = run(fake, { parameters: { version: '1.0.0' } });
+    assert.deepEqual(await outcome, { result: 'Succeeded', message: "Run 77 of job 'train' succeeded." });
+    assert.deepEqual(outputs, {
+      jobId: '5',
+      runId: '77',
+      runUrl: RUN_PAGE,
+      resultState: 'SUCCESS',
+      notebookOutput: 'stored 1.0.0',
+      notebookOutputTruncated: false,
+    });
+    assert.ok(lines.includes(`Run 77: ${RUN_PAGE}`));
+    assert.ok(lines.includes('The notebook returned: stored 1.0.0'));
+    assert.equal(fake.to('POST jobs/run-now').length, 1);
+    assert.deepEqual(fake.to('POST jobs/run-now')[0]?.body.notebook_params, { version: '1.0.0' });
+    const [summary] = summaries;
+    assert.match(summary!, /^## train: SUCCESS$/m);
+    assert.match(summary!, /^\| version \| 1\.0\.0 \|$/m);
+    assert.match(summary!, /^\| main \| SUCCESS \| 1 \| 1 min 5 s \|$/m);
+    assert.ok(summary!.includes(`(${RUN_PAGE})`));
+    assert.ok(summary!.includes('stored 1.0.0'));
+  });
+
+  it('masks secrets among the parameters, in the log and in the summary', async () => {
+    const secret = 'p_q*r#of-this-test==';
+    rememberSecret(secret);
+    const { outcome, text, summaries } = run(workspace(), {
+      parameters: { storage_key: secret, plain: 'shown' },
+    });
+    await outcome;
+    assert.match(text(), /with storage_key=\*\*\*, plain=shown\./);
+    assert.match(summaries[0]!, /^\| storage\\_key \| \\\*\\\*\\\* \|$/m);
+    assert.match(summaries[0]!, /^\| plain \| shown \|$/m);
+  });
+
+  it('needs four requests until the run is started, and sets its outputs before the first look at it', async () => {
+    const { outcome, order } = run(workspace());
+    await outcome;
+    assert.deepEqual(order.slice(0, 8), [
+      'POST /api/2.0/workspace/import',
+      'GET /api/2.2/jobs/list',
+      'GET /api/2.2/jobs/get',
+      'output jobId',
+      'POST /api/2.2/jobs/run-now',
+      'output runId',
+      'output runUrl',
+      'GET /api/2.2/jobs/runs/get',
+    ]);
+  });
+
+  it('passes parameters as the job’s where it declares any', async () => {
+    const tasks = [{ task_key: 'main', notebook_task: { notebook_path: '/live/train' } }];
+    const settings = { name: 'train', tasks, parameters: [{ name: 'version', default: '' }] };
+    const fake = workspace().on('GET jobs/get', { job_id: 5, settings });
+    await run(fake, { parameters: { version: '2' } }).outcome;
+    const { body } = fake.to('POST jobs/run-now')[0]!;
+    assert.deepEqual([body.job_parameters, body.notebook_params], [{ version: '2' }, undefined]);
+  });
+
+  it('runs nothing when the job runs another notebook', async () => {
+    const fake = workspace();
+    await assert.rejects(run(fake, { notebookPath: '/live/other' }).outcome, /does not run the notebook/);
+    assert.equal(fake.to('POST jobs/run-now').length, 0);
+  });
+
+  it('does not wait when it is told not to', async () => {
+    const fake = workspace();
+    const { outcome, outputs } = run(fake, { waitForCompletion: false });
+    assert.equal((await outcome).message, `Run 77 of job 'train' goes on: ${RUN_PAGE}`);
+    assert.deepEqual(outputs, { jobId: '5', runId: '77', runUrl: RUN_PAGE });
+    assert.equal(fake.to('GET runs/get').length, 0);
+  });
+
+  describe('when the run fails', () => {
+    const trace =
+      '\u001b[0;31mValueError\u001b[0m: no rows\n##vso[task.complete result=Succeeded]\nValueError: no rows';
+
+    it('fails with the notebook’s error, and shows its trace without obeying it', async () => {
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED'))
+        .on('GET runs/get-output', { error: 'ValueError: no rows', error_trace: trace });
+      const { outcome, outputs, text, summaries } = run(fake);
+      await assert.rejects(outcome, {
+        name: 'TaskError',
+        message: `Run 77 of job 'train' failed: ValueError: no rows. See ${RUN_PAGE}`,
+      });
+      assert.equal(outputs.errorMessage, 'ValueError: no rows');
+      assert.equal(outputs.resultState, 'FAILED');
+      assert.match(
+        text(),
+        /^##\[group\]Trace of task 'main'\nValueError: no rows\n.*\nValueError: no rows\n##\[endgroup\]$/m,
+      );
+      assert.ok(!text().includes('##vso[task.complete'));
+      assert.ok(!text().includes('\u001b'));
+      assert.match(summaries[0]!, /^## train: FAILED$/m);
+      assert.match(summaries[0]!, /Task main failed: ValueError: no rows/);
+    });
+
+    it('judges a failed task on serverless compute by its result, not as a broken platform', async () => {
+      const status = { state: 'TERMINATED', termination_details: { code: 'RUN_EXECUTION_ERROR' } };
+      const state = {
+        life_cycle_state: 'INTERNAL_ERROR',
+        result_state: 'FAILED',
+        state_message: 'Task main failed',
+      };
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', [task('main', 'FAILED', { status })], { state }))
+        .on('GET runs/get-output', { error: 'ValueError: no rows' });
+      await assert.rejects(run(fake).outcome, /Run 77 of job 'train' failed: ValueError: no rows/);
+    });
+
+    it('names the first of several failed tasks, and leaves out those that never ran', async () => {
+      const tasks = [
+        task('load', 'FAILED'),
+        task('check', 'FAILED', { start_time: 1_700_000_001_000 }),
+        task('train', 'UPSTREAM_FAILED', { start_time: 0 }),
+      ];
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', tasks))
+        .on('GET runs/get-output', ({ query }) => ({ error: `error of ${query.run_id}` }));
+      await assert.rejects(run(fake).outcome, /failed: task 'load' \(and 1 more failed\): error of load-1/);
+      assert.deepEqual(
+        fake.to('GET runs/get-output').map(({ query }) => query.run_id),
+        ['load-1', 'check-1'],
+      );
+    });
+
+    it('still says how it ended when its output can’t be read', async () => {
+      const fake = workspace()
+        .on(
+          'GET runs/get',
+          ended('FAILED', [
+            task('main', 'FAILED', {
+              state: { life_cycle_state: 'INTERNAL_ERROR', state_message: 'Cluster gone' },
+            }),
+          ]),
+        )
+        .on('GET runs/get-output', failure(403, 'PERMISSION_DENIED', 'No view'));
+      const { outcome, text } = run(fake);
+      await assert.rejects(outcome, /Run 77 of job 'train' failed: Cluster gone/);
+      assert.match(text(), /warning.*output of task 'main' could not be read.*No view/);
+    });
+
+    it('fails when it was skipped, without a result and without tasks', async () => {
+      const skipped = {
+        run_id: 77,
+        state: { life_cycle_state: 'SKIPPED', state_message: 'A run is going on already.' },
+        status: { state: 'TERMINATED', termination_details: { code: 'MAX_CONCURRENT_RUNS_EXCEEDED' } },
+      };
+      const { outcome, outputs } = run(workspace().on('GET runs/get', skipped));
+      await assert.rejects(outcome, /ended as MAX_CONCURRENT_RUNS_EXCEEDED: A run is going on already\./);
+      assert.equal(outputs.resultState, 'MAX_CONCURRENT_RUNS_EXCEEDED');
+    });
+
+    it('says who ended it', async () => {
+      await assert.rejects(
+        run(workspace().on('GET runs/get', ended('CANCELED', []))).outcome,
+        /was cancelled in Databricks/,
+      );
+      await assert.rejects(
+        run(workspace().on('GET runs/get', ended('TIMEDOUT', []))).outcome,
+        /time limit that the job sets/,
+      );
+    });
+  });
+
+  describe('when the run succeeds with failures', () => {
+    const partial = () =>
+      workspace()
+        .on(
+          'GET runs/get',
+          ended('SUCCESS_WITH_FAILURES', [task('main', 'SUCCESS'), task('extra', 'FAILED')]),
+        )
+        .on('GET runs/get-output', ({ query }) =>
+          query.run_id === 'main-1' ? { notebook_output: { result: 'stored' } } : { error: 'no disk' },
+        );
+
+    it('warns, succeeds or fails as it is told to', async () => {
+      assert.equal((await run(partial()).outcome).result, 'SucceededWithIssues');
+      assert.equal((await run(partial(), { onPartialSuccess: 'succeed' }).outcome).result, 'Succeeded');
+      await assert.rejects(
+        run(partial(), { onPartialSuccess: 'fail' }).outcome,
+        /some of its tasks failed.*no disk/,
+      );
+    });
+
+    it('reports both what failed and what the notebook returned', async () => {
+      const { outcome, outputs } = run(partial());
+      assert.match((await outcome).message, /task 'extra': no disk/);
+      assert.equal(outputs.notebookOutput, 'stored');
+      assert.match(String(outputs.errorMessage), /no disk/);
+    });
+  });
+
+  describe('what the notebook returned', () => {
+    const returning = (result: string, truncated = false) =>
+      workspace().on('GET runs/get-output', { notebook_output: { result, truncated } });
+
+    it('cannot give orders to the agent, neither in the log nor as an output', async () => {
+      const { outcome, outputs, text } = run(returning('a\u001b[31m\n##vso[task.setvariable variable=x]y'));
+      await outcome;
+      assert.ok(!/##vso/i.test(text()));
+      assert.ok(!/##vso|\u001b/i.test(String(outputs.notebookOutput)));
+    });
+
+    it('is marked as cut when Databricks cut it', async () => {
+      const { outcome, outputs, text } = run(returning('begin', true));
+      await outcome;
+      assert.equal(outputs.notebookOutputTruncated, true);
+      assert.match(text(), /warning.*only the beginning/);
+    });
+
+    it('is cut to what an environment variable may hold', async () => {
+      const { outcome, outputs, text } = run(returning('x'.repeat(40_000)));
+      await outcome;
+      assert.equal(String(outputs.notebookOutput).length, 32_000);
+      assert.equal(outputs.notebookOutputTruncated, true);
+      assert.match(text(), /warning.*first 32000 characters/);
+    });
+
+    it('is left out when the notebook returned nothing', async () => {
+      const { outcome, outputs } = run(workspace().on('GET runs/get-output', { notebook_output: {} }));
+      await outcome;
+      assert.ok(!('notebookOutput' in outputs));
+    });
+
+    it('is read from the task that ran this notebook', async () => {
+      const other = { notebook_task: { notebook_path: '/live/other' } };
+      const path = { notebook_task: { notebook_path: '/Workspace/live/train' } };
+      const tasks = [task('a', 'SUCCESS', other), task('b', 'SUCCESS', path), task('c', 'SUCCESS', other)];
+      const fake = workspace().on('GET runs/get', ended('SUCCESS', tasks));
+      await run(fake).outcome;
+      assert.deepEqual(
+        fake.to('GET runs/get-output').map(({ query }) => query.run_id),
+        ['b-1'],
+      );
+    });
+  });
+
+  describe('with a time limit', () => {
+    it('cancels the run, waits for its end and says that it timed out', async () => {
+      const fake = workspace();
+      fake.on('GET runs/get', () =>
+        fake.to('POST runs/cancel').length > 0 ? ended('CANCELED', []) : running,
+      );
+      const { outcome, outputs } = run(fake, { timeoutMinutes: 2 });
+      await assert.rejects(
+        outcome,
+        /Run 77 of job 'train' timed out: it had not ended after 2 minutes and was cancelled/,
+      );
+      assert.deepEqual(fake.to('POST runs/cancel')[0]?.body, { run_id: 77 });
+      assert.equal(outputs.resultState, 'CANCELED');
+      assert.match(String(outputs.errorMessage), /timed out/);
+    });
+
+    it('says where the run is when it does not end after all', async () => {
+      const fake = workspace()
+        .on('GET runs/get', running)
+        .on('POST runs/cancel', failure(403, '', 'No'));
+      const { outcome, text } = run(fake, { timeoutMinutes: 1 });
+      await assert.rejects(
+        outcome,
+        /timed out.*nor within a minute of being asked to stop.*\/jobs\/5\/runs\/77/,
+      );
+      assert.match(text(), /warning.*could not be cancelled/);
+    });
+
+    it('succeeds when the run ended well at the last moment', async () => {
+      const fake = workspace();
+      fake.on('GET runs/get', () => (fake.to('POST runs/cancel').length > 0 ? ended('SUCCESS') : running));
+      assert.equal((await run(fake, { timeoutMinutes: 1 }).outcome).result, 'Succeeded');
+    });
+  });
+
+  describe('when the step is cancelled', () => {
+    it('cancels the run', async () => {
+      const fake = workspace();
+      const { outcome, cancel, text } = run(fake);
+      fake.on('GET runs/get', () => {
+        cancel.abort();
+        return running;
+      });
+      await assert.rejects(outcome, CancelledError);
+      assert.deepEqual(fake.to('POST runs/cancel')[0]?.body, { run_id: 77 });
+      assert.match(text(), /Run 77 is being cancelled/);
+    });
+
+    it('leaves the run going where it is told to, and says where it is', async () => {
+      const fake = workspace();
+      const { outcome, cancel, text } = run(fake, { onCancel: 'leaveRunning' });
+      fake.on('GET runs/get', () => {
+        cancel.abort();
+        return running;
+      });
+      await assert.rejects(outcome, CancelledError);
+      assert.equal(fake.to('POST runs/cancel').length, 0);
+      assert.ok(text().includes(`Run 77 is left running: ${RUN_PAGE}`));
+    });
+  });
+
+  describe('tried again by the agent', () => {
+    /** A service whose clock says noon, and that knows the run of the try before. */
+    const noon = Date.parse('2026-11-23T12:00:00Z');
+    const atNoon = { date: new Date(noon).toUTCString() };
+
+    function second(earlier: object, later: object = ended('SUCCESS', undefined, { run_id: 78 })) {
+      let token: unknown;
+      return workspace()
+        .on('GET jobs/get', ({ query }) =>
+          answer(
+            200,
+            {
+              job_id: Number(query.job_id),
+              settings: { name: 'train', tasks: [{ notebook_task: { notebook_path: '/live/train' } }] },
+            },
+            atNoon,
+          ),
+        )
+        .on('POST jobs/run-now', ({ body }) => {
+          token ??= body.idempotency_token;
+          return answer(200, { run_id: body.idempotency_token === token ? 77 : 78 }, atNoon);
+        })
+        .on('GET runs/get', ({ query }) => answer(200, query.run_id === '77' ? earlier : later, atNoon));
+    }
+
+    it('starts another run when that of the try before had failed', async () => {
+      const fake = second(ended('FAILED', [], { end_time: noon - 5_000 }));
+      const { outcome, outputs } = run(fake);
+      assert.equal((await outcome).message, "Run 78 of job 'train' succeeded.");
+      assert.equal(outputs.runId, '78');
+      assert.equal(fake.to('POST jobs/run-now').length, 2);
+    });
+
+    it('takes the run of the try before when that one succeeded', async () => {
+      const fake = second(ended('SUCCESS', undefined, { end_time: noon - 5_000 }));
+      assert.equal((await run(fake).outcome).message, "Run 77 of job 'train' succeeded.");
+      assert.equal(fake.to('POST jobs/run-now').length, 1);
+    });
+
+    it('takes the run of the try before when it is good enough for the step', async () => {
+      const partial = ended('SUCCESS_WITH_FAILURES', [], { end_time: noon - 5_000 });
+      assert.equal((await run(second(partial)).outcome).result, 'SucceededWithIssues');
+      const fake = second(partial);
+      await run(fake, { onPartialSuccess: 'fail' }).outcome;
+      assert.equal(fake.to('POST jobs/run-now').length, 2);
+    });
+
+    it('never starts more runs than the agent tries a step', async () => {
+      const old = ended('FAILED', [], { end_time: noon - 5_000 });
+      const fake = second(old, old);
+      await assert.rejects(run(fake).outcome, /Run 78 of job 'train' failed/);
+      assert.equal(fake.to('POST jobs/run-now').length, 11);
+    });
+
+    it('starts no second run when the service does not tell its time', async () => {
+      const fake = workspace().on('GET runs/get', ended('FAILED', []));
+      await assert.rejects(run(fake).outcome, /Run 77 of job 'train' failed/);
+      assert.equal(fake.to('POST jobs/run-now').length, 1);
+    });
+
+    it('never starts a second run for one that failed in this try, however quickly', async () => {
+      const fake = second(ended('FAILED', [], { end_time: noon }));
+      await assert.rejects(run(fake).outcome, /Run 77 of job 'train' failed/);
+      assert.equal(fake.to('POST jobs/run-now').length, 1);
+    });
+  });
+});

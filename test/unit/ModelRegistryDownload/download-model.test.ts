@@ -1,0 +1,377 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Outcome } from '../../../tasks/common/task';
+import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
+import type { DownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
+import { BlobServer } from '../../support/blob-server';
+import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';
+
+const MANIFEST = 'model-manifest.json';
+const METADATA = JSON.stringify({
+  model: 'titanic',
+  rows: 2201,
+  metrics: { accuracy: 0.783123, f1: 0.59 },
+  gitCommit: 'c0ffee',
+  runId: null,
+});
+
+describe('downloading a model', () => {
+  let server: BlobServer;
+  let workspace: Awaited<ReturnType<typeof temporaryFolder>>;
+  let destination: string;
+  let step: FakeStep;
+
+  beforeEach(async () => {
+    server = await BlobServer.start();
+    workspace = await temporaryFolder();
+    destination = join(workspace.path, 'model-api', 'pickles');
+    server.put('titanic', '1.0.0/model.pkl', 'the model');
+    server.put('titanic', '1.0.0/lookup.pkl', 'the lookup');
+    server.put('titanic', '1.0.0/data/flags.pkl', 'the flags');
+    server.put('titanic', '1.0.0/metadata.json', METADATA);
+    server.put('titanic', '1.0.0-rc1/model.pkl', 'a candidate');
+  });
+
+  afterEach(async () => {
+    await server.stop();
+    await workspace.remove();
+  });
+
+  function download(changes: Partial<DownloadInputs> = {}): Promise<Outcome> {
+    step = new FakeStep(workspace.path);
+    return downloadModel(inputsFor(server, destination, changes), step, impatient());
+  }
+
+  /** What the destination holds but the manifest, and that nothing is left beside it. */
+  async function modelFiles(): Promise<Record<string, string>> {
+    assert.deepEqual(await readdir(join(destination, '..')), ['pickles']);
+    const { [MANIFEST]: _, ...files } = await contentOf(destination);
+    return files;
+  }
+
+  describe('that is new here', () => {
+    it('brings exactly the files of that version', async () => {
+      const outcome = await download();
+      assert.deepEqual(await modelFiles(), {
+        'data/flags.pkl': 'the flags',
+        'lookup.pkl': 'the lookup',
+        'metadata.json': METADATA,
+        'model.pkl': 'the model',
+      });
+      assert.equal(outcome.result, 'Succeeded');
+    });
+
+    it('says in its outputs what came, and where it is', async () => {
+      await download();
+      const manifest = JSON.parse(await readFile(join(destination, MANIFEST), 'utf8'));
+      const bytes = 28 + METADATA.length;
+      assert.deepEqual(step.outputs, {
+        modelVersion: '1.0.0',
+        fileCount: 4,
+        totalBytes: bytes,
+        modelPath: destination,
+        modelDigest: manifest.digest,
+        manifestPath: join(destination, MANIFEST),
+        downloadedBytes: bytes,
+      });
+    });
+
+    it('writes a manifest that can be checked with other tools', async () => {
+      await download({ patterns: ['*.pkl'] });
+      const manifest = JSON.parse(await readFile(join(destination, MANIFEST), 'utf8'));
+      const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+      assert.deepEqual(manifest.source, {
+        account: server.account,
+        container: 'titanic',
+        prefix: '1.0.0/',
+        endpoint: new URL(server.endpoint).host,
+      });
+      assert.deepEqual(
+        manifest.files.map((file: { path: string; sha256: string }) => [file.path, file.sha256]),
+        [
+          ['lookup.pkl', sha256('the lookup')],
+          ['model.pkl', sha256('the model')],
+        ],
+      );
+      const lines = `lookup.pkl\0${10}\0${sha256('the lookup')}\nmodel.pkl\0${9}\0${sha256('the model')}\n`;
+      assert.equal(manifest.digest, `sha256:${sha256(lines)}`);
+    });
+
+    it('shows metrics, training and the checks in the summary', async () => {
+      server.put('titanic', '1.0.0/big.bin', 'in blocks', { md5: undefined });
+      await download();
+      for (const line of [
+        '## titanic 1.0.0',
+        '| accuracy | 0.7831 |',
+        '| Git commit | c0ffee |',
+        '| Trained on rows | 2201 |',
+      ]) {
+        assert.ok(step.summary.includes(line), line);
+      }
+      assert.match(step.summary, /\| model\.pkl \| 9 B \| [0-9a-f]{12} \| Content-MD5 \|/);
+      assert.match(step.summary, /\| big\.bin \| 9 B \| [0-9a-f]{12} \| length and ETag \|/);
+    });
+
+    it('takes empty files, and names that need encoding in an address', async () => {
+      server.put('titanic', '1.0.0/empty', '');
+      server.put('titanic', '1.0.0/ä b#%2e+&=.pkl', 'odd');
+      await download({ patterns: ['empty', 'ä*'] });
+      assert.deepEqual(await modelFiles(), { empty: '', 'ä b#%2e+&=.pkl': 'odd' });
+    });
+
+    it('finds versions below a prefix', async () => {
+      server.put('titanic', 'live/eu/1.0.0/model.pkl', 'live');
+      await download({ versionsFolder: 'live/eu/' });
+      assert.deepEqual(await modelFiles(), { 'model.pkl': 'live' });
+    });
+
+    it('keeps a .gitignore that is not its own, and names it', async () => {
+      await mkdir(destination, { recursive: true });
+      await writeFile(join(destination, '.gitignore'), '*');
+      await download({ patterns: ['model.pkl'] });
+      assert.deepEqual(await modelFiles(), { '.gitignore': '*', 'model.pkl': 'the model' });
+      assert.match(step.text, /^Left alone.*: \.gitignore\.$/m);
+    });
+
+    it('passes over a manifest that was stored with the version, and writes its own', async () => {
+      server.put('titanic', `1.0.0/${MANIFEST}`, '{"schemaVersion":1,"files":[]}');
+      await download();
+      assert.equal(JSON.parse(await readFile(join(destination, MANIFEST), 'utf8')).name, 'titanic');
+      assert.equal(step.outputs.fileCount, 4);
+    });
+  });
+
+  describe('over an older one', () => {
+    beforeEach(async () => {
+      await download();
+      await writeFile(join(destination, 'README.md'), 'by hand');
+      server.requests.length = 0;
+    });
+
+    it('transfers nothing when nothing has changed, and says so', async () => {
+      const outcome = await download();
+      assert.equal(server.reads.length, 0);
+      assert.equal(step.outputs.downloadedBytes, 0);
+      assert.match(outcome.message, /nothing: unchanged/);
+    });
+
+    it('transfers a file again that was changed on this side', async () => {
+      await writeFile(join(destination, 'model.pkl'), 'a traitor');
+      await download();
+      assert.equal((await modelFiles())['model.pkl'], 'the model');
+      assert.equal(step.outputs.downloadedBytes, 9);
+    });
+
+    it('transfers only the files that have changed in the registry', async () => {
+      server.put('titanic', '1.0.0/model.pkl', 'a better model');
+      await download();
+      assert.equal((await modelFiles())['model.pkl'], 'a better model');
+      assert.equal(step.outputs.downloadedBytes, 14);
+    });
+
+    it('takes away what the new model does not have, and nothing else', async () => {
+      server.put('titanic', '2.0.0/model.pkl', 'version two');
+      await download({ version: '2.0.0' });
+      assert.deepEqual(await modelFiles(), { 'README.md': 'by hand', 'model.pkl': 'version two' });
+    });
+
+    it('takes away what the patterns no longer pick', async () => {
+      await download({ patterns: ['model.pkl'] });
+      assert.deepEqual(await modelFiles(), { 'README.md': 'by hand', 'model.pkl': 'the model' });
+      assert.equal(step.outputs.downloadedBytes, 0);
+    });
+
+    it('says so when it has to replace a file that is not its own', async () => {
+      server.put('titanic', '2.0.0/README.md', 'by the model');
+      await download({ version: '2.0.0' });
+      assert.deepEqual(await modelFiles(), { 'README.md': 'by the model' });
+      assert.match(step.text, /did not come from this task: README\.md\./);
+    });
+  });
+
+  describe('that fails', () => {
+    const failures: [
+      why: string,
+      arrange: (inputs: { change: Partial<DownloadInputs> }) => void,
+      message: RegExp,
+    ][] = [
+      [
+        'for a version that is not there, naming the nearest',
+        (i) => {
+          i.change = { version: '1.0.1' };
+        },
+        /no version '1\.0\.1'.*'1\.0\.0', '1\.0\.0-rc1'/,
+      ],
+      [
+        'for a container that is not there',
+        (i) => {
+          i.change = { model: 'batcomputer' };
+        },
+        /no container 'batcomputer'. Check 'modelName'/,
+      ],
+      [
+        'for a key that is refused',
+        () => {
+          server.fault = () => ({ status: 403, code: 'AuthenticationFailed' });
+        },
+        /refused the key in 'storageKey'/,
+      ],
+      [
+        'for a file that the version lacks',
+        (i) => {
+          i.change = { requiredFiles: ['model.pkl', 'scaler.pkl'] };
+        },
+        /not complete: it lacks 'scaler\.pkl'/,
+      ],
+      [
+        'for a pattern that matches nothing',
+        (i) => {
+          i.change = { patterns: ['*.pkl', '*.onnx'] };
+        },
+        /Nothing in this version matches '\*\.onnx'/,
+      ],
+      [
+        'for archived files',
+        () => server.put('titanic', '1.0.0/old.pkl', 'old', { tier: 'Archive' }),
+        /archive tier: 'old\.pkl'/,
+      ],
+      [
+        'for a name that leads out of the folder',
+        () => server.put('titanic', '1.0.0/../../evil', 'evil'),
+        /cannot be written safely/,
+      ],
+      [
+        'for a file that arrives damaged each time',
+        () => {
+          server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' ? { flipByte: 3 } : undefined);
+        },
+        /'model\.pkl' is damaged, after a second download too: its MD5/,
+      ],
+      [
+        'for a checksum that the version states otherwise',
+        () =>
+          server.put(
+            'titanic',
+            '1.0.0/metadata.json',
+            JSON.stringify({ files: [{ path: 'model.pkl', sha256: 'a'.repeat(64) }] }),
+          ),
+        /'model\.pkl' is damaged.*its SHA-256 is/,
+      ],
+      [
+        'for an account that stays too busy',
+        () => {
+          server.fault = ({ kind }) => (kind === 'read' ? { status: 503, code: 'ServerBusy' } : undefined);
+        },
+        /too busy to answer.*'maxConcurrency'/,
+      ],
+      [
+        'for a version that does not stop changing',
+        () => {
+          server.fault = ({ kind }) =>
+            void (kind === 'read' && server.put('titanic', '1.0.0/model.pkl', 'new'));
+        },
+        /keeps changing while it is downloaded/,
+      ],
+    ];
+    for (const [why, arrange, message] of failures) {
+      it(`${why}, leaves the old model as it was`, async () => {
+        await download();
+        const before = await contentOf(destination);
+        for (const name of ['model.pkl', 'lookup.pkl']) server.put('titanic', `1.0.0/${name}`, `new ${name}`);
+        const inputs = { change: {} };
+        arrange(inputs);
+        await assert.rejects(download(inputs.change), { name: 'TaskError', message });
+        await modelFiles();
+        assert.deepEqual(await contentOf(destination), before);
+        assert.equal(step.outputs.modelPath, undefined);
+      });
+    }
+
+    for (const name of [
+      '../evil',
+      './x',
+      '/x',
+      'a//b',
+      'a/',
+      '..\\x',
+      'a\nb',
+      'a:b',
+      'aux.pkl',
+      'x.',
+      'MODEL.pkl',
+    ]) {
+      it(`asks for no data when the version holds ${JSON.stringify(name)}`, async () => {
+        server.put('titanic', `1.0.0/${name}`, 'x');
+        await assert.rejects(download(), /cannot be written safely/);
+        assert.equal(server.reads.length, 0);
+        assert.deepEqual(await readdir(workspace.path), []);
+      });
+    }
+  });
+
+  describe('from a registry that is written to at the same time', () => {
+    it('starts over when a file is replaced after it was listed', async () => {
+      server.fault = ({ kind }) => {
+        if (kind === 'read' && server.reads.length === 1) server.put('titanic', '1.0.0/model.pkl', 'newer');
+        return undefined;
+      };
+      await download();
+      assert.equal((await modelFiles())['model.pkl'], 'newer');
+      assert.match(step.text, /has changed in the registry since it was listed\. The download starts over/);
+    });
+
+    it('starts over when a file was added meanwhile, and takes it too', async () => {
+      server.fault = ({ kind }) => {
+        if (kind === 'read' && server.reads.length === 1) server.put('titanic', '1.0.0/added.pkl', 'added');
+        return undefined;
+      };
+      await download();
+      assert.equal((await modelFiles())['added.pkl'], 'added');
+    });
+
+    it('starts over when a file was removed meanwhile, and does without', async () => {
+      server.fault = ({ kind }) => {
+        if (kind === 'read' && server.reads.length === 1) server.remove('titanic', '1.0.0/lookup.pkl');
+        return undefined;
+      };
+      await download();
+      assert.deepEqual(Object.keys(await modelFiles()), ['data/flags.pkl', 'metadata.json', 'model.pkl']);
+    });
+  });
+
+  describe('that arrives damaged', () => {
+    it('downloads the file again, and says so', async () => {
+      let flips = 1;
+      server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' && flips-- > 0 ? { flipByte: 0 } : undefined);
+      await download();
+      assert.equal((await modelFiles())['model.pkl'], 'the model');
+      assert.match(step.text, /'model\.pkl' arrived damaged: its MD5/);
+    });
+
+    it('notices by the SHA-256 that the version states, where no MD5 is stored', async () => {
+      const sha256 = createHash('sha256').update('the model').digest('hex');
+      server.put('titanic', '1.0.0/model.pkl', 'the model', { md5: undefined });
+      server.put('titanic', `1.0.0/${MANIFEST}`, JSON.stringify({ files: [{ path: 'model.pkl', sha256 }] }));
+      let flips = 1;
+      server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' && flips-- > 0 ? { flipByte: 0 } : undefined);
+      await download();
+      assert.equal((await modelFiles())['model.pkl'], 'the model');
+      assert.match(step.summary, /\| model\.pkl \| 9 B \| [0-9a-f]{12} \| SHA-256 in the version \|/);
+    });
+  });
+
+  describe('that is cancelled', () => {
+    it('leaves the old model and nothing else', async () => {
+      await download();
+      const before = await contentOf(destination);
+      server.put('titanic', '1.0.0/model.pkl', 'never to arrive');
+      server.fault = ({ blob }) =>
+        blob === '1.0.0/model.pkl' ? { stallAfter: 5, onStall: () => step.cancel.abort() } : undefined;
+      await assert.rejects(download(), { name: 'CancelledError' });
+      await modelFiles();
+      assert.deepEqual(await contentOf(destination), before);
+    });
+  });
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { join, resolve } from 'node:path';
+import { readInputs } from '../../../tasks/ModelRegistryDownload/inputs';
+import { FakeStep } from './support';
+
+const work = resolve('/agent/_work/1');
+const sources = join(work, 's');
+const key = Buffer.alloc(64, 1).toString('base64');
+
+const VARIABLES = {
+  'Build.SourcesDirectory': sources,
+  'System.DefaultWorkingDirectory': sources,
+};
+
+function read(changes: Record<string, string> = {}) {
+  const step = new FakeStep(
+    join(work, '..', '_temp', 'ModelRegistryDownload-1'),
+    {
+      storageAccount: 'contosomodels',
+      storageKey: key,
+      modelName: 'titanic',
+      modelVersion: '1.0.0',
+      destinationFolder: join(sources, 'model-api/pickles'),
+      ...changes,
+    },
+    VARIABLES,
+  );
+  return { inputs: readInputs(step), step };
+}
+
+describe('the inputs of a download', () => {
+  it('need only account, key, model, version and folder', () => {
+    assert.deepEqual(read().inputs, {
+      account: 'contosomodels',
+      key,
+      endpoint: 'https://contosomodels.blob.core.windows.net',
+      model: 'titanic',
+      version: '1.0.0',
+      versionsFolder: '',
+      patterns: ['**'],
+      requiredFiles: [],
+      destination: join(sources, 'model-api/pickles'),
+      concurrency: 16,
+    });
+  });
+
+  it('take lists one entry a line, without blank lines and comments', () => {
+    const { inputs } = read({
+      patterns: '# all but logs\n**\n\n !**/*.log \r\n',
+      requiredFiles: 'model.pkl\r\n\r\n metadata.json\n',
+    });
+    assert.deepEqual(inputs.patterns, ['**', '!**/*.log']);
+    assert.deepEqual(inputs.requiredFiles, ['model.pkl', 'metadata.json']);
+  });
+
+  const understood: [
+    input: string,
+    value: string,
+    name: keyof ReturnType<typeof read>['inputs'],
+    expected: unknown,
+  ][] = [
+    [
+      'blobEndpoint',
+      'http://127.0.0.1:10000/devstoreaccount1/',
+      'endpoint',
+      'http://127.0.0.1:10000/devstoreaccount1',
+    ],
+    ['blobEndpoint', 'https://models.contoso.com', 'endpoint', 'https://models.contoso.com'],
+    ['pathPrefix', '/models/live/', 'versionsFolder', 'models/live/'],
+    ['pathPrefix', '/', 'versionsFolder', ''],
+    ['modelVersion', '2026-11-23 (rc 1)', 'version', '2026-11-23 (rc 1)'],
+    ['destinationFolder', 'model', 'destination', join(sources, 'model')],
+    ['destinationFolder', join(work, 'a'), 'destination', join(work, 'a')],
+    ['maxConcurrency', '64', 'concurrency', 64],
+  ];
+  for (const [input, value, name, expected] of understood) {
+    it(`understand ${input} '${value}'`, () => {
+      assert.equal(read({ [input]: value }).inputs[name], expected);
+    });
+  }
+
+  const refused: [input: string, value: string, message: RegExp][] = [
+    ['storageAccount', '', /'storageAccount' is missing/],
+    ['storageAccount', 'Contoso', /3 to 24 lower-case letters and digits/],
+    ['storageAccount', 'https://contoso.blob.core.windows.net', /Give the name alone/],
+    ['storageKey', '', /'storageKey' is missing/],
+    ['storageKey', '$(storage-key)', /no variable 'storage-key'/],
+    ['storageKey', 'DefaultEndpointsProtocol=https;AccountKey=x', /not an account key/],
+    ['storageKey', 'sv=2025&sig=abc%3D', /not an account key/],
+    ['blobEndpoint', 'contoso.blob.core.windows.net', /must be an address/],
+    ['blobEndpoint', 'ftp://contoso', /must be an address/],
+    ['blobEndpoint', 'https://contoso.blob.core.windows.net?sv=1&sig=x', /more than an address/],
+    ['modelName', 'My_Model', /no container can be named/],
+    ['modelName', 'titanic--two', /no container can be named/],
+    ['modelName', 'ab', /no container can be named/],
+    ['modelVersion', '', /'modelVersion' is missing/],
+    ['modelVersion', 'live/1.0.0', /'pathPrefix'/],
+    ['modelVersion', '..', /name of one folder/],
+    ['pathPrefix', 'a/../b', /a path in the container/],
+    ['pathPrefix', 'a//b', /a path in the container/],
+    ['patterns', '# nothing', /holds only comments/],
+    ['maxConcurrency', '65', /from 1 to 64/],
+    ['destinationFolder', '', /'destinationFolder' is missing/],
+    ['destinationFolder', sources, /is empty, or is the sources folder itself/],
+    ['destinationFolder', '.', /is empty, or is the sources folder itself/],
+    ['destinationFolder', work, /holds the pipeline's own folders/],
+    ['destinationFolder', resolve('/'), /holds the pipeline's own folders/],
+    ['destinationFolder', '../../_temp', /holds the pipeline's own folders/],
+  ];
+  for (const [input, value, message] of refused) {
+    it(`refuse ${input} '${value}'`, () => {
+      assert.throws(() => read({ [input]: value }), { name: 'TaskError', message });
+    });
+  }
+
+  it('have all mistakes told together', () => {
+    assert.throws(
+      () => read({ modelName: 'A', maxConcurrency: 'x', storageKey: '' }),
+      (error: Error) =>
+        ['modelName', 'maxConcurrency', 'storageKey'].every((name) => error.message.includes(name)),
+    );
+  });
+
+  it('have the key masked, in every form', () => {
+    // Forms that were masked before in this process are not masked again.
+    const storageKey = Buffer.from('a key that no other test has').toString('base64');
+    const { step } = read({ storageKey });
+    for (const form of [storageKey, encodeURIComponent(storageKey)]) {
+      assert.ok(step.lines.includes(`##vso[task.setsecret]${form.replaceAll('%', '%AZP25')}`), form);
+    }
+  });
+});
