@@ -34,7 +34,10 @@ const MAX_FAILURES = 10;
 const LONGEST_ERROR = 1_000;
 const LONGEST_TRACE = 20_000;
 
-/** Reads the exit value of the notebook and the errors of failed tasks, with one request for each of these tasks. */
+/**
+ * Reads what the notebook returned, from the last task that ran it, and the errors of failed tasks: one request for
+ * each of these tasks.
+ */
 export async function readResults(
   client: DatabricksClient,
   run: Run,

@@ -8,6 +8,8 @@ import { downloadRange } from './registry/transfer/range';
 /** Where a version may state the SHA-256 of its files. */
 const PLACES = [MANIFEST_NAME, 'metadata.json'];
 
+const SHA256 = /^[0-9a-f]{64}$/i;
+
 /** Statements are small; anything bigger is something else. */
 const LARGEST = 16 * 1024 * 1024;
 
@@ -52,9 +54,11 @@ function statedIn(text: string): [path: string, sha256: string][] {
     return [];
   }
   if (!Array.isArray(files)) return [];
-  return files.flatMap((file) =>
-    typeof file?.path === 'string' && /^[0-9a-f]{64}$/i.test(file.sha256)
-      ? [[file.path, file.sha256.toLowerCase()] as [string, string]]
-      : [],
-  );
+  return files
+    .filter(Boolean)
+    .flatMap(({ path, sha256 }) =>
+      typeof path === 'string' && typeof sha256 === 'string' && SHA256.test(sha256)
+        ? [[path, sha256.toLowerCase()] as [string, string]]
+        : [],
+    );
 }

@@ -3,7 +3,6 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -236,13 +235,10 @@ describe('AcrBuildPush with a real engine', function () {
   it('keeps the password out of command lines, and stops docker and removes it when cancelled', async () => {
     const temp = join(folder, 'temp');
     mkdirSync(temp);
-    // Outside of this repository, whose package.json would make a module of it.
-    const task = join(folder, 'task');
-    cpSync(join(buildFolder, 'tasks', 'AcrBuildPush'), task, { recursive: true });
     const dockerfile = join(folder, 'Slow');
     writeFileSync(dockerfile, `FROM ${base}\nARG RUN\nRUN echo started; sleep 600\n`);
     const inputs = { ...defaults(), dockerfile, buildArgs: `RUN=${RUN}` };
-    const running = spawn(process.execPath, [join(task, 'index.js')], {
+    const running = spawn(process.execPath, [join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js')], {
       env: {
         ...process.env,
         AGENT_TEMPDIRECTORY: temp,

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { run } from '../../local/processes';
 import { preparePython } from '../../local/python';
 import { root } from '../../scripts/paths';
+import { skip } from '../support/skip';
 
 describe('The Python of the notebooks', function () {
   this.timeout(600_000); // the first time, Python packages have to be fetched
@@ -23,12 +24,12 @@ describe('The Python of the notebooks', function () {
 
   const log = (line: string) => lines.push(line);
 
-  /** Puts a program of the given name, that prints a text, first on the PATH, and nothing else. */
+  /** Puts a program of the given name, that prints a text, on the PATH, and nothing else. */
   const onlyProgram = async (name: string, text: string) => {
     const programs = join(folder, 'programs');
     await mkdir(programs, { recursive: true });
     await writeFile(join(programs, name), `#!/bin/sh\necho '${text}'\n`, { mode: 0o755 });
-    process.env.PATH = [programs, process.platform === 'win32' ? '' : '/nowhere'].join(delimiter);
+    process.env.PATH = programs;
   };
 
   it('is made once, with what the requirement files name, and used again', async () => {
@@ -86,7 +87,8 @@ describe('The Python of the notebooks', function () {
     );
   });
 
-  it('is asked for in a version that will do', async () => {
+  it('is asked for in a version that will do', async function () {
+    if (process.platform === 'win32') skip(this, 'the stand-in for an old Python is a shell script');
     await onlyProgram('python3', '3.8.10');
     await assert.rejects(
       preparePython({ folder: join(folder, 'made'), requirements: [], log }),

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type AgentOptions, runSteps, type StepRecord } from '../../local/agent/agent';
 import { vsixFile } from '../../scripts/paths';
 
-export { vsixFile };
+/** The Node versions that agents carry; each packed task must run under all of them. */
+export const nodeVersions = [20, 24] as const;
 
 export interface StepOptions extends Partial<AgentOptions> {
   /** Files of the repository that the step runs in; a folder of its own when left out. */
@@ -12,8 +13,8 @@ export interface StepOptions extends Partial<AgentOptions> {
 }
 
 /**
- * Runs one packed task as a step, as the agent would, and returns what the step did. Inputs are written into YAML as
- * they are, so `$(name)` in them is expanded.
+ * Runs one packed task as a step, as the agent would, and returns what the step did. `$(name)` in an input is expanded,
+ * from the variable groups too.
  */
 export async function runStep(
   task: string,
@@ -22,7 +23,11 @@ export async function runStep(
 ): Promise<StepRecord> {
   const workFolder = mkdtempSync(join(tmpdir(), 'agent-'));
   try {
-    const yaml = `steps:\n- task: ${task}@1\n  name: step\n  inputs: ${JSON.stringify(inputs)}\n`;
+    const groups = Object.keys(options.variableGroups ?? {}).map((group) => ({ group }));
+    const yaml = JSON.stringify({
+      variables: groups,
+      steps: [{ task: `${task}@1`, name: 'step', inputs }],
+    });
     const run = await runSteps(yaml, { vsix: vsixFile, sources: workFolder, workFolder, ...options });
     return run.jobs[0]!.steps.find((step) => step.name === 'step')!;
   } finally {

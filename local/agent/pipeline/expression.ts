@@ -16,7 +16,7 @@ type Expression =
 type Token = { kind: 'string' | 'number' | 'word' | 'sign' | 'end'; text: string };
 
 const tokenPattern =
-  /\s*(?:(?<string>'(?:[^']|'')*')|(?<number>-?\.?\d[\d.]*)|(?<word>[A-Za-z_][\w-]*)|(?<sign>[()[\],.*]))/y;
+  /\s*(?:(?<string>'(?:[^']|'')*')|(?<number>-?\.?\d[\d.]*)|(?<word>[A-Za-z_]\w*)|(?<sign>[()[\],.*]))/y;
 
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];

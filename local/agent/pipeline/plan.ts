@@ -49,9 +49,9 @@ export interface TaskStepPlan extends StepCommon {
 }
 export interface ScriptStepPlan extends StepCommon {
   kind: 'script';
-  keyword: 'script' | 'bash';
   script: string;
-  workingDirectory?: string;
+  /** Relative to the sources; empty for the sources themselves. */
+  workingDirectory: string;
   failOnStderr: boolean;
 }
 export interface CheckoutStepPlan extends StepCommon {

@@ -1,17 +1,19 @@
 import type { StepPlan } from './plan';
 import { expand, itemsOf, type ScopedNode } from './template';
-import { readTemplate, type TemplateReader } from './templates';
+import { type Reading, readTemplate } from './templates';
 import {
   asBoolean,
   asMapping,
   asText,
-  asWholeNumber,
   childOf,
+  flagAt,
+  numberAt,
   PipelineError,
+  type Position,
   refuseOtherKeys,
+  textAt,
   type YamlMapping,
   type YamlNode,
-  type YamlScalar,
 } from './yaml';
 
 const commonKeys = [
@@ -39,15 +41,15 @@ type UnnamedStep = StepPlan & { taskName: string };
  * Reads `steps:`, following templates. Steps that are not enabled are left out, as the server does.
  * The sources are checked out first unless a step says otherwise.
  */
-export function readSteps(node: ScopedNode, templates: TemplateReader): StepPlan[] {
-  const steps = flatten(node, templates);
+export function readSteps(node: ScopedNode, reading: Reading): StepPlan[] {
+  const steps = flatten(node, reading);
   const hasCheckout = steps.some((step) => step === 'checkout: none' || step.kind === 'checkout');
   const kept = steps.filter((step) => step !== 'checkout: none');
   if (!hasCheckout) kept.unshift(checkoutStep(node.node.at));
   return giveNames(kept);
 }
 
-function flatten(node: ScopedNode, templates: TemplateReader): (UnnamedStep | 'checkout: none')[] {
+function flatten(node: ScopedNode, reading: Reading): (UnnamedStep | 'checkout: none')[] {
   return itemsOf(node.node, node.scope).flatMap((item) => {
     const step = asMapping(expand(item.node, item.scope), 'A step');
     const [first] = step.entries;
@@ -67,8 +69,8 @@ function flatten(node: ScopedNode, templates: TemplateReader): (UnnamedStep | 'c
     );
     if (keyword === 'template') {
       return flatten(
-        readTemplate(templates, 'steps', first.value, childOf(step, 'parameters'), item.scope),
-        templates,
+        readTemplate(reading, 'steps', first.value, childOf(step, 'parameters'), item.scope),
+        reading,
       );
     }
     const enabled = childOf(step, 'enabled');
@@ -78,101 +80,78 @@ function flatten(node: ScopedNode, templates: TemplateReader): (UnnamedStep | 'c
 }
 
 function readStep(keyword: string, value: YamlNode, step: YamlMapping): UnnamedStep | 'checkout: none' {
-  const flag = (name: string) => {
-    const node = childOf(step, name);
-    return node ? asBoolean(node, `'${name}'`) : false;
-  };
-  const common = readCommon(step);
-  if (keyword === 'task') {
-    const task = asText(value, "'task'");
-    if (!/^[\w.-]+@\d+(\.\d+\.\d+)?$/.test(task)) {
-      throw new PipelineError(
-        `'${task}' must name a task and its major version, such as CopyFiles@2.`,
-        value.at,
-      );
-    }
-    const inputs = texts(childOf(step, 'inputs'), "'inputs'");
-    const taskName = task.slice(0, task.indexOf('@')).split('.').at(-1)!;
-    return { ...common, displayName: common.displayName || taskName, kind: 'task', task, taskName, inputs };
-  }
-  if (keyword === 'checkout') {
-    const repository = asText(value, "'checkout'");
-    if (repository === 'none') return 'checkout: none';
-    if (repository !== 'self') {
-      throw new PipelineError(
-        `The local agent can check out 'self' or 'none', not '${repository}'.`,
-        value.at,
-      );
-    }
-    return {
-      ...checkoutStep(step.at),
-      ...common,
-      displayName: common.displayName || checkoutName,
-      clean: flag('clean'),
-    };
-  }
-  const directory = childOf(step, 'workingDirectory');
+  if (keyword === 'task') return readTask(value, step);
+  if (keyword === 'checkout') return readCheckout(value, step);
+  const taskName = keyword === 'bash' ? 'Bash' : 'CmdLine';
   return {
-    ...common,
-    displayName: common.displayName || (keyword === 'bash' ? 'Bash' : 'CmdLine'),
+    ...readCommon(step, taskName),
     kind: 'script',
-    keyword: keyword === 'bash' ? 'bash' : 'script',
-    taskName: keyword === 'bash' ? 'Bash' : 'CmdLine',
     script: asText(value, `'${keyword}'`),
-    failOnStderr: flag('failOnStderr'),
-    ...(directory && { workingDirectory: asText(directory, "'workingDirectory'") }),
+    workingDirectory: textAt(step, 'workingDirectory'),
+    failOnStderr: flagAt(step, 'failOnStderr'),
   };
 }
 
-function readCommon(step: YamlMapping) {
-  const [name, displayName, condition] = ['name', 'displayName', 'condition'].map((key) =>
-    childOf(step, key),
-  );
-  const timeout = childOf(step, 'timeoutInMinutes');
-  const retries = childOf(step, 'retryCountOnTaskFailure');
-  const continueOnError = childOf(step, 'continueOnError');
-  if (name && !/^[A-Za-z_]\w*$/.test(asText(name, "'name'"))) {
+function readTask(value: YamlNode, step: YamlMapping): UnnamedStep {
+  const task = asText(value, "'task'");
+  if (!/^[\w.-]+@\d+(\.\d+\.\d+)?$/.test(task)) {
     throw new PipelineError(
-      `The step name '${asText(name, "'name'")}' may hold letters, digits and underscores only.`,
-      name.at,
+      `'${task}' must name a task and its major version, such as CopyFiles@2.`,
+      value.at,
     );
   }
+  const taskName = task.slice(0, task.indexOf('@')).split('.').at(-1)!;
+  return { ...readCommon(step, taskName), kind: 'task', task, inputs: textsAt(step, 'inputs') };
+}
+
+function readCheckout(value: YamlNode, step: YamlMapping): UnnamedStep | 'checkout: none' {
+  const repository = asText(value, "'checkout'");
+  if (repository === 'none') return 'checkout: none';
+  if (repository === 'self') {
+    return { ...readCommon(step, checkoutName), kind: 'checkout', clean: flagAt(step, 'clean') };
+  }
+  throw new PipelineError(`The local agent can check out 'self' or 'none', not '${repository}'.`, value.at);
+}
+
+function readCommon(step: YamlMapping, taskName: string) {
+  const name = textAt(step, 'name');
+  if (name && !/^[A-Za-z_]\w*$/.test(name)) {
+    throw new PipelineError(
+      `The step name '${name}' may hold letters, digits and underscores only.`,
+      childOf(step, 'name')!.at,
+    );
+  }
+  const condition = textAt(step, 'condition');
+  const timeout = numberAt(step, 'timeoutInMinutes');
   return {
-    name: name ? asText(name, "'name'") : '',
-    displayName: displayName ? asText(displayName, "'displayName'") : '',
-    ...(condition && asText(condition, "'condition'") && { condition: asText(condition, "'condition'") }),
-    continueOnError: continueOnError ? asBoolean(continueOnError, "'continueOnError'") : false,
-    ...(timeout && { timeoutInMinutes: asWholeNumber(timeout, "'timeoutInMinutes'") }),
-    retryCountOnTaskFailure: retries ? asWholeNumber(retries, "'retryCountOnTaskFailure'") : 0,
-    env: texts(childOf(step, 'env'), "'env'"),
+    name,
+    taskName,
+    displayName: textAt(step, 'displayName') || taskName,
+    ...(condition && { condition }),
+    continueOnError: flagAt(step, 'continueOnError'),
+    ...(timeout && { timeoutInMinutes: timeout }),
+    retryCountOnTaskFailure: numberAt(step, 'retryCountOnTaskFailure') ?? 0,
+    env: textsAt(step, 'env'),
     at: step.at,
   };
 }
 
-function texts(node: YamlNode | undefined, what: string): Record<string, string> {
-  if (!node || isEmpty(node)) return {};
-  const entries = asMapping(node, what).entries;
-  return Object.fromEntries(entries.map(({ key, value }) => [key.text, asText(value, `'${key.text}'`)]));
-}
-
-function isEmpty(node: YamlNode): node is YamlScalar {
-  return node.kind === 'scalar' && node.plain && node.text === '';
+/** Texts by name; a key without a value is the same as none. */
+function textsAt(step: YamlMapping, key: string): Record<string, string> {
+  const node = childOf(step, key);
+  if (!node || (node.kind === 'scalar' && node.plain && node.text === '')) return {};
+  const { entries } = asMapping(node, `'${key}'`);
+  return Object.fromEntries(
+    entries.map((entry) => [entry.key.text, asText(entry.value, `'${entry.key.text}'`)]),
+  );
 }
 
 const checkoutName = 'Checkout';
 
-function checkoutStep(at: StepPlan['at']): UnnamedStep & { kind: 'checkout' } {
-  return {
-    kind: 'checkout',
-    name: '',
-    taskName: 'Checkout',
-    displayName: checkoutName,
-    continueOnError: false,
-    retryCountOnTaskFailure: 0,
-    env: {},
-    clean: false,
-    at,
-  };
+/** What a job does first when no step of it says otherwise. */
+function checkoutStep(at: Position): UnnamedStep {
+  const nothing: YamlMapping = { kind: 'mapping', entries: [], at };
+  return { ...readCommon(nothing, checkoutName), kind: 'checkout', clean: false };
 }
 
 /**

@@ -110,6 +110,19 @@ export function toNode(value: Value, at: Position): YamlNode {
   return { kind: 'scalar', text: toText(value), plain: typeof value !== 'string', literal: true, at };
 }
 
+/** The entries of a mapping by their keys: as they are, or expanded. */
+export function access(entries: ScopedEntry[]) {
+  const get = (name: string): ScopedNode | undefined => {
+    const entry = entries.find(({ key }) => key.text === name);
+    return entry && { node: entry.value, scope: entry.scope };
+  };
+  const expanded = (name: string): YamlNode | undefined => {
+    const found = get(name);
+    return found && expand(found.node, found.scope);
+  };
+  return { get, expanded };
+}
+
 /** The names a parameter or loop variable adds to those of an outer scope. */
 export function withValues(scope: Scope, values: ValueMap): Scope {
   return { ...scope, values: { ...scope.values, ...values } };

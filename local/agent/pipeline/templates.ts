@@ -6,8 +6,11 @@ import { asMapping, asText, childOf, PipelineError, parseYaml, refuseOtherKeys, 
 /** Gives the text of a file by its path below the sources, or undefined when there is none. */
 export type FileReader = (file: string) => string | undefined;
 
-export interface TemplateReader {
+/** What the reading of a pipeline needs wherever it has got to. */
+export interface Reading {
   readFile: FileReader;
+  /** Variables set when queueing; they win over those of the YAML. */
+  queueTimeVariables: Record<string, string>;
 }
 
 const deepest = 50;
@@ -19,7 +22,7 @@ const deepest = 50;
  * @param parameters already expanded
  */
 export function readTemplate(
-  reader: TemplateReader,
+  reading: Reading,
   section: 'steps' | 'jobs' | 'variables',
   path: YamlNode,
   parameters: YamlNode | undefined,
@@ -28,7 +31,7 @@ export function readTemplate(
   const file = resolvePath(asText(path, "'template'"), scope.file, path);
   if (scope.depth >= deepest)
     throw new PipelineError(`Templates are nested more than ${deepest} deep.`, path.at);
-  const text = reader.readFile(file);
+  const text = reading.readFile(file);
   if (text === undefined) throw new PipelineError(`The template ${file} does not exist.`, path.at);
 
   const root = asMapping(parseYaml(text, file), 'A template');
@@ -51,7 +54,7 @@ export function readTemplate(
 
 /** If an item is `template: ...`, what the template holds; otherwise undefined. */
 export function templateItem(
-  reader: TemplateReader,
+  reading: Reading,
   section: 'jobs' | 'variables',
   item: ScopedNode,
 ): ScopedNode | undefined {
@@ -65,7 +68,7 @@ export function templateItem(
   );
   const parameters = entries.find((entry) => entry.key.text === 'parameters');
   return readTemplate(
-    reader,
+    reading,
     section,
     expand(first.value, first.scope),
     parameters && expand(parameters.value, parameters.scope),

@@ -125,6 +125,24 @@ export function childOf(mapping: YamlMapping, name: string): YamlNode | undefine
   return mapping.entries.find((entry) => entry.key.text === name)?.value;
 }
 
+/** The text of a key; empty when the mapping does not have it. */
+export function textAt(mapping: YamlMapping, name: string): string {
+  const node = childOf(mapping, name);
+  return node ? asText(node, `'${name}'`) : '';
+}
+
+/** Whether a key is true; false when the mapping does not have it. */
+export function flagAt(mapping: YamlMapping, name: string): boolean {
+  const node = childOf(mapping, name);
+  return node ? asBoolean(node, `'${name}'`) : false;
+}
+
+/** The whole number of a key, or undefined. */
+export function numberAt(mapping: YamlMapping, name: string): number | undefined {
+  const node = childOf(mapping, name);
+  return node && asWholeNumber(node, `'${name}'`);
+}
+
 /** @throws PipelineError naming the first key that is not among `known`, and its line. */
 export function refuseOtherKeys(keys: YamlScalar[], known: string[], where: string): void {
   const seen = new Set<string>();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 
 export interface ProcessOptions {
@@ -34,6 +34,7 @@ export function killRunning(): void {
  * @returns the exit code; 128 plus the signal's number when a signal ended it
  */
 export async function runProcess(options: ProcessOptions): Promise<number> {
+  if (!existsSync(options.cwd)) throw new Error(`The working directory ${options.cwd} does not exist.`);
   // A session of its own: Ctrl-C in a terminal must reach the agent only, which then sends its own signals.
   const child = spawn(options.file, options.args, {
     cwd: options.cwd,

@@ -2,7 +2,8 @@ import { mergeResults } from '../results';
 import { checkOut } from './checkout';
 import { runScript } from './script-step';
 import type { StepContext } from './step-context';
-import { type JobStep, OperationCanceled } from './steps';
+import { OperationCanceled } from './step-errors';
+import type { JobStep } from './steps';
 import { runTask } from './task-step';
 
 /** How often the agent repeats a step at most, whatever `retryCountOnTaskFailure` says. */

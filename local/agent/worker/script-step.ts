@@ -5,8 +5,8 @@ import type { ScriptStepPlan } from '../pipeline/plan';
 import { scriptEnvironment } from './environment';
 import { processCommand } from './process-command';
 import type { StepContext } from './step-context';
+import { commonEnvironment, withStepVariables } from './step-environment';
 import { runStepProcess } from './step-process';
-import { environmentSources, withStepVariables } from './task-step';
 
 /** Runs a `script` or `bash` step with bash, as the tasks CmdLine@2 and Bash@3 do on Linux and macOS. */
 export async function runScript(
@@ -24,13 +24,13 @@ export async function runScript(
     context.output('========================== Starting Command Output ===========================');
     context.write('##[command]', `bash --noprofile --norc ${file}`);
 
-    const folder = job.variables.expand(plan.workingDirectory ?? '');
+    const folder = job.variables.expand(plan.workingDirectory);
     let complaints = 0;
     const exitCode = await runStepProcess(context, {
       file: 'bash',
       args: ['--noprofile', '--norc', file],
       cwd: isAbsolute(folder) ? folder : join(job.folders.sources, folder),
-      env: scriptEnvironment(environmentSources(context, plan.env)),
+      env: scriptEnvironment(commonEnvironment(job, plan.env)),
       onLine: (line, stream) => {
         if (stream === 'stderr') complaints++;
         if (!processCommand(context, line)) context.output(line);

@@ -27,6 +27,14 @@ function fileIn(home: string): string {
   return join(home, '_diag', 'agent-state.json');
 }
 
+/** `Build.BuildId` of a run: the next one, or that of the last run when a job of it is tried again. */
+export function nextBuildId(state: AgentState, options: { buildId?: number; attempt?: number }): number {
+  const isRetry = (options.attempt ?? 1) > 1 && state.lastBuildId > 0;
+  const id = options.buildId ?? (isRetry ? state.lastBuildId : state.lastBuildId + 1);
+  state.lastBuildId = Math.max(state.lastBuildId, id);
+  return id;
+}
+
 /** The pipeline's folder number; a pipeline keeps its folder, and what its steps have left there. */
 export function folderNumber(state: AgentState, file: string): number {
   state.folders[file] ??= Object.keys(state.folders).length + 1;

@@ -1,7 +1,7 @@
 import { isOn, setting } from './job-context';
 import { type ProcessOptions, runProcess } from './processes';
 import type { StepContext } from './step-context';
-import { OperationCanceled } from './steps';
+import { OperationCanceled } from './step-errors';
 
 /** How long a process may go on after `task.complete done=true`, in milliseconds. */
 const afterDone = 5_000;

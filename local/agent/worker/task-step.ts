@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { taskEnvironment } from './environment';
-import { nameBasedId } from './ids';
-import { referencedConnections, resolveInputs } from './inputs';
-import type { JobContext } from './job-context';
+import { type InputSources, referencedConnections, resolveInputs } from './inputs';
+import { isOn, type JobContext } from './job-context';
 import { expandMacros } from './macros';
 import { chooseHandler, chooseNodeFolder, type Handler, nodeBinary, nodeVersion } from './nodes';
 import { processCommand } from './process-command';
 import type { StepContext } from './step-context';
+import { commonEnvironment, withStepVariables } from './step-environment';
+import { ExitCodeError } from './step-errors';
 import { runStepProcess } from './step-process';
-import { ExitCodeError, type JobStep, type NamedStep } from './steps';
+import type { TaskStep } from './steps';
 import { type TaskDefinition, versionText } from './task-definition';
-
-type TaskStep = Extract<JobStep, { kind: 'task' }>;
 
 /** Runs one part of a task: its own Node process with inputs, variables and connections in the environment. */
 export async function runTask(step: TaskStep, context: StepContext, signal: AbortSignal): Promise<void> {
@@ -45,7 +44,7 @@ export async function runTask(step: TaskStep, context: StepContext, signal: Abor
       args: [target],
       cwd: workingFolder(handler, inputs, folder, job),
       env: taskEnvironment({
-        ...environmentSources(context, step.plan.env),
+        ...commonEnvironment(job, step.plan.env),
         inputs,
         connections: referencedConnections(definition, inputs, job.connections),
         taskVariables: context.taskVariables.all(),
@@ -59,65 +58,21 @@ export async function runTask(step: TaskStep, context: StepContext, signal: Abor
   });
 }
 
-/** What the inputs of a task are made from. */
-export function inputSources(job: JobContext, definition: TaskDefinition, given: Record<string, string>) {
-  const on = (name: string) => /^(1|\$?true)$/i.test(job.variables.get(name) ?? job.environment[name] ?? '');
+function inputSources(
+  job: JobContext,
+  definition: TaskDefinition,
+  given: Record<string, string>,
+): InputSources {
   return {
     definition,
     given,
-    variable: (name: string) => job.variables.get(name),
+    variable: (name) => job.variables.get(name),
     environment: job.environment,
     root: job.folders.sources,
     connections: job.connections,
-    keepSpaces: on('DISABLE_INPUT_TRIMMING'),
-    trimVariables: on('AGENT_ENABLE_VARIABLE_INPUT_TRIMMING'),
+    keepSpaces: isOn(job, 'DISABLE_INPUT_TRIMMING'),
+    trimVariables: isOn(job, 'AGENT_ENABLE_VARIABLE_INPUT_TRIMMING'),
   };
-}
-
-/** The parts of the environment that tasks and scripts have in common. */
-export function environmentSources({ job }: StepContext, env: Record<string, string>) {
-  const { variables, environment } = job;
-  const step = Object.fromEntries(
-    Object.entries(env).map(([name, value]) => [
-      name.trim(),
-      expandMacros(variables.expand(value.trim()), (key) => environment[key]),
-    ]),
-  );
-  return {
-    agent: environment,
-    step,
-    variables: variables.all(),
-    prependedPaths: job.prependedPaths,
-    system: {
-      url: variables.get('System.CollectionUri') ?? '',
-      accessToken: variables.get('System.AccessToken') ?? '',
-    },
-  };
-}
-
-/** Variables that tell a step about itself, only while it runs. */
-export async function withStepVariables(
-  job: JobContext,
-  step: NamedStep,
-  action: () => Promise<void>,
-): Promise<void> {
-  const own: Record<string, string> = {
-    'task.displayname': step.displayName,
-    'system.taskInstanceId': taskInstanceId(job, step.name),
-    'system.taskDisplayName': step.displayName,
-    'system.taskInstanceName': step.name,
-  };
-  for (const [name, value] of Object.entries(own)) job.variables.set(name, value);
-  try {
-    await action();
-  } finally {
-    for (const name of Object.keys(own)) job.variables.unset(name);
-  }
-}
-
-/** The same in every run, as the server's ids of steps are: they are made from names. */
-function taskInstanceId(job: JobContext, name: string): string {
-  return nameBasedId(`${job.record.name}.${name}`);
 }
 
 function workingFolder(

@@ -48,19 +48,25 @@ def mount(root):
                 supporting.add(wrapper)
         return wrapper
 
-    builtins.open = io.open = led(io.open)
-    replaced = {}
-    for names, paths in ((ONE_PATH, 1), (TWO_PATHS, 2)):
-        for name in names:
-            if hasattr(os, name):
-                replaced[name] = led(getattr(os, name), paths)
-                setattr(os, name, replaced[name])
+    wrappers = {}
 
+    def lead(holder, name, paths=1):
+        if hasattr(holder, name):
+            original = getattr(holder, name)
+            wrappers[original] = led(original, paths)
+            setattr(holder, name, wrappers[original])
+
+    lead(io, "open")
+    builtins.open = io.open
+    for name in ONE_PATH:
+        lead(os, name)
+    for name in TWO_PATHS:
+        lead(os, name, 2)
     for name in QUESTIONS:
-        setattr(os.path, name, led(getattr(os.path, name)))
+        lead(os.path, name)
 
     # Until Python 3.10, pathlib kept references of its own.
-    accessor = getattr(pathlib, "_NormalAccessor", None)
-    for name, function in replaced.items():
-        if accessor and hasattr(accessor, name):
-            setattr(accessor, name, staticmethod(function))
+    accessor = getattr(pathlib, "_NormalAccessor", object)
+    for name, function in list(vars(accessor).items()):
+        if function in wrappers:
+            setattr(accessor, name, staticmethod(wrappers[function]))

@@ -63,6 +63,7 @@ export async function limitSilence<T>(
   request: (idle: IdleTimer) => Promise<T>,
   { signal, patience }: Connection,
 ): Promise<T> {
+  throwIfCancelled(signal);
   const idle = new IdleTimer(patience.idle, signal);
   try {
     return await request(idle);

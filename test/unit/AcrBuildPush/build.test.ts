@@ -91,7 +91,7 @@ describe('a build', () => {
   /** Runs a build of a docker that prints these texts, as they were recorded from a real one. */
   async function build(
     builder: BuilderKind,
-    output: { stdout?: string; stderr?: string; exitCode?: number; recipe?: string },
+    output: { stdout?: string; stderr?: string; exitCode?: number },
   ) {
     const { log, lines } = capturedLog();
     const env = fakeDocker(
@@ -109,11 +109,7 @@ END
     const docker = new DockerCli({ env, signal: new AbortController().signal, log });
     let result: unknown;
     try {
-      const request = {
-        plan: { ...plan, recipe: output.recipe ?? plan.recipe },
-        builder,
-        references: ['r/t:1'],
-      };
+      const request = { plan, builder, references: ['r/t:1'] };
       result = await buildWithDocker(docker, request, { tempFolder: folder.path, log });
     } catch (error) {
       result = error;

@@ -168,5 +168,6 @@ describe('the check that a job runs the notebook', () => {
       /from git.*no effect.*'live\/train' from https:\/\/example\.org\/repo at main \(task 'main'\)/;
     await assert.rejects(check({ ...git, tasks: [notebookTask('live/train')] }), message);
     await assert.rejects(check({ ...git, tasks: [notebookTask('live/train', 'GIT')] }), message);
+    await assert.rejects(check({ ...git, tasks: [notebookTask('/live/train')] }), /from git/);
   });
 });

@@ -322,10 +322,10 @@ describe('DatabricksRunJob', () => {
       assert.ok(!('notebookOutput' in outputs));
     });
 
-    it('is read from the task that ran this notebook', async () => {
+    it('is read from the last task that ran this notebook', async () => {
       const other = { notebook_task: { notebook_path: '/live/other' } };
       const path = { notebook_task: { notebook_path: '/Workspace/live/train' } };
-      const tasks = [task('a', 'SUCCESS', other), task('b', 'SUCCESS', path), task('c', 'SUCCESS', other)];
+      const tasks = [task('a', 'SUCCESS', path), task('b', 'SUCCESS', path), task('c', 'SUCCESS', other)];
       const fake = workspace().on('GET runs/get', ended('SUCCESS', tasks));
       await run(fake).outcome;
       assert.deepEqual(

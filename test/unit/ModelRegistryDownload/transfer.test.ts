@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import sinon from 'sinon';
 import { createLogger } from '../../../tasks/common/log';
 import { type ModelContainer, openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
@@ -41,11 +42,15 @@ describe('the transfer of a big file', () => {
     await folder.remove();
   });
 
-  async function transfer({ concurrency = 4, afterListing = () => {} } = {}) {
+  async function transfer({
+    concurrency = 4,
+    afterListing = () => {},
+    signal = new AbortController().signal,
+  } = {}) {
     const patience = impatient();
     waits = patience.waits;
     const log = createLogger((line) => lines.push(line));
-    const connection = { log, signal: new AbortController().signal, patience };
+    const connection = { log, signal, patience };
     const files = await listFiles(container, '1/', connection);
     afterListing();
     const onBytes = (count: number) => {
@@ -164,4 +169,48 @@ describe('the transfer of a big file', () => {
     const late = server.reads.slice(-10);
     assert.ok(Math.max(...late.map(({ atOnce }) => atOnce)) <= 4, 'few requests at once in the end');
   });
+
+  it('digests the file once, when all its ranges have come to their end', async () => {
+    const read = container.read;
+    let firstHasAll = () => {};
+    const first = new Promise<void>((resolve) => {
+      firstHasAll = resolve;
+    });
+    // The second range brings the last byte of the file, and the first ends long after it.
+    container.read = async (blob, range, signal) => {
+      const body = await read(blob, range, signal);
+      return Readable.from(range.offset === 0 ? endLate(body, firstHasAll) : startAfter(body, first));
+    };
+    const digests = await transfer();
+    await assertIntact();
+    assert.equal(digests.get('model.bin')?.sha256, createHash('sha256').update(content).digest('hex'));
+  });
+
+  it('starts no request after the step was cancelled, not even one that was waiting for its turn', async () => {
+    for (let n = 0; n < 20; n++) server.put('titanic', `1/small-${n}`, 'small');
+    const cancel = new AbortController();
+    let stalled = 0;
+    const onStall = () => {
+      stalled += 1;
+      if (stalled === 2) cancel.abort();
+    };
+    // Four requests are refused, after which two may run while the other two wait.
+    server.fault = ({ kind }) => {
+      if (kind !== 'read') return undefined;
+      return server.reads.length <= 4 ? { status: 503 } : { stallAfter: 0, onStall };
+    };
+    await assert.rejects(transfer({ signal: cancel.signal }), { name: 'CancelledError' });
+    assert.equal(server.reads.length, 6);
+  });
 });
+
+async function* startAfter(body: AsyncIterable<Buffer>, ready: Promise<void>) {
+  await ready;
+  yield* body;
+}
+
+async function* endLate(body: AsyncIterable<Buffer>, onLastPiece: () => void) {
+  yield* body;
+  onLastPiece();
+  for (let turns = 0; turns < 500; turns++) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -195,6 +195,19 @@ describe('Ending a run early', () => {
       assert.match(run.jobs[0]!.finalize!.log.join('\n'), /Terminate orphan process/);
     });
 
+    it('waits five seconds for a child that keeps the output of its task open, and no longer', async () => {
+      const code =
+        "require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'inherit' }).unref(); console.log('bye')";
+      const run = await agent.runSteps(`steps:\n${jsStep(code, { name: 'a' })}`, {
+        onLine: (line) => {
+          // The job's own time limit is one timer; the wait for the streams is the second one.
+          const pass = () => (clock.countTimers() > 1 ? clock.tick(5_000) : setImmediate(pass));
+          if (line === 'bye') pass();
+        },
+      });
+      assert.equal(stepOf(run, 'a').result, 'Succeeded');
+    });
+
     it('repeats a step that fails as often as it may, after a while', async () => {
       const counter = (limit: number) => `
         const fs = require('fs'); const file = process.env.AGENT_TEMPDIRECTORY + '/count'; fs.appendFileSync(file, '.');

@@ -33,11 +33,16 @@ describe('Logging commands of a task', () => {
 
   it('setvariable sets a variable for later steps', async () => {
     const result = await run(
-      sayStep(['##vso[task.setvariable variable=My.Var]a%3Bb'], { name: 'a' }) +
-        jsStep("console.log('$(my.var)', process.env.MY_VAR)", { name: 'b' }),
+      sayStep(
+        [
+          '##vso[task.setvariable variable=My.Var]a%3Bb',
+          '##vso[task.setvariable variable=Kept.Case;preservecase=true]c',
+        ],
+        { name: 'a' },
+      ) + jsStep("console.log('$(my.var)', process.env.MY_VAR, process.env.Kept_Case)", { name: 'b' }),
     );
     assert.deepEqual(outputOf(stepOf(result, 'a')), []);
-    assert.deepEqual(outputOf(stepOf(result, 'b')), ['a;b a;b']);
+    assert.deepEqual(outputOf(stepOf(result, 'b')), ['a;b a;b c']);
     assert.deepEqual(stepOf(result, 'a').outputVariables, {});
   });
 

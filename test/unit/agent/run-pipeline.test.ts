@@ -196,6 +196,10 @@ steps:
 - script: exit 5
   name: e
   condition: always()
+- script: pwd
+  name: f
+  workingDirectory: nowhere
+  condition: always()
 `);
     assert.deepEqual(outputOf(stepOf(run, 'a')), ['content']);
     assert.deepEqual(outputOf(stepOf(run, 'b')), ['one local', 'two']);
@@ -203,6 +207,7 @@ steps:
       ['a', 'b', 'c', 'd', 'e'].map((name) => stepOf(run, name).result),
       ['Succeeded', 'Succeeded', 'Succeeded', 'Failed', 'Failed'],
     );
+    assert.match(stepOf(run, 'f').issues[0]!.message, /The working directory .*\/nowhere does not exist/);
     assert.deepEqual(stepOf(run, 'e').issues, [{ type: 'error', message: "Bash exited with code '5'." }]);
   });
 

@@ -7,6 +7,7 @@ import { type Digests, digestFile } from './verify';
 export class PartialFile {
   private readonly path: string;
   private handle: Promise<FileHandle> | undefined;
+  /** Bytes of the ranges that have not come to their end. */
   private missing: number;
 
   constructor(
@@ -17,17 +18,18 @@ export class PartialFile {
     this.missing = file.size;
   }
 
-  get isComplete(): boolean {
-    return this.missing === 0;
-  }
-
   async write(piece: Buffer, position: number): Promise<void> {
     const handle = await this.open();
     for (let done = 0; done < piece.length; ) {
       const { bytesWritten } = await handle.write(piece, done, piece.length - done, position + done);
       done += bytesWritten;
     }
-    this.missing -= piece.length;
+  }
+
+  /** Takes note that a range has come to its end; true, once, when it was the last. */
+  finishRange(length: number): boolean {
+    this.missing -= length;
+    return this.missing === 0;
   }
 
   /** Reads the file back from the disk: what counts is what arrived there. */

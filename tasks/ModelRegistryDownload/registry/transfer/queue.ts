@@ -45,7 +45,7 @@ export async function transferFiles(
         options.onBytes(piece.length);
       };
       if (range.length > 0) await downloadRange(container, target.file, range, write, lanes, running);
-      if (!target.isComplete) continue;
+      if (!target.finishRange(range.length)) continue;
       digests.set(target.file.path, await target.digest(running.signal));
       await target.close();
     }

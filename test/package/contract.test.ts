@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { unzipSync } from 'fflate';
+import { vsixFile } from '../../scripts/paths';
+
+/** What pipelines out there rely on. Add to it; a change or removal needs a new major version of the task. */
+const contract = {
+  DatabricksRunJob: {
+    id: '51c983cb-6309-496a-b3a4-1363bcd04038',
+    inputs: {
+      databricksHost: 'string',
+      databricksToken: 'string',
+      notebookFile: 'filePath',
+      notebookPath: 'string',
+      job: 'string',
+      parameters: 'multiLine',
+      waitForCompletion: 'boolean',
+      timeoutMinutes: 'string',
+      onCancel: 'pickList: cancelRun, leaveRunning',
+      onPartialSuccess: 'pickList: warn, fail, succeed',
+    },
+    outputs: [
+      'runId',
+      'runUrl',
+      'jobId',
+      'resultState',
+      'notebookOutput',
+      'notebookOutputTruncated',
+      'errorMessage',
+    ],
+  },
+  ModelRegistryDownload: {
+    id: 'a2927c0f-783e-43d5-8396-1b5012ad0b45',
+    inputs: {
+      storageAccount: 'string',
+      storageKey: 'string',
+      blobEndpoint: 'string',
+      modelName: 'string',
+      modelVersion: 'string',
+      pathPrefix: 'string',
+      patterns: 'multiLine',
+      requiredFiles: 'multiLine',
+      destinationFolder: 'filePath',
+      maxConcurrency: 'string',
+    },
+    outputs: [
+      'modelVersion',
+      'modelPath',
+      'modelDigest',
+      'manifestPath',
+      'fileCount',
+      'totalBytes',
+      'downloadedBytes',
+    ],
+  },
+  AcrBuildPush: {
+    id: '2c76871b-a224-4f82-a48e-374bd3f156b1',
+    inputs: {
+      acrName: 'string',
+      acrUsername: 'string',
+      acrPassword: 'string',
+      loginServer: 'string',
+      repository: 'string',
+      tags: 'multiLine',
+      labels: 'multiLine',
+      modelManifest: 'string',
+      dockerfile: 'filePath',
+      buildContext: 'string',
+      buildArgs: 'multiLine',
+      target: 'string',
+      push: 'boolean',
+      ifTagExists: 'pickList: overwrite, skip, fail',
+    },
+    outputs: ['imageRef', 'imageRefByDigest', 'imageDigest', 'imageTags', 'imageSizeBytes', 'builder'],
+  },
+};
+
+interface TaskManifest {
+  id: string;
+  inputs: { name: string; type: string; aliases?: string[]; options?: Record<string, string> }[];
+  outputVariables: { name: string }[];
+}
+
+describe('the contract of', () => {
+  for (const [task, frozen] of Object.entries(contract)) {
+    it(`${task} is as published`, () => {
+      const entries = unzipSync(readFileSync(vsixFile));
+      const manifest: TaskManifest = JSON.parse(Buffer.from(entries[`tasks/${task}/task.json`]!).toString());
+      const inputs = manifest.inputs.map(({ name, type, aliases, options }) => [
+        [name, ...(aliases ?? [])].join(', '),
+        options ? `${type}: ${Object.keys(options).join(', ')}` : type,
+      ]);
+      assert.deepEqual(
+        {
+          id: manifest.id,
+          inputs: Object.fromEntries(inputs),
+          outputs: manifest.outputVariables.map(({ name }) => name),
+        },
+        frozen,
+      );
+    });
+  }
+});

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { TaskError } from '../../../tasks/common/errors';
+import { explainDiskError } from '../../../tasks/ModelRegistryDownload/disk';
+
+describe('an error of the disk', () => {
+  const cases: [code: string, message: RegExp][] = [
+    ['ENOSPC', /'\/work\/pickles' cannot be written: the disk is full\. Free some space/],
+    ['EACCES', /has no permission.*'destinationFolder'/],
+    ['EROFS', /read-only/],
+    ['EBUSY', /another process uses it, or it is a mount point/],
+  ];
+  for (const [code, message] of cases) {
+    it(`with the code ${code} is told with what to do`, () => {
+      const told = explainDiskError(Object.assign(new Error(code), { code }), '/work/pickles');
+      assert.ok(told instanceof TaskError);
+      assert.match(told.message, message);
+    });
+  }
+
+  it('names its own path, where it has one', () => {
+    const error = Object.assign(new Error(), { code: 'EACCES', path: '/work/pickles/model.pkl' });
+    assert.match(
+      (explainDiskError(error, '/work/pickles') as Error).message,
+      /^'\/work\/pickles\/model\.pkl'/,
+    );
+  });
+
+  it('that is none stays what it is', () => {
+    const error = new Error('something else');
+    assert.equal(explainDiskError(error, '/work/pickles'), error);
+  });
+});
