@@ -65,6 +65,7 @@ export function inputsFor(
     endpoint: server.endpoint,
     model: 'titanic',
     version: '1.0.0',
+    includePrereleases: false,
     versionsFolder: '',
     patterns: ['**'],
     requiredFiles: [],
