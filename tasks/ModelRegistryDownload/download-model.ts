@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { throwIfCancelled } from '../common/cancel';
+import { EntraTokens } from '../common/entra';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
 import { chooseVersion } from './choose-version';
@@ -9,8 +10,10 @@ import { ModelFolder } from './folder';
 import type { DownloadInputs } from './inputs';
 import { MANIFEST_NAME } from './manifest';
 import { openContainer } from './registry/client';
+import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
 import { PATIENCE, type Patience } from './registry/persist';
+import type { SignIn } from './registry-inputs';
 import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './report';
 
 /**
@@ -26,7 +29,7 @@ export async function downloadModel(
   const connection = { log, signal, patience };
   const container = openContainer({
     account: inputs.account,
-    key: inputs.key,
+    credential: credentialOf(inputs.signIn, task),
     endpoint: inputs.endpoint,
     container: inputs.model,
     network: task.network,
@@ -73,4 +76,11 @@ export async function downloadModel(
     task.setOutput('downloadedBytes', downloadedBytes);
     container.close();
   }
+}
+
+/** A token of Microsoft Entra lasts about an hour, and a download may take longer: it is asked for anew each time. */
+function credentialOf(signIn: SignIn, task: TaskContext): RegistryCredential {
+  if (signIn.kind !== 'entra') return signIn;
+  const tokens = new EntraTokens(signIn.connection, task);
+  return { kind: 'entra', input: signIn.input, token: () => tokens.token(STORAGE_SCOPE) };
 }

@@ -98,6 +98,58 @@ describe('ModelRegistryDownload on Azurite', function () {
     assert.notEqual(third.outputVariables.modelDigest, second.outputVariables.modelDigest);
   });
 
+  /** A signature for the container. */
+  async function signature(permissions: string, minutes: number): Promise<string> {
+    const url = await registry.generateSasUrl({
+      permissions: ContainerSASPermissions.parse(permissions),
+      startsOn: new Date(Date.now() - 60 * 60_000),
+      expiresOn: new Date(Date.now() + minutes * 60_000),
+    });
+    return new URL(url).search;
+  }
+
+  const signIns: [how: string, inputs: () => Promise<Record<string, string>>][] = [
+    ['a shared access signature', async () => ({ authType: 'sasToken', sasToken: await signature('rl', 5) })],
+    [
+      'a connection string',
+      async () => ({
+        authType: 'connectionString',
+        storageAccount: '',
+        blobEndpoint: '',
+        connectionString: `DefaultEndpointsProtocol=http;AccountName=${azurite.account};AccountKey=${azurite.key};BlobEndpoint=${azurite.blobEndpoint};`,
+      }),
+    ],
+    [
+      'a connection string that holds a signature',
+      async () => ({
+        authType: 'connectionString',
+        storageAccount: '',
+        blobEndpoint: '',
+        connectionString: `BlobEndpoint=${azurite.blobEndpoint};SharedAccessSignature=${(await signature('rl', 5)).slice(1)}`,
+      }),
+    ],
+  ];
+  for (const [how, inputs] of signIns) {
+    it(`signs in with ${how}, which it shows nowhere`, async () => {
+      const given = { storageKey: '', ...(await inputs()) };
+      const step = await download(given);
+      assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+      assert.equal(step.outputVariables.fileCount, '5');
+      const secret = /(?:sig|AccountKey)=([^&;]+)/.exec(Object.values(given).join())![1]!;
+      for (const form of [secret, decodeURIComponent(secret)])
+        assert.ok(!JSON.stringify(step).includes(form));
+    });
+  }
+
+  it('says that a signature has expired, and when', async () => {
+    const step = await download({
+      authType: 'sasToken',
+      storageKey: '',
+      sasToken: await signature('rl', -30),
+    });
+    assert.match(errorsOf(step), /signature in 'sasToken': it expired at 20/);
+  });
+
   const choices: [inputs: Record<string, string>, version: string][] = [
     [{ modelVersion: 'latest' }, '1.1.0'],
     [{ modelVersion: '1.0.x' }, '1.0.0'],

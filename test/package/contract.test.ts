@@ -32,8 +32,12 @@ const contract = {
   ModelRegistryDownload: {
     id: 'a2927c0f-783e-43d5-8396-1b5012ad0b45',
     inputs: {
+      authType: 'pickList: accountKey, sasToken, connectionString, azureServiceConnection',
       storageAccount: 'string',
       storageKey: 'string',
+      sasToken: 'string',
+      connectionString: 'string',
+      azureServiceConnection: 'connectedService:AzureRM',
       blobEndpoint: 'string',
       modelName: 'string',
       modelVersion: 'string',

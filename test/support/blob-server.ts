@@ -23,6 +23,10 @@ export interface BlobRequest {
   readonly blob: string;
   readonly offset: number;
   readonly length: number;
+  /** The header by which the request proves who sends it. */
+  readonly authorization: string | undefined;
+  /** The `sig` of a shared access signature. */
+  readonly signature: string | undefined;
   /** Connections that are being answered at this moment, this one included. */
   readonly atOnce: number;
 }
@@ -50,6 +54,8 @@ const ACCOUNT = 'teststorage';
 export class BlobServer {
   readonly account = ACCOUNT;
   readonly key = Buffer.alloc(64, 'k').toString('base64');
+  /** The key as the task's own modules take it. */
+  readonly credential = { kind: 'accountKey', input: 'storageKey', key: this.key } as const;
   readonly requests: BlobRequest[] = [];
   /** Decides for each request whether and how it goes wrong. May change blobs too. */
   fault: (request: BlobRequest) => Fault | undefined = () => undefined;
@@ -127,6 +133,8 @@ export class BlobServer {
       blob: isListing ? '' : path.join('/'),
       offset,
       length,
+      authorization: request.headers.authorization,
+      signature: url.searchParams.get('sig') ?? undefined,
       atOnce: this.atOnce,
     };
     this.requests.push(seen);

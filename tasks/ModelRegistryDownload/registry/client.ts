@@ -1,17 +1,15 @@
 import type { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
-import {
-  ContainerClient,
-  type StoragePipelineOptions,
-  StorageSharedKeyCredential,
-} from '@azure/storage-blob';
+import type { StoragePipelineOptions } from '@azure/storage-blob';
 import type { NetworkSettings } from '../../common/agent';
 import { createAgent } from '../../common/connection';
+import type { RegistryCredential } from './credential';
 import { BrokenAnswerError, MovedError, type RegistryAddress } from './errors';
+import { signInTo } from './sign-in';
 
 export interface RegistrySettings {
   readonly account: string;
-  readonly key: string;
+  readonly credential: RegistryCredential;
   /** The account's Blob endpoint, without a slash at its end. */
   readonly endpoint: string;
   readonly container: string;
@@ -62,20 +60,21 @@ export interface ModelContainer {
 /** The most that the service gives at once. */
 const PAGE_SIZE = 5_000;
 
-/** A client of the model's container that signs with the account's key. Makes no request yet. */
+/** A client of the model's container. Makes no request yet. */
 export function openContainer(settings: RegistrySettings): ModelContainer {
   const endpoint = new URL(settings.endpoint);
   const agent = createAgent(endpoint, settings.network);
   // The library hands `agent` on to its transport, though its type does not say so.
   const options: StoragePipelineOptions & { agent: Agent } = { agent, retryOptions: { maxTries: 1 } };
-  const client = new ContainerClient(
-    `${settings.endpoint}/${settings.container}`,
-    new StorageSharedKeyCredential(settings.account, settings.key),
-    options,
-  );
+  const client = signInTo(`${settings.endpoint}/${settings.container}`, settings, options);
 
   return {
-    address: { account: settings.account, host: endpoint.host, container: settings.container },
+    address: {
+      account: settings.account,
+      host: endpoint.host,
+      container: settings.container,
+      signIn: settings.credential,
+    },
 
     async listBlobs(prefix, from, abortSignal) {
       const page = await firstPage(

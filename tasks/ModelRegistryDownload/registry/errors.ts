@@ -3,6 +3,7 @@ import { explainConnectionError, isHopeless } from '../../common/connection';
 import { describeError, TaskError } from '../../common/errors';
 import { isRetryableStatus } from '../../common/retry';
 import { formatDuration } from '../../common/text';
+import type { RegistryCredential, SharedAccessSignature } from './credential';
 
 /** Where the registry is, as far as messages need to say. */
 export interface RegistryAddress {
@@ -10,6 +11,7 @@ export interface RegistryAddress {
   /** Host, and port where there is one, of the account's Blob endpoint. */
   readonly host: string;
   readonly container: string;
+  readonly signIn: RegistryCredential;
 }
 
 /** A blob is no longer the one that was listed. */
@@ -90,27 +92,67 @@ function noConnection({ account, host }: RegistryAddress, error: Error): string 
 
 type Explanation = (address: RegistryAddress, error: RestError) => string;
 
-const refusedKey: Explanation = ({ account }, error) => {
+const refusedSignIn: Explanation = (address, error) => {
+  const { account, signIn } = address;
   const skew = clockSkew(error);
-  return skew === undefined
-    ? `Storage account '${account}' refused the key in 'storageKey'. Copy one of the account's current access keys; a key that was rotated is no longer valid.`
-    : `Storage account '${account}' refused the request because the clock of this agent is ${formatDuration(skew)} off. Set the agent's clock: 15 minutes are the most that Azure accepts.`;
+  if (skew !== undefined && signIn.kind !== 'entra') {
+    return `Storage account '${account}' refused the request because the clock of this agent is ${formatDuration(skew)} off. Set the agent's clock: 15 minutes are the most that Azure accepts.`;
+  }
+  switch (signIn.kind) {
+    case 'accountKey':
+      return `Storage account '${account}' refused the key in '${signIn.input}'. Copy one of the account's current access keys; a key that was rotated is no longer valid.`;
+    case 'sas':
+      return `Storage account '${account}' refused the shared access signature in '${signIn.input}': ${faultOfSignature(signIn, serviceTime(error))}`;
+    case 'entra':
+      return `Storage account '${account}' refused the access token of the service connection in '${signIn.input}'. Check that the connection and the account belong to the same Microsoft Entra tenant.`;
+  }
 };
 
-const refusedNetwork: Explanation = ({ account }) =>
-  `The network rules of storage account '${account}' keep this agent out. Allow the agent's address or network in the account's firewall, or run the step on an agent inside that network.`;
+function faultOfSignature({ starts, expires }: SharedAccessSignature, now: number): string {
+  if (expires && expires.getTime() <= now) {
+    return `it expired at ${expires.toISOString()}. Make a new one, and update the variable that holds it.`;
+  }
+  if (starts && starts.getTime() > now) {
+    return `it begins to be valid at ${starts.toISOString()}. Run the step after that, or make one without a start.`;
+  }
+  return 'it is for another account or container, was cut while it was copied, or is signed with a key that was rotated. Make a new one.';
+}
+
+/** It may be signed in to, and yet may not read. */
+const missingPermission: Explanation = ({ account, container, signIn }) => {
+  if (signIn.kind === 'sas') {
+    return `The shared access signature in '${signIn.input}' may not list and read container '${container}' of storage account '${account}'. Make one with the permissions Read and List for the container.`;
+  }
+  return `What '${signIn.input}' signs in as may not read blobs in storage account '${account}'. Give it the role Storage Blob Data Reader on the account or the container; Owner and Contributor do not include it, and a new role takes up to ten minutes to count.`;
+};
+
+const wrongScope: Explanation = ({ account, signIn }) =>
+  `The shared access signature in '${signIn.input}' does not cover listing and reading a container of storage account '${account}'. Make one for the Blob service, with the resource types Container and Object and the permissions Read and List.`;
+
+const refusedNetwork: Explanation = ({ account, signIn }) => {
+  const also =
+    signIn.kind === 'sas'
+      ? ` If it is not the network, the shared access signature in '${signIn.input}' does not allow to list and read.`
+      : '';
+  return `The network rules of storage account '${account}' keep this agent out. Allow the agent's address or network in the account's firewall, or run the step on an agent inside that network.${also}`;
+};
 
 /** Error codes of Blob storage, as its REST reference lists them, with what the reader can do about each. */
 const EXPLANATIONS = new Map<string, Explanation>(
   Object.entries({
-    AuthenticationFailed: refusedKey,
+    AuthenticationFailed: refusedSignIn,
     // Azure keeps this code for the firewall; Azurite gives it for a wrong signature too.
     AuthorizationFailure: (address, error) =>
-      /signature/i.test(error.message) ? refusedKey(address, error) : refusedNetwork(address, error),
-    AuthorizationPermissionMismatch: ({ account }) =>
-      `These credentials may not read blobs in storage account '${account}'. Give them the role Storage Blob Data Reader; Owner and Contributor do not include it.`,
+      /signature/i.test(error.message) ? refusedSignIn(address, error) : refusedNetwork(address, error),
+    AuthorizationPermissionMismatch: missingPermission,
+    AuthorizationResourceTypeMismatch: wrongScope,
+    AuthorizationServiceMismatch: wrongScope,
+    AuthorizationProtocolMismatch: ({ signIn }) =>
+      `The shared access signature in '${signIn.input}' is for https alone. Begin 'blobEndpoint' with https://.`,
+    AuthorizationSourceIPMismatch: ({ signIn }) =>
+      `The shared access signature in '${signIn.input}' is not for the address of this agent. Make one without a range of addresses (sip), or run the step on an agent inside it.`,
     KeyBasedAuthenticationNotPermitted: ({ account }) =>
-      `Storage account '${account}' does not accept account keys. Allow storage account key access in the account's configuration.`,
+      `Storage account '${account}' accepts no account keys, nor shared access signatures made with them. Set 'authType' to azureServiceConnection, or allow storage account key access in the account's configuration.`,
     AccountIsDisabled: ({ account }) =>
       `Storage account '${account}' is disabled. See in the Azure portal whether its subscription was suspended.`,
     AccountRequiresHttps: ({ account }) =>
@@ -124,8 +166,10 @@ const EXPLANATIONS = new Map<string, Explanation>(
       `${host} knows nothing at the address of container '${container}'. Check 'blobEndpoint': where the account is a part of the path, as with Azurite, it ends with the account's name.`,
     InvalidResourceName: ({ container }) =>
       `'${container}' cannot be the name of a container. Check 'modelName' and 'blobEndpoint'.`,
-    InvalidAuthenticationInfo: ({ host }) =>
-      `${host} did not understand the credentials. Check that 'blobEndpoint' is the Blob endpoint of the account in 'storageAccount'.`,
+    InvalidAuthenticationInfo: (address, error) =>
+      address.signIn.kind === 'entra'
+        ? refusedSignIn(address, error)
+        : `${address.host} did not understand the credentials. Check that 'blobEndpoint' is the Blob endpoint of the account in 'storageAccount'.`,
     BlobArchived: () =>
       'A file of this version is in the archive tier and cannot be read. Rehydrate the version to the hot or cool tier first.',
     BlobBeingRehydrated: () =>
@@ -149,9 +193,14 @@ function errorCode(error: RestError): string {
   return error.code ?? error.response?.headers.get('x-ms-error-code') ?? '';
 }
 
+/** What the service's clock said; this machine's time where it did not say. */
+function serviceTime(error: RestError): number {
+  const date = Date.parse(error.response?.headers.get('date') ?? '');
+  return Number.isNaN(date) ? Date.now() : date;
+}
+
 /** Milliseconds between this machine's clock and the service's, when they are too many for a signature. */
 function clockSkew(error: RestError): number | undefined {
-  const date = Date.parse(error.response?.headers.get('date') ?? '');
-  const skew = Math.abs(Date.now() - date);
+  const skew = Math.abs(Date.now() - serviceTime(error));
   return skew > 10 * 60_000 ? skew : undefined;
 }

@@ -27,7 +27,7 @@ describe('the choice of a version', () => {
   async function choose(version: string, changes: Partial<VersionWish> = {}) {
     const container = openContainer({
       account: server.account,
-      key: server.key,
+      credential: server.credential,
       endpoint: server.endpoint,
       container: 'titanic',
       network: { proxyFor: () => undefined, tls: {} },

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { TaskError } from '../../../tasks/common/errors';
 import { createLogger } from '../../../tasks/common/log';
 import { openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
+import type { RegistryCredential } from '../../../tasks/ModelRegistryDownload/registry/credential';
 import { explainRegistryError } from '../../../tasks/ModelRegistryDownload/registry/errors';
 import { listFiles } from '../../../tasks/ModelRegistryDownload/registry/listing';
 import { BlobServer, type Fault } from '../../support/blob-server';
@@ -17,13 +19,14 @@ describe('an error of the registry', () => {
   afterEach(() => server.stop());
 
   /** What a user reads when a listing has met an error. */
-  async function explain(
+  async function explain({
     endpoint = server.endpoint,
     tls = {},
-  ): Promise<{ message: string; details: string[]; waits: number }> {
+    credential = server.credential as RegistryCredential,
+  } = {}): Promise<{ message: string; details: string[]; waits: number }> {
     const container = openContainer({
       account: server.account,
-      key: server.key,
+      credential,
       endpoint,
       container: 'titanic',
       network: { proxyFor: () => undefined, tls },
@@ -57,7 +60,7 @@ describe('an error of the registry', () => {
     [
       'an account without keys',
       { status: 403, code: 'KeyBasedAuthenticationNotPermitted' },
-      /does not accept account keys/,
+      /accepts no account keys.*'authType' to azureServiceConnection/,
     ],
     ['a disabled account', { status: 403, code: 'AccountIsDisabled' }, /'teststorage' is disabled/],
     ['an account that wants https', { status: 400, code: 'AccountRequiresHttps' }, /accepts only https/],
@@ -86,6 +89,112 @@ describe('an error of the registry', () => {
     });
   }
 
+  const sas = (changes: Partial<RegistryCredential>): RegistryCredential => ({
+    kind: 'sas',
+    input: 'sasToken',
+    token: 'sp=rl&sig=x',
+    starts: undefined,
+    expires: undefined,
+    ...(changes as object),
+  });
+  const entra: RegistryCredential = {
+    kind: 'entra',
+    input: 'azureServiceConnection',
+    token: async () => 'a token',
+  };
+  const anHourAgo = new Date(Date.now() - 3_600_000);
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  const refusals: [
+    what: string,
+    credential: RegistryCredential,
+    status: number,
+    code: string,
+    message: RegExp,
+  ][] = [
+    [
+      'an expired signature',
+      sas({ expires: anHourAgo }),
+      403,
+      'AuthenticationFailed',
+      /in 'sasToken': it expired at 20.*Make a new one/,
+    ],
+    [
+      'a signature of tomorrow',
+      sas({ starts: tomorrow }),
+      403,
+      'AuthenticationFailed',
+      /begins to be valid at/,
+    ],
+    [
+      'a broken signature',
+      sas({ expires: tomorrow }),
+      403,
+      'AuthenticationFailed',
+      /cut while it was copied.*Make a new one/,
+    ],
+    [
+      'a signature that may not',
+      sas({}),
+      403,
+      'AuthorizationPermissionMismatch',
+      /signature in 'sasToken' may not list and read.*Read and List/,
+    ],
+    [
+      'a signature for something else',
+      sas({}),
+      403,
+      'AuthorizationResourceTypeMismatch',
+      /resource types Container and Object/,
+    ],
+    ['a signature for https', sas({}), 403, 'AuthorizationProtocolMismatch', /https alone.*'blobEndpoint'/],
+    [
+      'a signature for other addresses',
+      sas({}),
+      403,
+      'AuthorizationSourceIPMismatch',
+      /not for the address of this agent/,
+    ],
+    [
+      'a signature made with a key that does not count',
+      sas({}),
+      403,
+      'KeyBasedAuthenticationNotPermitted',
+      /nor shared access signatures/,
+    ],
+    [
+      'a connection without the role',
+      entra,
+      403,
+      'AuthorizationPermissionMismatch',
+      /What 'azureServiceConnection' signs in as may not read.*Storage Blob Data Reader/,
+    ],
+    [
+      'a connection of another tenant',
+      entra,
+      401,
+      'InvalidAuthenticationInfo',
+      /same Microsoft Entra tenant/,
+    ],
+    ['a connection behind a firewall', entra, 403, 'AuthorizationFailure', /network rules/],
+  ];
+  for (const [what, credential, status, code, message] of refusals) {
+    it(`from ${what} is told at once, with what to do`, async () => {
+      server.fault = () => ({ status, code });
+      const told = await explain({ credential });
+      assert.match(told.message, message);
+      assert.equal(told.waits, 0);
+    });
+  }
+
+  it('from Microsoft Entra is told as it is', async () => {
+    const token = async () => {
+      throw new TaskError('The secret of the connection has expired. Make a new one.');
+    };
+    const told = await explain({ credential: { ...entra, token } });
+    assert.equal(told.message, 'The secret of the connection has expired. Make a new one.');
+    assert.equal(server.requests.length, 0);
+  });
+
   it('from a busy account is told after all tries', async () => {
     server.fault = () => ({ status: 503, code: 'ServerBusy' });
     const told = await explain();
@@ -103,7 +212,7 @@ describe('an error of the registry', () => {
   it('from an account that does not exist is told at once', async () => {
     const lookup = (_host: string, _options: unknown, done: (error: Error) => void) =>
       done(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }));
-    const told = await explain('https://teststorage.blob.core.windows.net', { lookup });
+    const told = await explain({ endpoint: 'https://teststorage.blob.core.windows.net', tls: { lookup } });
     assert.match(told.message, /no storage account 'teststorage'.*Check 'storageAccount'/);
     assert.equal(told.waits, 0);
   });

@@ -19,7 +19,7 @@ describe('the listing of a version', () => {
     server.createContainer('titanic');
     container = openContainer({
       account: server.account,
-      key: server.key,
+      credential: server.credential,
       endpoint: server.endpoint,
       container: 'titanic',
       network: { proxyFor: () => undefined, tls: {} },

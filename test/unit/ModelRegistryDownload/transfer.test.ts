@@ -27,7 +27,7 @@ describe('the transfer of a big file', () => {
     folder = await temporaryFolder();
     container = openContainer({
       account: server.account,
-      key: server.key,
+      credential: server.credential,
       endpoint: server.endpoint,
       container: 'titanic',
       network: { proxyFor: () => undefined, tls: {} },
