@@ -92,15 +92,16 @@ function noConnection({ account, host }: RegistryAddress, error: Error): string 
 
 type Explanation = (address: RegistryAddress, error: RestError) => string;
 
-const refusedSignIn: Explanation = (address, error) => {
-  const { account, signIn } = address;
-  const skew = clockSkew(error);
-  if (skew !== undefined && signIn.kind !== 'entra') {
-    return `Storage account '${account}' refused the request because the clock of this agent is ${formatDuration(skew)} off. Set the agent's clock: 15 minutes are the most that Azure accepts.`;
-  }
+const refusedSignIn: Explanation = ({ account, signIn }, error) => {
   switch (signIn.kind) {
-    case 'accountKey':
+    case 'accountKey': {
+      // Only these requests are signed with the agent's time.
+      const skew = clockSkew(error);
+      if (skew !== undefined) {
+        return `Storage account '${account}' refused the request because the clock of this agent is ${formatDuration(skew)} off. Set the agent's clock: 15 minutes are the most that Azure accepts.`;
+      }
       return `Storage account '${account}' refused the key in '${signIn.input}'. Copy one of the account's current access keys; a key that was rotated is no longer valid.`;
+    }
     case 'sas':
       return `Storage account '${account}' refused the shared access signature in '${signIn.input}': ${faultOfSignature(signIn, serviceTime(error))}`;
     case 'entra':
