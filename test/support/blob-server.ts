@@ -61,6 +61,8 @@ export class BlobServer {
   fault: (request: BlobRequest) => Fault | undefined = () => undefined;
   /** The most that one page of a listing shows, whatever the client asks for. */
   pageSize = 5_000;
+  /** Folders are things of their own, as in accounts with a hierarchical namespace: listings show them as blobs too. */
+  hierarchical = false;
   /** Pages never end: with the same marker again and again, or with ever new markers and nothing in the pages. */
   endless: 'same marker' | 'same blobs' | 'empty pages' | undefined;
 
@@ -93,6 +95,17 @@ export class BlobServer {
 
   /** Stores a blob, with its MD5 unless told otherwise, as a new generation with an ETag of its own. */
   put(container: string, name: string, content: string | Buffer, properties: Partial<StoredBlob> = {}): void {
+    const above = name.lastIndexOf('/');
+    if (this.hierarchical && above > 0) this.makeFolder(container, name.slice(0, above));
+    this.store(container, name, content, properties);
+  }
+
+  private store(
+    container: string,
+    name: string,
+    content: string | Buffer,
+    properties: Partial<StoredBlob>,
+  ): void {
     if (!this.containers.has(container)) this.createContainer(container);
     const bytes = Buffer.from(content);
     this.generation += 1;
@@ -106,6 +119,15 @@ export class BlobServer {
       lastModified: new Date('2026-11-23T06:00:00Z'),
       ...properties,
     });
+  }
+
+  /** Makes a folder with those above it, in a hierarchical account. */
+  makeFolder(container: string, path: string): void {
+    const above = path.lastIndexOf('/');
+    if (above > 0) this.makeFolder(container, path.slice(0, above));
+    if (!this.containers.get(container)?.has(path)) {
+      this.store(container, path, '', { md5: undefined, metadata: { hdi_isfolder: 'true' } });
+    }
   }
 
   remove(container: string, name: string): void {
@@ -153,11 +175,14 @@ export class BlobServer {
     const prefix = query.get('prefix') ?? '';
     const delimiter = query.get('delimiter');
     const marker = query.get('marker') ?? '';
+    const withMetadata = query.get('include')?.split(',').includes('metadata') ?? false;
     const entries = new Map<string, string>();
-    for (const name of [...blobs.keys()].filter((name) => name.startsWith(prefix)).sort()) {
-      const end = delimiter ? name.indexOf(delimiter, prefix.length) : -1;
-      const shown = end < 0 ? name : name.slice(0, end + 1);
-      entries.set(shown, end < 0 ? blobXml(name, blobs.get(name)!) : prefixXml(shown));
+    for (const [name, blob] of [...blobs].filter(([name]) => name.startsWith(prefix)).sort(byName)) {
+      // A listing by folders shows a folder of a hierarchical account once, and not as a blob.
+      const path = delimiter && this.hierarchical && isFolder(blob) ? `${name}/` : name;
+      const end = delimiter ? path.indexOf(delimiter, prefix.length) : -1;
+      const shown = end < 0 ? path : path.slice(0, end + 1);
+      entries.set(shown, end < 0 ? blobXml(name, blob, withMetadata) : prefixXml(shown));
     }
     const names = [...entries.keys()];
     const start = marker && !this.endless ? names.indexOf(decodeMarker(marker)) : 0;
@@ -250,10 +275,19 @@ function fail(
   response.end(body);
 }
 
-function blobXml(name: string, blob: StoredBlob): string {
+function byName([a]: [string, StoredBlob], [b]: [string, StoredBlob]): number {
+  return a < b ? -1 : 1;
+}
+
+function isFolder({ metadata }: StoredBlob): boolean {
+  return metadata.hdi_isfolder === 'true';
+}
+
+/** Metadata is shown to those who ask for it, and to nobody else. */
+function blobXml(name: string, blob: StoredBlob, withMetadata: boolean): string {
   const { content, etag, md5, tier, archiveStatus, metadata, lastModified } = blob;
   const pairs = Object.entries(metadata).map(([key, value]) => `<${key}>${escapeXml(value)}</${key}>`);
-  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}</Properties><Metadata>${pairs.join('')}</Metadata></Blob>`;
+  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}${isFolder(blob) ? '<ResourceType>directory</ResourceType>' : ''}</Properties>${withMetadata ? `<Metadata>${pairs.join('')}</Metadata>` : ''}</Blob>`;
 }
 
 function prefixXml(name: string): string {

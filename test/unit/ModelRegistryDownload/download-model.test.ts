@@ -127,6 +127,24 @@ describe('downloading a model', () => {
       assert.deepEqual(await modelFiles(), { 'model.pkl': 'live' });
     });
 
+    it('comes from an account with a hierarchical namespace without the stubs of its folders', async () => {
+      server.hierarchical = true;
+      server.put('forest', '1.0.0/data/train/model.pkl', 'the tree');
+      server.put('forest', '1.0.0/flags', '');
+      server.makeFolder('forest', '1.0.0/logs');
+      server.makeFolder('forest', '1.1.0');
+      await download({ model: 'forest', version: 'latest' });
+      assert.deepEqual(await modelFiles(), { 'data/train/model.pkl': 'the tree', flags: '' });
+      assert.match(step.text, /Passed over version 1\.1\.0, which is not complete: it holds no files/);
+    });
+
+    it('says why it is this version, where a range was asked for', async () => {
+      await download({ version: '1.x' });
+      assert.equal(step.outputs.modelVersion, '1.0.0');
+      assert.ok(step.summary.includes("| Why this version | the newest that fits '1.x', and the only one |"));
+      assert.match(step.text, /Left out as pre-releases: 1\.0\.0-rc1/);
+    });
+
     it('keeps a .gitignore that is not its own, and names it', async () => {
       await mkdir(destination, { recursive: true });
       await writeFile(join(destination, '.gitignore'), '*');
@@ -335,6 +353,38 @@ describe('downloading a model', () => {
       };
       await download();
       assert.equal((await modelFiles())['added.pkl'], 'added');
+    });
+
+    it('starts over when the marker of the version is replaced, though it is not downloaded', async () => {
+      server.fault = ({ kind }) => {
+        if (kind === 'read' && server.reads.length === 1) server.put('titanic', '1.0.0/_SUCCESS', '');
+        return undefined;
+      };
+      await download({ patterns: ['*.pkl'] });
+      assert.match(step.text, /'_SUCCESS' has changed in the registry.*The download starts over/);
+    });
+
+    it('does not start over for a file that is neither downloaded nor a marker', async () => {
+      server.fault = ({ kind }) => {
+        if (kind === 'read' && server.reads.length === 1) server.put('titanic', '1.0.0/train.log', 'x');
+        return undefined;
+      };
+      await download({ patterns: ['*.pkl'] });
+      assert.doesNotMatch(step.text, /starts over/);
+    });
+
+    it('fails when the version is being replaced, whose marker is the first to go', async () => {
+      server.put('titanic', '0.9.0/metadata.json', '{}');
+      server.fault = ({ kind }) => {
+        if (kind === 'read') server.remove('titanic', '1.0.0/metadata.json');
+        return undefined;
+      };
+      await assert.rejects(
+        download({ patterns: ['*.pkl'] }),
+        /'1\.0\.0' is not complete: it lacks 'metadata\.json'/,
+      );
+      assert.deepEqual(await readdir(workspace.path), ['model-api']);
+      assert.deepEqual(await readdir(join(workspace.path, 'model-api')), []);
     });
 
     it('starts over when a file was removed meanwhile, and does without', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../tasks/common/log';
 import { openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
-import { listFiles } from '../../../tasks/ModelRegistryDownload/registry/listing';
+import { listFiles, listVersions } from '../../../tasks/ModelRegistryDownload/registry/listing';
 import { BlobServer } from '../../support/blob-server';
 import { impatient } from './support';
 
@@ -71,6 +71,21 @@ describe('the listing of a version', () => {
     server.put('titanic', '1.0.0/plain/a', 'a');
     server.put('titanic', '1.0.0/empty', '');
     assert.deepEqual(await paths(), ['empty', 'plain/a']);
+  });
+
+  it('of a hierarchical account tells its folders from its empty files', async () => {
+    server.hierarchical = true;
+    server.put('titanic', '1.0.0/data/train/a', 'a');
+    server.put('titanic', '1.0.0/data/empty', '');
+    server.makeFolder('titanic', '1.0.0/empty/folder');
+    assert.deepEqual(await paths(), ['data/empty', 'data/train/a']);
+    assert.deepEqual(await listVersions(container, '', connection), ['1.0.0']);
+  });
+
+  it('takes ten thousand blobs, page by page', async () => {
+    for (let n = 0; n < 10_000; n++) server.put('titanic', `1.0.0/part-${n}`, 'x', { md5: undefined });
+    assert.equal((await paths()).length, 10_000);
+    assert.equal(server.requests.length, 2);
   });
 
   it('keeps names as they are, spaces and control characters included', async () => {
