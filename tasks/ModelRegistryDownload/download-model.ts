@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { throwIfCancelled } from '../common/cancel';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
+import { chooseVersion } from './choose-version';
 import { explainDiskError } from './disk';
 import { fetchVersion } from './fetch-version';
 import { ModelFolder } from './folder';
@@ -11,7 +12,6 @@ import { openContainer } from './registry/client';
 import { explainRegistryError } from './registry/errors';
 import { PATIENCE, type Patience } from './registry/persist';
 import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './report';
-import { readVersion } from './version';
 
 /**
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
@@ -34,10 +34,10 @@ export async function downloadModel(
   let downloadedBytes = 0;
   try {
     log.info(`Looking for ${inputs.model} ${inputs.version} at ${inputs.endpoint}.`);
-    const version = await readVersion(container, inputs, connection);
+    const version = await chooseVersion(container, inputs, connection);
     const totalBytes = version.files.reduce((sum, { size }) => sum + size, 0);
     log.info(`Found ${plural(version.files.length, 'file')}, ${formatBytes(totalBytes)}.`);
-    task.setOutput('modelVersion', inputs.version);
+    task.setOutput('modelVersion', version.name);
     task.setOutput('fileCount', version.files.length);
     task.setOutput('totalBytes', totalBytes);
 
@@ -57,11 +57,12 @@ export async function downloadModel(
 
       const report = {
         model,
+        why: version.why,
         folder: folder.path,
         downloadedBytes,
         metadata: await readMetadata(folder.path, model.manifest),
       };
-      task.uploadSummary(`${inputs.model} ${inputs.version}`, summarise(report));
+      task.uploadSummary(`${inputs.model} ${version.name}`, summarise(report));
       return { result: 'Succeeded', message: outcomeMessage(report) };
     } finally {
       await folder.release();

@@ -12,7 +12,7 @@ import type { Connection } from './registry/persist';
 import { transferFiles } from './registry/transfer/queue';
 import { type Digests, type Proof, verify } from './registry/transfer/verify';
 import { findUnchanged } from './unchanged';
-import { findChange, type ModelVersion, readVersion } from './version';
+import { findChange, listVersion, type ModelVersion, selectVersion } from './version';
 
 /** What a download works with. */
 export interface Download {
@@ -59,11 +59,12 @@ export async function fetchVersion(version: ModelVersion, download: Download): P
       if (!(error instanceof MovedError)) throw error;
       if (starts === MOST_STARTS) {
         throw new TaskError(
-          `Version '${inputs.version}' keeps changing while it is downloaded; at last '${error.blob}' did. Run the step again once it is published completely; a version that is in use should not change at all.`,
+          `Version '${version.name}' keeps changing while it is downloaded; at last '${error.blob}' did. Run the step again once it is published completely; a version that is in use should not change at all.`,
         );
       }
       connection.log.warning(`${error.message} The download starts over.`);
-      current = await readVersion(container, inputs, connection);
+      const listing = await listVersion(container, version.name, inputs, connection);
+      current = selectVersion(version.name, listing, inputs);
     }
   }
 }
@@ -99,7 +100,7 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
 
   const manifest = createManifest({
     name: inputs.model,
-    version: inputs.version,
+    version: version.name,
     source,
     files: version.files.map((file) => ({
       ...file,
@@ -174,6 +175,6 @@ async function confirmUnmoved(
   version: ModelVersion,
   { inputs, container, connection }: Download,
 ): Promise<void> {
-  const change = findChange(version, await readVersion(container, inputs, connection));
+  const change = await findChange(container, version, inputs, connection);
   if (change !== undefined) throw new MovedError(change);
 }

@@ -1,5 +1,6 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { TaskContext } from '../common/task';
+import { rangeOf } from './registry/versions';
 
 export interface DownloadInputs {
   readonly account: string;
@@ -7,7 +8,9 @@ export interface DownloadInputs {
   /** The account's Blob endpoint, without a slash at its end. */
   readonly endpoint: string;
   readonly model: string;
+  /** A version's name, `latest`, or a semantic-version range. */
   readonly version: string;
+  readonly includePrereleases: boolean;
   /** Where the versions are in the container: empty, or a path that ends with a slash. */
   readonly versionsFolder: string;
   readonly patterns: readonly string[];
@@ -28,6 +31,7 @@ export function readInputs(task: TaskContext): DownloadInputs {
     endpoint: readEndpoint(task, account),
     model: readModel(task),
     version: readVersion(task),
+    includePrereleases: inputs.boolean('includePrereleases', false),
     versionsFolder: readVersionsFolder(task),
     patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
     requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
@@ -96,7 +100,12 @@ function readVersion({ inputs }: TaskContext): string {
   if (version && !isPlainPath(version, 1)) {
     inputs.reject(
       'modelVersion',
-      `is '${version}', but must be the name of one folder, such as 1.0.0. Folders above it go into 'pathPrefix'.`,
+      `is '${version}', but must be the name of one folder, such as 1.0.0, or latest, or a range such as 1.x. Folders above it go into 'pathPrefix'.`,
+    );
+  } else if (/^[~^<>=]|\|\||\*$/.test(version) && rangeOf(version) === undefined) {
+    inputs.reject(
+      'modelVersion',
+      `is '${version}', which is no range of semantic versions. Write it as npm does: 1.x, ^1.2 or >=1.2.0 <2.0.0.`,
     );
   }
   return version;

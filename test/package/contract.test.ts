@@ -37,6 +37,7 @@ const contract = {
       blobEndpoint: 'string',
       modelName: 'string',
       modelVersion: 'string',
+      includePrereleases: 'boolean',
       pathPrefix: 'string',
       patterns: 'multiLine',
       requiredFiles: 'multiLine',

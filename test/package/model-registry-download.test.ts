@@ -79,7 +79,9 @@ describe('ModelRegistryDownload, packed,', () => {
   it('leaves the old model whole when the new one turns out to be damaged', async () => {
     await run();
     server.put('titanic', '2.0.0/model.pkl', 'new');
-    server.fault = ({ kind }) => (kind === 'read' ? { flipByte: 0 } : undefined);
+    server.put('titanic', '2.0.0/metadata.json', '{}');
+    server.fault = ({ kind, blob }) =>
+      kind === 'read' && blob.endsWith('.pkl') ? { flipByte: 0 } : undefined;
     const step = await run({ modelVersion: '2.0.0' });
     assert.equal(step.result, 'Failed');
     assert.match(errorsOf(step), /model\.pkl/);
@@ -93,6 +95,7 @@ describe('ModelRegistryDownload, packed,', () => {
   it('leaves the old model whole when it is cancelled', async () => {
     await run();
     server.put('titanic', '2.0.0/model.pkl', Buffer.alloc(1_000_000));
+    server.put('titanic', '2.0.0/metadata.json', '{}');
     const cancel = new AbortController();
     server.fault = ({ kind }) =>
       kind === 'read' ? { stallAfter: 10, onStall: () => cancel.abort() } : undefined;

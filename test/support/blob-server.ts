@@ -9,6 +9,8 @@ export interface StoredBlob {
   /** Base64; undefined where the writer stored none, as with blobs of several blocks. */
   readonly md5: string | undefined;
   readonly tier: string;
+  /** Such as `rehydrate-pending-to-hot`. */
+  readonly archiveStatus: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly lastModified: Date;
 }
@@ -93,6 +95,7 @@ export class BlobServer {
       etag: `0x8DE${this.generation.toString(16).toUpperCase().padStart(12, '0')}`,
       md5: createHash('md5').update(bytes).digest('base64'),
       tier: 'Hot',
+      archiveStatus: undefined,
       metadata: {},
       lastModified: new Date('2026-11-23T06:00:00Z'),
       ...properties,
@@ -239,9 +242,10 @@ function fail(
   response.end(body);
 }
 
-function blobXml(name: string, { content, etag, md5, tier, metadata, lastModified }: StoredBlob): string {
+function blobXml(name: string, blob: StoredBlob): string {
+  const { content, etag, md5, tier, archiveStatus, metadata, lastModified } = blob;
   const pairs = Object.entries(metadata).map(([key, value]) => `<${key}>${escapeXml(value)}</${key}>`);
-  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier></Properties><Metadata>${pairs.join('')}</Metadata></Blob>`;
+  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}</Properties><Metadata>${pairs.join('')}</Metadata></Blob>`;
 }
 
 function prefixXml(name: string): string {

@@ -28,6 +28,8 @@ export interface ListedBlob {
   readonly md5: string | null;
   readonly lastModified: Date;
   readonly tier: string | undefined;
+  /** Such as `rehydrate-pending-to-hot`, for a blob on its way out of the archive tier. */
+  readonly rehydration: string | undefined;
   /** Whether it stands for a folder of an account with a hierarchical namespace. */
   readonly isFolder: boolean;
 }
@@ -86,6 +88,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
         md5: properties.contentMD5?.length ? Buffer.from(properties.contentMD5).toString('hex') : null,
         lastModified: properties.lastModified,
         tier: properties.accessTier,
+        rehydration: properties.archiveStatus,
         isFolder: isFolder(metadata),
       }));
       return { items, next: page.continuationToken || undefined };

@@ -173,8 +173,13 @@ describe('downloading a model', () => {
 
     it('takes away what the new model does not have, and nothing else', async () => {
       server.put('titanic', '2.0.0/model.pkl', 'version two');
+      server.put('titanic', '2.0.0/metadata.json', '{}');
       await download({ version: '2.0.0' });
-      assert.deepEqual(await modelFiles(), { 'README.md': 'by hand', 'model.pkl': 'version two' });
+      assert.deepEqual(await modelFiles(), {
+        'README.md': 'by hand',
+        'metadata.json': '{}',
+        'model.pkl': 'version two',
+      });
     });
 
     it('takes away what the patterns no longer pick', async () => {
@@ -185,7 +190,8 @@ describe('downloading a model', () => {
 
     it('says so when it has to replace a file that is not its own', async () => {
       server.put('titanic', '2.0.0/README.md', 'by the model');
-      await download({ version: '2.0.0' });
+      server.put('titanic', '2.0.0/metadata.json', '{}');
+      await download({ version: '2.0.0', patterns: ['*.md'] });
       assert.deepEqual(await modelFiles(), { 'README.md': 'by the model' });
       assert.match(step.text, /did not come from this task: README\.md\./);
     });
