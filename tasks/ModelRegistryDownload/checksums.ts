@@ -3,7 +3,7 @@ import type { ModelContainer } from './registry/client';
 import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
 import { Lanes } from './registry/transfer/lanes';
-import { downloadRange } from './registry/transfer/range';
+import { downloadRange, type Fetch } from './registry/transfer/range';
 
 /** Where a version may state the SHA-256 of its files. */
 const PLACES = [MANIFEST_NAME, 'metadata.json'];
@@ -41,8 +41,14 @@ async function readWhole(
   connection: Connection,
 ): Promise<string> {
   const content = Buffer.alloc(file.size);
-  const write = async (piece: Buffer, position: number) => void piece.copy(content, position);
-  await downloadRange(container, file, { offset: 0, length: file.size }, write, new Lanes(1), connection);
+  const fetch: Fetch = async (part, onReceived, signal) => {
+    let { offset } = part;
+    for await (const piece of await container.read(file, part, signal)) {
+      offset += (piece as Buffer).copy(content, offset);
+      onReceived(piece.length);
+    }
+  };
+  await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), connection);
   return content.toString('utf8');
 }
 

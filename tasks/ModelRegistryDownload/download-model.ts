@@ -19,11 +19,14 @@ import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './rep
 /**
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
  * together beside the folder, verify them, and only then put them in the old model's place.
+ *
+ * @param program file that becomes a worker of the transfer when it is started as a thread
  */
 export async function downloadModel(
   inputs: DownloadInputs,
   task: TaskContext,
   patience: Patience = PATIENCE,
+  program?: string,
 ): Promise<Outcome> {
   const { log, signal } = task;
   const connection = { log, signal, patience };
@@ -49,7 +52,7 @@ export async function downloadModel(
       const onBytes = (count: number) => {
         downloadedBytes += count;
       };
-      const model = await fetchVersion(version, { inputs, container, folder, connection, onBytes });
+      const model = await fetchVersion(version, { inputs, container, folder, connection, program, onBytes });
 
       throwIfCancelled(signal);
       const swap = model.isInPlace ? undefined : await folder.swap(model.manifest);

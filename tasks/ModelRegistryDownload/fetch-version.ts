@@ -20,6 +20,8 @@ export interface Download {
   readonly container: ModelContainer;
   readonly folder: ModelFolder;
   readonly connection: Connection;
+  /** File that becomes a worker of the transfer when it is started as a thread. */
+  readonly program: string | undefined;
   /** Told of every piece of the model that has reached the disk, in bytes. */
   onBytes(count: number): void;
 }
@@ -154,7 +156,7 @@ async function transferAndVerify(
 
 async function transfer(
   files: readonly ModelFile[],
-  { inputs, container, folder, connection, onBytes }: Download,
+  { inputs, container, folder, connection, program, onBytes }: Download,
 ): Promise<Map<string, Digests>> {
   const size = files.reduce((sum, file) => sum + file.size, 0);
   connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
@@ -162,6 +164,7 @@ async function transfer(
   const options = {
     folder: folder.staging,
     concurrency: inputs.concurrency,
+    program,
     onBytes(count: number) {
       progress.add(count);
       onBytes(count);

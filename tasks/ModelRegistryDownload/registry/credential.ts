@@ -28,7 +28,7 @@ export function parseSharedAccessSignature(
   input: string,
 ): SharedAccessSignature | { readonly fault: string } {
   const token = text.replace(/^\?/, '');
-  const query = new URLSearchParams(token);
+  const query = queryOf(token);
   if (!query.get('sig') || !(query.has('sp') || query.has('si'))) {
     return { fault: "is not whole: it needs at least 'sig', and 'sp' or 'si'. Copy all of it" };
   }
@@ -40,7 +40,12 @@ export function parseSharedAccessSignature(
 /** The signature proper, as it is and as it is written in an address: both would open the registry. */
 export function secretsOf({ token }: SharedAccessSignature): string[] {
   const encoded = /(?:^|&)sig=([^&]*)/.exec(token)?.[1] ?? '';
-  return [token, encoded, new URLSearchParams(token).get('sig') ?? ''];
+  return [token, encoded, queryOf(token).get('sig') ?? ''];
+}
+
+/** The parts of a token. A plus is one: signatures hold no spaces, but may have been copied without their encoding. */
+export function queryOf(token: string): URLSearchParams {
+  return new URLSearchParams(token.replaceAll('+', '%2B'));
 }
 
 /** Permissions that a model's listing and its files need. */

@@ -1,4 +1,3 @@
-import { RestError } from '@azure/storage-blob';
 import { explainConnectionError, isHopeless } from '../../common/connection';
 import { describeError, TaskError } from '../../common/errors';
 import { isRetryableStatus } from '../../common/retry';
@@ -23,22 +22,44 @@ export class MovedError extends Error {
   }
 }
 
-/** An answer that stopped, or was not what was asked for. */
+/** An answer that did not come, that stopped, or that was not what was asked for. */
 export class BrokenAnswerError extends Error {
   override readonly name = 'BrokenAnswerError';
+
+  constructor(
+    message: string,
+    /** The system's code for it, such as `ECONNRESET`, where there is one. */
+    readonly code?: string | undefined,
+  ) {
+    super(message);
+  }
+}
+
+/** The service answered, and the answer is that it will not do what was asked. */
+export class RestError extends Error {
+  override readonly name = 'RestError';
+
+  constructor(
+    message: string,
+    readonly statusCode: number,
+    /** The service's own code for it, such as `BlobNotFound`; proxies have none. */
+    readonly code: string | undefined,
+    /** By names in lower case. */
+    readonly headers: ReadonlyMap<string, string>,
+  ) {
+    super(message);
+  }
 }
 
 /** Whether the service says that a blob was replaced or removed after it was listed. */
 export function isMoved(error: unknown): boolean {
-  return error instanceof RestError && (error.statusCode === 412 || errorCode(error) === 'BlobNotFound');
+  return error instanceof RestError && (error.statusCode === 412 || error.code === 'BlobNotFound');
 }
 
 /** Whether the same request may do better a little later. */
 export function isTransient(error: Error): boolean {
-  if (isConnectionError(error)) return !isHopeless(error);
-  if (!(error instanceof RestError)) return false;
-  // An answer of 2xx becomes an error when its body ends too early.
-  return error.statusCode! < 300 || isRetryableStatus(error.statusCode!);
+  if (error instanceof BrokenAnswerError) return !isHopeless(error);
+  return error instanceof RestError && isRetryableStatus(error.statusCode);
 }
 
 /** Whether the account says that it is asked too much. */
@@ -48,15 +69,13 @@ export function isThrottled(error: Error): boolean {
 
 /** The `Retry-After` header of an answer that became an error. */
 export function retryAfter(error: Error): string | null {
-  return (error instanceof RestError && error.response?.headers.get('retry-after')) || null;
+  return (error instanceof RestError && error.headers.get('retry-after')) || null;
 }
 
 /** An error in a few words, for a line about a retry. */
 export function reason(error: Error): string {
-  if (error instanceof RestError && error.statusCode) {
-    return [`HTTP ${error.statusCode}`, errorCode(error)].filter(Boolean).join(' ');
-  }
-  return error.name === 'AbortError' ? 'the connection broke' : describeError(error);
+  if (error instanceof RestError) return [`HTTP ${error.statusCode}`, error.code].filter(Boolean).join(' ');
+  return describeError(error);
 }
 
 /**
@@ -65,29 +84,19 @@ export function reason(error: Error): string {
  */
 export function explainRegistryError(error: unknown, address: RegistryAddress): unknown {
   if (!(error instanceof Error)) return error;
-  if (isConnectionError(error)) return new TaskError(noConnection(address, error), { cause: error });
+  if (error instanceof BrokenAnswerError)
+    return new TaskError(noConnection(address, error), { cause: error });
   if (!(error instanceof RestError)) return error;
-  const explain = EXPLANATIONS.get(isThrottled(error) ? 'ServerBusy' : errorCode(error));
+  const explain = EXPLANATIONS.get(isThrottled(error) ? 'ServerBusy' : (error.code ?? ''));
   const message = explain?.(address, error) ?? unknownAnswer(address, error);
   return new TaskError(message, { cause: error, details: [requestDetail(error)] });
 }
 
-/** How errors of sockets begin. Those of files have codes of the same kind, and must not be taken for them. */
-const SOCKET_ERROR = /^(ECONN|EPIPE|ETIMEDOUT|ENET|EHOST|EAI_|ENOTFOUND)/;
-
-/** Whether there was no whole answer. The library's name for a connection that broke is AbortError. */
-function isConnectionError(error: Error): boolean {
-  if (error instanceof RestError) return error.statusCode === undefined;
-  const { code } = error as NodeJS.ErrnoException;
-  return error instanceof BrokenAnswerError || error.name === 'AbortError' || SOCKET_ERROR.test(code ?? '');
-}
-
-function noConnection({ account, host }: RegistryAddress, error: Error): string {
-  if ((error as NodeJS.ErrnoException).code === 'ENOTFOUND') {
+function noConnection({ account, host }: RegistryAddress, error: BrokenAnswerError): string {
+  if (error.code === 'ENOTFOUND') {
     return `There is no storage account '${account}', as no host has the name ${host}. Check 'storageAccount' for typing errors, 'blobEndpoint' where it is given, and the DNS of this agent.`;
   }
-  const plain = error.name === 'AbortError' ? new Error(reason(error)) : error;
-  return `No connection to ${host}: ${explainConnectionError(plain)}`;
+  return `No connection to ${host}: ${explainConnectionError(error)}`;
 }
 
 type Explanation = (address: RegistryAddress, error: RestError) => string;
@@ -185,18 +194,13 @@ function unknownAnswer({ host, container }: RegistryAddress, error: RestError): 
 }
 
 function requestDetail(error: RestError): string {
-  const id = error.response?.headers.get('x-ms-request-id');
+  const id = error.headers.get('x-ms-request-id');
   return `${reason(error)}${id ? `, request ${id}` : ''}`;
-}
-
-/** Answers to HEAD and some errors of proxies have no body that could tell the code; the header does, if it is there. */
-function errorCode(error: RestError): string {
-  return error.code ?? error.response?.headers.get('x-ms-error-code') ?? '';
 }
 
 /** What the service's clock said; this machine's time where it did not say. */
 function serviceTime(error: RestError): number {
-  const date = Date.parse(error.response?.headers.get('date') ?? '');
+  const date = Date.parse(error.headers.get('date') ?? '');
   return Number.isNaN(date) ? Date.now() : date;
 }
 
