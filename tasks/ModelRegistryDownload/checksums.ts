@@ -4,6 +4,7 @@ import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
 import { Lanes } from './registry/transfer/lanes';
 import { downloadRange, type Fetch } from './registry/transfer/range';
+import { collect } from './registry/transfer/receive';
 
 /** Where a version may state the SHA-256 of its files. */
 const PLACES = [MANIFEST_NAME, 'metadata.json'];
@@ -42,11 +43,8 @@ async function readWhole(
 ): Promise<string> {
   const content = Buffer.alloc(file.size);
   const fetch: Fetch = async (part, onReceived, signal) => {
-    let { offset } = part;
-    for await (const piece of await container.read(file, part, signal)) {
-      offset += (piece as Buffer).copy(content, offset);
-      onReceived(piece.length);
-    }
+    const body = await container.read(file, part, signal);
+    await collect(body, content, part.offset, onReceived);
   };
   await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), connection);
   return content.toString('utf8');

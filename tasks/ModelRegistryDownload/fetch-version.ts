@@ -131,13 +131,15 @@ async function transferAndVerify(
   const verified = new Map<string, VerifiedFile>();
   if (files.length === 0) return verified;
   const stated = await readStatedChecksums(container, version.all, connection);
+  const unstated = files.filter(({ path, md5, size }) => md5 === null && size > 0 && !stated.has(path));
+  const checked = new Set(download.inputs.verify === 'crc64' ? unstated.map(({ path }) => path) : []);
   let missing = files;
   for (let transfers = 1; missing.length > 0; transfers++) {
-    const digests = await transfer(missing, download);
+    const digests = await transfer(missing, checked, download);
     const damaged: ModelFile[] = [];
     for (const file of missing) {
       const fileDigests = digests.get(file.path)!;
-      const verdict = verify(file, fileDigests, stated.get(file.path));
+      const verdict = verify(file, fileDigests, stated.get(file.path), checked.has(file.path));
       if ('proof' in verdict) {
         verified.set(file.path, { sha256: fileDigests.sha256, proof: verdict.proof });
       } else if (transfers < MOST_TRANSFERS) {
@@ -156,6 +158,7 @@ async function transferAndVerify(
 
 async function transfer(
   files: readonly ModelFile[],
+  checked: ReadonlySet<string>,
   { inputs, container, folder, connection, program, onBytes }: Download,
 ): Promise<Map<string, Digests>> {
   const size = files.reduce((sum, file) => sum + file.size, 0);
@@ -165,6 +168,7 @@ async function transfer(
     folder: folder.staging,
     concurrency: inputs.concurrency,
     program,
+    checked,
     onBytes(count: number) {
       progress.add(count);
       onBytes(count);

@@ -12,11 +12,15 @@ export interface DownloadInputs extends RegistryInputs {
   readonly versionsFolder: string;
   readonly patterns: readonly string[];
   readonly requiredFiles: readonly string[];
+  /** Whether files without a checksum in the registry are compared part by part, on their way. */
+  readonly verify: (typeof VERIFY)[number];
   /** Absolute. */
   readonly destination: string;
   /** Requests at the same time. */
   readonly concurrency: number;
 }
+
+const VERIFY = ['stored', 'crc64'] as const;
 
 /** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
 export function readInputs(task: TaskContext): DownloadInputs {
@@ -29,6 +33,7 @@ export function readInputs(task: TaskContext): DownloadInputs {
     versionsFolder: readVersionsFolder(task),
     patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
     requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
+    verify: inputs.choice('verify', VERIFY, 'stored'),
     destination: readDestination(task),
     concurrency: inputs.integer('maxConcurrency', { min: 1, max: 64 }, 16),
   };

@@ -45,6 +45,7 @@ const contract = {
       pathPrefix: 'string',
       patterns: 'multiLine',
       requiredFiles: 'multiLine',
+      verify: 'pickList: stored, crc64',
       destinationFolder: 'filePath',
       maxConcurrency: 'string',
     },

@@ -47,6 +47,9 @@ export type Fault =
 
 const ACCOUNT = 'teststorage';
 
+/** The service refuses to tell a checksum of more bytes than these. */
+const LARGEST_CHECKED_RANGE = 4 * 1024 * 1024;
+
 /**
  * A Blob service on loopback that can do what Azurite cannot: stall, break off, throttle, flip bits, change blobs
  * between two requests, and list names that nobody should write to a disk. It does not check signatures.
@@ -59,6 +62,8 @@ export class BlobServer {
   readonly requests: BlobRequest[] = [];
   /** Decides for each request whether and how it goes wrong. May change blobs too. */
   fault: (request: BlobRequest) => Fault | undefined = () => undefined;
+  /** Makes the CRC64 that a client may ask for with a part of a blob; without it the service has none, as Azurite. */
+  crc64: ((bytes: Buffer) => string) | undefined;
   /** The most that one page of a listing shows, whatever the client asks for. */
   pageSize = 5_000;
   /** Folders are things of their own, as in accounts with a hierarchical namespace: listings show them as blobs too. */
@@ -209,7 +214,14 @@ export class BlobServer {
       fail(response, ...refused!);
       return;
     }
+    const wantsCrc64 = request.headers['x-ms-range-get-content-crc64'] === 'true';
+    if (wantsCrc64 && length > LARGEST_CHECKED_RANGE) {
+      fail(response, 400, 'InvalidHeaderValue');
+      return;
+    }
     const whole = fault && 'wholeBlob' in fault;
+    const crc64 =
+      wantsCrc64 && this.crc64 ? this.crc64(blob.content.subarray(offset, offset + length)) : undefined;
     let body = whole ? blob.content : blob.content.subarray(offset, offset + length);
     if (fault && 'flipByte' in fault) {
       body = Buffer.from(body);
@@ -220,6 +232,7 @@ export class BlobServer {
         'Content-Length': body.length,
         'Content-Range': `bytes ${offset}-${offset + body.length - 1}/${blob.content.length}`,
         ETag: `"${blob.etag}"`,
+        ...(crc64 && { 'x-ms-content-crc64': crc64 }),
         'Last-Modified': blob.lastModified.toUTCString(),
         'x-ms-request-id': 'test',
       });

@@ -418,6 +418,17 @@ describe('downloading a model', () => {
     });
   });
 
+  it('reads the checksums that the version states over a connection that breaks', async () => {
+    const sha256 = createHash('sha256').update('the model').digest('hex');
+    const stated = JSON.stringify({ files: [{ path: 'model.pkl', sha256 }] });
+    server.put('titanic', '1.0.0/metadata.json', stated);
+    let resets = 1;
+    server.fault = ({ blob }) =>
+      blob === '1.0.0/metadata.json' && resets-- > 0 ? { resetAfter: 10 } : undefined;
+    await download();
+    assert.match(step.summary, /\| model\.pkl \|.*\| SHA-256 in the version \|/);
+  });
+
   describe('that is cancelled', () => {
     it('leaves the old model and nothing else', async () => {
       await download();

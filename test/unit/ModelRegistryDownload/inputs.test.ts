@@ -40,6 +40,7 @@ describe('the inputs of a download', () => {
       versionsFolder: '',
       patterns: ['**'],
       requiredFiles: [],
+      verify: 'stored',
       destination: join(sources, 'model-api/pickles'),
       concurrency: 16,
     });
@@ -75,6 +76,7 @@ describe('the inputs of a download', () => {
     ['includePrereleases', 'True', 'includePrereleases', true],
     ['destinationFolder', 'model', 'destination', join(sources, 'model')],
     ['destinationFolder', join(work, 'a'), 'destination', join(work, 'a')],
+    ['verify', 'CRC64', 'verify', 'crc64'],
     ['maxConcurrency', '64', 'concurrency', 64],
   ];
   for (const [input, value, name, expected] of understood) {

@@ -79,6 +79,7 @@ export function inputsFor(
     versionsFolder: '',
     patterns: ['**'],
     requiredFiles: [],
+    verify: 'stored',
     destination,
     concurrency: 4,
     ...changes,

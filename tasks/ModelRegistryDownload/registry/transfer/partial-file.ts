@@ -19,6 +19,8 @@ export class PartialFile {
     readonly file: ModelFile,
     folder: string,
     finished: readonly number[],
+    /** Bytes of one request for it. */
+    private readonly rangeSize = RANGE,
   ) {
     this.path = join(folder, file.path);
     this.finished = new Set(finished);
@@ -27,8 +29,8 @@ export class PartialFile {
   /** The ranges that have not come. The service refuses any range of an empty blob; its one here is 0 bytes long. */
   *missingRanges(): Generator<Range> {
     const { size } = this.file;
-    for (let offset = 0; offset === 0 || offset < size; offset += RANGE) {
-      if (!this.finished.has(offset)) yield { offset, length: Math.min(RANGE, size - offset) };
+    for (let offset = 0; offset === 0 || offset < size; offset += this.rangeSize) {
+      if (!this.finished.has(offset)) yield { offset, length: Math.min(this.rangeSize, size - offset) };
     }
   }
 
@@ -45,12 +47,12 @@ export class PartialFile {
 
   /** The position up to which everything is there. */
   frontier(): number {
-    while (this.reached < this.file.size && this.finished.has(this.reached)) this.reached += RANGE;
+    while (this.reached < this.file.size && this.finished.has(this.reached)) this.reached += this.rangeSize;
     return Math.min(this.reached, this.file.size);
   }
 
   isWhole(): boolean {
-    return this.finished.size >= Math.max(1, Math.ceil(this.file.size / RANGE));
+    return this.finished.size >= Math.max(1, Math.ceil(this.file.size / this.rangeSize));
   }
 
   close(): void {

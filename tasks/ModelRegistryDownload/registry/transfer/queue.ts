@@ -3,10 +3,11 @@ import { throwIfCancelled } from '../../../common/cancel';
 import type { ModelContainer, Range } from '../client';
 import type { ModelFile } from '../listing';
 import type { Connection } from '../persist';
+import { CHECKED_RANGE, downloadChecked } from './checked';
 import { Lanes } from './lanes';
 import { PartialFile, RANGE } from './partial-file';
 import { downloadRange, Experience, type Fetch } from './range';
-import { store } from './receive';
+import { store, writeAll } from './receive';
 import { TransferThreads } from './threads';
 import { type Digests, digestFile } from './verify';
 
@@ -31,6 +32,8 @@ export interface TransferOptions {
   /** Told of every piece that has reached the disk, in bytes. */
   onBytes(count: number): void;
   readonly record?: TransferRecord;
+  /** Paths of files whose parts are compared with what the service tells of each. */
+  readonly checked?: ReadonlySet<string>;
   /** File that becomes a worker of the transfer when it is started as a thread; without it, there are no threads. */
   readonly program?: string | undefined;
 }
@@ -59,12 +62,24 @@ export async function transferFiles(
   const concurrency = chooseConcurrency(files, options.concurrency);
   const lanes = new Lanes(concurrency);
   const experience = new Experience();
-  const targets = files.map((file) => new PartialFile(file, folder, record?.finished(file) ?? []));
+  const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
+  const targets = files.map((file) =>
+    isChecked(file)
+      ? new PartialFile(file, folder, [], CHECKED_RANGE)
+      : new PartialFile(file, folder, record?.finished(file) ?? []),
+  );
   const parts = splitIntoRanges(targets);
   const threads =
     program !== undefined && totalSize(files) >= WORTH_THREADS
       ? new TransferThreads(program, container.route)
       : undefined;
+
+  const bringChecked = async (target: PartialFile, range: Range, running: Connection) => {
+    const content = await downloadChecked(container, target.file, range, lanes, running);
+    writeAll(target.open(), content, range.offset);
+    target.finishRange(range);
+    options.onBytes(content.length);
+  };
 
   const bring = async (target: PartialFile, range: Range, running: Connection) => {
     const descriptor = target.open();
@@ -93,7 +108,8 @@ export async function transferFiles(
   try {
     await untilFirstError(concurrency, connection, async (running) => {
       for (const { target, range } of parts) {
-        if (range) await bring(target, range, running);
+        if (range && range.length > 0 && isChecked(target.file)) await bringChecked(target, range, running);
+        else if (range) await bring(target, range, running);
         if (target.isWhole()) {
           digests.set(target.file.path, await digest(target, running));
           target.close();

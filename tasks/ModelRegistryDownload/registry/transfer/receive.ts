@@ -73,7 +73,30 @@ export function store(body: Readable, place: Place, onReceived: (count: number) 
   });
 }
 
-function writeAll(file: number, piece: Buffer, position: number): void {
+/**
+ * As {@link store}, for what is small enough to be kept in memory.
+ *
+ * @param position in the content, of the first byte that comes
+ */
+export async function collect(
+  body: Readable,
+  content: Buffer,
+  position: number,
+  onReceived: (count: number) => void,
+): Promise<void> {
+  let reached = position;
+  try {
+    for await (const piece of body) {
+      reached += (piece as Buffer).copy(content, reached);
+      onReceived(piece.length);
+    }
+  } catch (error) {
+    throw brokenBy(error as Error);
+  }
+}
+
+/** Writes all of some bytes to a position of an open file. */
+export function writeAll(file: number, piece: Buffer, position: number): void {
   for (let done = 0; done < piece.length; ) {
     done += writeSync(file, piece, done, piece.length - done, position + done);
   }

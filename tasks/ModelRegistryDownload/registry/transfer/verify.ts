@@ -10,7 +10,7 @@ export interface Digests {
 }
 
 /** By what a file was found to be the publisher's, best first. Length and ETag hold for every file. */
-export type Proof = 'SHA-256 in the version' | 'Content-MD5' | 'length and ETag';
+export type Proof = 'SHA-256 in the version' | 'Content-MD5' | 'CRC64 of each part' | 'length and ETag';
 
 /** What a check of a file came to. */
 export type Verdict = { readonly proof: Proof } | { readonly fault: string };
@@ -74,8 +74,14 @@ export async function digestFile(
  * Compares a file with the best that the registry tells about it.
  *
  * @param declared the SHA-256 that the version itself states for the file
+ * @param partsChecked whether each part was compared on its way
  */
-export function verify(file: ModelFile, digests: Digests, declared: string | undefined): Verdict {
+export function verify(
+  file: ModelFile,
+  digests: Digests,
+  declared: string | undefined,
+  partsChecked: boolean,
+): Verdict {
   if (file.md5 !== null && digests.md5 !== file.md5) {
     return { fault: `its MD5 is ${digests.md5}, but ${file.md5} is stored with the blob` };
   }
@@ -83,5 +89,6 @@ export function verify(file: ModelFile, digests: Digests, declared: string | und
     return { fault: `its SHA-256 is ${digests.sha256}, but the version states ${declared}` };
   }
   if (declared !== undefined) return { proof: 'SHA-256 in the version' };
-  return { proof: file.md5 === null ? 'length and ETag' : 'Content-MD5' };
+  if (file.md5 !== null) return { proof: 'Content-MD5' };
+  return { proof: partsChecked ? 'CRC64 of each part' : 'length and ETag' };
 }
