@@ -92,11 +92,17 @@ export function explainRegistryError(error: unknown, address: RegistryAddress): 
   return new TaskError(message, { cause: error, details: [requestDetail(error)] });
 }
 
-function noConnection({ account, host }: RegistryAddress, error: BrokenAnswerError): string {
+function noConnection(address: RegistryAddress, error: BrokenAnswerError): string {
+  const { account, host } = address;
   if (error.code === 'ENOTFOUND') {
-    return `There is no storage account '${account}', as no host has the name ${host}. Check 'storageAccount' for typing errors, 'blobEndpoint' where it is given, and the DNS of this agent.`;
+    return `There is no storage account '${account}', as no host has the name ${host}. Check '${accountInput(address)}' for typing errors, 'blobEndpoint' where it is given, and the DNS of this agent.`;
   }
   return `No connection to ${host}: ${explainConnectionError(error)}`;
+}
+
+/** The input that says which account it is. */
+function accountInput({ signIn }: RegistryAddress): string {
+  return signIn.input === 'connectionString' ? signIn.input : 'storageAccount';
 }
 
 type Explanation = (address: RegistryAddress, error: RestError) => string;
@@ -179,7 +185,7 @@ const EXPLANATIONS = new Map<string, Explanation>(
     InvalidAuthenticationInfo: (address, error) =>
       address.signIn.kind === 'entra'
         ? refusedSignIn(address, error)
-        : `${address.host} did not understand the credentials. Check that 'blobEndpoint' is the Blob endpoint of the account in 'storageAccount'.`,
+        : `${address.host} did not understand the credentials. Check that 'blobEndpoint' is the Blob endpoint of the account in '${accountInput(address)}'.`,
     BlobArchived: () =>
       'A file of this version is in the archive tier and cannot be read. Rehydrate the version to the hot or cool tier first.',
     BlobBeingRehydrated: () =>
@@ -189,8 +195,9 @@ const EXPLANATIONS = new Map<string, Explanation>(
   }),
 );
 
-function unknownAnswer({ host, container }: RegistryAddress, error: RestError): string {
-  return `${host} answered ${reason(error)} about container '${container}'. Check 'storageAccount', 'modelName' and 'blobEndpoint', and whether a proxy stands in between.`;
+function unknownAnswer(address: RegistryAddress, error: RestError): string {
+  const { host, container } = address;
+  return `${host} answered ${reason(error)} about container '${container}'. Check '${accountInput(address)}', 'modelName' and 'blobEndpoint', and whether a proxy stands in between.`;
 }
 
 function requestDetail(error: RestError): string {

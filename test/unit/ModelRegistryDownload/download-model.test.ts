@@ -6,6 +6,7 @@ import type { Outcome } from '../../../tasks/common/task';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
 import type { DownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
 import { BlobServer } from '../../support/blob-server';
+import { skip } from '../../support/skip';
 import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';
 
 const MANIFEST = 'model-manifest.json';
@@ -312,6 +313,20 @@ describe('downloading a model', () => {
         assert.equal(step.outputs.modelPath, undefined);
       });
     }
+
+    it('for a folder that this user may not write says so', async function () {
+      if (process.getuid?.() === 0) skip(this, 'root may write everywhere');
+      await mkdir(join(workspace.path, 'model-api'), { mode: 0o555 });
+      await assert.rejects(download(), {
+        name: 'TaskError',
+        message: /cannot be written: the agent's user has no permission.*'destinationFolder'/,
+      });
+    });
+
+    it('for a part of the path that is a file says so', async () => {
+      await writeFile(join(workspace.path, 'model-api'), 'a file');
+      await assert.rejects(download(), { name: 'TaskError', message: /a part of its path is a file/ });
+    });
 
     for (const name of [
       '../evil',
