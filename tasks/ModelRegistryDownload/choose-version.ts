@@ -81,11 +81,7 @@ async function takeNewest(
     connection.log.warning(`Passed over version ${name}, which is not complete: it ${listing.lack}.`);
     passedOver.push(`'${name}' ${listing.lack}`);
   }
-  const rest = fitting.length - passedOver.length;
-  throw new TaskError(
-    `No complete version of the model fits '${wish.version}': ${passedOver[0]}${passedOver.length > 1 ? `, and ${passedOver.length - 1} older ${passedOver.length === 2 ? 'one is' : 'ones are'} not complete either` : ''}. Check 'requiredFiles', or publish a version anew.`,
-    { details: rest > 0 ? [...passedOver, `${rest} more were not looked at.`] : passedOver },
-  );
+  throw noneComplete(wish, passedOver, fitting.length - passedOver.length);
 }
 
 function reasonFor({ version }: VersionWish, fitting: readonly string[], passedOver: readonly string[]) {
@@ -144,6 +140,15 @@ function nothingFits(container: ModelContainer, wish: VersionWish, ranking: Rank
     unfit.length > 0 ? ['the newest versions there are', unfit] : ['no folder is named like one', others];
   return new TaskError(
     `No version of the model fits '${wish.version}' in ${where}. Check 'modelVersion': ${are}${unfit.length > 0 ? '' : ':'} ${quoteAll(names.slice(0, 5))}.`,
+  );
+}
+
+function noneComplete({ version }: VersionWish, [newest, ...older]: string[], unseen: number): TaskError {
+  const also =
+    older.length > 0 ? `, and ${older.length} older ${older.length === 1 ? 'is' : 'are'} no better` : '';
+  return new TaskError(
+    `No complete version of the model fits '${version}': the newest, ${newest}${also}. Check 'requiredFiles', or publish a version anew.`,
+    { details: unseen > 0 ? [...older, `${unseen} more were not looked at.`] : older },
   );
 }
 

@@ -38,6 +38,8 @@ export type Fault =
   | { readonly resetAfter: number }
   /** Nothing more comes after some bytes of the body; 0 means no headers either. `onStall` is told. */
   | { readonly stallAfter: number; onStall(): void }
+  /** The body comes in pieces of some bytes. Each waits for `before`, which is told how many bytes went before it. */
+  | { readonly pieces: number; before(sent: number): Promise<void> }
   /** One bit of the body is another one. */
   | { readonly flipByte: number }
   /** The range is ignored, and the whole blob comes. */
@@ -240,10 +242,24 @@ export class BlobServer {
       send().write(body.subarray(0, fault.resetAfter), () => request.socket.destroy());
     } else if (fault && 'stallAfter' in fault) {
       send().write(body.subarray(0, fault.stallAfter), () => fault.onStall());
+    } else if (fault && 'pieces' in fault) {
+      sendInPieces(send(), body, fault);
     } else {
       send().end(body);
     }
   }
+}
+
+async function sendInPieces(
+  response: ServerResponse,
+  body: Buffer,
+  { pieces, before }: Extract<Fault, { pieces: number }>,
+): Promise<void> {
+  for (let sent = 0; sent < body.length; sent += pieces) {
+    await before(sent);
+    response.write(body.subarray(sent, sent + pieces));
+  }
+  response.end();
 }
 
 /** What the service answers to a read that it cannot serve. */

@@ -55,7 +55,8 @@ export function rankVersions(
 ): Ranking {
   const versions = folders.filter(isVersion).sort(compareVersions).reverse();
   const fitting = versions.filter((name) => fits(name, range, includePrereleases));
-  const unfit = versions.filter((name) => !fitting.includes(name));
+  const chosen = new Set(fitting);
+  const unfit = versions.filter((name) => !chosen.has(name));
   return {
     fitting,
     unfit,

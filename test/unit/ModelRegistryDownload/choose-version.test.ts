@@ -269,7 +269,7 @@ describe('the choice of a version', () => {
       publish('1.1.0');
       await assert.rejects(
         choose('latest', { requiredFiles: ['scaler.pkl'] }),
-        /No complete version of the model fits 'latest': '1\.1\.0' lacks 'scaler\.pkl'.*and 1 older one is not complete either/,
+        /No complete version of the model fits 'latest': the newest, '1\.1\.0' lacks 'scaler\.pkl'.*and 1 older is no better/,
       );
     });
 
