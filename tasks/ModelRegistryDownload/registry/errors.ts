@@ -211,8 +211,11 @@ function serviceTime(error: RestError): number {
   return Number.isNaN(date) ? Date.now() : date;
 }
 
+/** Milliseconds that a signature's time may be off, less what an answer may take to come. */
+const MOST_SKEW = 14 * 60_000;
+
 /** Milliseconds between this machine's clock and the service's, when they are too many for a signature. */
 function clockSkew(error: RestError): number | undefined {
   const skew = Math.abs(Date.now() - serviceTime(error));
-  return skew > 10 * 60_000 ? skew : undefined;
+  return skew > MOST_SKEW ? skew : undefined;
 }

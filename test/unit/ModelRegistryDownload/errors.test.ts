@@ -186,6 +186,12 @@ describe('an error of the registry', () => {
     });
   }
 
+  it('from a wrong key is not put down to a clock that is off by less than the service bears', async () => {
+    const headers = { Date: new Date(Date.now() - 12 * 60_000).toUTCString() };
+    server.fault = () => ({ status: 403, code: 'AuthenticationFailed', headers });
+    assert.match((await explain()).message, /refused the key in 'storageKey'/);
+  });
+
   it('from Microsoft Entra is told as it is', async () => {
     const token = async () => {
       throw new TaskError('The secret of the connection has expired. Make a new one.');
