@@ -1,11 +1,13 @@
+import type { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
+import { type StoragePipelineOptions, RestError as StorageRestError } from '@azure/storage-blob';
 import type { NetworkSettings } from '../../common/agent';
 import { createAgent } from '../../common/connection';
 import type { RegistryCredential } from './credential';
-import type { RegistryAddress } from './errors';
-import { parseBlobs, parseFolders } from './listing-xml';
-import { readText, type ServiceRequest, send } from './service';
+import { BrokenAnswerError, type RegistryAddress, RestError } from './errors';
+import { bareEtag, brokenBy } from './service';
 import { signerFor } from './sign';
+import { signInTo } from './sign-in';
 import { openRange, type RangeRequest } from './transfer/receive';
 
 export interface RegistrySettings {
@@ -86,47 +88,23 @@ export interface ModelContainer {
 /** The most that the service gives at once. */
 const PAGE_SIZE = 5_000;
 
-/** The service's version that the answers here are those of. */
+/** The service's version that reads are answered in; the library lists in its own. */
 const SERVICE_VERSION = '2021-12-02';
 
 /**
  * A client of the model's container. Makes no request yet.
  *
- * It does without `@azure/storage-blob`, whose requests take three times as long in this process: its calls for whole
- * blobs hang on a stall, break with a connection and mix generations of a blob besides.
+ * `@azure/storage-blob` lists. It does not read: its requests take three times as long in this process, other threads
+ * cannot send them, and its calls for whole blobs hang on a stall, break with a connection and mix generations.
  */
 export function openContainer(settings: RegistrySettings): ModelContainer {
   const endpoint = new URL(settings.endpoint);
   const agent = createAgent(endpoint, settings.network);
+  // The library hands `agent` on to its transport, though its type does not say so.
+  const options: StoragePipelineOptions & { agent: Agent } = { agent, retryOptions: { maxTries: 1 } };
+  const client = signInTo(`${settings.endpoint}/${settings.container}`, settings, options);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${settings.container}`;
   const sign = signerFor(settings.account, settings.credential);
-
-  async function prepare(
-    path: string,
-    query: Record<string, string>,
-    headers: Record<string, string> = {},
-  ): Promise<ServiceRequest> {
-    const signed = await sign({ path, query, headers: { 'x-ms-version': SERVICE_VERSION, ...headers } });
-    const search = Object.entries(signed.query).map(
-      ([name, value]) => `${name}=${encodeURIComponent(value)}`,
-    );
-    return {
-      origin: endpoint.origin,
-      path: [signed.path, ...(search.length > 0 ? [search.join('&')] : [])].join('?'),
-      headers: signed.headers,
-    };
-  }
-
-  async function list(query: Record<string, string>, from: string | undefined, signal: AbortSignal) {
-    const request = await prepare(root, {
-      restype: 'container',
-      comp: 'list',
-      maxresults: String(PAGE_SIZE),
-      ...query,
-      ...(from && { marker: from }),
-    });
-    return readText(await send(request, agent, signal));
-  }
 
   async function requestFor(
     { name, etag }: BlobGeneration,
@@ -135,11 +113,21 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
   ): Promise<RangeRequest> {
     const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
     const headers = {
+      'x-ms-version': SERVICE_VERSION,
       'x-ms-range': `bytes=${offset}-${offset + length - 1}`,
       'if-match': `"${etag}"`,
       ...more,
     };
-    return { ...(await prepare(path, {}, headers)), blob: name, etag, length };
+    const signed = await sign({ path, query: {}, headers });
+    const query = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
+    return {
+      origin: endpoint.origin,
+      path: [signed.path, ...(query.length > 0 ? [query.join('&')] : [])].join('?'),
+      headers: signed.headers,
+      blob: name,
+      etag,
+      length,
+    };
   }
 
   return {
@@ -156,13 +144,29 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       signIn: settings.credential,
     },
 
-    async listBlobs(prefix, from, signal) {
-      return parseBlobs(await list({ prefix, include: 'metadata' }, from, signal));
+    async listBlobs(prefix, from, abortSignal) {
+      const page = await firstPage(
+        client.listBlobsFlat({ prefix, includeMetadata: true, abortSignal }).byPage(pageFrom(from)),
+      );
+      const items = page.segment.blobItems.map(({ name, properties, metadata }) => ({
+        name,
+        size: properties.contentLength ?? 0,
+        etag: bareEtag(properties.etag),
+        md5: properties.contentMD5?.length ? Buffer.from(properties.contentMD5).toString('hex') : null,
+        lastModified: properties.lastModified,
+        tier: properties.accessTier,
+        rehydration: properties.archiveStatus,
+        isFolder: isFolder(metadata),
+      }));
+      return { items, next: page.continuationToken || undefined };
     },
 
-    async listFolders(prefix, from, signal) {
-      const page = parseFolders(await list({ prefix, delimiter: '/' }, from, signal));
-      return { ...page, items: page.items.map((name) => name.slice(prefix.length, -1)) };
+    async listFolders(prefix, from, abortSignal) {
+      const page = await firstPage(
+        client.listBlobsByHierarchy('/', { prefix, abortSignal }).byPage(pageFrom(from)),
+      );
+      const items = (page.segment.blobPrefixes ?? []).map(({ name }) => name.slice(prefix.length, -1));
+      return { items, next: page.continuationToken || undefined };
     },
 
     async read(blob, range, signal) {
@@ -179,4 +183,44 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
 
     close: () => agent.destroy(),
   };
+}
+
+function pageFrom(marker: string | undefined) {
+  return { maxPageSize: PAGE_SIZE, ...(marker && { continuationToken: marker }) };
+}
+
+/** @throws RestError and BrokenAnswerError, as reads do */
+async function firstPage<T>(pages: AsyncIterator<T>): Promise<T> {
+  try {
+    return (await pages.next()).value;
+  } catch (error) {
+    throw fromLibrary(error as Error);
+  }
+}
+
+const NO_LISTING = 'the answer is not a whole listing';
+
+/** An error of the library as one of ours. What it did not make itself, such as that there is no token, stays. */
+function fromLibrary(error: Error): Error {
+  // The library's name for a connection that broke.
+  if (error.name === 'AbortError') return new BrokenAnswerError('the connection broke');
+  // It looks for the parts of a listing in whatever came.
+  if (error instanceof TypeError) return new BrokenAnswerError(NO_LISTING);
+  if (!(error instanceof StorageRestError)) return error;
+  const { statusCode, message, response } = error;
+  // The library has codes of its own too, for answers that it cannot read.
+  const isUnreadable = error.code === StorageRestError.PARSE_ERROR;
+  if (statusCode === undefined || statusCode < 300) {
+    return isUnreadable ? new BrokenAnswerError(NO_LISTING) : brokenBy(error);
+  }
+  const headers = new Map(response?.headers);
+  const code = isUnreadable ? undefined : error.code;
+  return new RestError(message, statusCode, code ?? headers.get('x-ms-error-code'), headers);
+}
+
+/** Accounts with a hierarchical namespace list their folders as blobs with this metadata, in any case. */
+function isFolder(metadata: Record<string, string> = {}): boolean {
+  return Object.entries(metadata).some(
+    ([key, value]) => key.toLowerCase() === 'hdi_isfolder' && value.toLowerCase() === 'true',
+  );
 }

@@ -45,12 +45,8 @@ export async function send(
   throw restError(answer, await readText(answer, LONGEST_ERROR));
 }
 
-/**
- * The rest of an answer, as text.
- *
- * @param most bytes are read; the rest is dropped
- */
-export async function readText(answer: IncomingMessage, most = Number.POSITIVE_INFINITY): Promise<string> {
+/** The rest of an answer, as text, up to a number of bytes. */
+async function readText(answer: IncomingMessage, most: number): Promise<string> {
   const pieces: Buffer[] = [];
   let size = 0;
   try {
@@ -79,4 +75,9 @@ function restError(answer: IncomingMessage, body: string): RestError {
   const message = /<Message>([^<]*)<\/Message>/.exec(body)?.[1];
   const text = message ?? answer.statusMessage ?? '';
   return new RestError(text, answer.statusCode!, code || headers.get('x-ms-error-code'), headers);
+}
+
+/** ETags have quotes in headers, and none in the listings of Azure. */
+export function bareEtag(etag: string): string {
+  return etag.replace(/^"|"$/g, '');
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -40,12 +40,16 @@ describe('the client of the registry', () => {
   /** Opens the container through a proxy of the agent's, and uses it. */
   async function use<T>(
     work: (container: ModelContainer) => Promise<T>,
-    { agentProxy, credential }: { agentProxy?: string; credential?: RegistryCredential } = {},
+    {
+      agentProxy,
+      credential,
+      endpoint = server.endpoint,
+    }: { agentProxy?: string; credential?: RegistryCredential; endpoint?: string } = {},
   ): Promise<T> {
     const container = openContainer({
       account: server.account,
       credential: credential ?? server.credential,
-      endpoint: server.endpoint,
+      endpoint,
       container: 'titanic',
       network: { proxyFor: () => agentProxy, tls: {} },
     });
@@ -103,6 +107,59 @@ describe('the client of the registry', () => {
       ['Bearer token-1', 'Bearer token-2'],
     );
   });
+
+  const LISTING = '<?xml version="1.0"?><EnumerationResults><Blobs><Blob><Name>1.0.0/model.pkl</Name>';
+  type Respond = (response: ServerResponse) => void;
+  const strange: [what: string, respond: Respond, fault: object][] = [
+    [
+      'a page of some proxy',
+      (response) => response.end('<html><body>Sign in</body></html>'),
+      { name: 'BrokenAnswerError', message: 'the answer is not a whole listing' },
+    ],
+    [
+      'half a listing',
+      (response) => response.end(LISTING),
+      { name: 'BrokenAnswerError', message: 'the answer is not a whole listing' },
+    ],
+    [
+      'a listing cut off',
+      (response) => response.write(LISTING, () => response.destroy()),
+      { name: 'BrokenAnswerError', message: 'the answer is not a whole listing' },
+    ],
+    [
+      'no answer',
+      (response) => response.destroy(),
+      { name: 'BrokenAnswerError', message: 'the connection broke', code: 'ECONNRESET' },
+    ],
+    [
+      'a refusal without a body',
+      (response) => response.writeHead(403, { 'x-ms-error-code': 'AuthenticationFailed' }).end(),
+      { name: 'RestError', statusCode: 403, code: 'AuthenticationFailed' },
+    ],
+    [
+      'a gateway that is down',
+      (response) => response.writeHead(502).end('<html>Bad gateway</html>'),
+      { name: 'RestError', statusCode: 502, code: undefined },
+    ],
+  ];
+  for (const [what, respond, fault] of strange) {
+    it(`gives the errors of reads for ${what} to a listing, after one request`, async () => {
+      let requests = 0;
+      proxy.on('request', (_, response) => {
+        requests += 1;
+        respond(response);
+      });
+      const { signal } = new AbortController();
+      await use(
+        async (container) => {
+          await assert.rejects(container.listBlobs('1.0.0/', undefined, signal), fault);
+          await assert.rejects(container.listFolders('', undefined, signal), fault);
+        },
+        { endpoint: `${proxyUrl()}/${server.account}` },
+      );
+      assert.equal(requests, 2);
+    });
+  }
 
   it('goes through the proxy of the agent', async () => {
     assert.deepEqual(await use(names, { agentProxy: proxyUrl() }), ['1.0.0/model.pkl']);

@@ -2,8 +2,7 @@ import { writeSync } from 'node:fs';
 import type { Agent, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { BrokenAnswerError, MovedError } from '../errors';
-import { bareEtag } from '../listing-xml';
-import { brokenBy, type ServiceRequest, send } from '../service';
+import { bareEtag, brokenBy, type ServiceRequest, send } from '../service';
 
 /** A request for a part of a blob in one state. */
 export interface RangeRequest extends ServiceRequest {
