@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { root, vsixFile } from '../scripts/paths';
@@ -6,6 +5,7 @@ import { type AgentOptions, type PipelineRecord, runPipeline } from './agent/age
 import { renderPage } from './agent/page';
 import { ensureBaseImage } from './engine/base-image';
 import { type Engine, findEngine, startApi } from './engine/engine';
+import { run } from './processes';
 import { preparePython } from './python';
 import { type Stack, startStack } from './stack';
 
@@ -155,26 +155,13 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-function packExtension(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'scripts/package.ts')], {
-      cwd: root,
-      signal,
-    });
-    let output = '';
-    child.stdout.on('data', (text) => {
-      output += text;
-    });
-    child.stderr.on('data', (text) => {
-      output += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code !== 0) return reject(new Error(`Packing failed.\n${output}`));
-      output.trim().split('\n').forEach(detail);
-      resolve();
-    });
+async function packExtension(signal: AbortSignal): Promise<void> {
+  const script = join(root, 'scripts/package.ts');
+  const { exitCode, output } = await run(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
+    signal,
   });
+  if (exitCode !== 0) throw new Error(`Packing failed.\n${output}`);
+  output.trim().split('\n').forEach(detail);
 }
 
 async function writePage(runs: PipelineRecord[], stack: Stack): Promise<void> {
@@ -228,6 +215,7 @@ async function phase<T>(title: string, work: () => Promise<T>): Promise<T> {
   console.log(`\n▸ ${title}`);
   const start = Date.now();
   const result = await work();
+  cancel.signal.throwIfAborted();
   console.log(`  ${seconds(Date.now() - start)}`);
   return result;
 }

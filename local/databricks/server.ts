@@ -30,10 +30,16 @@ export interface RecordedRequest {
   status: number;
 }
 
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | JsonObject | undefined;
+}
+
 /** What happens to a request instead of its answer. */
 export interface Fault {
   /** The answer to give; without one, the connection is cut. */
-  readonly answer?: { status: number; headers?: Record<string, string>; body?: string | JsonObject };
+  readonly answer?: Answer;
   /** Does what was asked for first: only its answer is lost. */
   readonly afterHandling?: boolean;
 }
@@ -49,12 +55,6 @@ export interface ApiServer {
   readonly url: string;
   readonly requests: RecordedRequest[];
   stop(): Promise<void>;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers?: Record<string, string>;
-  readonly body?: string | JsonObject | undefined;
 }
 
 /** Serves Databricks' REST API on a free port of 127.0.0.1. */
@@ -97,7 +97,7 @@ async function serve(
   try {
     Object.assign(recorded.fields, await readFields(incoming, body));
   } catch (error) {
-    unreadable = error as ApiError;
+    unreadable = malformed((error as Error).message);
   }
 
   const fault = options.intercept(recorded);
@@ -164,7 +164,11 @@ async function readAll(incoming: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The fields of a POST: JSON, or a form whose files count as base64 text. */
+/**
+ * The fields of a POST: JSON, or a form whose files count as base64 text.
+ *
+ * @throws when they cannot be read
+ */
 async function readFields(incoming: IncomingMessage, body: Buffer): Promise<JsonObject> {
   if (incoming.method === 'GET' || body.length === 0) return {};
   const type = incoming.headers['content-type'] ?? '';
@@ -177,12 +181,7 @@ async function readFields(incoming: IncomingMessage, body: Buffer): Promise<Json
     }
     return fields;
   }
-  let parsed: ReturnType<typeof parseJson>;
-  try {
-    parsed = parseJson(body.toString('utf8'));
-  } catch (error) {
-    throw malformed((error as Error).message);
-  }
-  if (!isObject(parsed)) throw malformed('Expected object');
+  const parsed = parseJson(body.toString('utf8'));
+  if (!isObject(parsed)) throw new Error('Expected object');
   return parsed;
 }
