@@ -4,7 +4,7 @@ import { root, vsixFile } from '../scripts/paths';
 import { type AgentOptions, type PipelineRecord, runPipeline } from './agent/agent';
 import { renderPage } from './agent/page';
 import { ensureBaseImage } from './engine/base-image';
-import { type Engine, findEngine, startApi } from './engine/engine';
+import { type Engine, findEngine, removeImage, startApi } from './engine/engine';
 import { run } from './processes';
 import { preparePython } from './python';
 import { type Stack, startStack } from './stack';
@@ -98,7 +98,10 @@ async function runPipelines(
   const building = await runOne('pipelines/build-titanic-image.yaml', options);
   const image = output(building, 'image', 'imageRefByDigest');
   results.push(['image', image ?? building.result]);
-  if (image) await askForPrediction(image, signal);
+  if (image) {
+    await askForPrediction(image, signal);
+    await removeImage(image);
+  }
   return [training, building];
 }
 

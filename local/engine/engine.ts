@@ -20,7 +20,7 @@ export async function findEngine(signal?: AbortSignal): Promise<Engine | { missi
   }
 }
 
-/** A container of the model API. Stopping it removes it and its image. */
+/** A container of the model API, gone as soon as it is stopped. */
 export interface ApiContainer {
   readonly url: string;
   stop(): Promise<void>;
@@ -32,11 +32,9 @@ export interface ApiContainer {
  * @throws with the container's log when it ends, or does not answer within half a minute
  */
 export async function startApi(image: string, signal: AbortSignal): Promise<ApiContainer> {
-  const imageId = await docker(['inspect', '--format', '{{.Id}}', image], signal);
   const container = await docker(['run', '--detach', '--publish', '127.0.0.1::8000', image], signal);
   const stop = async () => {
     await docker(['rm', '--force', container]);
-    await docker(['rmi', '--force', imageId]);
   };
   try {
     const url = `http://${await docker(['port', container, '8000/tcp'], signal)}`;
@@ -46,6 +44,12 @@ export async function startApi(image: string, signal: AbortSignal): Promise<ApiC
     await stop();
     throw error;
   }
+}
+
+/** Removes an image, whatever its names, from the engine. */
+export async function removeImage(image: string): Promise<void> {
+  const id = await docker(['inspect', '--format', '{{.Id}}', image]);
+  await docker(['rmi', '--force', id]);
 }
 
 async function waitUntilHealthy(url: string, container: string, signal: AbortSignal): Promise<void> {
