@@ -97,8 +97,9 @@ async function runPipelines(
   stack.variableGroups['shared-variables']!['base-image'] = base.image;
   const building = await runOne('pipelines/build-titanic-image.yaml', options);
   const image = output(building, 'image', 'imageRefByDigest');
-  results.push(['image', image ?? building.result]);
   if (image) {
+    // The name without the registry's address, and as much of the digest as a person compares.
+    results.push(['image', image.replace(/^[^/]+\//, '').replace(/(sha256:.{12}).*/, '$1…')]);
     await askForPrediction(image, signal);
     await removeImage(image);
   }
@@ -172,7 +173,7 @@ async function writePage(runs: PipelineRecord[], stack: Stack): Promise<void> {
     title: 'The titanic model, from notebook to image',
     facts: [
       ...results,
-      ['Databricks', `${stack.workspace.url} (local workspace)`],
+      ['Databricks workspace', stack.workspace.url],
       ['model registry', stack.blobStorage.blobEndpoint],
       ['container registry', stack.registry.loginServer],
     ],
