@@ -5,7 +5,7 @@ import { formatDuration, plural } from '../common/text';
 import type { Clock } from './clock';
 import type { DatabricksClient } from './databricks/client';
 import { DatabricksError, isOutage } from './databricks/errors';
-import { getRun, type Run } from './databricks/runs';
+import { getRun, type Run, type TaskRun } from './databricks/runs';
 import type { RunState } from './databricks/states';
 import type { StartedRun } from './start';
 
@@ -17,6 +17,9 @@ const HEARTBEAT = 3 * 60_000;
 
 /** Milliseconds for which Databricks may be out of reach while a run goes on. */
 const LONGEST_OUTAGE = 15 * 60_000;
+
+/** More tasks than these are counted at first, not listed. */
+const MAX_FIRST_LINES = 10;
 
 /** Milliseconds from one look at a run to the next: soon at first, seldom for runs that take long. */
 export function pollInterval(elapsed: number): number {
@@ -76,11 +79,23 @@ export class RunFollower {
       );
       this.outage = undefined;
     }
+    const isFirstLook = this.shown.size === 0;
     this.show('Run', this.latest.state);
-    for (const { key, attempt, state } of this.latest.tasks) {
-      this.show(`Task ${key}${attempt > 1 ? ` (attempt ${attempt})` : ''}`, state);
-    }
+    if (isFirstLook && this.latest.tasks.length > MAX_FIRST_LINES) this.sayStates(this.latest.tasks);
+    for (const task of this.latest.tasks) this.show(nameOf(task), task.state);
     return 0;
+  }
+
+  /** The states of many tasks in one line, which then count as shown. */
+  private sayStates(tasks: readonly TaskRun[]): void {
+    const counts = new Map<string, number>();
+    for (const task of tasks) {
+      this.shown.set(nameOf(task), lineOf(task.state));
+      counts.set(task.state.name, (counts.get(task.state.name) ?? 0) + 1);
+    }
+    this.say(
+      `${plural(tasks.length, 'task')}: ${[...counts].map(([name, count]) => `${count} ${name}`).join(', ')}`,
+    );
   }
 
   private noteFailure(error: TaskError): void {
@@ -100,8 +115,8 @@ export class RunFollower {
   }
 
   /** One line for each change; the service's message counts, since `PENDING` alone may last long. */
-  private show(what: string, { name, messages }: RunState): void {
-    const line = [name, ...messages.slice(0, 1)].join(': ');
+  private show(what: string, state: RunState): void {
+    const line = lineOf(state);
     const before = this.shown.get(what);
     if (before === line) return;
     this.shown.set(what, line);
@@ -123,4 +138,12 @@ export class RunFollower {
   private durationSince(time: number): string {
     return formatDuration(this.clock.now() - time);
   }
+}
+
+function nameOf({ key, attempt }: TaskRun): string {
+  return `Task ${key}${attempt > 1 ? ` (attempt ${attempt})` : ''}`;
+}
+
+function lineOf({ name, messages }: RunState): string {
+  return [name, ...messages.slice(0, 1)].join(': ');
 }

@@ -10,7 +10,7 @@ import type { Run } from './databricks/runs';
 import { RunFollower } from './follow';
 import type { RunJobOptions } from './inputs';
 import { checkRunsNotebook, findJob } from './job';
-import { placeNotebook, readNotebook } from './notebook';
+import { notebookRemark, placeNotebook, readNotebook } from './notebook';
 import { type AssignedParameters, assignParameters } from './parameters';
 import { describeEnd, errorMessage, logResults, summarize } from './report';
 import { NO_RESULTS, type Results, readResults } from './results';
@@ -45,8 +45,14 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
   });
 
   const notebook = readNotebook(notebookFile);
-  await placeNotebook(client, notebook, notebookPath);
-  log.info(`Imported ${notebookFile} to ${notebookPath}.`);
+  const remark = notebookRemark(notebook);
+  if (remark) log.info(remark);
+  const placed = await placeNotebook(client, notebook, notebookPath);
+  log.info(
+    placed === 'written'
+      ? `Imported ${notebookFile} to ${notebookPath}.`
+      : `${notebookPath} is the same as ${notebookFile} already, and was not written again.`,
+  );
 
   const job = await findJob(client, options.job);
   step.setOutput('jobId', job.id);

@@ -38,10 +38,15 @@ export interface TaskContext {
   setOutput(name: string, value: string | number | boolean): void;
   /** Shows a page on the run's Extensions tab; its title is the name of the file that is uploaded. */
   uploadSummary(title: string, summary: Summary): void;
+  /** Keeps a text with the run, secrets masked; the reader finds it by its name in the logs' download. */
+  attach(name: string, text: string): void;
 }
 
 /** Milliseconds from the first SIGINT or SIGTERM to the end. The agent waits 7.5 s before it sends the next signal. */
 const CANCEL_LIMIT = 4_500;
+
+/** The agent's type of attachments that the logs' download contains. */
+const FILE_ATTACHMENT = 'DistributedTask.Core.FileAttachment';
 
 /**
  * Runs a task from the agent's environment to its result, and ends the process. Whatever happens, the exit code is 0
@@ -60,7 +65,7 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
     finish(() => {
       if (outcome.result === 'SucceededWithIssues') log.warning(outcome.message);
       else log.info(outcome.message);
-      log.command('task.complete', { result: outcome.result }, redact(outcome.message));
+      log.complete(outcome.result, outcome.message);
     });
   } catch (error) {
     finish(() => {
@@ -89,11 +94,21 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
     },
     uploadSummary(title, summary) {
-      const file = join(tempFolder, `${title.replace(/[^\w .-]+/g, '-')}.md`);
+      const file = join(tempFolder, `${fileName(title)}.md`);
       writeFileSync(file, summary.toString());
       log.command('task.uploadsummary', {}, file);
     },
+    attach(attachment, text) {
+      const file = join(tempFolder, fileName(attachment));
+      writeFileSync(file, redact(text));
+      log.command('task.addattachment', { type: FILE_ATTACHMENT, name: fileName(attachment) }, file);
+    },
   };
+}
+
+/** A title as the name of a file, on every platform. */
+function fileName(title: string): string {
+  return title.replace(/[^\w .-]+/g, '-');
 }
 
 function listenForCancel(cancel: AbortController, log: AgentLog): void {
@@ -112,11 +127,11 @@ function listenForCancel(cancel: AbortController, log: AgentLog): void {
 
 function reportCancel(log: AgentLog, reason: unknown): void {
   if (!(reason instanceof CancelledError)) reportError(log, reason);
-  log.command('task.complete', { result: 'Canceled' }, 'The step was cancelled.');
+  log.complete('Canceled', 'The step was cancelled.');
 }
 
 function reportFailure(log: AgentLog, error: unknown): void {
-  log.command('task.complete', { result: 'Failed' }, redact(reportError(log, error)));
+  log.complete('Failed', reportError(log, error));
 }
 
 function reportError(log: AgentLog, error: unknown): string {

@@ -74,6 +74,30 @@ describe('following a run', () => {
     ]);
   });
 
+  it('counts the tasks of a large run at first, and then logs their changes', async () => {
+    const task = (index: number, state: string) => ({
+      run_id: index,
+      task_key: `t${index}`,
+      state: { life_cycle_state: state },
+    });
+    const tasks = (first: string) =>
+      Array.from({ length: 120 }, (_, index) => task(index, index === 0 ? first : 'BLOCKED'));
+    const { run, lines } = follow(
+      inTurn(
+        going('RUNNING', { tasks: tasks('PENDING') }),
+        going('RUNNING', { tasks: tasks('RUNNING') }),
+        done,
+      ),
+    );
+    await run;
+    assert.deepEqual(lines, [
+      'Run: RUNNING',
+      '120 tasks: 1 PENDING, 119 BLOCKED',
+      'Task t0: PENDING → RUNNING',
+      'Run: RUNNING → SUCCESS',
+    ]);
+  });
+
   it('waits through states that it does not know, and through none at all', async () => {
     const { run, lines } = follow(inTurn({ run_id: 77 }, going('FROBBING'), done));
     assert.equal((await run)?.state.name, 'SUCCESS');

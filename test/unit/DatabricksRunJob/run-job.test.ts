@@ -34,6 +34,7 @@ const running = { run_id: 77, state: { life_cycle_state: 'RUNNING' } };
 /** A workspace with one job, of which every run ends well. */
 const workspace = () =>
   new FakeDatabricks()
+    .on('GET workspace/export', failure(404, 'RESOURCE_DOES_NOT_EXIST', "Path (/live/train) doesn't exist."))
     .on('POST workspace/import', {})
     .on('GET jobs/list', { jobs: [{ job_id: 5, settings: { name: 'train' } }] })
     .on('GET jobs/get', {
@@ -131,10 +132,11 @@ describe('DatabricksRunJob', () => {
     assert.match(summaries[0]!, /^\| plain \| shown \|$/m);
   });
 
-  it('needs four requests until the run is started, and sets its outputs before the first look at it', async () => {
+  it('needs five requests until the run is started, and sets its outputs before the first look at it', async () => {
     const { outcome, order } = run(workspace());
     await outcome;
-    assert.deepEqual(order.slice(0, 8), [
+    assert.deepEqual(order.slice(0, 9), [
+      'GET /api/2.0/workspace/export',
       'POST /api/2.0/workspace/import',
       'GET /api/2.2/jobs/list',
       'GET /api/2.2/jobs/get',
@@ -144,6 +146,18 @@ describe('DatabricksRunJob', () => {
       'output runUrl',
       'GET /api/2.2/jobs/runs/get',
     ]);
+  });
+
+  it('says that an unchanged notebook was not written again', async () => {
+    const fake = workspace()
+      .on('GET workspace/export', {
+        content: Buffer.from('# Databricks notebook source\n').toString('base64'),
+      })
+      .on('GET workspace/get-status', { object_type: 'NOTEBOOK', language: 'PYTHON' });
+    const { outcome, text } = run(fake);
+    await outcome;
+    assert.match(text(), /^\/live\/train is the same as .*train\.py already, and was not written again\.$/m);
+    assert.equal(fake.to('POST workspace/import').length, 0);
   });
 
   it('passes parameters as the job’s where it declares any', async () => {

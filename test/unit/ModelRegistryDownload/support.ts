@@ -51,6 +51,10 @@ export class FakeStep implements TaskContext {
   uploadSummary(_title: string, summary: { toString(): string }): void {
     this.summary = summary.toString();
   }
+
+  attach(): void {
+    throw new Error('This task attaches nothing.');
+  }
 }
 
 /** Inputs for `titanic` 1.0.0 on a server. */
