@@ -3,9 +3,11 @@ import { resolve } from 'node:path';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
 import { addressProblem, parseWorkspaceAddress, type WorkspaceAddress } from './databricks/address';
+import type { JsonObject } from './databricks/json';
+import { readDefinition } from './job-definition';
 import { notebookProblem } from './notebook';
 import { type Parameters, readParameters } from './parameters';
-import { CANCEL_POLICIES, type CancelPolicy } from './start';
+import { BUSY_POLICIES, type BusyPolicy, CANCEL_POLICIES, type CancelPolicy } from './start';
 
 /** What to make of a run that succeeded although some of its tasks failed. */
 export const PARTIAL_SUCCESS_POLICIES = ['warn', 'fail', 'succeed'] as const;
@@ -21,11 +23,14 @@ export interface RunJobOptions {
   readonly notebookPath: string;
   /** An exact name, or a numeric id. */
   readonly job: string;
+  /** Settings that the job is to have; undefined when it is taken as it is. */
+  readonly jobDefinition: JsonObject | undefined;
   readonly parameters: Parameters;
   readonly waitForCompletion: boolean;
   /** 0 for no limit. */
   readonly timeoutMinutes: number;
   readonly onCancel: CancelPolicy;
+  readonly whenBusy: BusyPolicy;
   readonly onPartialSuccess: PartialSuccessPolicy;
   /** What tells this attempt of this step from every other step of every pipeline. */
   readonly stepIdentity: readonly string[];
@@ -42,16 +47,18 @@ const DAY = 24 * 60;
  * @throws TaskError that names every input that is wrong
  */
 export function readOptions({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): RunJobOptions {
+  const path = (name: string) => givenPath(inputs.optional(name), variable);
   const host = readHost(inputs);
   const token = inputs.requiredSecret('databricksToken');
   const options = {
-    notebookFile: readNotebookFile(inputs),
+    notebookFile: readNotebookFile(inputs, path('notebookFile')),
     notebookPath: readNotebookPath(inputs),
-    job: readJob(inputs),
+    ...readJob(inputs, path('jobDefinition')),
     parameters: readParameters(inputs),
     waitForCompletion: inputs.boolean('waitForCompletion', true),
     timeoutMinutes: inputs.integer('timeoutMinutes', { min: 0, max: 30 * DAY }, 0),
     onCancel: inputs.choice('onCancel', CANCEL_POLICIES, 'cancelRun'),
+    whenBusy: inputs.choice('whenBusy', BUSY_POLICIES, 'queue'),
     onPartialSuccess: inputs.choice('onPartialSuccess', PARTIAL_SUCCESS_POLICIES, 'warn'),
   };
   inputs.check();
@@ -65,10 +72,21 @@ function readHost(inputs: InputReader): string {
   return host;
 }
 
-function readNotebookFile(inputs: InputReader): string {
-  const path = inputs.required('notebookFile');
-  if (!path) return '';
-  const file = resolve(path);
+/**
+ * The path in an input of paths. Agents put the root of the sources in front of what they are given, so an input that
+ * was left empty arrives as that root.
+ */
+function givenPath(path: string | undefined, variable: TaskContext['variable']): string | undefined {
+  const roots = ['Build.SourcesDirectory', 'System.DefaultWorkingDirectory', 'System.ArtifactsDirectory']
+    .map(variable)
+    .filter((root) => root !== undefined);
+  return path === undefined || roots.some((root) => resolve(root) === resolve(path))
+    ? undefined
+    : resolve(path);
+}
+
+function readNotebookFile(inputs: InputReader, file: string | undefined): string {
+  if (file === undefined) return inputs.missing('notebookFile');
   const problem = notebookProblem(file);
   if (problem) inputs.reject('notebookFile', problem);
   return file;
@@ -87,12 +105,19 @@ function readNotebookPath(inputs: InputReader): string {
   return path;
 }
 
-function readJob(inputs: InputReader): string {
+function readJob(
+  inputs: InputReader,
+  file: string | undefined,
+): Pick<RunJobOptions, 'job' | 'jobDefinition'> {
   const job = inputs.required('job');
   if (/^\d+$/.test(job) && BigInt(job) > MAX_ID) {
     inputs.reject('job', `is '${job}', a number too long for a job's id. Copy the id from the job's page.`);
   }
-  return job;
+  if (!file || !job) return { job, jobDefinition: undefined };
+  const definition = readDefinition(file, job);
+  if (typeof definition !== 'string') return { job, jobDefinition: definition };
+  inputs.reject('jobDefinition', definition);
+  return { job, jobDefinition: undefined };
 }
 
 /** The variables that make up a step's identity, in builds and in releases. A rerun of failed jobs is an attempt. */

@@ -49,7 +49,7 @@ export function readParameters(inputs: InputReader): Parameters {
  *
  * @throws TaskError that names the keys that are too many or too large
  */
-export function assignParameters(parameters: Parameters, job: Job): AssignedParameters {
+export function assignParameters(parameters: Parameters, job: Omit<Job, 'id'>): AssignedParameters {
   checkSize(parameters);
   if (job.parameters.length === 0) return { jobParameters: {}, notebookParameters: parameters };
   const undeclared = Object.keys(parameters).filter((key) => !job.parameters.includes(key));

@@ -59,6 +59,9 @@ export function describeEnd({ state }: Run): string {
     case 'FAILED':
     case 'RUN_EXECUTION_ERROR':
       return 'failed';
+    case 'MAXIMUM_CONCURRENT_RUNS_REACHED':
+    case 'MAX_CONCURRENT_RUNS_EXCEEDED':
+      return 'was skipped, since the job has as many runs going on as it may have';
     case 'TIMEDOUT':
       return 'was ended by the time limit that the job sets';
     case 'CANCELED':

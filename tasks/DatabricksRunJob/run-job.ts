@@ -7,9 +7,10 @@ import { jobPage, runPage } from './databricks/address';
 import { DatabricksClient, type Transport } from './databricks/client';
 import type { Job } from './databricks/jobs';
 import type { Run } from './databricks/runs';
+import { carryOut, planJob } from './define-job';
 import { RunFollower } from './follow';
 import type { RunJobOptions } from './inputs';
-import { checkRunsNotebook, findJob } from './job';
+import { checkRunsNotebook } from './job';
 import { notebookRemark, placeNotebook, readNotebook } from './notebook';
 import { type AssignedParameters, assignParameters } from './parameters';
 import { describeEnd, errorMessage, logResults, summarize } from './report';
@@ -54,10 +55,12 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
       : `${notebookPath} is the same as ${notebookFile} already, and was not written again.`,
   );
 
-  const job = await findJob(client, options.job);
-  step.setOutput('jobId', job.id);
-  checkRunsNotebook(job, notebookPath);
-  const parameters = assignParameters(options.parameters, job);
+  const plan = await planJob(client, options.job, options.jobDefinition);
+  if (plan.id) step.setOutput('jobId', plan.id);
+  checkRunsNotebook(plan.job, notebookPath);
+  const parameters = assignParameters(options.parameters, plan.job);
+  const job = await carryOut(client, plan, log);
+  if (!plan.id) step.setOutput('jobId', job.id);
 
   const work: Work = { options, step, client, clock, job, parameters };
   const { started, run, isTimedOut } = await runOnce(work);
@@ -118,7 +121,12 @@ async function start(work: Work, earlierRuns: number): Promise<StartedRun> {
   log.info(`Starting job '${job.name}' (${job.id})${shown.length > 0 ? ` with ${shown.join(', ')}` : ''}.`);
 
   const token = idempotencyToken([...options.stepIdentity, job.id, options.parameters, earlierRuns]);
-  const request = { jobId: job.id, ...parameters, idempotencyToken: token };
+  const request = {
+    jobId: job.id,
+    ...parameters,
+    idempotencyToken: token,
+    waitsForTurn: options.whenBusy === 'queue',
+  };
   const id = await startRun(client, request, { signal, log, onCancel, jobPage: jobPage(workspace, job.id) });
   const page = runPage(workspace, job.id, id);
   log.info(`Run ${id}: ${page}`);

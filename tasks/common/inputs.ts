@@ -26,9 +26,7 @@ export class InputReader {
 
   /** A text that must be given; `why` says when it is needed, where it is not always. */
   required(name: string, why = ''): string {
-    const value = this.optional(name);
-    if (value === undefined) this.missing(name, why);
-    return value ?? '';
+    return this.optional(name) ?? this.missing(name, why);
   }
 
   /** A secret that may be left out. It is masked before anything else sees it, and never logged. */
@@ -40,9 +38,7 @@ export class InputReader {
 
   /** A secret that must be given. */
   requiredSecret(name: string, why = '', username?: string): string {
-    const value = this.optionalSecret(name, username);
-    if (value === undefined) this.missing(name, why);
-    return value ?? '';
+    return this.optionalSecret(name, username) ?? this.missing(name, why);
   }
 
   /** One of a fixed list of values. */
@@ -96,9 +92,11 @@ export class InputReader {
     throw new TaskError(count === 1 ? all : `${plural(count, 'input')} must be put right. ${all}`);
   }
 
-  private missing(name: string, why: string): void {
-    if (this.mistakes.some(({ input }) => input === name)) return;
-    this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
+  /** Records that an input must be given; `why` says when it is needed, where it is not always. */
+  missing(name: string, why = ''): '' {
+    const isKnown = this.mistakes.some(({ input }) => input === name);
+    if (!isKnown) this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
+    return '';
   }
 
   private expanded(name: string): string | undefined {

@@ -2,7 +2,7 @@ import { TaskError } from '../../common/errors';
 import { bound, defuse, stripControls } from '../../common/foreign-text';
 import { ConnectionError, type HttpAnswer } from '../../common/http';
 import { isRetryableStatus } from '../../common/retry';
-import { parseJson } from './json';
+import { isObject, parseJson } from './json';
 
 /** Databricks answered, but not with what was asked for. */
 export class DatabricksError extends TaskError {
@@ -152,7 +152,7 @@ function readErrorBody(body: string): { code: string; reason: string; metadata: 
 function tryParse(body: string): WireError | undefined {
   try {
     const parsed = parseJson(body);
-    return parsed && typeof parsed === 'object' ? parsed : undefined;
+    return isObject(parsed) ? (parsed as WireError) : undefined;
   } catch {
     return undefined;
   }

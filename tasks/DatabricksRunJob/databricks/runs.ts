@@ -1,5 +1,6 @@
 import type { RetryPolicy } from '../../common/retry';
 import type { DatabricksClient, RequestLimits } from './client';
+import type { WireId } from './json';
 import { type RunState, readState, type WireState } from './states';
 
 export interface Run {
@@ -35,7 +36,7 @@ export interface RunOutput {
 }
 
 interface WireTaskRun extends WireState {
-  run_id: string | number;
+  run_id: WireId;
   task_key?: string;
   attempt_number?: number;
   start_time?: number;

@@ -40,10 +40,12 @@ describe('the inputs of DatabricksRunJob', () => {
       notebookFile: file,
       notebookPath: '/live/train',
       job: 'train',
+      jobDefinition: undefined,
       parameters: {},
       waitForCompletion: true,
       timeoutMinutes: 0,
       onCancel: 'cancelRun',
+      whenBusy: 'queue',
       onPartialSuccess: 'warn',
     });
     assert.ok(stepIdentity.includes('7'));
@@ -78,6 +80,12 @@ describe('the inputs of DatabricksRunJob', () => {
     ['parameters', '[]', /'parameters' is a JSON array/],
     ['timeoutMinutes', '1.5', /'timeoutMinutes'.*whole number/],
     ['onCancel', 'explode', /'onCancel'.*cancelRun, leaveRunning/],
+    [
+      'jobDefinition',
+      '/no/such/job.json',
+      /'jobDefinition' is '\/no\/such\/job\.json', but there is no such file/,
+    ],
+    ['whenBusy', 'wait', /'whenBusy'.*queue, fail/],
     ['onPartialSuccess', 'maybe', /'onPartialSuccess'.*warn, fail, succeed/],
   ];
   for (const [input, value, message] of mistakes) {
@@ -98,6 +106,12 @@ describe('the inputs of DatabricksRunJob', () => {
       () => read({ databricksHost: '', job: '', notebookPath: 'x' }),
       /3 inputs.*Host.*Path.*'job'/,
     );
+  });
+
+  it('count as left out where the agent passes the root of the sources for an empty path', () => {
+    const variables = { ...PIPELINE, 'Build.SourcesDirectory': folder };
+    assert.equal(read({ jobDefinition: `${folder}/` }, variables).options.jobDefinition, undefined);
+    assert.throws(() => read({ notebookFile: folder }, variables), /'notebookFile' is missing/);
   });
 
   it('take the largest id there can be', () => {

@@ -69,10 +69,12 @@ describe('DatabricksRunJob', () => {
       notebookFile: join(folder, 'train.py'),
       notebookPath: '/live/train',
       job: 'train',
+      jobDefinition: undefined,
       parameters: {},
       waitForCompletion: true,
       timeoutMinutes: 0,
       onCancel: 'cancelRun',
+      whenBusy: 'queue',
       onPartialSuccess: 'warn',
       stepIdentity: ['pipeline', 'step'],
       ...changes,
@@ -169,6 +171,89 @@ describe('DatabricksRunJob', () => {
     assert.deepEqual([body.job_parameters, body.notebook_params], [{ version: '2' }, undefined]);
   });
 
+  describe('with a definition of the job', () => {
+    const main = { task_key: 'main', notebook_task: { notebook_path: '/live/train' } };
+
+    it('creates the job when it is missing, and runs it', async () => {
+      const fake = workspace().on('GET jobs/list', {}).on('POST jobs/create', { job_id: 6 });
+      const { outcome, outputs, text } = run(fake, {
+        jobDefinition: { tasks: [main], max_concurrent_runs: 1 },
+      });
+      await outcome;
+      assert.deepEqual(fake.to('POST jobs/create')[0]?.body, {
+        tasks: [main],
+        max_concurrent_runs: 1,
+        name: 'train',
+      });
+      assert.equal(outputs.jobId, '6');
+      assert.equal(fake.to('POST jobs/run-now')[0]?.body.job_id, 6);
+      assert.match(text(), /^Created job 'train' \(6\)\.$/m);
+    });
+
+    it('takes the job that a request whose answer was lost has created', async () => {
+      const fake = workspace();
+      fake
+        .on('GET jobs/list', () =>
+          fake.to('POST jobs/create').length > 0
+            ? { jobs: [{ job_id: 6, settings: { name: 'train' } }] }
+            : {},
+        )
+        .on('POST jobs/create', failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later'));
+      const { outcome, outputs } = run(fake, { jobDefinition: { tasks: [main] } });
+      await outcome;
+      assert.equal(outputs.jobId, '6');
+      assert.equal(fake.to('POST jobs/create').length, 1);
+    });
+
+    it('updates what differs, and shows the difference', async () => {
+      const fake = workspace().on('POST jobs/update', {});
+      const { outcome, text } = run(fake, { jobDefinition: { tasks: [{ ...main, timeout_seconds: 60 }] } });
+      await outcome;
+      assert.deepEqual(fake.to('POST jobs/update')[0]?.body, {
+        job_id: 5,
+        new_settings: { tasks: [{ ...main, timeout_seconds: 60 }] },
+      });
+      assert.match(text(), /^ {2}tasks\[main\]\.timeout_seconds: \(none\) → 60$/m);
+    });
+
+    it('changes nothing when nothing differs', async () => {
+      const fake = workspace();
+      await run(fake, { jobDefinition: { name: 'train', tasks: [main] } }).outcome;
+      assert.equal(fake.to('POST jobs/update').length, 0);
+    });
+
+    it('changes nothing when the job would not run the notebook', async () => {
+      const other = { task_key: 'main', notebook_task: { notebook_path: '/live/other' } };
+      const fake = workspace();
+      await assert.rejects(
+        run(fake, { jobDefinition: { tasks: [other] } }).outcome,
+        /does not run the notebook/,
+      );
+      fake.on('GET jobs/list', {});
+      await assert.rejects(
+        run(fake, { jobDefinition: { tasks: [other] } }).outcome,
+        /does not run the notebook/,
+      );
+      assert.equal(fake.to('POST jobs/update').length + fake.to('POST jobs/create').length, 0);
+    });
+  });
+
+  it('has the run queued, or skipped, when the job is busy', async () => {
+    const fake = workspace();
+    await run(fake, {}).outcome;
+    assert.deepEqual(fake.to('POST jobs/run-now')[0]?.body.queue, { enabled: true });
+    const skipped = {
+      run_id: 77,
+      state: { life_cycle_state: 'SKIPPED', result_state: 'MAXIMUM_CONCURRENT_RUNS_REACHED' },
+    };
+    const busy = workspace().on('GET runs/get', skipped);
+    await assert.rejects(
+      run(busy, { whenBusy: 'fail' }).outcome,
+      /was skipped, since the job has as many runs going on as it may have/,
+    );
+    assert.deepEqual(busy.to('POST jobs/run-now')[0]?.body.queue, { enabled: false });
+  });
+
   it('runs nothing when the job runs another notebook', async () => {
     const fake = workspace();
     await assert.rejects(run(fake, { notebookPath: '/live/other' }).outcome, /does not run the notebook/);
@@ -260,7 +345,10 @@ describe('DatabricksRunJob', () => {
         status: { state: 'TERMINATED', termination_details: { code: 'MAX_CONCURRENT_RUNS_EXCEEDED' } },
       };
       const { outcome, outputs } = run(workspace().on('GET runs/get', skipped));
-      await assert.rejects(outcome, /ended as MAX_CONCURRENT_RUNS_EXCEEDED: A run is going on already\./);
+      await assert.rejects(
+        outcome,
+        /was skipped, since the job has as many runs.*: A run is going on already\./,
+      );
       assert.equal(outputs.resultState, 'MAX_CONCURRENT_RUNS_EXCEEDED');
     });
 
