@@ -32,6 +32,8 @@ export interface RunJobOptions {
   readonly onCancel: CancelPolicy;
   readonly whenBusy: BusyPolicy;
   readonly onPartialSuccess: PartialSuccessPolicy;
+  /** Whether the executed notebooks are kept with the pipeline's run. */
+  readonly exportHtml: boolean;
   /** What tells this attempt of this step from every other step of every pipeline. */
   readonly stepIdentity: readonly string[];
 }
@@ -60,6 +62,7 @@ export function readOptions({ inputs, variable }: Pick<TaskContext, 'inputs' | '
     onCancel: inputs.choice('onCancel', CANCEL_POLICIES, 'cancelRun'),
     whenBusy: inputs.choice('whenBusy', BUSY_POLICIES, 'queue'),
     onPartialSuccess: inputs.choice('onPartialSuccess', PARTIAL_SUCCESS_POLICIES, 'warn'),
+    exportHtml: inputs.boolean('exportHtml', false),
   };
   inputs.check();
   return { workspace: parseWorkspaceAddress(host), token, ...options, stepIdentity: identify(variable) };

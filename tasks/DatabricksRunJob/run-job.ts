@@ -1,5 +1,4 @@
 import { TaskError } from '../common/errors';
-import { defuse, stripControls } from '../common/foreign-text';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { type Clock, systemClock } from './clock';
@@ -8,17 +7,20 @@ import { DatabricksClient, type Transport } from './databricks/client';
 import type { Job } from './databricks/jobs';
 import type { Run } from './databricks/runs';
 import { carryOut, planJob } from './define-job';
+import { publishExitValue } from './exit-value';
 import { RunFollower } from './follow';
+import { hintFor } from './hints';
 import type { RunJobOptions } from './inputs';
 import { checkRunsNotebook } from './job';
 import { notebookRemark, placeNotebook, readNotebook } from './notebook';
 import { type AssignedParameters, assignParameters } from './parameters';
 import { describeEnd, errorMessage, logResults, summarize } from './report';
-import { NO_RESULTS, type Results, readResults } from './results';
+import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { idempotencyToken, type StartedRun, startRun, stopRun } from './start';
 
 /** What the story needs of the step that it is part of. */
-export interface Step extends Pick<TaskContext, 'log' | 'signal' | 'setOutput' | 'uploadSummary'> {
+export interface Step
+  extends Pick<TaskContext, 'log' | 'signal' | 'setOutput' | 'uploadSummary' | 'attach' | 'tempFolder'> {
   readonly http: Transport;
   readonly clock?: Clock;
 }
@@ -28,9 +30,6 @@ const CANCEL_PATIENCE = 60_000;
 
 /** Agents try a failed step again so many times at most. */
 const MAX_STEP_RETRIES = 10;
-
-/** Characters of an output variable: later steps get it in their environment, where Windows allows 32,767. */
-const LONGEST_OUTPUT = 32_000;
 
 /** Imports a notebook, runs the job that it belongs to, and reports how the run ended. */
 export async function runJob(options: RunJobOptions, step: Step): Promise<Outcome> {
@@ -159,19 +158,16 @@ async function publish(
   run: Run | undefined,
   results: Results,
 ): Promise<void> {
-  const { options, step, job } = work;
-  const { exitValue, isTruncated } = results;
-  await logResults(results, (runId) => runPage(options.workspace, job.id, runId), step.log);
+  const { options, step, client, job } = work;
+  const { exitValue, isTruncated, failures } = results;
+  const pageOf = (runId: string) => runPage(options.workspace, job.id, runId);
+  await logResults(results, pageOf, step.log);
   if (run?.state.isOver) step.setOutput('resultState', run.state.name);
-  if (exitValue !== undefined) {
-    const value = defuse(stripControls(exitValue));
-    const isCut = value.length > LONGEST_OUTPUT;
-    if (isCut) step.log.warning(`Output 'notebookOutput' holds the first ${LONGEST_OUTPUT} characters only.`);
-    step.setOutput('notebookOutput', value.slice(0, LONGEST_OUTPUT));
-    step.setOutput('notebookOutputTruncated', isTruncated || isCut);
-  }
+  if (exitValue !== undefined) publishExitValue(exitValue, isTruncated, step);
+  for (const { taskKey, trace } of failures) if (trace) step.attach(`${taskKey}-trace.txt`, trace);
+  if (run?.state.isOver && options.exportHtml) await attachNotebooks(client, run, step);
   const { notebookPath, parameters } = options;
-  const summary = summarize({ job, notebookPath, parameters, started, run, results });
+  const summary = summarize({ job, notebookPath, parameters, started, run, results, pageOf });
   step.uploadSummary(`Databricks job ${job.name}`, summary);
 }
 
@@ -201,7 +197,13 @@ function judge(
 
   const error = errorMessage(run, results);
   step.setOutput('errorMessage', error);
-  const message = `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')} See ${started.page}`;
+  const hint = results.failures.length > 0 ? results.failures[0]!.hint : hintFor(run.state);
+  const sentences = [
+    `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')}`,
+    hint,
+    `See ${started.page}`,
+  ];
+  const message = sentences.filter(Boolean).join(' ');
   if (!isGoodEnough(run, options)) throw new TaskError(message);
   return { result: options.onPartialSuccess === 'warn' ? 'SucceededWithIssues' : 'Succeeded', message };
 }

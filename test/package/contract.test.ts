@@ -20,6 +20,7 @@ const contract = {
       timeoutMinutes: 'string',
       onCancel: 'pickList: cancelRun, leaveRunning',
       onPartialSuccess: 'pickList: warn, fail, succeed',
+      exportHtml: 'boolean',
     },
     outputs: [
       'runId',
@@ -27,6 +28,7 @@ const contract = {
       'jobId',
       'resultState',
       'notebookOutput',
+      'notebookOutputFile',
       'notebookOutputTruncated',
       'errorMessage',
     ],

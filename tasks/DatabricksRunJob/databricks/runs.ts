@@ -121,6 +121,19 @@ export async function getOutput(client: DatabricksClient, taskRunId: string): Pr
   };
 }
 
+/** The executed notebook of a task, as a page of HTML; undefined when the service has none. */
+export async function exportNotebook(
+  client: DatabricksClient,
+  taskRunId: string,
+): Promise<string | undefined> {
+  const { views = [] } = await client.get<{ views?: { content?: string; type?: string }[] }>(
+    '/api/2.2/jobs/runs/export',
+    { run_id: taskRunId, views_to_export: 'CODE' },
+    { action: `export run ${taskRunId}`, permission: "'Can View' on the job" },
+  );
+  return views.find(({ type }) => type === 'NOTEBOOK')?.content;
+}
+
 /** Asks for a run to be cancelled, which takes a while; nothing happens when it is over already. */
 export async function cancelRun(
   client: DatabricksClient,

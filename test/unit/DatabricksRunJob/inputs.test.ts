@@ -47,6 +47,7 @@ describe('the inputs of DatabricksRunJob', () => {
       onCancel: 'cancelRun',
       whenBusy: 'queue',
       onPartialSuccess: 'warn',
+      exportHtml: false,
     });
     assert.ok(stepIdentity.includes('7'));
   });

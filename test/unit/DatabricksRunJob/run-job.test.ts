@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CancelledError } from '../../../tasks/common/errors';
@@ -63,6 +63,7 @@ describe('DatabricksRunJob', () => {
     const outputs: Record<string, unknown> = {};
     const order: string[] = [];
     const summaries: string[] = [];
+    const attachments: Record<string, string> = {};
     const options: RunJobOptions = {
       workspace: { origin: ORIGIN, workspaceId: '42' },
       token: 'dapi',
@@ -76,6 +77,7 @@ describe('DatabricksRunJob', () => {
       onCancel: 'cancelRun',
       whenBusy: 'queue',
       onPartialSuccess: 'warn',
+      exportHtml: false,
       stepIdentity: ['pipeline', 'step'],
       ...changes,
     };
@@ -94,8 +96,12 @@ describe('DatabricksRunJob', () => {
         outputs[name] = value;
       },
       uploadSummary: (_title, summary) => summaries.push(summary.toString()),
+      attach(name, text) {
+        attachments[name] = text;
+      },
+      tempFolder: folder,
     });
-    return { outcome, outputs, order, summaries, lines, text, cancel };
+    return { outcome, outputs, attachments, order, summaries, lines, text, cancel };
   }
 
   it('imports the notebook, runs the job once and reports what the notebook returned', async () => {
@@ -117,7 +123,7 @@ describe('DatabricksRunJob', () => {
     const [summary] = summaries;
     assert.match(summary!, /^## train: SUCCESS$/m);
     assert.match(summary!, /^\| version \| 1\.0\.0 \|$/m);
-    assert.match(summary!, /^\| main \| SUCCESS \| 1 \| 1 min 5 s \|$/m);
+    assert.match(summary!, /^\| main \| SUCCESS \| 1 \| 1 min 5 s \| █{24} \|$/m);
     assert.ok(summary!.includes(`(${RUN_PAGE})`));
     assert.ok(summary!.includes('stored 1.0.0'));
   });
@@ -293,6 +299,47 @@ describe('DatabricksRunJob', () => {
       assert.match(summaries[0]!, /Task main failed: ValueError: no rows/);
     });
 
+    it('shows the end of a long trace, and attaches the whole of it', async () => {
+      const long = `first\n${'x\n'.repeat(15_000)}last`;
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED'))
+        .on('GET runs/get-output', { error: 'no rows', error_trace: `\u001b[31m${long}` });
+      const { outcome, attachments, text, summaries } = run(fake);
+      await assert.rejects(outcome);
+      assert.deepEqual(attachments, { 'main-trace.txt': long });
+      for (const shown of [text(), summaries[0]!]) {
+        assert.ok(!/^first$/m.test(shown));
+        assert.ok(/^\(15010 characters before this are in the attached file\)$/m.test(shown));
+        assert.ok(/x\nlast$/m.test(shown));
+      }
+    });
+
+    it('says what is known to help, by the code of the task’s end', async () => {
+      const status = { state: 'TERMINATED', termination_details: { code: 'LIBRARY_INSTALLATION_ERROR' } };
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', [task('main', 'FAILED', { status })]))
+        .on('GET runs/get-output', { error: 'pip failed' });
+      const { outcome, summaries } = run(fake);
+      await assert.rejects(
+        outcome,
+        /failed: pip failed\. Check the names, versions and sources.*\. See https:/,
+      );
+      assert.match(summaries[0]!, /Check the names/);
+    });
+
+    it('reports the last attempt of a task that was tried again', async () => {
+      const first = task('main', 'FAILED', { attempt_number: 0 });
+      const last = task('main', 'FAILED', { run_id: 'main-2', attempt_number: 1 });
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', [last, first]))
+        .on('GET runs/get-output', ({ query }) => ({ error: `error of ${query.run_id}` }));
+      const { outcome, text, summaries } = run(fake);
+      await assert.rejects(outcome, /error of main-2/);
+      assert.equal(fake.to('GET runs/get-output').length, 1);
+      assert.match(text(), /^See .*\/runs\/main-2\?o=42$/m);
+      assert.match(summaries[0]!, /\[Task main in Databricks\]\(.*\/runs\/main-2\?o=42\)/);
+    });
+
     it('judges a failed task on serverless compute by its result, not as a broken platform', async () => {
       const status = { state: 'TERMINATED', termination_details: { code: 'RUN_EXECUTION_ERROR' } };
       const state = {
@@ -410,13 +457,44 @@ describe('DatabricksRunJob', () => {
       assert.match(text(), /warning.*only the beginning/);
     });
 
-    it('is cut to what an environment variable may hold', async () => {
-      const { outcome, outputs, text } = run(returning('x'.repeat(40_000)));
+    it('is cut to what an environment variable may hold, and whole in a file', async () => {
+      const value = `\u001b${'x'.repeat(40_000)}`;
+      const { outcome, outputs, text } = run(returning(value));
       await outcome;
       assert.equal(String(outputs.notebookOutput).length, 32_000);
+      assert.equal(readFileSync(String(outputs.notebookOutputFile), 'utf8'), value);
       assert.equal(outputs.notebookOutputTruncated, true);
       assert.match(text(), /warning.*first 32000 characters/);
     });
+
+    it('becomes outputs, member by member, when it is a JSON object', async () => {
+      const value =
+        '{"rows":3, "rate":1.0, "id":8795400285113916203, "ok":true, "none":null, "path":"##vso[x]", ';
+      const { outcome, outputs, text } = run(returning(`${value}"best":{"a":[1]}, "no/name":1}`));
+      await outcome;
+      const members = Object.entries(outputs).filter(([name]) => name.startsWith('notebookOutput.'));
+      assert.deepEqual(Object.fromEntries(members), {
+        'notebookOutput.rows': '3',
+        'notebookOutput.rate': '1.0',
+        'notebookOutput.id': '8795400285113916203',
+        'notebookOutput.ok': 'true',
+        'notebookOutput.none': '',
+        'notebookOutput.path': '##_vso[x]',
+        'notebookOutput.best': '{"a":[1]}',
+      });
+      assert.match(text(), /1 member of it became no output, for its name or length: no\/name/);
+    });
+
+    for (const value of ['[1]', '"x"', '{"cut":', 'stored']) {
+      it(`has no members when it is ${value}`, async () => {
+        const { outcome, outputs } = run(returning(value));
+        await outcome;
+        assert.deepEqual(
+          Object.keys(outputs).filter((name) => name.includes('.')),
+          [],
+        );
+      });
+    }
 
     it('is left out when the notebook returned nothing', async () => {
       const { outcome, outputs } = run(workspace().on('GET runs/get-output', { notebook_output: {} }));
@@ -434,6 +512,36 @@ describe('DatabricksRunJob', () => {
         fake.to('GET runs/get-output').map(({ query }) => query.run_id),
         ['b-1'],
       );
+    });
+  });
+
+  describe('with executed notebooks to keep', () => {
+    const tasks = [
+      task('a', 'SUCCESS'),
+      task('b', 'FAILED'),
+      task('c', 'UPSTREAM_FAILED'),
+      task('d', 'SUCCESS', { notebook_task: undefined }),
+    ];
+
+    it('attaches the page of each task that ran a notebook, on failure too', async () => {
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', tasks))
+        .on('GET runs/export', ({ query }) => ({
+          views: [
+            { type: 'DASHBOARD', content: 'no' },
+            { type: 'NOTEBOOK', content: `<p>${query.run_id}` },
+          ],
+        }));
+      const { outcome, attachments } = run(fake, { exportHtml: true });
+      await assert.rejects(outcome);
+      assert.deepEqual(attachments, { 'a.html': '<p>a-1', 'b.html': '<p>b-1' });
+    });
+
+    it('succeeds with a warning when there is no page', async () => {
+      const fake = workspace().on('GET runs/export', failure(400, 'INVALID_PARAMETER_VALUE', 'Too large'));
+      const { outcome, text } = run(fake, { exportHtml: true });
+      assert.equal((await outcome).result, 'Succeeded');
+      assert.match(text(), /warning.*notebook of task 'main' could not be exported.*Too large/);
     });
   });
 
