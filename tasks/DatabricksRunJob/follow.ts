@@ -18,6 +18,9 @@ const HEARTBEAT = 3 * 60_000;
 /** Milliseconds for which Databricks may be out of reach while a run goes on. */
 const LONGEST_OUTAGE = 15 * 60_000;
 
+/** Milliseconds for which a run that was repaired may still look as it did before. */
+const LONGEST_DELAY_OF_REPAIR = 60_000;
+
 /** More tasks than these are counted at first, not listed. */
 const MAX_FIRST_LINES = 10;
 
@@ -48,14 +51,18 @@ export class RunFollower {
   /**
    * Follows the run until it is over, or until a time of the clock.
    *
+   * @param repaired the run at an end that a repair has undone, which may go on showing for a moment
    * @returns the run as it was seen last; undefined when no look succeeded
    * @throws TaskError when the run can't be seen any more; it goes on nevertheless
    */
-  async until(deadline: number): Promise<Run | undefined> {
+  async until(deadline: number, repaired?: Run): Promise<Run | undefined> {
+    const from = this.clock.now();
     for (;;) {
       const retryAfter = await this.look();
       const now = this.clock.now();
-      if (this.latest?.state.isOver || now >= deadline) return this.latest;
+      const isOld =
+        repaired && this.latest?.endedAt === repaired.endedAt && now - from < LONGEST_DELAY_OF_REPAIR;
+      if ((this.latest?.state.isOver && !isOld) || now >= deadline) return this.latest;
       if (now - this.lastLineAt >= HEARTBEAT) this.beat(now);
       const interval = Math.max(pollInterval(now - this.startedAt), retryAfter);
       await this.clock.sleep(Math.min(interval, deadline - now), this.signal);

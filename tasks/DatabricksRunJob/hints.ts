@@ -1,4 +1,5 @@
 import type { RunState } from './databricks/states';
+import { isInfrastructure } from './repair';
 
 const INFRASTRUCTURE =
   "This is a fault of the infrastructure, not of the notebook. Run the step again, or set input 'repairAttempts'.";
@@ -9,13 +10,9 @@ const SETTINGS = "Correct the settings of the task in the job, or in input 'jobD
 /** What is known to help, by the code with which a run or task was terminated (or the result, where that says more). */
 const HINTS: Readonly<Record<string, string>> = {
   BUDGET_POLICY_LIMIT_EXCEEDED: 'Have the limit of the budget policy raised.',
-  CLOUD_FAILURE: INFRASTRUCTURE,
-  CLUSTER_ERROR: INFRASTRUCTURE,
   CLUSTER_REQUEST_LIMIT_EXCEEDED: LATER,
-  DRIVER_ERROR: INFRASTRUCTURE,
   FEATURE_DISABLED:
     "Have an administrator of the workspace turn the feature on, or change the task's settings.",
-  INTERNAL_ERROR: INFRASTRUCTURE,
   INVALID_CLUSTER_REQUEST: SETTINGS,
   INVALID_RUN_CONFIGURATION: SETTINGS,
   LIBRARY_INSTALLATION_ERROR: "Check the names, versions and sources of the task's libraries.",
@@ -23,14 +20,14 @@ const HINTS: Readonly<Record<string, string>> = {
   MAXIMUM_CONCURRENT_RUNS_REACHED: BUSY,
   MAX_JOB_QUEUE_SIZE_EXCEEDED: "Wait for the job's queued runs to end, or cancel those that nobody needs.",
   MAX_SPARK_CONTEXTS_EXCEEDED: LATER,
-  REPOSITORY_CHECKOUT_FAILED: INFRASTRUCTURE,
   RESOURCE_NOT_FOUND: "Check the path or name; the job's 'Run as' user must be able to see it.",
-  STORAGE_ACCESS_ERROR: INFRASTRUCTURE,
   UNAUTHORIZED_ERROR: "Give the job's 'Run as' user the permission that is missing.",
   WORKSPACE_RUN_LIMIT_EXCEEDED: LATER,
 };
 
 /** What to do about an end, in a sentence; undefined where nothing is known to help. */
-export function hintFor({ code, name }: RunState): string | undefined {
+export function hintFor(state: RunState): string | undefined {
+  if (isInfrastructure(state)) return INFRASTRUCTURE;
+  const { code, name } = state;
   return HINTS[code ?? name] ?? HINTS[name];
 }

@@ -32,6 +32,8 @@ export interface RunJobOptions {
   readonly onCancel: CancelPolicy;
   readonly whenBusy: BusyPolicy;
   readonly onPartialSuccess: PartialSuccessPolicy;
+  /** How often a run may be repaired that failed by no fault of its own. */
+  readonly repairAttempts: number;
   /** Whether the executed notebooks are kept with the pipeline's run. */
   readonly exportHtml: boolean;
   /** What tells this attempt of this step from every other step of every pipeline. */
@@ -62,6 +64,7 @@ export function readOptions({ inputs, variable }: Pick<TaskContext, 'inputs' | '
     onCancel: inputs.choice('onCancel', CANCEL_POLICIES, 'cancelRun'),
     whenBusy: inputs.choice('whenBusy', BUSY_POLICIES, 'queue'),
     onPartialSuccess: inputs.choice('onPartialSuccess', PARTIAL_SUCCESS_POLICIES, 'warn'),
+    repairAttempts: inputs.integer('repairAttempts', { min: 0, max: 10 }, 0),
     exportHtml: inputs.boolean('exportHtml', false),
   };
   inputs.check();

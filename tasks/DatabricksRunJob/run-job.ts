@@ -4,7 +4,7 @@ import { plural } from '../common/text';
 import { type Clock, systemClock } from './clock';
 import { jobPage, runPage } from './databricks/address';
 import { DatabricksClient, type Transport } from './databricks/client';
-import type { Job } from './databricks/jobs';
+import type { Job, RunParameters } from './databricks/jobs';
 import type { Run } from './databricks/runs';
 import { carryOut, planJob } from './define-job';
 import { publishExitValue } from './exit-value';
@@ -13,7 +13,8 @@ import { hintFor } from './hints';
 import type { RunJobOptions } from './inputs';
 import { checkRunsNotebook } from './job';
 import { notebookRemark, placeNotebook, readNotebook } from './notebook';
-import { type AssignedParameters, assignParameters } from './parameters';
+import { assignParameters } from './parameters';
+import { failedByInfrastructure, repair } from './repair';
 import { describeEnd, errorMessage, logResults, summarize } from './report';
 import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { idempotencyToken, type StartedRun, startRun, stopRun } from './start';
@@ -80,7 +81,7 @@ interface Work {
   readonly client: DatabricksClient;
   readonly clock: Clock;
   readonly job: Job;
-  readonly parameters: AssignedParameters;
+  readonly parameters: RunParameters;
 }
 
 interface Ending {
@@ -134,13 +135,16 @@ async function start(work: Work, earlierRuns: number): Promise<StartedRun> {
   return { id, page };
 }
 
-async function follow({ options, step, client, clock }: Work, started: StartedRun): Promise<Ending> {
+async function follow(work: Work, started: StartedRun): Promise<Ending> {
+  const { options, step, client, clock } = work;
   const { log, signal } = step;
   const { timeoutMinutes, onCancel } = options;
   const follower = new RunFollower(started, client, log, signal, clock);
   try {
     const deadline = timeoutMinutes > 0 ? clock.now() + timeoutMinutes * 60_000 : Number.POSITIVE_INFINITY;
-    const run = await follower.until(deadline);
+    const run = await repairUntilWell(work, await follower.until(deadline), (repaired) =>
+      follower.until(deadline, repaired),
+    );
     if (run?.state.isOver) return { started, run, isTimedOut: false };
     log.warning(`Run ${started.id} has not ended within ${plural(timeoutMinutes, 'minute')}.`);
     await stopRun(client, started, log, {});
@@ -150,6 +154,30 @@ async function follow({ options, step, client, clock }: Work, started: StartedRu
     else if (signal.aborted) log.info(`Run ${started.id} is left running: ${started.page}`);
     throw error;
   }
+}
+
+/** Repairs a run as long as only the infrastructure keeps it from ending well, and as often as the step may. */
+async function repairUntilWell(
+  { options, step, client, parameters }: Work,
+  ended: Run | undefined,
+  follow: (repaired: Run) => Promise<Run | undefined>,
+): Promise<Run | undefined> {
+  let run = ended;
+  for (let repairs = 1; repairs <= options.repairAttempts; repairs++) {
+    if (!run?.state.isOver || !failedByInfrastructure(run)) break;
+    step.log.info(
+      `Run ${run.id} failed for a reason of the infrastructure. Repairing it, ${repairs} of ${plural(options.repairAttempts, 'time')} at most.`,
+    );
+    try {
+      await repair(client, run.id, parameters);
+    } catch (error) {
+      if (!(error instanceof TaskError)) throw error;
+      step.log.warning(`The run was not repaired. ${error.message}`);
+      break;
+    }
+    run = await follow(run);
+  }
+  return run;
 }
 
 async function publish(

@@ -20,6 +20,7 @@ const contract = {
       timeoutMinutes: 'string',
       onCancel: 'pickList: cancelRun, leaveRunning',
       onPartialSuccess: 'pickList: warn, fail, succeed',
+      repairAttempts: 'string',
       exportHtml: 'boolean',
     },
     outputs: [

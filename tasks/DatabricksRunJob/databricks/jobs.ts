@@ -27,10 +27,14 @@ export interface NotebookTask {
   readonly git: string | undefined;
 }
 
-export interface RunRequest {
-  readonly jobId: string;
+/** Parameters as a run takes them. */
+export interface RunParameters {
   readonly notebookParameters: Readonly<Record<string, string>>;
   readonly jobParameters: Readonly<Record<string, string>>;
+}
+
+export interface RunRequest extends RunParameters {
+  readonly jobId: string;
   /** However often a request is sent with the same token, it starts one run. At most 64 characters. */
   readonly idempotencyToken: string;
   /** Whether the run waits for its turn when the job has as many runs as it may have; otherwise it is skipped. */
@@ -167,13 +171,11 @@ export async function runNow(
   request: RunRequest,
   limits: RequestLimits = {},
 ): Promise<string> {
-  const isGiven = (parameters: object) => Object.keys(parameters).length > 0;
   const body = {
     job_id: BigInt(request.jobId),
     idempotency_token: request.idempotencyToken,
     queue: { enabled: request.waitsForTurn },
-    ...(isGiven(request.notebookParameters) && { notebook_params: request.notebookParameters }),
-    ...(isGiven(request.jobParameters) && { job_parameters: request.jobParameters }),
+    ...wireParameters(request),
   };
   const { run_id: runId } = await client.post<{ run_id?: WireId }>('/api/2.2/jobs/run-now', body, {
     action: `start job ${request.jobId}`,
@@ -184,4 +186,13 @@ export async function runNow(
   if (runId === undefined)
     throw new TaskError(`Databricks did not say which run of job ${request.jobId} it started.`);
   return String(runId);
+}
+
+/** The two kinds of parameters as the service takes them: one that is empty is left out. */
+export function wireParameters({ notebookParameters, jobParameters }: RunParameters): object {
+  const isGiven = (parameters: object) => Object.keys(parameters).length > 0;
+  return {
+    ...(isGiven(notebookParameters) && { notebook_params: notebookParameters }),
+    ...(isGiven(jobParameters) && { job_parameters: jobParameters }),
+  };
 }

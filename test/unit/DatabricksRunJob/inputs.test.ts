@@ -47,6 +47,7 @@ describe('the inputs of DatabricksRunJob', () => {
       onCancel: 'cancelRun',
       whenBusy: 'queue',
       onPartialSuccess: 'warn',
+      repairAttempts: 0,
       exportHtml: false,
     });
     assert.ok(stepIdentity.includes('7'));
@@ -86,6 +87,7 @@ describe('the inputs of DatabricksRunJob', () => {
       '/no/such/job.json',
       /'jobDefinition' is '\/no\/such\/job\.json', but there is no such file/,
     ],
+    ['repairAttempts', '11', /'repairAttempts'.*from 0 to 10/],
     ['whenBusy', 'wait', /'whenBusy'.*queue, fail/],
     ['onPartialSuccess', 'maybe', /'onPartialSuccess'.*warn, fail, succeed/],
   ];
