@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SignIn, type SignInOptions } from './access';
 import { type Clock, systemClock } from './clock';
 import { dbfsApi } from './dbfs';
 import { WorkspaceFiles } from './files/tree';
@@ -28,6 +29,10 @@ export interface WorkspaceOptions {
   readonly token?: string;
   /** Decides about tokens, where one that stays valid is not enough. */
   readonly isTokenValid?: (token: string) => boolean;
+  /** Who may sign in besides, and gets tokens that expire. */
+  readonly signIn?: SignInOptions;
+  /** Whether an expired token is called that; otherwise (default) it is refused like any wrong one. */
+  readonly namesExpiredTokens?: boolean;
   readonly secrets?: SecretValues;
   /** Takes what notebooks print, line by line. */
   readonly log?: (line: string) => void;
@@ -87,10 +92,14 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
       ? `${server.url}/?o=${WORKSPACE_ID}#job/${run.job.id}/run/${id}`
       : `${server.url}/jobs/${run.job.id}/runs/${id}?o=${WORKSPACE_ID}`;
   };
+  const signIn = new SignIn(options.signIn ?? { servicePrincipals: [] }, clock);
   const runs = new RunsApi(engine, jobs, pageUrl);
   const server = await startServer({
     apis: [files.api, jobs.api, runs.api, secrets.api, dbfsApi(dbfs)],
-    isTokenValid: options.isTokenValid ?? ((candidate) => candidate === token),
+    judgeToken: (candidate) =>
+      (options.isTokenValid?.(candidate) ?? candidate === token) ? 'valid' : signIn.judge(candidate),
+    namesExpiredTokens: options.namesExpiredTokens ?? false,
+    signIn,
     intercept: (request) => intercept(request),
   });
 

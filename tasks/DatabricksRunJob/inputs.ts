@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
-import { addressProblem, parseWorkspaceAddress, type WorkspaceAddress } from './databricks/address';
 import type { JsonObject } from './databricks/json';
 import { readDefinition } from './job-definition';
 import { notebookProblem } from './notebook';
 import { type Parameters, readParameters } from './parameters';
+import { readSignIn, type SignIn } from './sign-in';
 import { BUSY_POLICIES, type BusyPolicy, CANCEL_POLICIES, type CancelPolicy } from './start';
 
 /** What to make of a run that succeeded although some of its tasks failed. */
@@ -15,8 +15,7 @@ export type PartialSuccessPolicy = (typeof PARTIAL_SUCCESS_POLICIES)[number];
 
 /** What the step is asked to do. */
 export interface RunJobOptions {
-  readonly workspace: WorkspaceAddress;
-  readonly token: string;
+  readonly signIn: SignIn;
   /** An absolute path on the agent, of a file that can be imported. */
   readonly notebookFile: string;
   /** An absolute path in the workspace. */
@@ -52,8 +51,7 @@ const DAY = 24 * 60;
  */
 export function readOptions({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): RunJobOptions {
   const path = (name: string) => givenPath(inputs.optional(name), variable);
-  const host = readHost(inputs);
-  const token = inputs.requiredSecret('databricksToken');
+  const signIn = readSignIn(inputs);
   const options = {
     notebookFile: readNotebookFile(inputs, path('notebookFile')),
     notebookPath: readNotebookPath(inputs),
@@ -68,14 +66,7 @@ export function readOptions({ inputs, variable }: Pick<TaskContext, 'inputs' | '
     exportHtml: inputs.boolean('exportHtml', false),
   };
   inputs.check();
-  return { workspace: parseWorkspaceAddress(host), token, ...options, stepIdentity: identify(variable) };
-}
-
-function readHost(inputs: InputReader): string {
-  const host = inputs.required('databricksHost');
-  const problem = host && addressProblem(host);
-  if (problem) inputs.reject('databricksHost', problem);
-  return host;
+  return { signIn: signIn!, ...options, stepIdentity: identify(variable) };
 }
 
 /**

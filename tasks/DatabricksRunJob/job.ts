@@ -52,8 +52,8 @@ async function readJob(client: DatabricksClient, id: string): Promise<FoundJob> 
   } catch (error) {
     if (!isNotFound(error)) throw error;
     throw new TaskError(
-      `There is no job with the id ${id} in this workspace. Check input 'job' and that 'databricksHost' is ` +
-        "the workspace with the job. The id is in the address of the job's page.",
+      `There is no job with the id ${id} in the workspace ${client.origin}. Check input 'job', and that this is the ` +
+        "right workspace. The id is in the address of the job's page.",
     );
   }
 }
@@ -81,7 +81,7 @@ async function unknownJob(client: DatabricksClient, name: string): Promise<TaskE
       ? `The nearest names: ${nearest(name, [...names])
           .map((near) => `'${near}'`)
           .join(', ')}. Correct input 'job', or give the job's id.`
-      : "The token's user sees no jobs at all. Check input 'databricksHost', and give that user 'Can View' on the job.";
+      : `The token's user sees no jobs at all. Check that ${client.origin} is the right workspace, and give that user 'Can View' on the job.`;
   return new TaskError(`There is no job named '${name}' in this workspace. ${remedy}`);
 }
 

@@ -3,6 +3,7 @@ import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { type Clock, systemClock } from './clock';
 import { jobPage, runPage } from './databricks/address';
+import { tokenProvider } from './databricks/auth';
 import { DatabricksClient, type Transport } from './databricks/client';
 import type { Job, RunParameters } from './databricks/jobs';
 import type { Run } from './databricks/runs';
@@ -21,7 +22,10 @@ import { idempotencyToken, type StartedRun, startRun, stopRun } from './start';
 
 /** What the story needs of the step that it is part of. */
 export interface Step
-  extends Pick<TaskContext, 'log' | 'signal' | 'setOutput' | 'uploadSummary' | 'attach' | 'tempFolder'> {
+  extends Pick<
+    TaskContext,
+    'log' | 'signal' | 'setOutput' | 'uploadSummary' | 'attach' | 'tempFolder' | 'oidcToken'
+  > {
   readonly http: Transport;
   readonly clock?: Clock;
 }
@@ -35,10 +39,12 @@ const MAX_STEP_RETRIES = 10;
 /** Imports a notebook, runs the job that it belongs to, and reports how the run ended. */
 export async function runJob(options: RunJobOptions, step: Step): Promise<Outcome> {
   const { log, signal, http, clock = systemClock } = step;
-  const { workspace, notebookFile, notebookPath } = options;
+  const { signIn, notebookFile, notebookPath } = options;
+  const { origin } = signIn.workspace;
   const client = new DatabricksClient({
-    origin: workspace.origin,
-    token: async () => options.token,
+    origin,
+    token: tokenProvider(signIn.credential, origin, step),
+    access: signIn.access,
     http,
     log,
     signal,
@@ -116,7 +122,8 @@ async function runOnce(work: Work): Promise<Ending> {
 async function start(work: Work, earlierRuns: number): Promise<StartedRun> {
   const { options, step, client, job, parameters } = work;
   const { log, signal } = step;
-  const { workspace, onCancel } = options;
+  const { onCancel } = options;
+  const { workspace } = options.signIn;
   const shown = Object.entries(options.parameters).map(([key, value]) => `${key}=${value}`);
   log.info(`Starting job '${job.name}' (${job.id})${shown.length > 0 ? ` with ${shown.join(', ')}` : ''}.`);
 
@@ -188,7 +195,7 @@ async function publish(
 ): Promise<void> {
   const { options, step, client, job } = work;
   const { exitValue, isTruncated, failures } = results;
-  const pageOf = (runId: string) => runPage(options.workspace, job.id, runId);
+  const pageOf = (runId: string) => runPage(options.signIn.workspace, job.id, runId);
   await logResults(results, pageOf, step.log);
   if (run?.state.isOver) step.setOutput('resultState', run.state.name);
   if (exitValue !== undefined) publishExitValue(exitValue, isTruncated, step);

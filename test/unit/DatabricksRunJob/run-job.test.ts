@@ -6,7 +6,7 @@ import { CancelledError } from '../../../tasks/common/errors';
 import { rememberSecret } from '../../../tasks/common/secrets';
 import type { RunJobOptions } from '../../../tasks/DatabricksRunJob/inputs';
 import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
-import { answer, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
+import { ACCESS, answer, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
 
 const RUN_PAGE = `${ORIGIN}/jobs/5/runs/77?o=42`;
 
@@ -65,8 +65,11 @@ describe('DatabricksRunJob', () => {
     const summaries: string[] = [];
     const attachments: Record<string, string> = {};
     const options: RunJobOptions = {
-      workspace: { origin: ORIGIN, workspaceId: '42' },
-      token: 'dapi',
+      signIn: {
+        workspace: { origin: ORIGIN, workspaceId: '42' },
+        credential: { kind: 'token', token: 'dapi' },
+        access: ACCESS,
+      },
       notebookFile: join(folder, 'train.py'),
       notebookPath: '/live/train',
       job: 'train',
@@ -101,6 +104,7 @@ describe('DatabricksRunJob', () => {
         attachments[name] = text;
       },
       tempFolder: folder,
+      oidcToken: async () => 'oidc',
     });
     return { outcome, outputs, attachments, order, summaries, lines, text, cancel };
   }

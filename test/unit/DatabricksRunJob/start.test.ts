@@ -10,7 +10,7 @@ import {
   startRun,
   stopRun,
 } from '../../../tasks/DatabricksRunJob/start';
-import { collectLog, FakeClock } from './support';
+import { ACCESS, collectLog, FakeClock } from './support';
 
 const RUN_ID = '8795400285113916203';
 
@@ -77,6 +77,7 @@ describe('starting a run', () => {
     const client = new DatabricksClient({
       origin,
       token: async () => 'dapi',
+      access: ACCESS,
       http,
       log,
       signal,
