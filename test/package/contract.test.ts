@@ -8,11 +8,16 @@ const contract = {
   DatabricksRunJob: {
     id: '51c983cb-6309-496a-b3a4-1363bcd04038',
     inputs: {
+      authType: 'pickList: token, databricksConnection, azureServiceConnection, servicePrincipal, federation',
+      databricksConnection: 'connectedService:model-pipeline-databricks',
       databricksHost: 'string',
       databricksToken: 'string',
+      azureServiceConnection: 'connectedService:AzureRM',
+      clientId: 'string',
+      clientSecret: 'string',
       notebookFile: 'filePath',
       notebookPath: 'string',
-      job: 'string',
+      job: 'pickList',
       jobDefinition: 'filePath',
       parameters: 'multiLine',
       whenBusy: 'pickList: queue, fail',
