@@ -161,19 +161,22 @@ async function rememberSixHours(): Promise<{ hours: number; looks: number; megab
 
 /** `median (least to most)` */
 function spread(values: readonly (number | undefined)[], unit: string, digits = 0): string {
-  const known = values.filter((value) => value !== undefined).sort((a, b) => a - b);
+  const known = values.filter((value) => value !== undefined);
   if (known.length === 0) return 'never';
-  const show = (value: number) => value.toFixed(digits);
-  return `${show(median(known))} ${unit} (${show(known[0]!)} to ${show(known.at(-1)!)})`;
+  const [middle, least, most] = [median(known), Math.min(...known), Math.max(...known)].map((value) =>
+    value.toFixed(digits),
+  );
+  return `${middle} ${unit} (${least} to ${most})`;
 }
 
-function median(sorted: readonly number[]): number {
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2;
 }
 
-const starts = { task: [] as Measured[], loop: [] as Measured[] };
-for (let round = 0; round < STARTS; round++) starts.task.push(await measure(task, 0));
+const starts: Measured[] = [];
+for (let round = 0; round < STARTS; round++) starts.push(await measure(task, 0));
 
 console.log(`Following ${SHORT.length + LONG.length} runs twice, of 1 s to 150 s: this takes three minutes.`);
 const all = (contender: Contender, lengths: readonly number[]) =>
@@ -189,23 +192,14 @@ const [taskShort, loopShort, taskLong, loopLong, taskBroken, loopBroken, memory]
   rememberSixHours(),
 ]);
 
-const seconds = (measured: readonly Measured[]) => measured.map(({ toEnd }) => toEnd && toEnd / 1000);
-const ratio =
-  median(
-    seconds(loopShort)
-      .map((one) => one ?? 0)
-      .sort((a, b) => a - b),
-  ) /
-  median(
-    seconds(taskShort)
-      .map((one) => one ?? 0)
-      .sort((a, b) => a - b),
-  );
+const seconds = (measured: readonly Measured[]) =>
+  measured.flatMap(({ toEnd }) => (toEnd === undefined ? [] : [toEnd / 1000]));
+const ratio = median(seconds(loopShort)) / median(seconds(taskShort));
 const rows: [what: string, task: string, loop: string, goal: string][] = [
   [
     'step start to run created, alone',
     spread(
-      starts.task.map(({ toRun }) => toRun),
+      starts.map(({ toRun }) => toRun),
       'ms',
     ),
     'not comparable: no process of its own',

@@ -37,6 +37,8 @@ export interface Fault {
   readonly answer?: { status: number; headers?: Record<string, string>; body?: string | JsonObject };
   /** Does what was asked for first: only its answer is lost. */
   readonly afterHandling?: boolean;
+  /** Leaves the connection open, and never answers. */
+  readonly isSilent?: boolean;
 }
 
 export interface ServerOptions {
@@ -105,13 +107,18 @@ async function serve(
   }
 
   const fault = options.intercept(recorded);
-  if (fault && !fault.afterHandling) return send(response, recorded, fault.answer);
+  if (fault && !fault.afterHandling) return spoil(response, recorded, fault);
   const isSignIn = recorded.method === 'POST' && url.pathname === '/oidc/v1/token';
   const answer = isSignIn
     ? options.signIn.answer(new URLSearchParams(body.toString()), incoming.headers.authorization)
     : (checkToken(incoming, url.pathname, options) ??
       (unreadable ? answerOf(unreadable) : await handle(recorded, options.apis)));
-  send(response, recorded, fault ? fault.answer : answer);
+  if (fault) spoil(response, recorded, fault);
+  else send(response, recorded, answer);
+}
+
+function spoil(response: ServerResponse, recorded: RecordedRequest, { isSilent, answer }: Fault): void {
+  if (!isSilent) send(response, recorded, answer);
 }
 
 function checkToken(incoming: IncomingMessage, path: string, options: ServerOptions): Answer | undefined {

@@ -9,7 +9,6 @@ import { getRun, type Run, type TaskRun } from './databricks/runs';
 import type { RunState } from './databricks/states';
 import type { StartedRun } from './start';
 
-const FIRST_INTERVAL = 1_000;
 const LONGEST_INTERVAL = 15_000;
 
 /** Milliseconds after which a log without news says that the run is still being followed. */
@@ -24,9 +23,12 @@ const LONGEST_DELAY_OF_REPAIR = 60_000;
 /** More tasks than these are counted at first, not listed. */
 const MAX_FIRST_LINES = 10;
 
-/** Milliseconds from one look at a run to the next: soon at first, seldom for runs that take long. */
+/**
+ * Milliseconds from one look at a run to the next: a second at first, since many a run fails at once; soon two, which is
+ * what a workspace with many pipelines can bear; seldom for runs that take long.
+ */
 export function pollInterval(elapsed: number): number {
-  return Math.min(FIRST_INTERVAL + elapsed / 20, LONGEST_INTERVAL);
+  return Math.min(1_000 + elapsed / 4, 2_000 + elapsed / 40, LONGEST_INTERVAL);
 }
 
 /** Looks at a run until it is over, and logs each change of it or of one of its tasks. */
@@ -52,7 +54,8 @@ export class RunFollower {
    * Follows the run until it is over, or until a time of the clock.
    *
    * @param repaired the run at an end that a repair has undone, which may go on showing for a moment
-   * @returns the run as it was seen last; undefined when no look succeeded
+   * @returns the run as it was seen last; undefined when no look succeeded,
+   * or none showed the repair
    * @throws TaskError when the run can't be seen any more; it goes on nevertheless
    */
   async until(deadline: number, repaired?: Run): Promise<Run | undefined> {
@@ -62,7 +65,7 @@ export class RunFollower {
       const now = this.clock.now();
       const isOld =
         repaired && this.latest?.endedAt === repaired.endedAt && now - from < LONGEST_DELAY_OF_REPAIR;
-      if ((this.latest?.state.isOver && !isOld) || now >= deadline) return this.latest;
+      if ((this.latest?.state.isOver && !isOld) || now >= deadline) return isOld ? undefined : this.latest;
       if (now - this.lastLineAt >= HEARTBEAT) this.beat(now);
       const interval = Math.max(pollInterval(now - this.startedAt), retryAfter);
       await this.clock.sleep(Math.min(interval, deadline - now), this.signal);

@@ -21,8 +21,8 @@ export type CancelPolicy = (typeof CANCEL_POLICIES)[number];
 export const BUSY_POLICIES = ['queue', 'fail'] as const;
 export type BusyPolicy = (typeof BUSY_POLICIES)[number];
 
-/** Milliseconds for each of the two requests that a cancelled step may still have to make, of 4.5 s in all. */
-const LAST_REQUEST_LIMIT = 1_800;
+/** Milliseconds for each of the two requests that a cancelled step may still have to make: three seconds in all. */
+const LAST_REQUEST_LIMIT = 1_400;
 const LAST_REQUEST_RETRY: RetryPolicy = { maxTries: 3, forMilliseconds: LAST_REQUEST_LIMIT };
 
 /**

@@ -194,6 +194,35 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     assert.deepEqual([...looked], [step.outputVariables.runId]);
   });
 
+  for (const [when, route] of [
+    ['the answer to its start is awaited', '/run-now'],
+    ['it is looked at', '/runs/get'],
+  ] as const) {
+    it(`cancels the run when the step is cancelled while ${when}`, async () => {
+      await start();
+      workspace.createJob(
+        { name: 'train', tasks: [task('train')] },
+        { task: () => ({ running: 3_600_000, outcome: succeeded() }) },
+      );
+      const cancel = new AbortController();
+      workspace.intercept(({ path }) => {
+        if (!path.endsWith(route) || cancel.signal.aborted) return undefined;
+        cancel.abort();
+        return { afterHandling: true, isSilent: true };
+      });
+      const step = await run({}, { signal: cancel.signal });
+      assert.equal(step.result, 'Canceled');
+      const runs = await fetch(`${workspace.url}/api/2.2/jobs/runs/list`, {
+        headers: { Authorization: `Bearer ${workspace.token}` },
+      });
+      assert.equal(((await runs.json()) as { runs: unknown[] }).runs.length, 1);
+      assert.deepEqual(
+        requestsTo('/runs/cancel').map(({ status }) => status),
+        [200],
+      );
+    });
+  }
+
   for (const repairsCountAnew of [false, true]) {
     it(`repairs what the machines failed, ${repairsCountAnew ? 'with attempts counted anew' : 'once'}`, async () => {
       await start({ repairsCountAnew });

@@ -608,6 +608,20 @@ describe('DatabricksRunJob', () => {
       assert.equal(fake.to('POST runs/repair').length, 1);
     });
 
+    it('cancels a repair that its time limit overtakes before it shows', async () => {
+      const fake = repairable(broken('CLUSTER_ERROR'));
+      let looks = 0;
+      fake.on('GET runs/get', ({ query }) => {
+        if (query.include_history) return {};
+        if (fake.to('POST runs/cancel').length > 0) return ended('CANCELED', []);
+        // It fails within its minute, and then looks so for the rest of it.
+        return ++looks < 15 ? running : broken('CLUSTER_ERROR');
+      });
+      const { outcome } = run(fake, { repairAttempts: 1, timeoutMinutes: 1 });
+      await assert.rejects(outcome, /timed out/);
+      assert.equal(fake.to('POST runs/cancel').length, 1);
+    });
+
     it('does not repair again what a request whose answer was lost has repaired', async () => {
       const fake = repairable(broken('CLUSTER_ERROR'), repaired);
       fake.on('POST runs/repair', failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later'));
