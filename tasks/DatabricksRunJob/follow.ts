@@ -24,11 +24,11 @@ const LONGEST_DELAY_OF_REPAIR = 60_000;
 const MAX_FIRST_LINES = 10;
 
 /**
- * Milliseconds from one look at a run to the next: a second at first, since many a run fails at once; soon two, which is
- * what a workspace with many pipelines can bear; seldom for runs that take long.
+ * Milliseconds from one look at a run to the next: little at first, since many a run fails at once; then as much as keeps
+ * the step to a request every other second on average; seldom for runs that take long.
  */
 export function pollInterval(elapsed: number): number {
-  return Math.min(1_000 + elapsed / 4, 2_000 + elapsed / 40, LONGEST_INTERVAL);
+  return Math.min(1_500 + elapsed / 6, 2_500 + elapsed / 40, LONGEST_INTERVAL);
 }
 
 /** Looks at a run until it is over, and logs each change of it or of one of its tasks. */
