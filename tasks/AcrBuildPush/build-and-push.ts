@@ -3,28 +3,32 @@ import type { Logger } from '../common/log';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
 import { RegistryClient } from './acr/registry';
+import type { BaseImage } from './base-image';
+import { describeBigContext, measureContext, readIgnoreRules } from './context/size';
 import { buildWithDocker } from './docker/build';
 import { DockerCli } from './docker/cli';
 import { withDockerConfig } from './docker/config';
-import { describeBuilder, findEngine } from './docker/engine';
+import { describeBuilder, type Engine, findEngine, pulledDigest } from './docker/engine';
 import type { Inputs } from './inputs';
-import { makePlan, type Plan } from './plan';
-import { type Destination, publishWithDocker, verifyTags } from './publish';
-import { type ImageReport, imageSize, Phases, summarize } from './report';
+import { baseLabels, imageAnnotations } from './labels';
+import { type BuildPlan, makePlan, type Plan } from './plan';
+import { type Destination, lockTags, publishWithDocker, verifyTags } from './publish';
+import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
 
-/** Builds an image and publishes it: plan, check, build, push, read back, report. */
+/** Builds an image and publishes it: plan, check, build, push, read back, lock, report. */
 export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<Outcome> {
   const { log, signal, http, tempFolder } = task;
   const { loginServer: host, repository, credentials } = inputs;
-  const phases = new Phases();
+  const phases = new Phases(log);
 
   const plan = makePlan(inputs, {
     revision: task.variable('Build.SourceVersion'),
     source: task.variable('Build.Repository.Uri'),
     created: new Date(),
   });
-  log.info(`Image ${plan.name}, ${plural(plan.tags.length, 'tag')}: ${plan.tags.join(', ')}`);
+  const names = plan.tags.map(({ tag }) => tag);
+  log.info(`Image ${plan.name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
   for (const remark of plan.remarks) log.info(remark);
 
   const registry =
@@ -37,22 +41,23 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   };
   return withDockerConfig(dockerConfig, async (env) => {
     const docker = new DockerCli({ env, signal, log });
-    const report = { name: plan.name, model: inputs.model, phases: phases.done };
-
-    const [engine, destination] = await phases.run('Check', () =>
+    const [ground, destination] = await phases.run('Check', () =>
       Promise.all([
-        findEngine(docker, env),
-        registry && checkDestination(registry, plan, inputs.ifTagExists, log),
+        prepareBuild(docker, env, plan.build, log),
+        registry && checkDestination(registry, plan, inputs, log),
       ]),
     );
+    const { engine, build } = ground;
+    const report = { name: plan.name, model: inputs.model, base: build.base, phases: phases.done };
+
     const isThere = destination?.tags.length === 0;
-    const tags = destination && !isThere ? destination.tags : plan.tags;
+    const tags = (destination && !isThere ? destination.tags : plan.tags).map(({ tag }) => tag);
     task.setOutput('imageRef', `${plan.name}:${tags[0]}`);
     task.setOutput('imageTags', tags.join(','));
     task.setOutput('builder', isThere ? 'none' : 'docker');
     if (isThere) {
       const manifest = await destination.registry.manifest(tags[0]!);
-      return finish(task, 'found', { ...report, tags, manifest, builder: undefined });
+      return finish(task, 'found', { ...report, tags, manifest, builder: undefined, sent: undefined });
     }
 
     const builder = describeBuilder(engine);
@@ -60,44 +65,89 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     log.progress(5, 'Building');
     const references = tags.map((tag) => `${plan.name}:${tag}`);
     const image = await phases.run('Build', () =>
-      buildWithDocker(docker, { plan: plan.build, builder: engine.builder, references }, { tempFolder, log }),
+      buildWithDocker(docker, { plan: build, builder: engine.builder, references }, { tempFolder, log }),
     );
     log.info(`Image ${image.id}`);
-    if (!destination) return finish(task, 'built', { ...report, tags, manifest: undefined, builder });
+    if (!destination) {
+      return finish(task, 'built', { ...report, tags, manifest: undefined, builder, sent: undefined });
+    }
 
     log.progress(60, 'Pushing');
-    const manifest = await phases.run('Push', () => publishWithDocker(docker, image, destination, task));
+    const annotations = imageAnnotations(build.labels);
+    const { manifest, sent } = await phases.run('Push', () =>
+      publishWithDocker(docker, { ...image, annotations }, destination, task),
+    );
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, manifest));
-    return finish(task, 'pushed', { ...report, tags, manifest, builder });
+    if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
+    return finish(task, 'pushed', { ...report, tags, manifest, builder, sent });
   });
+}
+
+/** Finds the engine, the base image that it has, and what makes the build slow. */
+async function prepareBuild(
+  docker: DockerCli,
+  env: NodeJS.ProcessEnv,
+  plan: BuildPlan,
+  log: Logger,
+): Promise<{ engine: Engine; build: BuildPlan }> {
+  const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan)]);
+  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: engine.builder === 'legacy' });
+  const size = await measureContext(plan.context, rules).catch(() => undefined);
+  const remark = size && describeBigContext(size);
+  if (remark) log.info(remark);
+  return { engine, build: { ...plan, base, labels: { ...baseLabels(base), ...plan.labels } } };
+}
+
+/** The base image with its digest, where the Dockerfile or the engine knows it. Nothing is pulled for it. */
+async function knownBase(docker: DockerCli, { base }: BuildPlan): Promise<BaseImage | undefined> {
+  if (!base || base.digest) return base;
+  return { ...base, digest: await pulledDigest(docker, base.name) };
 }
 
 /** Signs in, makes sure before the build that a push will be let in, and decides which tags to publish. */
 async function checkDestination(
   registry: RegistryClient,
   { name, tags }: Plan,
-  policy: Inputs['ifTagExists'],
+  { ifTagExists, lockTag }: Pick<Inputs, 'ifTagExists' | 'lockTag'>,
   log: Logger,
 ): Promise<Destination> {
   await registry.signIn();
-  const [digests] = await Promise.all([
-    Promise.all(tags.map((tag) => registry.digestOf(tag))),
+  const [states] = await Promise.all([
+    Promise.all(tags.map(({ tag }) => tagState(registry, tag, lockTag))),
     registry.checkPush(),
   ]);
-  const existing = new Set(tags.filter((_, index) => digests[index] !== undefined));
-
-  const { publish, keep, conflicts } = decideTags(tags, existing, policy);
+  if (lockTag && states.some(({ lock }) => lock === undefined)) {
+    throw new TaskError(
+      `${registry.host} has no locks for tags, which only Azure Container Registry has. Set input 'lockTag' to false.`,
+    );
+  }
+  const existing = states.filter(({ digest }) => digest !== undefined);
+  const { publish, conflicts } = decideTags(tags, new Set(existing.map(({ tag }) => tag)), ifTagExists);
   if (conflicts.length > 0) {
     throw new TaskError(
       `${conflicts.map((tag) => `${name}:${tag}`).join(' and ')} exists already, and input 'ifTagExists' is 'fail'. Nothing was built. Give a version that is new, or set 'ifTagExists' to 'overwrite' or 'skip'.`,
     );
   }
-  for (const [index, tag] of tags.entries()) {
-    const fate = keep.includes(tag) ? 'stays as it is' : 'will move to the new image';
-    if (digests[index]) log.info(`Tag ${tag} exists and ${fate}: ${digests[index]}`);
+  const locked = existing.find(
+    ({ tag, lock }) => lock === 'locked' && publish.some((one) => one.tag === tag),
+  );
+  if (locked) {
+    throw new TaskError(
+      `${name}:${locked.tag} exists and is locked, so it can't move to a new image. Nothing was built. Give a version that is new, set input 'ifTagExists' to 'skip', or unlock it: az acr repository update --image ${registry.repository}:${locked.tag} --write-enabled true --delete-enabled true.`,
+    );
+  }
+  for (const { tag, digest, lock } of existing) {
+    const fate = publish.some((one) => one.tag === tag) ? 'will move to the new image' : 'stays as it is';
+    log.info(`Tag ${tag} exists${lock === 'locked' ? ', is locked,' : ''} and ${fate}: ${digest}`);
   }
   return { registry, name, tags: publish };
+}
+
+/** What the registry has under a tag; whether it is locked is asked where it matters. */
+async function tagState(registry: RegistryClient, tag: string, needsLock: boolean) {
+  const digest = await registry.digestOf(tag);
+  return { tag, digest, lock: digest || needsLock ? await registry.tagLock(tag) : undefined };
 }
 
 /** Sets the outputs that the manifest brings, shows the summary, and says what became of the image. */
@@ -112,6 +162,8 @@ function finish(
     task.setOutput('imageDigest', manifest.digest);
     task.setOutput('imageRefByDigest', `${name}@${manifest.digest}`);
     if (size !== undefined) task.setOutput('imageSizeBytes', size);
+    const uploaded = result === 'found' ? 0 : uploadedSize(report);
+    if (uploaded !== undefined) task.setOutput('uploadedBytes', uploaded);
   }
 
   const image = `${name}:${tags[0]}`;

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { describeError } from '../common/errors';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
@@ -11,16 +11,21 @@ import {
   registryNameOf,
   repositoryProblem,
 } from './acr/names';
-import { type ModelProvenance, parseModelManifest } from './labels';
-import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, splitTags, tagProblem, toTag } from './tags';
+import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
+import { planTags, type TagPlan } from './tag-templates';
+import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTags } from './tags';
 
 /** What the step is asked to do. Paths are absolute; names have passed their grammar. */
 export interface Inputs {
   readonly loginServer: string;
   readonly credentials: { readonly username: string; readonly password: string } | undefined;
   readonly repository: string;
-  /** The tags as written, versions with `+` included. */
-  readonly tags: readonly string[];
+  /** In the order of publishing. */
+  readonly tags: readonly PlannedTag[];
+  /** What the image is a version of, `+` included. */
+  readonly version: string;
+  /** What was made of the tags that their author may not expect. */
+  readonly tagRemarks: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly model: ModelProvenance | undefined;
   readonly dockerfile: string;
@@ -29,6 +34,8 @@ export interface Inputs {
   readonly target: string | undefined;
   readonly push: boolean;
   readonly ifTagExists: ExistingTagPolicy;
+  /** Whether tags that are not meant to move are locked when they are set. */
+  readonly lockTag: boolean;
 }
 
 /** Shorter secrets turn up in innocent values by chance. */
@@ -39,7 +46,7 @@ const SHORTEST_SECRET = 6;
  *
  * @throws TaskError that names every input that is wrong
  */
-export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables'>): Inputs {
+export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' | 'variable'>): Inputs {
   const { inputs } = task;
   const push = inputs.boolean('push', true);
   const acrName = inputs.optional('acrName');
@@ -48,19 +55,24 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables'>
   const dockerfile = resolve(inputs.optional('dockerfile') ?? 'Dockerfile');
   const contextInput = inputs.optional('buildContext');
   const buildContext = contextInput ? resolve(contextInput) : dirname(dockerfile);
+  const model = readModel(inputs);
+  const tags = readTags(inputs, model, task.variable);
   const read: Inputs = {
     loginServer,
     credentials: readCredentials(inputs, loginServer, registryName, push),
     repository: readRepository(inputs, loginServer),
-    tags: readTags(inputs),
+    tags: tags.tags,
+    version: tags.version ?? tags.tags[0]?.tag ?? '',
+    tagRemarks: tags.remarks,
     labels: inputs.keyValueLines('labels'),
-    model: readModel(inputs),
+    model,
     dockerfile,
     buildContext,
     buildArgs: inputs.keyValueLines('buildArgs'),
     target: inputs.optional('target'),
     push,
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
+    lockTag: push && inputs.boolean('lockTag', false),
   };
 
   checkDockerfile(inputs, dockerfile);
@@ -119,15 +131,23 @@ function readRepository(inputs: InputReader, loginServer: string): string {
   return repository;
 }
 
-function readTags(inputs: InputReader): string[] {
+function readTags(
+  inputs: InputReader,
+  model: ModelProvenance | undefined,
+  variable: TaskContext['variable'],
+): TagPlan {
   const text = inputs.required('tags');
-  const tags = splitTags(text);
-  if (text && tags.length === 0) inputs.reject('tags', 'holds no tag. Give at least one, such as a version.');
-  for (const tag of tags) {
-    const problem = tagProblem(toTag(tag));
-    if (problem) inputs.reject('tags', problem);
-  }
-  return tags;
+  const lines = splitTags(text);
+  if (text && lines.length === 0)
+    inputs.reject('tags', 'holds no tag. Give at least one, such as a version.');
+  const plan = planTags(lines, {
+    modelVersion: model?.version,
+    revision: variable('Build.SourceVersion'),
+    buildNumber: variable('Build.BuildNumber'),
+    branch: variable('Build.SourceBranch'),
+  });
+  for (const problem of plan.problems) inputs.reject('tags', problem);
+  return plan;
 }
 
 function readModel(inputs: InputReader): ModelProvenance | undefined {
@@ -135,7 +155,9 @@ function readModel(inputs: InputReader): ModelProvenance | undefined {
   if (!path) return undefined;
   const file = resolve(path);
   try {
-    return parseModelManifest(readFileSync(file, 'utf8'));
+    const model = parseModelManifest(readFileSync(file, 'utf8'));
+    const trainingRun = model.trainingRun ?? readTrainingRun(join(dirname(file), 'metadata.json'));
+    return { ...model, ...(trainingRun !== undefined && { trainingRun }) };
   } catch (error) {
     inputs.reject(
       'modelManifest',
@@ -162,6 +184,13 @@ function checkDockerfile(inputs: InputReader, dockerfile: string): void {
   }
 }
 
+const SECRET_REMEDY = {
+  buildArgs:
+    "Give it in input 'buildSecrets', and read it in the Dockerfile with 'RUN --mount=type=secret,id=…'; or leave it " +
+    'out, and give it to the container when it starts.',
+  labels: 'Leave it out, and give it to the container when it starts.',
+};
+
 /** Build arguments stay readable in an image's history, labels in its configuration. */
 function refuseSecrets(
   inputs: InputReader,
@@ -175,7 +204,7 @@ function refuseSecrets(
       inputs.reject(
         input,
         `sets ${key} to a value that holds the secret variable '${name}'. Everybody who can pull the image could ` +
-          'read it there. Leave it out, and give it to the container when it starts.',
+          `read it there. ${SECRET_REMEDY[input]}`,
       );
     }
   }

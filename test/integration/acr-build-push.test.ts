@@ -17,13 +17,9 @@ import { createInterface } from 'node:readline';
 import { findEngine } from '../../local/engine/engine';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { buildFolder } from '../../scripts/paths';
+import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { errorsOf, runStep, type StepOptions } from '../support/extension';
 import { skip } from '../support/skip';
-
-const USERNAME = 'robot';
-const PASSWORD = 'correct-horse-battery';
-/** The password above by bcrypt, which is all that docker-registry takes. */
-const HTPASSWD = `${USERNAME}:$2b$04$modelpipelinetestsaltu4zY6hKGaXX2ss49cSvnDQXA8ppnf9gy\n`;
 
 /** Labels all images of this run, so that they can be removed from the engine. */
 const RUN = randomUUID();
@@ -36,6 +32,8 @@ describe('AcrBuildPush with a real engine', function () {
   const base = `model-pipelines-test-base:${RUN}`;
   let server: ChildProcess | undefined;
   let host: string;
+  /** A docker configuration that may pull what the tests pushed. */
+  const login = join(folder, 'login');
 
   before(async function () {
     const engine = await findEngine();
@@ -44,6 +42,9 @@ describe('AcrBuildPush with a real engine', function () {
     mkdirSync(sources);
     importBaseImage(base);
     [server, host] = await startDockerRegistry(join(folder, 'registry'));
+    mkdirSync(login);
+    const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
+    writeFileSync(join(login, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
   });
 
   after(async () => {
@@ -115,6 +116,12 @@ describe('AcrBuildPush with a real engine', function () {
       assert.ok(image.Env.includes('VERSION=1.2.3+7'), String(image.Env));
       assert.equal(image.Labels['org.opencontainers.image.version'], '1.2.3+7');
       assert.equal(image.Labels['test-run'], RUN);
+      const { annotations } = await registry.manifest('latest');
+      assert.equal(annotations['org.opencontainers.image.version'], '1.2.3+7');
+      // A layer of another repository may have been mounted.
+      const uploaded = Number(outputs.uploadedBytes);
+      assert.ok(uploaded >= config.size && uploaded <= stored, outputs.uploadedBytes);
+      docker('--config', login, 'pull', outputs.imageRefByDigest!);
       assert.match(readFileSync(summaries[0]!.path, 'utf8'), new RegExp(`@${outputs.imageDigest}`));
     });
   }
@@ -139,13 +146,48 @@ describe('AcrBuildPush with a real engine', function () {
       const writes = registry.requests.filter(
         ({ method, path }) => method === 'PUT' && /manifests/.test(path),
       );
+      // The first by docker; then the manifest with its annotations, by its digest and under all tags.
       assert.deepEqual(
         writes.map(({ path }) => path.split('/').pop()),
-        ['1.0.0', 'latest'],
+        ['1.0.0', outputVariables.imageDigest, '1.0.0', 'latest'],
       );
     } finally {
       await registry?.stop();
     }
+  });
+
+  it('locks what must not move, and builds nothing that would have to move it', async () => {
+    let registry: Registry | undefined;
+    try {
+      mkdirSync(join(folder, 'locks'));
+      registry = await startRegistry({
+        folder: join(folder, 'locks'),
+        username: 'models',
+        password: PASSWORD,
+      });
+      const inputs = {
+        acrName: 'models',
+        acrUsername: '',
+        loginServer: registry.loginServer,
+        tags: '1.0.0\n{{major}}',
+        lockTag: 'true',
+      };
+      const first = await step(recipe, inputs);
+      assert.equal(first.result, 'Succeeded', errorsOf(first));
+      assert.ok(first.log.some((line) => line.endsWith('Locked 1.0.0.')));
+      const second = await step(recipe, inputs);
+      assert.match(errorsOf(second), /titanic:1\.0\.0 exists and is locked, .* Nothing was built/);
+      const third = await step(recipe, { ...inputs, tags: '1.0.1\n{{major}}' });
+      assert.equal(third.result, 'Succeeded', errorsOf(third));
+    } finally {
+      await registry?.stop();
+    }
+  });
+
+  it('refuses to lock tags where there are no locks, before it builds', async () => {
+    const run = await step(recipe, { repository: 'unlockable', lockTag: 'true' });
+    assert.match(errorsOf(run), /has no locks for tags/);
+    assert.ok(!run.log.some((line) => line.startsWith('Building with')));
   });
 
   it('builds nothing when the tag is there and may stay', async () => {
@@ -297,32 +339,6 @@ function importBaseImage(name: string): void {
   execFileSync('docker', ['import', '-', name], { input: archive, stdio: ['pipe', 'ignore', 'pipe'] });
 }
 
-/** Starts Debian's docker-registry with a user and a password, on a free port. */
-async function startDockerRegistry(data: string): Promise<[ChildProcess, string]> {
-  mkdirSync(data);
-  writeFileSync(join(data, 'htpasswd'), HTPASSWD);
-  const config = {
-    version: 0.1,
-    storage: { filesystem: { rootdirectory: data } },
-    http: { addr: '127.0.0.1:0' },
-    auth: { htpasswd: { realm: 'test', path: join(data, 'htpasswd') } },
-  };
-  // Every JSON is YAML.
-  writeFileSync(join(data, 'config.yml'), JSON.stringify(config));
-  const server = spawn('docker-registry', ['serve', join(data, 'config.yml')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const lines: string[] = [];
-  for await (const line of createInterface(server.stderr!)) {
-    lines.push(line);
-    const address = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
-    if (!address) continue;
-    server.stderr!.resume();
-    return [server, address];
-  }
-  throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
-}
-
 /** Reads a repository as another client would. */
 function registryApi(url: string, repository: string) {
   const get = (path: string, method = 'GET') =>
@@ -340,7 +356,9 @@ function registryApi(url: string, repository: string) {
       assert.ok(answer.ok || answer.status === 404, `HTTP ${answer.status}`);
       return answer.ok ? (answer.headers.get('docker-content-digest') ?? undefined) : undefined;
     },
-    async manifest(reference: string): Promise<{ config: Part; layers: Part[] }> {
+    async manifest(
+      reference: string,
+    ): Promise<{ config: Part; layers: Part[]; annotations: Record<string, string> }> {
       return (await get(`manifests/${reference}`)).json() as never;
     },
     async blob(digest: string): Promise<{ config: { Env: string[]; Labels: Record<string, string> } }> {

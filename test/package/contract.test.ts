@@ -70,8 +70,17 @@ const contract = {
       target: 'string',
       push: 'boolean',
       ifTagExists: 'pickList: overwrite, skip, fail',
+      lockTag: 'boolean',
     },
-    outputs: ['imageRef', 'imageRefByDigest', 'imageDigest', 'imageTags', 'imageSizeBytes', 'builder'],
+    outputs: [
+      'imageRef',
+      'imageRefByDigest',
+      'imageDigest',
+      'imageTags',
+      'imageSizeBytes',
+      'uploadedBytes',
+      'builder',
+    ],
   },
 };
 

@@ -1,14 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { bound } from '../../common/foreign-text';
 import type { Logger } from '../../common/log';
+import { readIgnoreRules } from '../context/size';
 import type { BuildPlan } from '../plan';
 import { type BuildFailure, BuildOutput } from './build-output';
 import type { DockerCli } from './cli';
 import { readInstructions, singleSpaced } from './dockerfile';
 import type { BuilderKind } from './engine';
 import { explainDockerError } from './errors';
+import { withLabelLine } from './label-line';
 
 /** An image that an engine holds. */
 export interface LocalImage {
@@ -68,9 +70,10 @@ export async function buildWithDocker(
   const idFile = join(tempFolder, 'image-id');
   const output = new BuildOutput(build.builder, log);
   let exitCode: number;
+  const plan = build.builder === 'legacy' ? withCheapLabels(build.plan, tempFolder) : build.plan;
   try {
     exitCode = await docker.stream(
-      buildArguments({ ...build, idFile }),
+      buildArguments({ ...build, plan, idFile }),
       (line, source) => output.read(line, source),
       buildEnvironment(build.builder),
     );
@@ -79,6 +82,21 @@ export async function buildWithDocker(
   }
   if (exitCode !== 0) throw buildError(output.failure, build.plan, exitCode);
   return { id: readFileSync(idFile, 'utf8').trim() };
+}
+
+/**
+ * Moves the labels into a copy of the Dockerfile, where they cost less. With a Dockerfile from outside the context,
+ * docker writes a new name into the context's `.dockerignore` at every build: where that file becomes part of the
+ * image, the layer would never be found in the cache again, which costs more.
+ */
+function withCheapLabels(plan: BuildPlan, tempFolder: string): BuildPlan {
+  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: true });
+  const mayCopyRules = existsSync(join(plan.context, '.dockerignore')) && !rules.ignores('.dockerignore');
+  const recipe = mayCopyRules ? undefined : withLabelLine(plan.recipe, plan.labels, plan.target);
+  if (recipe === undefined) return plan;
+  const dockerfile = join(tempFolder, 'Dockerfile');
+  writeFileSync(dockerfile, recipe);
+  return { ...plan, dockerfile, labels: {} };
 }
 
 function flags(flag: string, values: Readonly<Record<string, string>>): string[] {

@@ -85,7 +85,13 @@ describe('the task', () => {
       loginServer: server.host,
       credentials: { username: 'robot', password: 'p4ssword' },
       repository: 'titanic',
-      tags: ['latest', '1.0.0', '1.0'],
+      tags: [
+        { tag: '1.0.0', moves: false },
+        { tag: '1.0', moves: true },
+        { tag: 'latest', moves: true },
+      ],
+      version: '1.0.0',
+      tagRemarks: [],
       labels: {},
       model: { name: 'titanic', version: '1.0.0', digest: 'sha256:m' },
       dockerfile: join(folder.path, 'Dockerfile'),
@@ -94,6 +100,7 @@ describe('the task', () => {
       target: undefined,
       push: true,
       ifTagExists: 'overwrite',
+      lockTag: false,
       ...changes,
     };
     const task = {
@@ -187,10 +194,14 @@ describe('the task', () => {
 
   it('leaves the tags alone that exist when those are skipped, and publishes the others', async () => {
     tags = { '1.0.0': 'sha256:old', latest: 'sha256:old' };
-    await run({ ifTagExists: 'skip' });
-    assert.deepEqual(tags, { '1.0.0': 'sha256:old', '1.0': digest, latest: digest });
-    assert.equal(outputs.imageRef, `${server.host}/titanic:1.0`);
-    assert.equal(outputs.imageTags, '1.0,latest');
+    const cpu = { tag: '1.0.0-cpu', moves: false };
+    await run({
+      ifTagExists: 'skip',
+      tags: [{ tag: '1.0.0', moves: false }, cpu, { tag: 'latest', moves: true }],
+    });
+    assert.deepEqual(tags, { '1.0.0': 'sha256:old', '1.0.0-cpu': digest, latest: digest });
+    assert.equal(outputs.imageRef, `${server.host}/titanic:1.0.0-cpu`);
+    assert.equal(outputs.imageTags, '1.0.0-cpu,latest');
   });
 
   it('does not go near the registry without a push', async () => {

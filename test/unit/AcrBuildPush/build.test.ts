@@ -13,6 +13,7 @@ const plan: BuildPlan = {
   arguments: {},
   labels: {},
   target: undefined,
+  base: undefined,
 };
 
 describe('the command line of a build', () => {

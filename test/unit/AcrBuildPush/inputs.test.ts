@@ -22,7 +22,11 @@ describe('the inputs of AcrBuildPush', () => {
     const { log, lines } = capturedLog();
     const given: Record<string, string> = { dockerfile, ...inputs };
     const reader = new InputReader((name) => given[name] || undefined, log);
-    const context = { inputs: reader, secretVariables: () => new Map(Object.entries(secrets)) };
+    const context = {
+      inputs: reader,
+      secretVariables: () => new Map(Object.entries(secrets)),
+      variable: (name: string) => ({ 'Build.SourceVersion': '0123456789abcdef' })[name],
+    };
     return { inputs: readInputs(context), lines };
   }
 
@@ -31,7 +35,9 @@ describe('the inputs of AcrBuildPush', () => {
       loginServer: 'myregistry.azurecr.io',
       credentials: { username: 'myregistry', password: 'p4ssword' },
       repository: 'titanic',
-      tags: ['1.0.0'],
+      tags: [{ tag: '1.0.0', moves: false }],
+      version: '1.0.0',
+      tagRemarks: [],
       labels: {},
       model: undefined,
       dockerfile,
@@ -40,6 +46,7 @@ describe('the inputs of AcrBuildPush', () => {
       target: undefined,
       push: true,
       ifTagExists: 'overwrite',
+      lockTag: false,
     });
   });
 
@@ -48,17 +55,22 @@ describe('the inputs of AcrBuildPush', () => {
       ...minimal,
       acrUsername: 'robot',
       loginServer: '127.0.0.1:5000',
-      tags: '1.0.0\nlatest',
+      tags: '1.0.0\nlatest\n{{sha}}',
       labels: 'team=blue',
       modelManifest: manifest,
       buildContext: folder.path,
       buildArgs: 'A=1\nB=x=y',
       target: 'final',
       ifTagExists: 'fail',
+      lockTag: 'true',
     });
     assert.equal(inputs.loginServer, '127.0.0.1:5000');
     assert.equal(inputs.credentials?.username, 'robot');
-    assert.deepEqual(inputs.tags, ['1.0.0', 'latest']);
+    assert.deepEqual(
+      inputs.tags.map(({ tag }) => tag),
+      ['1.0.0', '0123456', 'latest'],
+    );
+    assert.equal(inputs.lockTag, true);
     assert.deepEqual(inputs.labels, { team: 'blue' });
     assert.deepEqual(inputs.model, { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
     assert.equal(inputs.buildContext, folder.path);

@@ -40,7 +40,7 @@ describe('a push by docker', () => {
 
   it('gives the digest, and shows the layers without those that wait', async () => {
     const { pushed, lines } = await push([]);
-    assert.equal(pushed, digest);
+    assert.deepEqual(pushed, { digest, sentLayers: new Set(['4d13a26cccd6']) });
     assert.ok(lines.includes('4d13a26cccd6: Pushed'));
     assert.ok(!lines.some((line) => line.includes('Preparing')));
   });
@@ -55,7 +55,7 @@ describe('a push by docker', () => {
   ]) {
     it(`is tried again after: ${words}`, async () => {
       const { pushed, waits, lines } = await push([words, words]);
-      assert.equal(pushed, digest);
+      assert.equal(pushed.digest, digest);
       assert.equal(waits.length, 2);
       assert.ok(lines.some((line) => line.startsWith('The push broke off. Trying again in')));
     });

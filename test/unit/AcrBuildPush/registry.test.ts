@@ -300,8 +300,21 @@ describe('the registry', () => {
       manifest.layers.map(({ size }) => size),
       [2],
     );
-    await client.tag(manifest, 'latest');
+    await client.put(manifest, 'latest');
     assert.equal(received, body);
     assert.equal(server.requests.at(-1), 'PUT /v2/titanic/manifests/latest');
   });
+
+  for (const [what, status, body, state] of [
+    ['is locked', 200, '{"tag":{"changeableAttributes":{"writeEnabled":false}}}', 'locked'],
+    ['is open', 200, '{"tag":{"changeableAttributes":{"writeEnabled":true}}}', 'open'],
+    ['is not there', 404, '{"errors":[{"code":"TAG_UNKNOWN"}]}', 'unknown'],
+    ['is in a registry without locks', 404, '404 page not found', undefined],
+  ] as const) {
+    it(`tells that a tag ${what}`, async () => {
+      const client = await registry((_, response) => void response.writeHead(status).end(body));
+      assert.equal(await client.tagLock('1.0.0'), state);
+      assert.deepEqual(server.requests, ['GET /acr/v1/titanic/_tags/1.0.0']);
+    });
+  }
 });
