@@ -18,6 +18,7 @@ const MODEL_BYTES = 5_000_000;
 const RECIPE = 'FROM scratch\nARG VERSION\nENV VERSION=$VERSION\nCOPY model.pkl /model.pkl\n';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+const context = join(folder, 'context');
 const task = join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js');
 
 interface Timed {
@@ -43,7 +44,7 @@ async function bare(host: string, env: NodeJS.ProcessEnv, labels: string[]): Pro
   const own = { ...env, DOCKER_CONFIG: config };
   const image = `${host}/bare:1.0.0`;
   const login = ['login', '--username', USERNAME, '--password-stdin', host];
-  const build = ['build', '--tag', image, '--build-arg', 'VERSION=1.0.0', ...labels, folder];
+  const build = ['build', '--tag', image, '--build-arg', 'VERSION=1.0.0', ...labels, context];
   let total = 0;
   total += (await timed('docker', login, own, PASSWORD)).milliseconds;
   total += (await timed('docker', build, own)).milliseconds;
@@ -58,7 +59,7 @@ async function step(host: string, env: NodeJS.ProcessEnv): Promise<{ total: numb
     acrPassword: PASSWORD,
     repository: 'step',
     tags: '1.0.0',
-    dockerfile: join(folder, 'Dockerfile'),
+    dockerfile: join(context, 'Dockerfile'),
   };
   const temp = mkdtempSync(join(folder, 'temp-'));
   const { milliseconds, output } = await timed(process.execPath, [task], {
@@ -93,10 +94,11 @@ try {
     `One model of ${MODEL_BYTES / 1e6} MB, ${ROUNDS} rounds; milliseconds: median (middle half).\n`,
   );
   console.log(
-    '| builder | bare commands | …with the same labels | the task | of it the check | overhead | …labels apart |',
+    '| builder | bare commands | …with the same labels | the task | of it the check | Node alone | overhead | …labels apart |',
   );
-  console.log('|---|---:|---:|---:|---:|---:|---:|');
-  writeFileSync(join(folder, 'Dockerfile'), RECIPE);
+  console.log('|---|---:|---:|---:|---:|---:|---:|---:|');
+  mkdirSync(context);
+  writeFileSync(join(context, 'Dockerfile'), RECIPE);
   const labels = ['version', 'revision', 'source', 'created'].flatMap((name) => [
     '--label',
     `org.opencontainers.image.${name}=${randomBytes(8).toString('hex')}`,
@@ -109,8 +111,8 @@ try {
     ],
   ];
   for (const [name, env] of builders) {
-    const [bares, labelled, totals, checks]: number[][] = [[], [], [], []];
-    const fresh = () => writeFileSync(join(folder, 'model.pkl'), randomBytes(MODEL_BYTES));
+    const [bares, labelled, totals, checks, starts]: number[][] = [[], [], [], [], []];
+    const fresh = () => writeFileSync(join(context, 'model.pkl'), randomBytes(MODEL_BYTES));
     for (let round = 0; round < ROUNDS; round++) {
       fresh();
       bares!.push(await bare(host, env, []));
@@ -120,10 +122,11 @@ try {
       const { total, check } = await step(host, env);
       totals!.push(total);
       checks!.push(check);
+      starts!.push((await timed(process.execPath, ['-e', '0'], env)).milliseconds);
     }
-    const [a, b, t, c] = [bares!, labelled!, totals!, checks!].map(middle);
+    const [a, b, t, c, n] = [bares!, labelled!, totals!, checks!, starts!].map(middle);
     console.log(
-      `| ${name} | ${a!.text} | ${b!.text} | ${t!.text} | ${c!.text} | ${Math.round(t!.median - a!.median)} | ${Math.round(t!.median - b!.median)} |`,
+      `| ${name} | ${a!.text} | ${b!.text} | ${t!.text} | ${c!.text} | ${n!.text} | ${Math.round(t!.median - a!.median)} | ${Math.round(t!.median - b!.median)} |`,
     );
   }
 } finally {

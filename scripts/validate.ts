@@ -20,6 +20,7 @@ interface TaskManifest {
   inputs: TaskInput[];
   outputVariables: { name: string; description: string }[];
   execution: Record<string, { target: string }>;
+  postjobexecution?: Record<string, { target: string }>;
   restrictions: { settableVariables: { allowed: string[] } };
 }
 
@@ -57,7 +58,7 @@ function validateTask(name: string): string[] {
     ),
     ...validateOutputs(task),
     ...validateIcon(join(folder, 'icon.png'), 32),
-    ...Object.values(task.execution)
+    ...[...Object.values(task.execution), ...Object.values(task.postjobexecution ?? {})]
       .filter(({ target }) => !existsSync(join(folder, target)))
       .map(({ target }) => `${target} is missing`),
   ];

@@ -7,12 +7,13 @@ import type { BaseImage } from './base-image';
 import { describeBigContext, measureContext, readIgnoreRules } from './context/size';
 import { buildWithDocker } from './docker/build';
 import { DockerCli } from './docker/cli';
-import { withDockerConfig } from './docker/config';
+import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import { describeBuilder, type Engine, findEngine, pulledDigest } from './docker/engine';
+import { refuseUnsupported } from './docker/options';
 import type { Inputs } from './inputs';
 import { baseLabels, imageAnnotations } from './labels';
 import { type BuildPlan, makePlan, type Plan } from './plan';
-import { type Destination, lockTags, publishWithDocker, verifyTags } from './publish';
+import { type Destination, lockTags, publish, verifyTags } from './publish';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
 
@@ -38,6 +39,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     credentials: credentials && { host, ...credentials },
     env: process.env,
     log,
+    onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
   return withDockerConfig(dockerConfig, async (env) => {
     const docker = new DockerCli({ env, signal, log });
@@ -63,11 +65,14 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const builder = describeBuilder(engine);
     log.info(`Building with ${builder}; engine ${engine.serverVersion}, ${engine.platform}.`);
     log.progress(5, 'Building');
-    const references = tags.map((tag) => `${plan.name}:${tag}`);
     const image = await phases.run('Build', () =>
-      buildWithDocker(docker, { plan: build, builder: engine.builder, references }, { tempFolder, log }),
+      buildWithDocker(
+        docker,
+        { plan: build, builder: engine.builder, name: plan.name, tags, push: inputs.push },
+        { tempFolder, log },
+      ),
     );
-    log.info(`Image ${image.id}`);
+    if ('id' in image) log.info(`Image ${image.id}`);
     if (!destination) {
       return finish(task, 'built', { ...report, tags, manifest: undefined, builder, sent: undefined });
     }
@@ -75,7 +80,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     log.progress(60, 'Pushing');
     const annotations = imageAnnotations(build.labels);
     const { manifest, sent } = await phases.run('Push', () =>
-      publishWithDocker(docker, { ...image, annotations }, destination, task),
+      publish(docker, { ...image, annotations }, destination, task),
     );
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, manifest));
@@ -92,6 +97,7 @@ async function prepareBuild(
   log: Logger,
 ): Promise<{ engine: Engine; build: BuildPlan }> {
   const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan)]);
+  refuseUnsupported(plan, engine, env);
   const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: engine.builder === 'legacy' });
   const size = await measureContext(plan.context, rules).catch(() => undefined);
   const remark = size && describeBigContext(size);

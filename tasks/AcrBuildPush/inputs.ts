@@ -11,6 +11,7 @@ import {
   registryNameOf,
   repositoryProblem,
 } from './acr/names';
+import { INLINE_CACHE } from './docker/options';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
 import { planTags, type TagPlan } from './tag-templates';
 import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTags } from './tags';
@@ -31,7 +32,12 @@ export interface Inputs {
   readonly dockerfile: string;
   readonly buildContext: string;
   readonly buildArgs: Readonly<Record<string, string>>;
+  readonly buildSecrets: Readonly<Record<string, string>>;
   readonly target: string | undefined;
+  readonly platforms: readonly string[];
+  /** Caches, their images named with their registries. */
+  readonly cacheFrom: readonly string[];
+  readonly cacheTo: readonly string[];
   readonly push: boolean;
   readonly ifTagExists: ExistingTagPolicy;
   /** Whether tags that are not meant to move are locked when they are set. */
@@ -69,7 +75,11 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     dockerfile,
     buildContext,
     buildArgs: inputs.keyValueLines('buildArgs'),
+    buildSecrets: readSecrets(inputs),
     target: inputs.optional('target'),
+    platforms: readPlatforms(inputs),
+    cacheFrom: inputs.lines('cacheFrom').map((cache) => cacheName(cache, loginServer)),
+    cacheTo: inputs.lines('cacheTo').map((cache) => cacheName(cache, loginServer)),
     push,
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
     lockTag: push && inputs.boolean('lockTag', false),
@@ -148,6 +158,37 @@ function readTags(
   });
   for (const problem of plan.problems) inputs.reject('tags', problem);
   return plan;
+}
+
+function readSecrets(inputs: InputReader): Record<string, string> {
+  const secrets = inputs.secretKeyValueLines('buildSecrets');
+  for (const [id, value] of Object.entries(secrets)) {
+    if (!/^[\w.-]+$/.test(id)) {
+      inputs.reject(
+        'buildSecrets',
+        `has the id '${id}', but ids have letters, digits, '_', '.' and '-' only.`,
+      );
+    } else if (!value) {
+      inputs.reject('buildSecrets', `has nothing for ${id}. Give a secret variable, such as ${id}=$(${id}).`);
+    }
+  }
+  return secrets;
+}
+
+function readPlatforms(inputs: InputReader): string[] {
+  const platforms = (inputs.optional('platform') ?? '').split(/[\s,]+/).filter(Boolean);
+  for (const platform of platforms) {
+    if (/^[a-z0-9]+\/[a-z0-9]+(\/v[0-9]+)?$/.test(platform)) continue;
+    inputs.reject('platform', `is '${platform}', but a platform is such as linux/amd64 or linux/arm64.`);
+  }
+  return [...new Set(platforms)];
+}
+
+/** A cache's image is taken to be in the registry of the step where it names none. */
+function cacheName(cache: string, loginServer: string): string {
+  const [first = '', ...rest] = cache.split('/');
+  const namesRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  return cache.includes('=') || cache === INLINE_CACHE || namesRegistry ? cache : `${loginServer}/${cache}`;
 }
 
 function readModel(inputs: InputReader): ModelProvenance | undefined {

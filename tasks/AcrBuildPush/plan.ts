@@ -26,6 +26,13 @@ export interface BuildPlan {
   readonly labels: Readonly<Record<string, string>>;
   readonly target: string | undefined;
   readonly base: BaseImage | undefined;
+  /** By the ids that `RUN --mount=type=secret,id=…` reads them by. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Such as `linux/arm64`. None: the engine's own. */
+  readonly platforms: readonly string[];
+  /** Names of images with their registries, or what buildx takes besides: `type=…,…`. */
+  readonly cacheFrom: readonly string[];
+  readonly cacheTo: readonly string[];
 }
 
 /** Works out names, labels and build arguments. Reads the Dockerfile, and touches nothing else. */
@@ -49,6 +56,10 @@ export function makePlan(inputs: Inputs, origin: Origin): Plan {
       arguments: buildArguments,
       labels: imageLabels(version, origin, inputs.model, inputs.labels),
       target: inputs.target,
+      secrets: inputs.buildSecrets,
+      platforms: inputs.platforms,
+      cacheFrom: inputs.cacheFrom,
+      cacheTo: inputs.cacheTo,
       base: findBaseImage(recipe, inputs.target, buildArguments),
     },
     remarks,

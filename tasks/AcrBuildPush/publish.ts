@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { Descriptor, Manifest, RegistryClient } from './acr/registry';
-import type { LocalImage } from './docker/build';
+import type { LocalImage, RemoteImage } from './docker/build';
 import type { DockerCli } from './docker/cli';
 import { layerIds } from './docker/engine';
 import { pushWithDocker } from './docker/push';
@@ -24,38 +24,61 @@ export interface PublishedImage {
   readonly sent: ReadonlySet<string> | undefined;
 }
 
+type Annotations = Readonly<Record<string, string>>;
+
 /**
- * Pushes an image from the engine under its first tag. Then the manifest with its annotations is stored by its digest,
- * and every tag set to it by one request each, in order.
+ * Brings an image to its destination: its blobs, unless its builder has sent them; then its manifest with annotations,
+ * by digest; then every tag, by one request each, in order.
  */
-export async function publishWithDocker(
+export async function publish(
   docker: DockerCli,
-  image: LocalImage & { readonly annotations: Readonly<Record<string, string>> },
+  image: (LocalImage | RemoteImage) & { readonly annotations: Annotations },
   destination: Destination,
   options: { log: Logger; signal: AbortSignal },
 ): Promise<PublishedImage> {
-  const { registry, name, tags } = destination;
+  const { registry, tags } = destination;
+  const isLocal = 'id' in image;
+  const { pushed, wasSent } = isLocal
+    ? await pushFromEngine(docker, image, destination, options)
+    : { pushed: await registry.manifest(image.digest), wasSent: undefined };
+  const manifest = annotate(pushed, image.annotations);
+  if (manifest !== pushed) await registry.put(manifest, manifest.digest);
+  // Docker has set the first tag, though to a manifest without annotations.
+  const isSet = isLocal && manifest === pushed;
+  for (const { tag } of isSet ? tags.slice(1) : tags) {
+    await registry.put(manifest, tag);
+    options.log.info(`Tagged ${tag}.`);
+  }
+  const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index)).map(({ digest }) => digest);
+  return { manifest, sent: sent && new Set(sent) };
+}
+
+/** Pushes an image by docker under its first tag. */
+async function pushFromEngine(
+  docker: DockerCli,
+  image: LocalImage,
+  { registry, name, tags }: Destination,
+  options: { log: Logger; signal: AbortSignal },
+) {
   const reference = `${name}:${tags[0]!.tag}`;
-  const { digest, sentLayers } = await pushWithDocker(docker, { reference, registry }, options);
-  const [pushed, layers] = await Promise.all([
-    registry.manifest(digest ?? tags[0]!.tag),
+  const [{ digest, sentLayers }, ids] = await Promise.all([
+    pushWithDocker(docker, { reference, registry }, options),
     layerIds(docker, image.id),
   ]);
+  const pushed = await registry.manifest(digest ?? tags[0]!.tag);
   // Engines differ in what they call an image's id: the digest of its configuration, or of its manifest.
   if (image.id !== pushed.config?.digest && image.id !== pushed.digest) {
     throw new TaskError(
       `${reference} is another image in the registry than the one that was built (${image.id}). Another run may have pushed at the same time: run the step again.`,
     );
   }
-  const manifest = annotate(pushed, image.annotations);
-  if (manifest !== pushed) await registry.put(manifest, manifest.digest);
-  // The first tag has been set by docker, unless to a manifest without annotations.
-  for (const { tag } of manifest === pushed ? tags.slice(1) : tags) {
-    await registry.put(manifest, tag);
-    options.log.info(`Tagged ${tag}.`);
-  }
-  return { manifest, sent: sentBlobs(manifest, layers, sentLayers) };
+  // Docker names layers by their ids, a registry by their digests; both lists have the same order.
+  const isKnown = ids.length > 0 && ids.length === pushed.layers.length;
+  const wasSent = (index: number) => sentLayers.has(ids[index]!.replace('sha256:', '').slice(0, 12));
+  return { pushed, wasSent: isKnown ? wasSent : undefined };
 }
+
+const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 
 const OCI_TYPES: Readonly<Record<string, string>> = {
   'application/vnd.docker.distribution.manifest.v2+json': 'application/vnd.oci.image.manifest.v1+json',
@@ -68,8 +91,11 @@ const OCI_TYPES: Readonly<Record<string, string>> = {
  * A manifest with annotations. Docker's own format has none, so such a manifest becomes one of the OCI format: the same
  * blobs under other names of their types. Anything that is not known to have such names is left as it is.
  */
-export function annotate(manifest: Manifest, annotations: Readonly<Record<string, string>>): Manifest {
+export function annotate(manifest: Manifest, annotations: Annotations): Manifest {
   const content = JSON.parse(manifest.body.toString('utf8'));
+  if (manifest.mediaType === OCI_INDEX) {
+    return encode(manifest, { ...content, annotations: { ...content.annotations, ...annotations } });
+  }
   const toOci = (type: string): string | undefined =>
     type.startsWith('application/vnd.oci.') ? type : OCI_TYPES[type];
   const parts = [content.config, ...(content.layers ?? [])] as (Descriptor | undefined)[];
@@ -77,28 +103,28 @@ export function annotate(manifest: Manifest, annotations: Readonly<Record<string
   if (!mediaType || !parts.every((part) => part && toOci(part.mediaType))) return manifest;
 
   const convert = (part: Descriptor) => ({ ...part, mediaType: toOci(part.mediaType)! });
-  const annotated = {
+  return encode(manifest, {
     ...content,
     mediaType,
     config: convert(content.config),
     layers: content.layers.map(convert),
     annotations: { ...content.annotations, ...annotations },
-  };
-  const body = Buffer.from(JSON.stringify(annotated));
-  const digest = `sha256:${createHash('sha256').update(body).digest('hex')}`;
-  return { digest, mediaType, body, config: annotated.config, layers: annotated.layers };
+  });
 }
 
-/** Docker names layers by their ids, a registry by their digests; both lists have the same order. */
-function sentBlobs(
-  { config, layers }: Manifest,
-  ids: readonly string[],
-  sentLayers: ReadonlySet<string>,
-): ReadonlySet<string> | undefined {
-  if (ids.length !== layers.length || !config) return undefined;
-  const wasSent = (index: number) => sentLayers.has(ids[index]!.replace('sha256:', '').slice(0, 12));
-  const sent = layers.filter((_, index) => wasSent(index)).map(({ digest }) => digest);
-  return new Set(sent);
+/** The manifest of a content that was changed. */
+function encode(
+  manifest: Manifest,
+  content: { mediaType?: string; config?: Descriptor; layers?: Descriptor[] },
+): Manifest {
+  const body = Buffer.from(JSON.stringify(content));
+  return {
+    digest: `sha256:${createHash('sha256').update(body).digest('hex')}`,
+    mediaType: content.mediaType ?? manifest.mediaType,
+    body,
+    config: content.config,
+    layers: content.layers ?? [],
+  };
 }
 
 /** Reads every tag back from the registry: a push that reports success is not proof enough. */

@@ -36,6 +36,8 @@ export interface TaskContext {
   /** The pipeline's secret variables, by name. */
   secretVariables(): ReadonlyMap<string, string>;
   setOutput(name: string, value: string | number | boolean): void;
+  /** Leaves word for the part of this task that runs at the end of the job. */
+  setTaskVariable(name: string, value: string): void;
   /** Shows a page on the run's Extensions tab; its title is the name of the file that is uploaded. */
   uploadSummary(title: string, summary: Summary): void;
 }
@@ -87,6 +89,9 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
     secretVariables: readSecretVariables,
     setOutput(output, value) {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
+    },
+    setTaskVariable(variable, value) {
+      log.command('task.settaskvariable', { variable }, value);
     },
     uploadSummary(title, summary) {
       const file = join(tempFolder, `${title.replace(/[^\w .-]+/g, '-')}.md`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -89,10 +89,11 @@ describe('AcrBuildPush with a real engine', function () {
 
   for (const [builder, environment] of [
     ['the builder of the machine', process.env],
+    ['BuildKit', buildKitEnvironment() ?? process.env],
     ['the legacy builder', { ...process.env, DOCKER_BUILDKIT: '0' }],
   ] as const) {
     it(`pushes what ${builder} built, under all its tags`, async () => {
-      const repository = `team/${builder.replaceAll(' ', '-')}`;
+      const repository = `team/${builder.replaceAll(' ', '-').toLowerCase()}`;
       const inputs = { repository, tags: '1.2.3+7\nlatest', buildArgs: 'UNUSED=1' };
       const {
         result,
@@ -215,6 +216,53 @@ describe('AcrBuildPush with a real engine', function () {
     assert.equal(await registryApi(`http://${host}`, 'local').digestOf('1.0.0'), undefined);
   });
 
+  it('gives a build its secrets, and leaves nothing of them in image, history, log or files', async function () {
+    const environment = buildKitEnvironment();
+    if (!environment) skip(this, 'no docker with BuildKit');
+    const canary = `canary-${randomUUID()}`;
+    const run = await step(
+      [
+        `FROM ${base}`,
+        'RUN --mount=type=secret,id=token read value < /run/secrets/token; echo "length ${#value}" > /seen',
+        'RUN read seen < /seen; [ "$seen" = "length 43" ]',
+      ],
+      { repository: 'secretive', buildSecrets: `token=${canary}` },
+      { environment },
+    );
+    assert.equal(run.result, 'Succeeded', errorsOf(run));
+    const image = run.outputVariables.imageRef!;
+    assert.ok(!docker('history', '--no-trunc', image).includes(canary));
+    assert.ok(!docker('image', 'inspect', image).includes(canary));
+    const content = execFileSync('docker', ['save', image], {
+      maxBuffer: 1e9,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    assert.ok(!content.includes(canary));
+    assert.ok(!run.log.join('\n').includes(canary));
+    for (const file of filesBelow(join(folder, 'agent'))) {
+      assert.ok(!readFileSync(file).includes(canary), file);
+    }
+  });
+
+  it('refuses secrets that the builder would ignore, before it builds', async () => {
+    const environment = { ...process.env, DOCKER_BUILDKIT: '0' };
+    const run = await step(recipe, { repository: 'ignored', buildSecrets: 'token=abcdef' }, { environment });
+    assert.match(errorsOf(run), /Input 'buildSecrets' needs BuildKit.*Take DOCKER_BUILDKIT=0 out/);
+    assert.ok(!run.log.some((line) => line.startsWith('Building with')));
+  });
+
+  it('uses the cache that travels in an image', async function () {
+    const environment = buildKitEnvironment();
+    if (!environment) skip(this, 'no docker with BuildKit');
+    const inputs = { repository: 'cached', cacheTo: 'inline', cacheFrom: 'cached:1.0.0' };
+    const lines = [`FROM ${base}`, `RUN echo ${RUN} > /made`];
+    const first = await step(lines, inputs, { environment });
+    assert.equal(first.result, 'Succeeded', errorsOf(first));
+    const second = await step(lines, inputs, { environment });
+    assert.equal(second.result, 'Succeeded', errorsOf(second));
+    assert.ok(second.log.some((line) => /importing cache manifest from .*cached:1\.0\.0/.test(line)));
+  });
+
   it('prints what a build prints, and obeys none of it', async () => {
     const command = '##vso[task.setvariable variable=imageDigest;isoutput=true]sha256:forged';
     const run = await step([`FROM ${base}`, `RUN echo "${command}"; exit 3`]);
@@ -320,6 +368,18 @@ describe('AcrBuildPush with a real engine', function () {
 
 function isInstalled(program: string): boolean {
   return (process.env.PATH ?? '').split(':').some((path) => existsSync(join(path, program)));
+}
+
+/** An environment with a docker that builds with BuildKit: clients before 23 have it in them. */
+function buildKitEnvironment(): NodeJS.ProcessEnv | undefined {
+  const folders = (process.env.PATH ?? '').split(':').filter((path) => existsSync(join(path, 'docker')));
+  for (const path of folders) {
+    const env = { ...process.env, PATH: `${path}:/usr/bin:/bin`, DOCKER_BUILDKIT: '1' };
+    const version = execFileSync(join(path, 'docker'), ['--version'], { encoding: 'utf8' });
+    const major = Number(/version (\d+)/.exec(version)?.[1]);
+    if (major < 23 || spawnSync(join(path, 'docker'), ['buildx', 'version']).status === 0) return env;
+  }
+  return undefined;
 }
 
 function docker(...args: string[]): string {

@@ -11,6 +11,7 @@ import { readInstructions, singleSpaced } from './dockerfile';
 import type { BuilderKind } from './engine';
 import { explainDockerError } from './errors';
 import { withLabelLine } from './label-line';
+import { optionFlags, secretEnvironment } from './options';
 
 /** An image that an engine holds. */
 export interface LocalImage {
@@ -18,33 +19,61 @@ export interface LocalImage {
   readonly id: string;
 }
 
+/** An image for several platforms, which its builder has put into the registry without a tag. */
+export interface RemoteImage {
+  readonly digest: string;
+}
+
 export interface DockerBuild {
   readonly plan: BuildPlan;
   readonly builder: BuilderKind;
-  /** The full names that the engine is to know the image by. */
-  readonly references: readonly string[];
+  /** `<login server>/<repository>`. */
+  readonly name: string;
+  /** The tags under which the engine is to know the image. */
+  readonly tags: readonly string[];
+  /** Whether an image for several platforms goes to the registry: an engine can't hold it. */
+  readonly push: boolean;
   /** Where docker writes the id of the image. */
   readonly idFile: string;
+  /** Where buildx writes the digest of an image for several platforms. */
+  readonly metadataFile: string;
 }
 
 /** The command line of a build. No secret may be in it: command lines can be read by all users of the agent. */
-export function buildArguments({ plan, builder, references, idFile }: DockerBuild): string[] {
+export function buildArguments(build: DockerBuild): string[] {
+  const { plan, builder } = build;
   return [
     'build',
     '--file',
     plan.dockerfile,
+    ...outputFlags(build),
+    // The container of a step that failed would stay.
+    ...(builder === 'legacy' ? ['--force-rm'] : []),
+    ...flags('--label', plan.labels),
+    ...flags('--build-arg', plan.arguments),
+    ...optionFlags(plan, builder),
+    ...(plan.target ? ['--target', plan.target] : []),
+    plan.context,
+  ];
+}
+
+/** Where the image goes. */
+function outputFlags({ plan, builder, name, tags, push, idFile, metadataFile }: DockerBuild): string[] {
+  if (isForSeveral(plan)) {
+    const byDigest = `type=image,name=${name},push-by-digest=true,name-canonical=true,push=true`;
+    return ['--output', push ? byDigest : 'type=cacheonly', '--metadata-file', metadataFile];
+  }
+  return [
     '--iidfile',
     idFile,
     // A builder in a container of its own keeps what it built to itself unless told otherwise.
     ...(builder === 'buildx' ? ['--load'] : []),
-    // The container of a step that failed would stay.
-    ...(builder === 'legacy' ? ['--force-rm'] : []),
-    ...references.flatMap((reference) => ['--tag', reference]),
-    ...flags('--label', plan.labels),
-    ...flags('--build-arg', plan.arguments),
-    ...(plan.target ? ['--target', plan.target] : []),
-    plan.context,
+    ...tags.flatMap((tag) => ['--tag', `${name}:${tag}`]),
   ];
+}
+
+function isForSeveral({ platforms }: BuildPlan): boolean {
+  return platforms.length > 1;
 }
 
 /** What a build finds in its environment besides docker's configuration. */
@@ -64,24 +93,26 @@ export function buildEnvironment(builder: BuilderKind): NodeJS.ProcessEnv {
  */
 export async function buildWithDocker(
   docker: DockerCli,
-  build: Omit<DockerBuild, 'idFile'>,
+  build: Omit<DockerBuild, 'idFile' | 'metadataFile'>,
   { tempFolder, log }: { tempFolder: string; log: Logger },
-): Promise<LocalImage> {
+): Promise<LocalImage | RemoteImage> {
   const idFile = join(tempFolder, 'image-id');
+  const metadataFile = join(tempFolder, 'build-metadata.json');
   const output = new BuildOutput(build.builder, log);
   let exitCode: number;
   const plan = build.builder === 'legacy' ? withCheapLabels(build.plan, tempFolder) : build.plan;
   try {
     exitCode = await docker.stream(
-      buildArguments({ ...build, plan, idFile }),
+      buildArguments({ ...build, plan, idFile, metadataFile }),
       (line, source) => output.read(line, source),
-      buildEnvironment(build.builder),
+      { ...buildEnvironment(build.builder), ...secretEnvironment(plan) },
     );
   } finally {
     output.end();
   }
   if (exitCode !== 0) throw buildError(output.failure, build.plan, exitCode);
-  return { id: readFileSync(idFile, 'utf8').trim() };
+  if (!isForSeveral(plan)) return { id: readFileSync(idFile, 'utf8').trim() };
+  return { digest: JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'] };
 }
 
 /**

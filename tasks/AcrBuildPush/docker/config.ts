@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import { describeError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 
@@ -25,7 +25,14 @@ export interface DockerConfigOptions {
   readonly credentials: RegistryCredentials | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
+  /** Told of the configuration's folder before there is anything in it. */
+  readonly onCreate: (folder: string) => void;
 }
+
+/** The task variable that tells the end of the job where the configuration is. */
+export const CONFIG_VARIABLE = 'dockerConfigFolder';
+
+const FOLDER_PREFIX = 'docker-';
 
 /**
  * Calls `body` with the environment of a docker that has a configuration of its own: the user's settings, plugins,
@@ -36,7 +43,8 @@ export async function withDockerConfig<T>(
   options: DockerConfigOptions,
   body: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> {
-  const folder = mkdtempSync(join(options.parentFolder, 'docker-'));
+  const folder = mkdtempSync(join(options.parentFolder, FOLDER_PREFIX));
+  options.onCreate(folder);
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
   try {
@@ -45,6 +53,20 @@ export async function withDockerConfig<T>(
     process.removeListener('exit', remove);
     remove();
   }
+}
+
+/**
+ * Removes the configuration of a step that was killed before it could do so. Only a folder that can be one is touched:
+ * everything in the job could have set the variable.
+ */
+export function removeForgottenConfig(env: NodeJS.ProcessEnv, log: Logger): void {
+  const folder = env[`VSTS_TASKVARIABLE_${CONFIG_VARIABLE.toUpperCase()}`];
+  const temp = env.AGENT_TEMPDIRECTORY;
+  if (!folder || !temp || !existsSync(folder)) return;
+  const place = relative(resolve(temp), resolve(folder));
+  if (place.startsWith('..') || isAbsolute(place) || !basename(folder).startsWith(FOLDER_PREFIX)) return;
+  rmSync(folder, { recursive: true, force: true });
+  log.info("Removed the step's private Docker configuration, which the step had no time to remove.");
 }
 
 function setUp(folder: string, { credentials, env, log }: DockerConfigOptions): NodeJS.ProcessEnv {

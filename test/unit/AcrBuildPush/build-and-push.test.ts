@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buildAndPush } from '../../../tasks/AcrBuildPush/build-and-push';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
 import type { TaskContext } from '../../../tasks/common/task';
-import { fakeDocker, scriptedServer, temporaryFolder } from './support';
+import { fakeDocker, leastInputs, scriptedServer, temporaryFolder } from './support';
 
 const imageId = `sha256:${'c'.repeat(64)}`;
 const manifest = JSON.stringify({
@@ -82,25 +82,17 @@ describe('the task', () => {
 
   function run(changes: Partial<Inputs> = {}) {
     const inputs: Inputs = {
+      ...leastInputs,
       loginServer: server.host,
       credentials: { username: 'robot', password: 'p4ssword' },
-      repository: 'titanic',
       tags: [
         { tag: '1.0.0', moves: false },
         { tag: '1.0', moves: true },
         { tag: 'latest', moves: true },
       ],
-      version: '1.0.0',
-      tagRemarks: [],
-      labels: {},
       model: { name: 'titanic', version: '1.0.0', digest: 'sha256:m' },
       dockerfile: join(folder.path, 'Dockerfile'),
       buildContext: folder.path,
-      buildArgs: {},
-      target: undefined,
-      push: true,
-      ifTagExists: 'overwrite',
-      lockTag: false,
       ...changes,
     };
     const task = {
@@ -112,6 +104,10 @@ describe('the task', () => {
       setOutput: (name: string, value: unknown) => {
         assert.ok(!(name in outputs), `${name} is set twice`);
         outputs[name] = value;
+      },
+      setTaskVariable: (name: string, value: string) => {
+        assert.equal(name, 'dockerConfigFolder');
+        assert.deepEqual(readdirSync(value), []);
       },
       uploadSummary: (_title: string, page: { toString(): string }) => {
         summary = page.toString();

@@ -43,7 +43,11 @@ describe('the inputs of AcrBuildPush', () => {
       dockerfile,
       buildContext: join(folder.path, 'api'),
       buildArgs: {},
+      buildSecrets: {},
       target: undefined,
+      platforms: [],
+      cacheFrom: [],
+      cacheTo: [],
       push: true,
       ifTagExists: 'overwrite',
       lockTag: false,
@@ -60,7 +64,11 @@ describe('the inputs of AcrBuildPush', () => {
       modelManifest: manifest,
       buildContext: folder.path,
       buildArgs: 'A=1\nB=x=y',
+      buildSecrets: 'pypi=s3cret=',
       target: 'final',
+      platform: 'linux/amd64, linux/arm64',
+      cacheFrom: 'cache:1\nghcr.io/x/y\ntype=gha',
+      cacheTo: 'inline\nteam/cache',
       ifTagExists: 'fail',
       lockTag: 'true',
     });
@@ -76,6 +84,10 @@ describe('the inputs of AcrBuildPush', () => {
     assert.equal(inputs.buildContext, folder.path);
     assert.deepEqual(inputs.buildArgs, { A: '1', B: 'x=y' });
     assert.equal(inputs.target, 'final');
+    assert.deepEqual(inputs.buildSecrets, { pypi: 's3cret=' });
+    assert.deepEqual(inputs.platforms, ['linux/amd64', 'linux/arm64']);
+    assert.deepEqual(inputs.cacheFrom, ['127.0.0.1:5000/cache:1', 'ghcr.io/x/y', 'type=gha']);
+    assert.deepEqual(inputs.cacheTo, ['inline', '127.0.0.1:5000/team/cache']);
     assert.equal(inputs.ifTagExists, 'fail');
   });
 
@@ -129,6 +141,9 @@ describe('the inputs of AcrBuildPush', () => {
       { modelManifest: '/no/file' },
       /Input 'modelManifest'.*ENOENT.*'manifestPath'/,
     ],
+    ['a secret without a value', { buildSecrets: 'pypi=' }, /Input 'buildSecrets' has nothing for pypi/],
+    ['a secret with a bad id', { buildSecrets: 'a,b=c' }, /Input 'buildSecrets' has the id 'a,b'/],
+    ['a bad platform', { platform: 'amd64' }, /Input 'platform' is 'amd64'/],
     ['an unknown choice', { ifTagExists: 'replace' }, /Input 'ifTagExists' is 'replace', but must be one of/],
     [
       'a variable that was not expanded',
@@ -157,6 +172,20 @@ describe('the inputs of AcrBuildPush', () => {
     assert.throws(() => read({ acrName: 'x', tags: '-', dockerfile: '/no/Dockerfile' }), {
       message: /^5 inputs must be put right\./,
     });
+  });
+
+  it('mask the secrets of a build one by one, and show none of them', () => {
+    const { lines } = read({ ...minimal, buildSecrets: 'pypi=first-s3cret\nnpm=second-s3cret' });
+    for (const secret of ['first-s3cret', 'second-s3cret']) {
+      assert.ok(lines.includes(`##vso[task.setsecret]${secret}`));
+      assert.ok(!lines.some((line) => line.includes(secret) && !line.startsWith('##vso[task.setsecret]')));
+    }
+    assert.throws(
+      () => read({ ...minimal, buildSecrets: 'third-s3cret' }),
+      (error: Error) =>
+        /Input 'buildSecrets' has a line that is not KEY=VALUE/.test(error.message) &&
+        !error.message.includes('third-s3cret'),
+    );
   });
 
   for (const input of ['buildArgs', 'labels'] as const) {

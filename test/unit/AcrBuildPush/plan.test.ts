@@ -12,7 +12,7 @@ import {
   readTrainingRun,
 } from '../../../tasks/AcrBuildPush/labels';
 import { makePlan } from '../../../tasks/AcrBuildPush/plan';
-import { temporaryFolder } from './support';
+import { leastInputs, temporaryFolder } from './support';
 
 const created = new Date('2026-11-23T06:00:00Z');
 
@@ -25,24 +25,11 @@ describe('the plan', () => {
     writeFileSync(dockerfile, recipe);
     return makePlan(
       {
-        loginServer: 'r.azurecr.io',
-        credentials: undefined,
-        repository: 'titanic',
-        tags: [
-          { tag: '1.0.0_5', moves: false },
-          { tag: 'latest', moves: true },
-        ],
+        ...leastInputs,
         version: '1.0.0+5',
         tagRemarks: ["Tag 1.0.0+5 becomes 1.0.0_5: tags can't hold a '+'."],
-        labels: {},
-        model: undefined,
         dockerfile,
         buildContext: folder.path,
-        buildArgs: {},
-        target: undefined,
-        push: true,
-        ifTagExists: 'overwrite',
-        lockTag: false,
         ...inputs,
       },
       { revision: 'abc', source: 'https://dev.azure.com/x', created },
