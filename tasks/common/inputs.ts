@@ -1,9 +1,18 @@
+import type { ServiceConnection } from './agent';
 import { TaskError } from './errors';
 import type { Logger } from './log';
 import { plural } from './text';
 
 /** `$(name)` as the agent leaves it when it knows no variable of that name. */
 const UNEXPANDED_VARIABLE = /\$\(([A-Za-z_][\w.\- ]*)\)/;
+
+/** What service connections hold that is not secret, besides the federation's issuer and subject; in lower case. */
+const PUBLIC_PARAMETERS = new Set(
+  `tenantid serviceprincipalid username email registry loginserver scheme scope role audience authenticationtype
+  authorizationtype accesstokentype accesstokenfetchingmethod acceptuntrustedcertificates unsecured`.split(
+    /\s+/,
+  ),
+);
 
 /**
  * Reads a task's inputs and gathers every mistake in them, so that all are reported together. Values that are wrong
@@ -15,6 +24,7 @@ export class InputReader {
   constructor(
     private readonly read: (name: string) => string | undefined,
     private readonly log: Logger,
+    private readonly readConnection: (id: string) => ServiceConnection | undefined = () => undefined,
   ) {}
 
   /** A text that may be left out. */
@@ -43,6 +53,21 @@ export class InputReader {
     const value = this.optionalSecret(name, username);
     if (value === undefined) this.missing(name, why);
     return value ?? '';
+  }
+
+  /** The service connection that an input names. Its secrets are masked before anything else sees them. */
+  connection(name: string, why = ''): ServiceConnection | undefined {
+    const id = this.required(name, why);
+    const connection = id ? this.readConnection(id) : undefined;
+    if (connection) this.maskParameters(connection.parameters);
+    else if (id) {
+      this.reject(
+        name,
+        `is '${id}', but the step was given no such service connection. Check its name under Project settings > ` +
+          'Service connections, and that this pipeline may use it.',
+      );
+    }
+    return connection;
   }
 
   /** One of a fixed list of values. */
@@ -117,6 +142,14 @@ export class InputReader {
       else values[key] = line.slice(equals + 1).trim();
     }
     return values;
+  }
+
+  private maskParameters(parameters: Readonly<Record<string, string>>): void {
+    const username = parameters.username ?? parameters.serviceprincipalid;
+    for (const [name, value] of Object.entries(parameters)) {
+      const isPublic = PUBLIC_PARAMETERS.has(name) || name.startsWith('workloadidentityfederation');
+      if (value && !isPublic) this.log.maskSecret(value, username);
+    }
   }
 
   private missing(name: string, why: string): void {

@@ -3,15 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type NetworkSettings,
+  readAccessToken,
   readInput,
   readNetworkSettings,
   readSecretVariables,
+  readServiceConnection,
   readVariable,
 } from './agent';
 import { CancelledError, TaskError } from './errors';
 import { HttpClient } from './http';
 import { InputReader } from './inputs';
 import { type AgentLog, createLogger, type Logger } from './log';
+import { requestOidcToken } from './pipeline-oidc';
 import { redact, rememberSecret } from './secrets';
 import type { Summary } from './summary';
 
@@ -35,6 +38,11 @@ export interface TaskContext {
   variable(name: string): string | undefined;
   /** The pipeline's secret variables, by name. */
   secretVariables(): ReadonlyMap<string, string>;
+  /**
+   * A fresh token by which Azure DevOps vouches for this pipeline, or for a service connection that the step was given;
+   * see {@link requestOidcToken}.
+   */
+  oidcToken(serviceConnectionId?: string): Promise<string>;
   setOutput(name: string, value: string | number | boolean): void;
   /** Leaves word for the part of this task that runs at the end of the job. */
   setTaskVariable(name: string, value: string): void;
@@ -78,15 +86,21 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   const network = readNetworkSettings();
   for (const secret of readSecretVariables().values()) rememberSecret(secret);
   const tempFolder = mkdtempSync(join(readVariable('Agent.TempDirectory') ?? tmpdir(), `${name}-`));
+  const http = new HttpClient({ log, signal, network, userAgent });
   return {
     log,
     signal,
-    inputs: new InputReader(readInput, log),
-    http: new HttpClient({ log, signal, network, userAgent }),
+    inputs: new InputReader(readInput, log, readServiceConnection),
+    http,
     network,
     tempFolder,
     variable: readVariable,
     secretVariables: readSecretVariables,
+    oidcToken: (serviceConnectionId) =>
+      requestOidcToken(
+        { http, log, variable: readVariable, accessToken: readAccessToken() },
+        serviceConnectionId,
+      ),
     setOutput(output, value) {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
     },

@@ -44,6 +44,10 @@ export class FakeStep implements TaskContext {
     return new Map();
   }
 
+  oidcToken(): Promise<string> {
+    return Promise.reject(new Error('This step has no server to ask.'));
+  }
+
   setOutput(name: string, value: string | number | boolean): void {
     this.outputs[name] = value;
   }
