@@ -2,6 +2,7 @@ import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
+import { type CredentialSource, EntraCredentials, fixedCredentials, type Identity } from './acr/credentials';
 import { RegistryClient } from './acr/registry';
 import type { BaseImage } from './base-image';
 import { describeBigContext, measureContext, readIgnoreRules } from './context/size';
@@ -20,7 +21,7 @@ import { decideTags } from './tags';
 /** Builds an image and publishes it: plan, check, build, push, read back, lock, report. */
 export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<Outcome> {
   const { log, signal, http, tempFolder } = task;
-  const { loginServer: host, repository, credentials } = inputs;
+  const { loginServer: host, repository, identity } = inputs;
   const phases = new Phases(log);
 
   const plan = makePlan(inputs, {
@@ -32,16 +33,16 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   log.info(`Image ${plan.name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
   for (const remark of plan.remarks) log.info(remark);
 
+  const credentials = identity && credentialSource(host, identity, task);
   const registry =
     inputs.push && credentials ? new RegistryClient({ http, log, host, repository, credentials }) : undefined;
   const dockerConfig = {
     parentFolder: tempFolder,
-    credentials: credentials && { host, ...credentials },
     env: process.env,
     log,
     onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
-  return withDockerConfig(dockerConfig, async (env) => {
+  return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const docker = new DockerCli({ env, signal, log });
     const [ground, destination] = await phases.run('Check', () =>
       Promise.all([
@@ -49,6 +50,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
         registry && checkDestination(registry, plan, inputs, log),
       ]),
     );
+    if (credentials) signIn({ host, ...(await credentials.current()) });
     const { engine, build } = ground;
     const report = { name: plan.name, model: inputs.model, base: build.base, phases: phases.done };
 
@@ -78,15 +80,26 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     }
 
     log.progress(60, 'Pushing');
+    const renewCredentials = async () => {
+      const renewed = await credentials?.renewed();
+      if (renewed) signIn({ host, ...renewed });
+      return renewed !== undefined;
+    };
     const annotations = imageAnnotations(build.labels);
     const { manifest, sent } = await phases.run('Push', () =>
-      publish(docker, { ...image, annotations }, destination, task),
+      publish(docker, { ...image, annotations }, destination, { log, signal, renewCredentials }),
     );
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, manifest));
     if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
     return finish(task, 'pushed', { ...report, tags, manifest, builder, sent });
   });
+}
+
+function credentialSource(host: string, identity: Identity, task: TaskContext): CredentialSource {
+  return identity.kind === 'password'
+    ? fixedCredentials(host, identity)
+    : new EntraCredentials(host, identity.connection, task);
 }
 
 /** Finds the engine, the base image that it has, and what makes the build slow. */

@@ -2,7 +2,13 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describeError } from '../common/errors';
 import type { InputReader } from '../common/inputs';
+import {
+  type RegistryConnection,
+  readAzureConnection,
+  readRegistryConnection,
+} from '../common/service-connection';
 import type { TaskContext } from '../common/task';
+import type { Identity } from './acr/credentials';
 import {
   acrNameProblem,
   loginServerOf,
@@ -19,7 +25,8 @@ import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTa
 /** What the step is asked to do. Paths are absolute; names have passed their grammar. */
 export interface Inputs {
   readonly loginServer: string;
-  readonly credentials: { readonly username: string; readonly password: string } | undefined;
+  /** Undefined: nothing is pushed, and base images are read as they are. */
+  readonly identity: Identity | undefined;
   readonly repository: string;
   /** In the order of publishing. */
   readonly tags: readonly PlannedTag[];
@@ -44,6 +51,9 @@ export interface Inputs {
   readonly lockTag: boolean;
 }
 
+const AUTH_TYPES = ['adminPassword', 'azureServiceConnection', 'dockerRegistryConnection'] as const;
+type AuthType = (typeof AUTH_TYPES)[number];
+
 /** Shorter secrets turn up in innocent values by chance. */
 const SHORTEST_SECRET = 6;
 
@@ -55,9 +65,12 @@ const SHORTEST_SECRET = 6;
 export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' | 'variable'>): Inputs {
   const { inputs } = task;
   const push = inputs.boolean('push', true);
-  const acrName = inputs.optional('acrName');
-  const loginServer = readLoginServer(inputs, acrName, inputs.optional('loginServer'));
-  const registryName = registryNameOf(loginServer) ?? (acrName && registryNameOf(loginServerOf(acrName)));
+  const authType = inputs.choice('authType', AUTH_TYPES, 'adminPassword');
+  const connection =
+    authType === 'dockerRegistryConnection'
+      ? readRegistryConnection(inputs, 'dockerRegistryConnection', "'authType' asks for it")
+      : undefined;
+  const { loginServer, registryName } = readServer(inputs, connection);
   const dockerfile = resolve(inputs.optional('dockerfile') ?? 'Dockerfile');
   const contextInput = inputs.optional('buildContext');
   const buildContext = contextInput ? resolve(contextInput) : dirname(dockerfile);
@@ -65,7 +78,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   const tags = readTags(inputs, model, task.variable);
   const read: Inputs = {
     loginServer,
-    credentials: readCredentials(inputs, loginServer, registryName, push),
+    identity: readIdentity(inputs, { authType, loginServer, registryName, push, connection }),
     repository: readRepository(inputs, loginServer),
     tags: tags.tags,
     version: tags.version ?? tags.tags[0]?.tag ?? '',
@@ -96,10 +109,29 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   return read;
 }
 
+/** The registry, by its address, its name, or the connection to it. */
+function readServer(
+  inputs: InputReader,
+  connection: RegistryConnection | undefined,
+): { loginServer: string; registryName: string | undefined } {
+  const acrName = inputs.optional('acrName');
+  const connected = connection && normalizeLoginServer(connection.registry);
+  const loginServer = readLoginServer(inputs, acrName, inputs.optional('loginServer'), connected);
+  if (connected && loginServer && connected !== loginServer) {
+    inputs.reject(
+      'dockerRegistryConnection',
+      `names a connection to ${connected}, but the image goes to ${loginServer}. Use a connection to that registry, or leave 'acrName' and 'loginServer' empty.`,
+    );
+  }
+  const registryName = registryNameOf(loginServer) ?? (acrName && registryNameOf(loginServerOf(acrName)));
+  return { loginServer, registryName };
+}
+
 function readLoginServer(
   inputs: InputReader,
   acrName: string | undefined,
   override: string | undefined,
+  connected: string | undefined,
 ): string {
   if (override) {
     const loginServer = normalizeLoginServer(override);
@@ -107,22 +139,48 @@ function readLoginServer(
     if (problem) inputs.reject('loginServer', problem);
     return loginServer;
   }
-  if (!acrName) {
+  if (acrName) {
+    const problem = acrNameProblem(acrName);
+    if (problem) inputs.reject('acrName', problem);
+    return loginServerOf(acrName);
+  }
+  if (!connected) {
     inputs.reject('acrName', "is missing. Give the registry's name, or its address in input 'loginServer'.");
     return '';
   }
-  const problem = acrNameProblem(acrName);
-  if (problem) inputs.reject('acrName', problem);
-  return loginServerOf(acrName);
+  const problem = loginServerProblem(connected);
+  if (problem) inputs.reject('dockerRegistryConnection', `names a connection whose registry ${problem}`);
+  return connected;
+}
+
+interface Sender {
+  readonly authType: AuthType;
+  readonly loginServer: string;
+  readonly registryName: string | undefined;
+  readonly push: boolean;
+  readonly connection: RegistryConnection | undefined;
+}
+
+function readIdentity(inputs: InputReader, sender: Sender): Identity | undefined {
+  switch (sender.authType) {
+    case 'adminPassword':
+      return readAdmin(inputs, sender);
+    case 'azureServiceConnection': {
+      const connection = readAzureConnection(inputs, 'azureServiceConnection', "'authType' asks for it");
+      return connection && { kind: 'azure', connection };
+    }
+    case 'dockerRegistryConnection': {
+      const { connection } = sender;
+      if (!connection) return undefined;
+      if ('azure' in connection) return { kind: 'azure', connection: connection.azure };
+      const { username, password } = connection;
+      return { kind: 'password', username, password, input: 'dockerRegistryConnection' };
+    }
+  }
 }
 
 /** Without a push, credentials serve only for base images in the registry, and may be left out. */
-function readCredentials(
-  inputs: InputReader,
-  loginServer: string,
-  registryName: string | undefined,
-  push: boolean,
-): Inputs['credentials'] {
+function readAdmin(inputs: InputReader, { loginServer, registryName, push }: Sender): Identity | undefined {
   const username = inputs.optional('acrUsername') ?? registryName;
   const password = push
     ? inputs.requiredSecret('acrPassword', 'needed to push', username)
@@ -131,7 +189,7 @@ function readCredentials(
   if (!username && loginServer && !loginServerProblem(loginServer)) {
     inputs.reject('acrUsername', `is missing. Give the user of ${loginServer}, which is not in Azure.`);
   }
-  return { username: username ?? '', password };
+  return { kind: 'password', username: username ?? '', password, input: 'acrPassword' };
 }
 
 function readRepository(inputs: InputReader, loginServer: string): string {

@@ -5,7 +5,7 @@ import type { Descriptor, Manifest, RegistryClient } from './acr/registry';
 import type { LocalImage, RemoteImage } from './docker/build';
 import type { DockerCli } from './docker/cli';
 import { layerIds } from './docker/engine';
-import { pushWithDocker } from './docker/push';
+import { type PushOptions, pushWithDocker } from './docker/push';
 import { lastingTags, type PlannedTag } from './tags';
 
 /** Where an image goes. */
@@ -34,7 +34,7 @@ export async function publish(
   docker: DockerCli,
   image: (LocalImage | RemoteImage) & { readonly annotations: Annotations },
   destination: Destination,
-  options: { log: Logger; signal: AbortSignal },
+  options: PushOptions,
 ): Promise<PublishedImage> {
   const { registry, tags } = destination;
   const isLocal = 'id' in image;
@@ -58,7 +58,7 @@ async function pushFromEngine(
   docker: DockerCli,
   image: LocalImage,
   { registry, name, tags }: Destination,
-  options: { log: Logger; signal: AbortSignal },
+  options: PushOptions,
 ) {
   const reference = `${name}:${tags[0]!.tag}`;
   const [{ digest, sentLayers }, ids] = await Promise.all([

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findEngine } from '../../local/engine/engine';
+import { startEntra } from '../../local/entra/entra';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { buildFolder } from '../../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
@@ -61,7 +62,7 @@ describe('AcrBuildPush with a real engine', function () {
   function step(
     lines: readonly string[],
     inputs: Record<string, string> = {},
-    options: Pick<StepOptions, 'environment'> = {},
+    options: Pick<StepOptions, 'environment' | 'serviceConnections'> = {},
   ) {
     const api = join(sources, 'api');
     mkdirSync(api, { recursive: true });
@@ -154,6 +155,60 @@ describe('AcrBuildPush with a real engine', function () {
       );
     } finally {
       await registry?.stop();
+    }
+  });
+
+  it('signs in with a service connection to Azure, and says what its identity lacks', async () => {
+    const tenantId = '5f8c7c0e-0000-4000-8000-000000000001';
+    const id = 'b9a4c1de-0000-4000-8000-000000000002';
+    const [pusher, reader] = ['0aa1d0c4-0000-4000-8000-000000000003', '0aa1d0c4-0000-4000-8000-000000000004'];
+    const entra = await startEntra({
+      tenantId,
+      applications: [pusher, reader].map((clientId) => ({ clientId, secret: 'app-s3cret' })),
+    });
+    let registry: Registry | undefined;
+    try {
+      mkdirSync(join(folder, 'entra'));
+      registry = await startRegistry({
+        folder: join(folder, 'entra'),
+        username: 'models',
+        password: PASSWORD,
+        identities: {
+          tenantId,
+          claims: entra.accessTokenClaims,
+          rights: (application) => (application === pusher ? ['pull', 'push'] : ['pull']),
+        },
+      });
+      const connection = (clientId: string) => ({
+        id,
+        name: 'azure',
+        type: 'AzureRM',
+        url: 'https://management.azure.com/',
+        scheme: 'ServicePrincipal',
+        parameters: {
+          tenantid: tenantId,
+          serviceprincipalid: clientId,
+          authenticationtype: 'spnKey',
+          serviceprincipalkey: 'app-s3cret',
+        },
+        data: { environment: 'AzureCloud', activeDirectoryAuthority: entra.url },
+      });
+      const inputs = {
+        authType: 'azureServiceConnection',
+        azureServiceConnection: 'azure',
+        acrUsername: '',
+        acrPassword: '',
+        loginServer: registry.loginServer,
+      };
+      const good = await step(recipe, inputs, { serviceConnections: [connection(pusher)] });
+      assert.equal(good.result, 'Succeeded', errorsOf(good));
+      assert.match(good.outputVariables.imageDigest ?? '', /^sha256:/);
+      const bad = await step(recipe, { ...inputs, tags: '2' }, { serviceConnections: [connection(reader)] });
+      assert.match(errorsOf(bad), /knows this user, but does not let it push to 'titanic'.*role AcrPush/);
+      assert.ok(!bad.log.some((line) => line.startsWith('Building with')));
+    } finally {
+      await registry?.stop();
+      await entra.stop();
     }
   });
 

@@ -56,6 +56,9 @@ const contract = {
   AcrBuildPush: {
     id: '2c76871b-a224-4f82-a48e-374bd3f156b1',
     inputs: {
+      authType: 'pickList: adminPassword, azureServiceConnection, dockerRegistryConnection',
+      azureServiceConnection: 'connectedService:AzureRM',
+      dockerRegistryConnection: 'connectedService:dockerregistry',
       acrName: 'string',
       acrUsername: 'string',
       acrPassword: 'string',

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
-import { authorize, type Challenge, type Credentials, NoTokenError, parseChallenge } from './auth';
+import { authorize, type Challenge, NoTokenError, parseChallenge } from './auth';
+import type { CredentialSource, Credentials } from './credentials';
 import { explainRegistryError } from './errors';
 import { registryUrl } from './names';
 
@@ -29,7 +30,7 @@ export interface RegistryClientOptions {
   readonly log: Logger;
   readonly host: string;
   readonly repository: string;
-  readonly credentials: Credentials;
+  readonly credentials: CredentialSource;
 }
 
 const MANIFEST_TYPES = [
@@ -191,23 +192,28 @@ export class RegistryClient {
     });
   }
 
+  /** Answers a challenge; with new credentials where those in hand have run out. */
   private async meet(challenge: Challenge, rights: Rights): Promise<void> {
-    const scope = `repository:${this.repository}:${rights}`;
+    const { credentials } = this.options;
+    const authorizeBy = async (own: Credentials) => {
+      const scope = `repository:${this.repository}:${rights}`;
+      this.authorizations.set(rights, await authorize(challenge, scope, own, this.options));
+    };
     try {
-      const authorization = await authorize(challenge, scope, this.options.credentials, this.options);
-      this.authorizations.set(rights, authorization);
+      await authorizeBy(await credentials.current());
     } catch (error) {
       if (!(error instanceof NoTokenError)) throw error;
-      throw error.answer.status === 401
-        ? this.wrongCredentials()
-        : this.refusal(error.answer, 'give a token');
+      if (error.answer.status !== 401) throw this.refusal(error.answer, 'give a token');
+      const renewed = await credentials.renewed();
+      if (!renewed) throw this.wrongCredentials();
+      await authorizeBy(renewed).catch((second) => {
+        throw second instanceof NoTokenError ? this.wrongCredentials() : second;
+      });
     }
   }
 
   private wrongCredentials(): TaskError {
-    return new TaskError(
-      `${this.host} does not accept user '${this.options.credentials.username}' with this password. Check inputs 'acrUsername' and 'acrPassword' (passwords are regenerated now and then), and that the registry's admin user is enabled: portal, Access keys.`,
-    );
+    return new TaskError(this.options.credentials.refusal);
   }
 
   private refusal(answer: HttpAnswer, purpose: string): TaskError {

@@ -24,10 +24,22 @@ export interface PushReport {
   readonly sentLayers: ReadonlySet<string>;
 }
 
+/** What registries say when credentials have run out, as tokens do during a long push. */
+const UNAUTHORIZED =
+  /unauthorized|authentication required|no basic auth|token (?:has )?expired|invalid[_ ]token/i;
+
 export interface DockerPush {
   /** The full name, with the tag. */
   readonly reference: string;
   readonly registry: RegistryContext;
+}
+
+export interface PushOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Gives docker new credentials; false where there are none. */
+  readonly renewCredentials?: () => Promise<boolean>;
+  readonly sleep?: typeof sleep;
 }
 
 /**
@@ -39,7 +51,7 @@ export interface DockerPush {
 export async function pushWithDocker(
   docker: DockerCli,
   push: DockerPush,
-  options: { log: Logger; signal: AbortSignal; sleep?: typeof sleep },
+  options: PushOptions,
 ): Promise<PushReport> {
   const sentLayers = new Set<string>();
   for (let tries = 1; ; tries++) {
@@ -53,6 +65,10 @@ export async function pushWithDocker(
     });
     const text = output.join('\n');
     if (exitCode === 0) return { digest: parseDigest(text), sentLayers };
+    if (UNAUTHORIZED.test(text) && tries < MAX_TRIES && (await options.renewCredentials?.())) {
+      options.log.info('The credentials had run out. Going on with new ones.');
+      continue;
+    }
     if (tries === MAX_TRIES || !TRANSIENT.test(text)) throw pushError(text, push, exitCode, tries);
 
     const wait = retryDelay(tries, null);

@@ -84,7 +84,7 @@ describe('the task', () => {
     const inputs: Inputs = {
       ...leastInputs,
       loginServer: server.host,
-      credentials: { username: 'robot', password: 'p4ssword' },
+      identity: { kind: 'password', username: 'robot', password: 'p4ssword', input: 'acrPassword' },
       tags: [
         { tag: '1.0.0', moves: false },
         { tag: '1.0', moves: true },
@@ -201,7 +201,7 @@ describe('the task', () => {
   });
 
   it('does not go near the registry without a push', async () => {
-    const outcome = await run({ push: false, credentials: undefined });
+    const outcome = await run({ push: false, identity: undefined });
     assert.match(outcome.message, /^Built .*; not pushed/);
     assert.deepEqual(server.requests, []);
     assert.deepEqual(Object.keys(outputs), ['imageRef', 'imageTags', 'builder']);

@@ -73,11 +73,12 @@ describe("the step's docker configuration", () => {
       mkdirSync(parentFolder, { recursive: true });
       const { log, lines } = capturedLog();
       const onCreate = () => undefined;
-      return { parentFolder, credentials, env: { DOCKER_CONFIG: home, ...env }, log, lines, onCreate };
+      return { parentFolder, env: { DOCKER_CONFIG: home, ...env }, log, lines, onCreate };
     }
 
     it('is readable for its user alone, beside the contexts of the user', async () => {
-      await withDockerConfig(options(), async (env) => {
+      await withDockerConfig(options(), async ({ env, signIn }) => {
+        signIn(credentials);
         const file = join(env.DOCKER_CONFIG!, 'config.json');
         assert.equal(statSync(env.DOCKER_CONFIG!).mode & 0o777, 0o700);
         assert.equal(statSync(file).mode & 0o777, 0o600);
@@ -99,11 +100,21 @@ describe("the step's docker configuration", () => {
       assert.ok(existsSync(join(home, 'contexts', 'meta')));
     });
 
+    it('takes new credentials in place of those that ran out', async () => {
+      await withDockerConfig(options(), async ({ env, signIn }) => {
+        const auths = () => JSON.parse(readFileSync(join(env.DOCKER_CONFIG!, 'config.json'), 'utf8')).auths;
+        assert.deepEqual(auths(), {});
+        signIn({ ...credentials, password: 'old' });
+        signIn(credentials);
+        assert.deepEqual(auths(), { 'r.azurecr.io': { auth } });
+      });
+    });
+
     it("finds the client certificate of a remote engine in the user's folder", async () => {
-      await withDockerConfig(options({ DOCKER_TLS_VERIFY: '1' }), async (env) =>
+      await withDockerConfig(options({ DOCKER_TLS_VERIFY: '1' }), async ({ env }) =>
         assert.equal(env.DOCKER_CERT_PATH, home),
       );
-      await withDockerConfig(options(), async (env) => assert.equal(env.DOCKER_CERT_PATH, undefined));
+      await withDockerConfig(options(), async ({ env }) => assert.equal(env.DOCKER_CERT_PATH, undefined));
     });
 
     it('is known by its folder before there is anything in it', async () => {
@@ -112,7 +123,7 @@ describe("the step's docker configuration", () => {
         assert.deepEqual(readdirSync(path), []);
         seen.push(path);
       };
-      await withDockerConfig({ ...options(), onCreate }, async (env) =>
+      await withDockerConfig({ ...options(), onCreate }, async ({ env }) =>
         assert.deepEqual(seen, [env.DOCKER_CONFIG]),
       );
     });
@@ -152,7 +163,8 @@ describe("the step's docker configuration", () => {
     it('is made also where the one of the user is broken, with a warning', async () => {
       writeFileSync(join(home, 'config.json'), '{');
       const { lines, ...rest } = options();
-      await withDockerConfig(rest, async (env) => {
+      await withDockerConfig(rest, async ({ env, signIn }) => {
+        signIn(credentials);
         const config = JSON.parse(readFileSync(join(env.DOCKER_CONFIG!, 'config.json'), 'utf8'));
         assert.deepEqual(config.auths, { 'r.azurecr.io': { auth } });
       });

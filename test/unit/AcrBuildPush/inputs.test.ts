@@ -1,9 +1,36 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readInputs } from '../../../tasks/AcrBuildPush/inputs';
+import { type Inputs, readInputs } from '../../../tasks/AcrBuildPush/inputs';
+import type { ServiceConnection } from '../../../tasks/common/agent';
 import { InputReader } from '../../../tasks/common/inputs';
 import { capturedLog, temporaryFolder } from './support';
+
+const connection = (
+  scheme: string,
+  parameters: Record<string, string>,
+  data: Record<string, string> = {},
+): ServiceConnection => ({
+  id: 'id',
+  url: 'https://management.azure.com/',
+  scheme,
+  parameters,
+  data: (name) => data[name],
+});
+
+const CONNECTIONS: Record<string, ServiceConnection> = {
+  azure: connection('WorkloadIdentityFederation', { tenantid: 't', serviceprincipalid: 'c' }),
+  docker: connection('UsernamePassword', {
+    registry: 'https://r.azurecr.io/',
+    username: 'robot',
+    password: 'p4ssword',
+  }),
+  acr: connection(
+    'WorkloadIdentityFederation',
+    { tenantid: 't', serviceprincipalid: 'c', loginserver: 'Models.azurecr.io' },
+    { registrytype: 'ACR' },
+  ),
+};
 
 describe('the inputs of AcrBuildPush', () => {
   const folder = temporaryFolder();
@@ -21,7 +48,11 @@ describe('the inputs of AcrBuildPush', () => {
   function read(inputs: Record<string, string>, secrets: Record<string, string> = {}) {
     const { log, lines } = capturedLog();
     const given: Record<string, string> = { dockerfile, ...inputs };
-    const reader = new InputReader((name) => given[name] || undefined, log);
+    const reader = new InputReader(
+      (name) => given[name] || undefined,
+      log,
+      (id) => CONNECTIONS[id],
+    );
     const context = {
       inputs: reader,
       secretVariables: () => new Map(Object.entries(secrets)),
@@ -30,10 +61,13 @@ describe('the inputs of AcrBuildPush', () => {
     return { inputs: readInputs(context), lines };
   }
 
+  const usernameOf = ({ identity }: Inputs) =>
+    identity?.kind === 'password' ? identity.username : undefined;
+
   it('need little more than names, version and password', () => {
     assert.deepEqual(read(minimal).inputs, {
       loginServer: 'myregistry.azurecr.io',
-      credentials: { username: 'myregistry', password: 'p4ssword' },
+      identity: { kind: 'password', username: 'myregistry', password: 'p4ssword', input: 'acrPassword' },
       repository: 'titanic',
       tags: [{ tag: '1.0.0', moves: false }],
       version: '1.0.0',
@@ -73,7 +107,7 @@ describe('the inputs of AcrBuildPush', () => {
       lockTag: 'true',
     });
     assert.equal(inputs.loginServer, '127.0.0.1:5000');
-    assert.equal(inputs.credentials?.username, 'robot');
+    assert.equal(usernameOf(inputs), 'robot');
     assert.deepEqual(
       inputs.tags.map(({ tag }) => tag),
       ['1.0.0', '0123456', 'latest'],
@@ -92,14 +126,36 @@ describe('the inputs of AcrBuildPush', () => {
   });
 
   it("take the registry's name for its user also behind another address", () => {
-    assert.equal(
-      read({ ...minimal, loginServer: '127.0.0.1:5000' }).inputs.credentials?.username,
-      'myregistry',
-    );
+    assert.equal(usernameOf(read({ ...minimal, loginServer: '127.0.0.1:5000' }).inputs), 'myregistry');
   });
 
   it('need no password without a push', () => {
-    assert.equal(read({ ...minimal, acrPassword: '', push: 'false' }).inputs.credentials, undefined);
+    assert.equal(read({ ...minimal, acrPassword: '', push: 'false' }).inputs.identity, undefined);
+  });
+
+  it('take a connection to Azure in place of a password', () => {
+    const { identity } = read({
+      ...minimal,
+      acrPassword: '',
+      authType: 'azureServiceConnection',
+      azureServiceConnection: 'azure',
+    }).inputs;
+    assert.equal(identity?.kind === 'azure' && identity.connection.credential.kind, 'federation');
+  });
+
+  it('take registry, user and password from a Docker Registry connection', () => {
+    const given = { acrName: '', acrPassword: '', authType: 'dockerRegistryConnection' };
+    const { inputs } = read({ ...minimal, ...given, dockerRegistryConnection: 'docker' });
+    assert.equal(inputs.loginServer, 'r.azurecr.io');
+    assert.deepEqual(inputs.identity, {
+      kind: 'password',
+      username: 'robot',
+      password: 'p4ssword',
+      input: 'dockerRegistryConnection',
+    });
+    const azure = read({ ...minimal, ...given, dockerRegistryConnection: 'acr' }).inputs;
+    assert.equal(azure.loginServer, 'models.azurecr.io');
+    assert.equal(azure.identity?.kind, 'azure');
   });
 
   it('mask the password, alone and with its user, and log it nowhere', () => {
@@ -120,6 +176,16 @@ describe('the inputs of AcrBuildPush', () => {
       'a missing user outside Azure',
       { acrName: '', loginServer: 'registry.example.com' },
       /'acrUsername' is missing/,
+    ],
+    [
+      'a missing connection',
+      { acrPassword: '', authType: 'azureServiceConnection' },
+      /Input 'azureServiceConnection' is missing \('authType' asks for it\)/,
+    ],
+    [
+      'a connection to another registry',
+      { acrPassword: '', authType: 'dockerRegistryConnection', dockerRegistryConnection: 'docker' },
+      /names a connection to r\.azurecr\.io, but the image goes to myregistry\.azurecr\.io/,
     ],
     ['a missing repository', { repository: '' }, /Input 'repository' is missing/],
     ['a bad repository', { repository: 'a//b' }, /Input 'repository' is 'a\/\/b'/],

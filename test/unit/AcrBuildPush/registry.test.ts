@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { type Challenge, parseChallenge } from '../../../tasks/AcrBuildPush/acr/auth';
+import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
 import { ConnectionError, type HttpClient } from '../../../tasks/common/http';
 import { capturedLog, scriptedServer } from './support';
@@ -33,6 +34,14 @@ describe('a challenge of a registry', () => {
   }
 });
 
+const robot = (host: string, password = 'p4ssword') =>
+  fixedCredentials(host, {
+    kind: 'password',
+    username: 'robot',
+    password,
+    input: 'acrPassword',
+  });
+
 describe('the registry', () => {
   let server: Awaited<ReturnType<typeof scriptedServer>>;
   afterEach(() => server.stop());
@@ -44,7 +53,7 @@ describe('the registry', () => {
       log: server.log,
       host: server.host,
       repository: 'titanic',
-      credentials: { username: 'robot', password: 'p4ssword' },
+      credentials: robot(server.host),
     });
   }
 
@@ -148,7 +157,7 @@ describe('the registry', () => {
         log: server.log,
         host: server.host,
         repository: 'titanic',
-        credentials: { username: 'robot', password: 'wr0ng-password' },
+        credentials: robot(server.host, 'wr0ng-password'),
       });
       await assert.rejects(client.signIn(), (error: Error) => {
         assert.match(
@@ -214,7 +223,7 @@ describe('the registry', () => {
       log: capturedLog().log,
       host: 'nosuch.azurecr.io',
       repository: 'titanic',
-      credentials: { username: 'robot', password: 'p4ssword' },
+      credentials: robot(server.host),
     });
     await assert.rejects(client.signIn(), {
       name: 'TaskError',

@@ -11,7 +11,7 @@ import { createLogger } from '../../../tasks/common/log';
 /** What the least of inputs come to. */
 export const leastInputs: Inputs = {
   loginServer: 'r.azurecr.io',
-  credentials: undefined,
+  identity: undefined,
   repository: 'titanic',
   tags: [{ tag: '1.0.0', moves: false }],
   version: '1.0.0',
