@@ -43,15 +43,14 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
-    const docker = new DockerCli({ env, signal, log });
     const [ground, destination] = await phases.run('Check', () =>
       Promise.all([
-        prepareBuild(docker, env, plan.build, log),
+        prepareBuild(inputs.docker, env, plan.build, task),
         registry && checkDestination(registry, plan, inputs, log),
       ]),
     );
     if (credentials) signIn({ host, ...(await credentials.current()) });
-    const { engine, build } = ground;
+    const { docker, engine, build } = ground;
     const report = { name: plan.name, model: inputs.model, base: build.base, phases: phases.done };
 
     const isThere = destination?.tags.length === 0;
@@ -102,20 +101,34 @@ function credentialSource(host: string, identity: Identity, task: TaskContext): 
     : new EntraCredentials(host, identity.connection, task);
 }
 
-/** Finds the engine, the base image that it has, and what makes the build slow. */
+/** What a build by docker needs to be known before. */
+interface Ground {
+  readonly docker: DockerCli;
+  readonly engine: Engine;
+  readonly build: BuildPlan;
+}
+
+/** Finds or installs docker, and finds its engine, the base image that it has, and what makes the build slow. */
 async function prepareBuild(
-  docker: DockerCli,
-  env: NodeJS.ProcessEnv,
+  request: Inputs['docker'],
+  ownEnv: NodeJS.ProcessEnv,
   plan: BuildPlan,
-  log: Logger,
-): Promise<{ engine: Engine; build: BuildPlan }> {
+  { log, signal }: TaskContext,
+): Promise<Ground> {
+  let env = ownEnv;
+  if (request) {
+    // Few steps need it, and it takes a while to load.
+    const { installDocker } = await import('./docker/install');
+    env = await installDocker(request, ownEnv, { log, signal });
+  }
+  const docker = new DockerCli({ env, signal, log });
   const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan)]);
   refuseUnsupported(plan, engine, env);
   const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: engine.builder === 'legacy' });
   const size = await measureContext(plan.context, rules).catch(() => undefined);
   const remark = size && describeBigContext(size);
   if (remark) log.info(remark);
-  return { engine, build: { ...plan, base, labels: { ...baseLabels(base), ...plan.labels } } };
+  return { docker, engine, build: { ...plan, base, labels: { ...baseLabels(base), ...plan.labels } } };
 }
 
 /** The base image with its digest, where the Dockerfile or the engine knows it. Nothing is pulled for it. */

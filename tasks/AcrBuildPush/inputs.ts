@@ -17,6 +17,7 @@ import {
   registryNameOf,
   repositoryProblem,
 } from './acr/names';
+import type { DockerRequest } from './docker/install';
 import { INLINE_CACHE } from './docker/options';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
 import { planTags, type TagPlan } from './tag-templates';
@@ -45,6 +46,8 @@ export interface Inputs {
   /** Caches, their images named with their registries. */
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
+  /** The docker client to install; undefined: the agent's own. */
+  readonly docker: DockerRequest | undefined;
   readonly push: boolean;
   readonly ifTagExists: ExistingTagPolicy;
   /** Whether tags that are not meant to move are locked when they are set. */
@@ -93,6 +96,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     platforms: readPlatforms(inputs),
     cacheFrom: inputs.lines('cacheFrom').map((cache) => cacheName(cache, loginServer)),
     cacheTo: inputs.lines('cacheTo').map((cache) => cacheName(cache, loginServer)),
+    docker: readDockerRequest(inputs),
     push,
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
     lockTag: push && inputs.boolean('lockTag', false),
@@ -247,6 +251,25 @@ function cacheName(cache: string, loginServer: string): string {
   const [first = '', ...rest] = cache.split('/');
   const namesRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
   return cache.includes('=') || cache === INLINE_CACHE || namesRegistry ? cache : `${loginServer}/${cache}`;
+}
+
+function readDockerRequest(inputs: InputReader): DockerRequest | undefined {
+  const read = (name: 'dockerVersion' | 'buildxVersion') => {
+    const version = inputs.optional(name)?.replace(/^v/, '');
+    if (version === undefined || /^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) return version;
+    inputs.reject(name, `is '${version}', but must be a whole version, such as 28.2.2.`);
+    return undefined;
+  };
+  const dockerVersion = read('dockerVersion');
+  const buildxVersion = read('buildxVersion');
+  const source = inputs.optional('dockerDownloadSource')?.replace(/\/+$/, '');
+  if (source && !/^https?:\/\/[^\s@]+$/.test(source)) {
+    inputs.reject(
+      'dockerDownloadSource',
+      'is no web address without a user, such as https://mirror.example.com.',
+    );
+  }
+  return dockerVersion || buildxVersion ? { dockerVersion, buildxVersion, source } : undefined;
 }
 
 function readModel(inputs: InputReader): ModelProvenance | undefined {

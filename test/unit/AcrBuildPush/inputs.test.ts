@@ -82,6 +82,7 @@ describe('the inputs of AcrBuildPush', () => {
       platforms: [],
       cacheFrom: [],
       cacheTo: [],
+      docker: undefined,
       push: true,
       ifTagExists: 'overwrite',
       lockTag: false,
@@ -103,6 +104,9 @@ describe('the inputs of AcrBuildPush', () => {
       platform: 'linux/amd64, linux/arm64',
       cacheFrom: 'cache:1\nghcr.io/x/y\ntype=gha',
       cacheTo: 'inline\nteam/cache',
+      dockerVersion: 'v28.2.2',
+      buildxVersion: '0.24.0',
+      dockerDownloadSource: 'https://mirror.example.com/',
       ifTagExists: 'fail',
       lockTag: 'true',
     });
@@ -112,6 +116,11 @@ describe('the inputs of AcrBuildPush', () => {
       inputs.tags.map(({ tag }) => tag),
       ['1.0.0', '0123456', 'latest'],
     );
+    assert.deepEqual(inputs.docker, {
+      dockerVersion: '28.2.2',
+      buildxVersion: '0.24.0',
+      source: 'https://mirror.example.com',
+    });
     assert.equal(inputs.lockTag, true);
     assert.deepEqual(inputs.labels, { team: 'blue' });
     assert.deepEqual(inputs.model, { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
@@ -209,6 +218,12 @@ describe('the inputs of AcrBuildPush', () => {
     ],
     ['a secret without a value', { buildSecrets: 'pypi=' }, /Input 'buildSecrets' has nothing for pypi/],
     ['a secret with a bad id', { buildSecrets: 'a,b=c' }, /Input 'buildSecrets' has the id 'a,b'/],
+    ['half a version', { dockerVersion: '28' }, /Input 'dockerVersion' is '28', but must be a whole version/],
+    [
+      'a download source with a user',
+      { dockerDownloadSource: 'https://me:pass@mirror' },
+      /Input 'dockerDownloadSource' is no web address without a user/,
+    ],
     ['a bad platform', { platform: 'amd64' }, /Input 'platform' is 'amd64'/],
     ['an unknown choice', { ifTagExists: 'replace' }, /Input 'ifTagExists' is 'replace', but must be one of/],
     [

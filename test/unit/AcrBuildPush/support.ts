@@ -26,6 +26,7 @@ export const leastInputs: Inputs = {
   platforms: [],
   cacheFrom: [],
   cacheTo: [],
+  docker: undefined,
   push: true,
   ifTagExists: 'overwrite',
   lockTag: false,
