@@ -68,6 +68,8 @@ describe('AcrBuildPush with a real engine', function () {
     mkdirSync(api, { recursive: true });
     writeFileSync(join(api, 'Dockerfile'), lines.join('\n'));
     writeFileSync(join(api, 'model.pkl'), 'a model');
+    writeFileSync(join(api, 'left-out.pkl'), 'not for the image');
+    writeFileSync(join(api, '.dockerignore'), '.dockerignore\nleft-out.pkl\n');
     return runStep(
       'AcrBuildPush',
       { ...defaults(), dockerfile: 'api/Dockerfile', ...inputs },
@@ -338,6 +340,12 @@ describe('AcrBuildPush with a real engine', function () {
       what: 'a missing file in the context',
       lines: ['FROM scratch', 'COPY lookup.pkl /'],
       error: /Dockerfile line 2: The build context has no 'lookup\.pkl'/,
+    },
+    {
+      what: 'a file that .dockerignore leaves out',
+      lines: ['FROM scratch', 'COPY left-out.pkl /'],
+      error:
+        /Dockerfile line 2: The build context has no 'left-out\.pkl', since \.dockerignore leaves it out/,
     },
     { what: 'a missing base image', lines: ['FROM registry.invalid/no/such:1'], error: /registry\.invalid/ },
     {

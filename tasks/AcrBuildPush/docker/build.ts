@@ -110,7 +110,7 @@ export async function buildWithDocker(
   } finally {
     output.end();
   }
-  if (exitCode !== 0) throw buildError(output.failure, build.plan, exitCode);
+  if (exitCode !== 0) throw buildError(output.failure, build, exitCode);
   if (!isForSeveral(plan)) return { id: readFileSync(idFile, 'utf8').trim() };
   return { digest: JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'] };
 }
@@ -137,7 +137,11 @@ function flags(flag: string, values: Readonly<Record<string, string>>): string[]
 /** How much of an instruction fits into a message. */
 const LONGEST_INSTRUCTION = 120;
 
-function buildError(failure: BuildFailure, plan: BuildPlan, exitCode: number): TaskError {
+function buildError(
+  failure: BuildFailure,
+  { plan, builder }: Pick<DockerBuild, 'plan' | 'builder'>,
+  exitCode: number,
+): TaskError {
   const { instruction, lastLines, dockerWords } = failure;
   const file = basename(plan.dockerfile);
   const line = lineOf(failure, plan.recipe);
@@ -146,8 +150,9 @@ function buildError(failure: BuildFailure, plan: BuildPlan, exitCode: number): T
   const details = instruction ? [`${place}: ${instruction}`, ...lastLines] : [];
 
   // What a command of the Dockerfile printed is not docker's word, with one exception: both share the disk.
+  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: builder === 'legacy' });
   const known =
-    explainDockerError(dockerWords) ??
+    explainDockerError(dockerWords, rules) ??
     (/no space left on device/i.test(lastLines.join('\n'))
       ? explainDockerError(lastLines.join('\n'))
       : undefined);
