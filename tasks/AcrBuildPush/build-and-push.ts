@@ -4,16 +4,11 @@ import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
 import { type CredentialSource, EntraCredentials, fixedCredentials, type Identity } from './acr/credentials';
 import { RegistryClient } from './acr/registry';
-import type { BaseImage } from './base-image';
-import { describeBigContext, measureContext, readIgnoreRules } from './context/size';
-import { buildWithDocker } from './docker/build';
-import { DockerCli } from './docker/cli';
+import { prepareBuilder } from './builders';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
-import { describeBuilder, type Engine, findEngine, pulledDigest } from './docker/engine';
-import { refuseUnsupported } from './docker/options';
 import type { Inputs } from './inputs';
-import { baseLabels, imageAnnotations } from './labels';
-import { type BuildPlan, makePlan, type Plan } from './plan';
+import { imageAnnotations } from './labels';
+import { makePlan, type Plan } from './plan';
 import { type Destination, lockTags, publish, verifyTags } from './publish';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
@@ -43,40 +38,32 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
-    const [ground, destination] = await phases.run('Check', () =>
+    const [builder, destination] = await phases.run('Check', () =>
       Promise.all([
-        prepareBuild(inputs.docker, env, plan.build, task),
+        prepareBuilder(inputs, plan, env, task),
         registry && checkDestination(registry, plan, inputs, log),
       ]),
     );
     if (credentials) signIn({ host, ...(await credentials.current()) });
-    const { docker, engine, build } = ground;
-    const report = { name: plan.name, model: inputs.model, base: build.base, phases: phases.done };
+    const { base, labels } = builder.plan;
+    const report = { name: plan.name, model: inputs.model, base, phases: phases.done };
 
     const isThere = destination?.tags.length === 0;
     const tags = (destination && !isThere ? destination.tags : plan.tags).map(({ tag }) => tag);
     task.setOutput('imageRef', `${plan.name}:${tags[0]}`);
     task.setOutput('imageTags', tags.join(','));
-    task.setOutput('builder', isThere ? 'none' : 'docker');
+    task.setOutput('builder', isThere ? 'none' : builder.kind);
     if (isThere) {
       const manifest = await destination.registry.manifest(tags[0]!);
       return finish(task, 'found', { ...report, tags, manifest, builder: undefined, sent: undefined });
     }
 
-    const builder = describeBuilder(engine);
-    log.info(`Building with ${builder}; engine ${engine.serverVersion}, ${engine.platform}.`);
+    log.info(`Building with ${builder.description}.`);
     log.progress(5, 'Building');
-    const image = await phases.run('Build', () =>
-      buildWithDocker(
-        docker,
-        { plan: build, builder: engine.builder, name: plan.name, tags, push: inputs.push },
-        { tempFolder, log },
-      ),
-    );
+    const image = await phases.run('Build', () => builder.build(tags));
     if ('id' in image) log.info(`Image ${image.id}`);
-    if (!destination) {
-      return finish(task, 'built', { ...report, tags, manifest: undefined, builder, sent: undefined });
-    }
+    const built = { ...report, tags, builder: builder.description };
+    if (!destination) return finish(task, 'built', { ...built, manifest: undefined, sent: undefined });
 
     log.progress(60, 'Pushing');
     const renewCredentials = async () => {
@@ -84,14 +71,13 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       if (renewed) signIn({ host, ...renewed });
       return renewed !== undefined;
     };
-    const annotations = imageAnnotations(build.labels);
     const { manifest, sent } = await phases.run('Push', () =>
-      publish(docker, { ...image, annotations }, destination, { log, signal, renewCredentials }),
+      publish(image, imageAnnotations(labels), destination, { log, signal, renewCredentials }),
     );
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, manifest));
     if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
-    return finish(task, 'pushed', { ...report, tags, manifest, builder, sent });
+    return finish(task, 'pushed', { ...built, manifest, sent });
   });
 }
 
@@ -99,42 +85,6 @@ function credentialSource(host: string, identity: Identity, task: TaskContext): 
   return identity.kind === 'password'
     ? fixedCredentials(host, identity)
     : new EntraCredentials(host, identity.connection, task);
-}
-
-/** What a build by docker needs to be known before. */
-interface Ground {
-  readonly docker: DockerCli;
-  readonly engine: Engine;
-  readonly build: BuildPlan;
-}
-
-/** Finds or installs docker, and finds its engine, the base image that it has, and what makes the build slow. */
-async function prepareBuild(
-  request: Inputs['docker'],
-  ownEnv: NodeJS.ProcessEnv,
-  plan: BuildPlan,
-  { log, signal }: TaskContext,
-): Promise<Ground> {
-  let env = ownEnv;
-  if (request) {
-    // Few steps need it, and it takes a while to load.
-    const { installDocker } = await import('./docker/install');
-    env = await installDocker(request, ownEnv, { log, signal });
-  }
-  const docker = new DockerCli({ env, signal, log });
-  const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan)]);
-  refuseUnsupported(plan, engine, env);
-  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: engine.builder === 'legacy' });
-  const size = await measureContext(plan.context, rules).catch(() => undefined);
-  const remark = size && describeBigContext(size);
-  if (remark) log.info(remark);
-  return { docker, engine, build: { ...plan, base, labels: { ...baseLabels(base), ...plan.labels } } };
-}
-
-/** The base image with its digest, where the Dockerfile or the engine knows it. Nothing is pulled for it. */
-async function knownBase(docker: DockerCli, { base }: BuildPlan): Promise<BaseImage | undefined> {
-  if (!base || base.digest) return base;
-  return { ...base, digest: await pulledDigest(docker, base.name) };
 }
 
 /** Signs in, makes sure before the build that a push will be let in, and decides which tags to publish. */

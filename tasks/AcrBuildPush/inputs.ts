@@ -17,6 +17,7 @@ import {
   registryNameOf,
   repositoryProblem,
 } from './acr/names';
+import { BUILDERS, type BuilderChoice } from './builder-choice';
 import type { DockerRequest } from './docker/install';
 import { INLINE_CACHE } from './docker/options';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
@@ -46,6 +47,7 @@ export interface Inputs {
   /** Caches, their images named with their registries. */
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
+  readonly builder: BuilderChoice;
   /** The docker client to install; undefined: the agent's own. */
   readonly docker: DockerRequest | undefined;
   readonly push: boolean;
@@ -96,6 +98,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     platforms: readPlatforms(inputs),
     cacheFrom: inputs.lines('cacheFrom').map((cache) => cacheName(cache, loginServer)),
     cacheTo: inputs.lines('cacheTo').map((cache) => cacheName(cache, loginServer)),
+    builder: inputs.choice('builder', BUILDERS, 'auto'),
     docker: readDockerRequest(inputs),
     push,
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
@@ -103,6 +106,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   };
 
   checkDockerfile(inputs, dockerfile);
+  checkBuilder(inputs, read);
   if (contextInput && !statSync(buildContext, { throwIfNoEntry: false })?.isDirectory()) {
     inputs.reject('buildContext', `is '${buildContext}', but there is no such folder.`);
   }
@@ -312,6 +316,22 @@ const SECRET_REMEDY = {
     'out, and give it to the container when it starts.',
   labels: 'Leave it out, and give it to the container when it starts.',
 };
+
+/** The registry's own service is asked through Azure, where the registry's user and password count for nothing. */
+function checkBuilder(inputs: InputReader, { builder, identity }: Inputs): void {
+  if (builder !== 'acrTasks') return;
+  if (identity?.kind !== 'azure') {
+    inputs.reject(
+      'builder',
+      "is 'acrTasks', which needs a service connection to Azure: the registry's user and password can't start a build there. Set 'authType' to 'azureServiceConnection'.",
+    );
+  } else if (!identity.connection.subscriptionId) {
+    inputs.reject(
+      'builder',
+      `is 'acrTasks', which needs to know the registry's subscription, but the service connection in input '${identity.connection.input}' names none. Use one of type Azure Resource Manager for that subscription.`,
+    );
+  }
+}
 
 /** Build arguments stay readable in an image's history, labels in its configuration. */
 function refuseSecrets(

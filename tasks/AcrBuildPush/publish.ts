@@ -24,6 +24,9 @@ export interface PublishedImage {
   readonly sent: ReadonlySet<string> | undefined;
 }
 
+/** What a builder made: an image that an engine holds, or one that is in the registry already. */
+export type BuiltImage = (LocalImage & { readonly docker: DockerCli }) | RemoteImage;
+
 type Annotations = Readonly<Record<string, string>>;
 
 /**
@@ -31,17 +34,17 @@ type Annotations = Readonly<Record<string, string>>;
  * by digest; then every tag, by one request each, in order.
  */
 export async function publish(
-  docker: DockerCli,
-  image: (LocalImage | RemoteImage) & { readonly annotations: Annotations },
+  image: BuiltImage,
+  annotations: Annotations,
   destination: Destination,
   options: PushOptions,
 ): Promise<PublishedImage> {
   const { registry, tags } = destination;
   const isLocal = 'id' in image;
   const { pushed, wasSent } = isLocal
-    ? await pushFromEngine(docker, image, destination, options)
+    ? await pushFromEngine(image, destination, options)
     : { pushed: await registry.manifest(image.digest), wasSent: undefined };
-  const manifest = annotate(pushed, image.annotations);
+  const manifest = annotate(pushed, annotations);
   if (manifest !== pushed) await registry.put(manifest, manifest.digest);
   // Docker has set the first tag, though to a manifest without annotations.
   const isSet = isLocal && manifest === pushed;
@@ -55,21 +58,20 @@ export async function publish(
 
 /** Pushes an image by docker under its first tag. */
 async function pushFromEngine(
-  docker: DockerCli,
-  image: LocalImage,
+  { id, docker }: Extract<BuiltImage, LocalImage>,
   { registry, name, tags }: Destination,
   options: PushOptions,
 ) {
   const reference = `${name}:${tags[0]!.tag}`;
   const [{ digest, sentLayers }, ids] = await Promise.all([
     pushWithDocker(docker, { reference, registry }, options),
-    layerIds(docker, image.id),
+    layerIds(docker, id),
   ]);
   const pushed = await registry.manifest(digest ?? tags[0]!.tag);
   // Engines differ in what they call an image's id: the digest of its configuration, or of its manifest.
-  if (image.id !== pushed.config?.digest && image.id !== pushed.digest) {
+  if (id !== pushed.config?.digest && id !== pushed.digest) {
     throw new TaskError(
-      `${reference} is another image in the registry than the one that was built (${image.id}). Another run may have pushed at the same time: run the step again.`,
+      `${reference} is another image in the registry than the one that was built (${id}). Another run may have pushed at the same time: run the step again.`,
     );
   }
   // Docker names layers by their ids, a registry by their digests; both lists have the same order.

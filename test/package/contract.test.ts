@@ -75,6 +75,7 @@ const contract = {
       platform: 'string',
       cacheFrom: 'multiLine',
       cacheTo: 'multiLine',
+      builder: 'pickList: auto, docker, acrTasks',
       dockerVersion: 'string',
       buildxVersion: 'string',
       dockerDownloadSource: 'string',

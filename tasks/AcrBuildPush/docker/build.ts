@@ -110,7 +110,7 @@ export async function buildWithDocker(
   } finally {
     output.end();
   }
-  if (exitCode !== 0) throw buildError(output.failure, build, exitCode);
+  if (exitCode !== 0) throw buildError(output.failure, build, `docker ended with exit code ${exitCode}`);
   if (!isForSeveral(plan)) return { id: readFileSync(idFile, 'utf8').trim() };
   return { digest: JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'] };
 }
@@ -137,10 +137,15 @@ function flags(flag: string, values: Readonly<Record<string, string>>): string[]
 /** How much of an instruction fits into a message. */
 const LONGEST_INSTRUCTION = 120;
 
-function buildError(
+/**
+ * What to say of a build that failed.
+ *
+ * @param ending how it ended, where nothing more is known
+ */
+export function buildError(
   failure: BuildFailure,
   { plan, builder }: Pick<DockerBuild, 'plan' | 'builder'>,
-  exitCode: number,
+  ending: string,
 ): TaskError {
   const { instruction, lastLines, dockerWords } = failure;
   const file = basename(plan.dockerfile);
@@ -158,10 +163,9 @@ function buildError(
       : undefined);
   if (known) return new TaskError(line === undefined ? known : `${place}: ${known}`, { details });
   if (!instruction) {
-    return new TaskError(
-      `The image was not built: docker ended with exit code ${exitCode}. What it said stands above this message.`,
-      { details },
-    );
+    return new TaskError(`The image was not built: ${ending}. What it said stands above this message.`, {
+      details,
+    });
   }
   return new TaskError(
     `The image was not built: ${place} failed${commandExit ? ` with exit code ${commandExit}` : ''}: ` +

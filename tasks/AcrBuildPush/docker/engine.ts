@@ -1,5 +1,4 @@
-import { TaskError } from '../../common/errors';
-import type { DockerCli } from './cli';
+import { type DockerCli, NoEngineError } from './cli';
 import { explainDockerError } from './errors';
 import { hasBuildxFile } from './plugins';
 
@@ -25,7 +24,7 @@ const ANSWER_LIMIT = 20_000;
 /**
  * Finds out whether an engine answers, and which builder there is.
  *
- * @throws TaskError when docker is missing, or its engine can't be reached
+ * @throws NoEngineError when docker is missing, or its engine can't be reached
  */
 export async function findEngine(docker: DockerCli, env: NodeJS.ProcessEnv): Promise<Engine> {
   const [version, buildx] = await Promise.all([
@@ -36,7 +35,7 @@ export async function findEngine(docker: DockerCli, env: NodeJS.ProcessEnv): Pro
   const answer = parseVersion(version.stdout);
   if (version.exitCode !== 0 || !answer?.Server) {
     const output = version.stderr || version.stdout;
-    throw new TaskError(
+    throw new NoEngineError(
       explainDockerError(output) ?? `The Docker engine does not answer. Check that it runs on this agent.`,
       { details: output.split('\n') },
     );

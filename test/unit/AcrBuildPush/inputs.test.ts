@@ -82,6 +82,7 @@ describe('the inputs of AcrBuildPush', () => {
       platforms: [],
       cacheFrom: [],
       cacheTo: [],
+      builder: 'auto',
       docker: undefined,
       push: true,
       ifTagExists: 'overwrite',

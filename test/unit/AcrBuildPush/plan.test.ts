@@ -190,10 +190,10 @@ describe('the base image of', () => {
     { recipe: 'FROM a:1 AS one\nFROM b:1 AS two\nFROM one', target: 'TWO', base: 'docker.io/library/b:1' },
     { recipe: 'FROM a:1\nFROM b:1', target: '0', base: 'docker.io/library/a:1' },
     { recipe: 'FROM a:1', target: 'nope', base: undefined },
-    { recipe: 'ARG V=3.12\nFROM python:${V}', base: 'docker.io/library/python:3.12' },
+    { recipe: `ARG V=3.12\nFROM python:$\{V}`, base: 'docker.io/library/python:3.12' },
     { recipe: 'ARG V="3.12"\nARG B=python:$V\nFROM $B', base: 'docker.io/library/python:3.12' },
     { recipe: 'ARG V=3.12\nFROM python:$V', args: { V: '3.9' }, base: 'docker.io/library/python:3.9' },
-    { recipe: 'FROM python:${V:-3.1}', base: 'docker.io/library/python:3.1' },
+    { recipe: `FROM python:$\{V:-3.1}`, base: 'docker.io/library/python:3.1' },
     { recipe: 'FROM python:$TARGETARCH', base: undefined },
     { recipe: `FROM python@${digest}`, base: 'docker.io/library/python' },
   ] as {

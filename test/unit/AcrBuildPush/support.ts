@@ -26,6 +26,7 @@ export const leastInputs: Inputs = {
   platforms: [],
   cacheFrom: [],
   cacheTo: [],
+  builder: 'auto',
   docker: undefined,
   push: true,
   ifTagExists: 'overwrite',
