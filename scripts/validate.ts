@@ -21,6 +21,7 @@ interface TaskManifest {
   dataSourceBindings?: { target: string; endpointId: string; dataSourceName: string }[];
   outputVariables: { name: string; description: string }[];
   execution: Record<string, { target: string }>;
+  postjobexecution?: Record<string, { target: string }>;
   restrictions: { settableVariables: { allowed: string[] } };
 }
 
@@ -59,7 +60,7 @@ function validateTask(name: string): string[] {
     ...validateDataSources(task),
     ...validateOutputs(task),
     ...validateIcon(join(folder, 'icon.png'), 32),
-    ...Object.values(task.execution)
+    ...[...Object.values(task.execution), ...Object.values(task.postjobexecution ?? {})]
       .filter(({ target }) => !existsSync(join(folder, target)))
       .map(({ target }) => `${target} is missing`),
   ];

@@ -92,16 +92,21 @@ export class InputReader {
 
   /** `KEY=VALUE` lines. Blank lines are passed over; a value may hold further equals signs. */
   keyValueLines(name: string): Record<string, string> {
-    const values: Record<string, string> = {};
-    for (const line of (this.optional(name) ?? '').split(/\r?\n/)) {
-      if (!line.trim()) continue;
-      const equals = line.indexOf('=');
-      const key = line.slice(0, equals).trim();
-      if (equals < 1 || !key) this.reject(name, `has the line '${line.trim()}', which is not KEY=VALUE.`);
-      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
-      else values[key] = line.slice(equals + 1).trim();
-    }
+    return this.parseKeyValues(name, this.optional(name), (line) => `has the line '${line}', which`);
+  }
+
+  /** `KEY=VALUE` lines whose values are secrets: masked one by one, and never shown. */
+  secretKeyValueLines(name: string): Record<string, string> {
+    const text = this.optionalSecret(name);
+    const values = this.parseKeyValues(name, text, () => 'has a line that');
+    for (const value of Object.values(values)) if (value) this.log.maskSecret(value);
     return values;
+  }
+
+  /** Lines of a list. Blank lines are passed over. */
+  lines(name: string): string[] {
+    const lines = (this.optional(name) ?? '').split(/\r?\n/).map((line) => line.trim());
+    return lines.filter(Boolean);
   }
 
   /** Records a mistake: `problem` goes on from the input's name, `is …` or `has …`, and says the remedy. */
@@ -122,6 +127,24 @@ export class InputReader {
     const isKnown = this.mistakes.some(({ input }) => input === name);
     if (!isKnown) this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
     return '';
+  }
+
+  /** @param describe what is wrong with a line, up to `is not KEY=VALUE`; no secret may be in it */
+  private parseKeyValues(
+    name: string,
+    text: string | undefined,
+    describe: (line: string) => string,
+  ): Record<string, string> {
+    const values: Record<string, string> = {};
+    for (const line of (text ?? '').split(/\r?\n/)) {
+      if (!line.trim()) continue;
+      const equals = line.indexOf('=');
+      const key = line.slice(0, equals).trim();
+      if (equals < 1 || !key) this.reject(name, `${describe(line.trim())} is not KEY=VALUE.`);
+      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
+      else values[key] = line.slice(equals + 1).trim();
+    }
+    return values;
   }
 
   private maskParameters(parameters: Readonly<Record<string, string>>): void {

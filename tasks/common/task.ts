@@ -44,6 +44,8 @@ export interface TaskContext {
    */
   oidcToken(serviceConnectionId?: string): Promise<string>;
   setOutput(name: string, value: string | number | boolean): void;
+  /** Leaves word for the part of this task that runs at the end of the job. */
+  setTaskVariable(name: string, value: string): void;
   /** Shows a page on the run's Extensions tab; its title is the name of the file that is uploaded. */
   uploadSummary(title: string, summary: Summary): void;
   /** Keeps a text with the run, secrets masked; the reader finds it by its name in the logs' download. */
@@ -106,6 +108,9 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
       ),
     setOutput(output, value) {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
+    },
+    setTaskVariable(variable, value) {
+      log.command('task.settaskvariable', { variable }, value);
     },
     uploadSummary(title, summary) {
       const file = join(tempFolder, `${fileName(title)}.md`);

@@ -52,6 +52,8 @@ export class FakeStep implements TaskContext {
     this.outputs[name] = value;
   }
 
+  setTaskVariable(): void {}
+
   uploadSummary(_title: string, summary: { toString(): string }): void {
     this.summary = summary.toString();
   }
