@@ -132,6 +132,12 @@ try {
     );
   }
 } finally {
+  const images = execFileSync('docker', ['images', '--format', '{{.Repository}} {{.ID}}'], {
+    encoding: 'utf8',
+  });
+  const own = images.split('\n').filter((line) => line.startsWith(`${host}/`));
+  const ids = [...new Set(own.map((line) => line.split(' ')[1]!))];
+  if (ids.length > 0) execFileSync('docker', ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
   registry.kill();
   await once(registry, 'exit');
   rmSync(folder, { recursive: true, force: true });
