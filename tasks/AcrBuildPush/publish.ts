@@ -63,10 +63,7 @@ async function pushFromEngine(
   options: PushOptions,
 ) {
   const reference = `${name}:${tags[0]!.tag}`;
-  const [{ digest, sentLayers }, ids] = await Promise.all([
-    pushWithDocker(docker, { reference, registry }, options),
-    layerIds(docker, id),
-  ]);
+  const { digest, sentLayers } = await pushWithDocker(docker, { reference, registry }, options);
   const pushed = await registry.manifest(digest ?? tags[0]!.tag);
   // Engines differ in what they call an image's id: the digest of its configuration, or of its manifest.
   if (id !== pushed.config?.digest && id !== pushed.digest) {
@@ -74,10 +71,21 @@ async function pushFromEngine(
       `${reference} is another image in the registry than the one that was built (${id}). Another run may have pushed at the same time: run the step again.`,
     );
   }
+  return { pushed, wasSent: await sentTest(docker, id, pushed, sentLayers) };
+}
+
+/** Tells by its place in the manifest whether a layer was sent; undefined where docker does not say. */
+async function sentTest(
+  docker: DockerCli,
+  id: string,
+  { layers }: Manifest,
+  sentLayers: ReadonlySet<string>,
+): Promise<((index: number) => boolean) | undefined> {
+  if (sentLayers.size === 0 || sentLayers.size === layers.length) return () => sentLayers.size > 0;
   // Docker names layers by their ids, a registry by their digests; both lists have the same order.
-  const isKnown = ids.length > 0 && ids.length === pushed.layers.length;
-  const wasSent = (index: number) => sentLayers.has(ids[index]!.replace('sha256:', '').slice(0, 12));
-  return { pushed, wasSent: isKnown ? wasSent : undefined };
+  const ids = await layerIds(docker, id);
+  if (ids.length !== layers.length) return undefined;
+  return (index) => sentLayers.has(ids[index]!.replace('sha256:', '').slice(0, 12));
 }
 
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';

@@ -27,7 +27,7 @@ buildx) exit 1;;
 build) echo "$*" > "$LAB/built"; cp "$DOCKER_CONFIG/config.json" "$LAB/config.json"
   [ -e "$LAB/broken" ] && { echo 'Step 1/1 : FROM scratch'; echo odd >&2; exit 1; }
   while [ "$1" != --iidfile ]; do shift; done; printf ${imageId} > "$2";;
-push) echo "$2" > "$LAB/pushed"; echo "1.0.0: digest: ${digest} size: 739";;
+push) echo "$2" > "$LAB/pushed"; echo '111111111111: Pushed'; echo '222222222222: Pushed'; echo "1.0.0: digest: ${digest} size: 739";;
 esac`;
 
 describe('the task', () => {
@@ -132,6 +132,7 @@ describe('the task', () => {
       imageDigest: digest,
       imageRefByDigest: `${name}@${digest}`,
       imageSizeBytes: 5_000,
+      uploadedBytes: 5_000,
     });
     for (const fact of [
       `${name}:1.0.0`,
