@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { root, vsixFile } from '../scripts/paths';
 import { type AgentOptions, type PipelineRecord, runPipeline } from './agent/agent';
 import { renderPage } from './agent/page';
 import { ensureBaseImage } from './engine/base-image';
-import { type Engine, findEngine, startApi } from './engine/engine';
+import { type Engine, findEngine, pullImage, removeImage, startApi } from './engine/engine';
+import { run } from './processes';
 import { preparePython } from './python';
 import { type Stack, startStack } from './stack';
 
@@ -97,8 +97,12 @@ async function runPipelines(
   stack.variableGroups['shared-variables']!['base-image'] = base.image;
   const building = await runOne('pipelines/build-titanic-image.yaml', options);
   const image = output(building, 'image', 'imageRefByDigest');
-  results.push(['image', image ?? building.result]);
-  if (image) await askForPrediction(image, signal);
+  if (image) {
+    // The name without the registry's address, and as much of the digest as a person compares.
+    results.push(['image', image.replace(/^[^/]+\//, '').replace(/(sha256:.{12}).*/, '$1…')]);
+    await askForPrediction(image, stack, signal);
+    await removeImage(image);
+  }
   return [training, building];
 }
 
@@ -118,9 +122,10 @@ async function runOne(file: string, options: AgentOptions): Promise<PipelineReco
   return phase(`Running ${file}`, () => runPipeline(file, options));
 }
 
-/** Runs the image that was pushed, and asks its API whether a passenger would have survived. */
-async function askForPrediction(image: string, signal: AbortSignal): Promise<void> {
+/** Pulls the image that was pushed, runs it, and asks its API whether a passenger would have survived. */
+async function askForPrediction(image: string, stack: Stack, signal: AbortSignal): Promise<void> {
   await phase('Running the image and asking for a prediction', async () => {
+    await pullImage(image, stack.registry, signal);
     const api = await startApi(image, signal);
     try {
       const response = await fetch(`${api.url}/api/predict`, {
@@ -155,26 +160,13 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-function packExtension(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'scripts/package.ts')], {
-      cwd: root,
-      signal,
-    });
-    let output = '';
-    child.stdout.on('data', (text) => {
-      output += text;
-    });
-    child.stderr.on('data', (text) => {
-      output += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code !== 0) return reject(new Error(`Packing failed.\n${output}`));
-      output.trim().split('\n').forEach(detail);
-      resolve();
-    });
+async function packExtension(signal: AbortSignal): Promise<void> {
+  const script = join(root, 'scripts/package.ts');
+  const { exitCode, output } = await run(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
+    signal,
   });
+  if (exitCode !== 0) throw new Error(`Packing failed.\n${output}`);
+  output.trim().split('\n').forEach(detail);
 }
 
 async function writePage(runs: PipelineRecord[], stack: Stack): Promise<void> {
@@ -182,7 +174,7 @@ async function writePage(runs: PipelineRecord[], stack: Stack): Promise<void> {
     title: 'The titanic model, from notebook to image',
     facts: [
       ...results,
-      ['Databricks', `${stack.workspace.url} (local workspace)`],
+      ['Databricks workspace', stack.workspace.url],
       ['model registry', stack.blobStorage.blobEndpoint],
       ['container registry', stack.registry.loginServer],
     ],
@@ -228,6 +220,7 @@ async function phase<T>(title: string, work: () => Promise<T>): Promise<T> {
   console.log(`\n▸ ${title}`);
   const start = Date.now();
   const result = await work();
+  cancel.signal.throwIfAborted();
   console.log(`  ${seconds(Date.now() - start)}`);
   return result;
 }

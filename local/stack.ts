@@ -89,7 +89,16 @@ async function setUpModels(workspace: Workspace, sources: string): Promise<void>
     await copyFile(join(sources, 'data', `${model}.csv`), join(workspace.dbfs, 'datasets', `${model}.csv`));
     workspace.createJob({
       name: `train-${model}-model`,
-      tasks: [{ task_key: 'train', notebook_task: { notebook_path: `/live/scikit-${model}` } }],
+      tasks: [
+        {
+          task_key: 'train',
+          notebook_task: {
+            notebook_path: `/live/scikit-${model}`,
+            // Databricks puts the run's id in, for the model's record of how it came to be.
+            base_parameters: { run_id: '{{job.run_id}}' },
+          },
+        },
+      ],
     });
   }
 }

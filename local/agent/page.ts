@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { JobRecord, PipelineRecord, StepRecord, TaskResult } from './types';
 import { escapeHtml } from './view/html';
 import { renderLog } from './view/log-view';
@@ -122,11 +121,17 @@ function renderOutputs(step: StepRecord): string {
 }
 
 function renderSummaries(step: StepRecord): string[] {
-  return step.summaries.map(({ name, path }) => {
+  return step.summaries.map(({ name, markdown }) => {
     const title = name.replace(/\.md$/i, '');
     return `<article class="summary"><h3>${escapeHtml(title)}<small>${escapeHtml(step.displayName)}</small></h3>
-${renderMarkdown(readFileSync(path, 'utf8'))}</article>`;
+${renderMarkdown(withoutTitle(markdown, title))}</article>`;
   });
+}
+
+/** A summary that begins with its own name need not be named twice. */
+function withoutTitle(markdown: string, title: string): string {
+  const [line = '', heading] = /^#+ +(.*?)\s*(?:\n|$)/.exec(markdown) ?? [];
+  return heading === title ? markdown.slice(line.length) : markdown;
 }
 
 function renderSection(section: PageSection): string {

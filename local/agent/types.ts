@@ -122,8 +122,8 @@ export interface StepRecord {
   issues: Issue[];
   /** Output variables by their plain names; secret ones as `***`. */
   outputVariables: Record<string, string>;
-  /** Markdown that the step uploaded; `path` is a copy that outlives the run. */
-  summaries: { name: string; path: string }[];
+  /** Markdown that the step uploaded, with a copy that outlives the job. */
+  summaries: { name: string; path: string; markdown: string }[];
   attachments: { type: string; name: string; path: string }[];
   /** Last value of `task.setprogress`. */
   percentComplete?: number;

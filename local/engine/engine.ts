@@ -1,8 +1,10 @@
-import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { run } from '../processes';
+import { dockerLogin } from './docker-login';
+import type { RegistryLogin } from './registry-client';
 
 /** A Docker engine that answers. */
 export interface Engine {
@@ -12,15 +14,14 @@ export interface Engine {
 /** The engine behind the `docker` command, or the reason why there is none to work with. */
 export async function findEngine(signal?: AbortSignal): Promise<Engine | { missing: string }> {
   try {
-    const { stdout } = await run('docker', ['version', '--format', '{{.Server.Version}}'], {
-      timeout: 10_000,
+    const { exitCode, output } = await run('docker', ['version', '--format', '{{.Server.Version}}'], {
       signal,
     });
-    return { version: stdout.trim() };
+    const lastLine = output.trim().split('\n').pop() ?? '';
+    return exitCode === 0 ? { version: lastLine } : { missing: lastLine };
   } catch (error) {
-    const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
-    if (code === 'ENOENT') return { missing: 'docker is not installed' };
-    return { missing: stderr?.trim().split('\n').pop() || 'the engine does not answer' };
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { missing: 'docker is not installed' };
+    throw error;
   }
 }
 
@@ -36,22 +37,34 @@ export interface ApiContainer {
  * @throws with the container's log when it ends, or does not answer within half a minute
  */
 export async function startApi(image: string, signal: AbortSignal): Promise<ApiContainer> {
-  const { stdout } = await run('docker', ['run', '--detach', '--publish', '127.0.0.1::8000', image], {
-    signal,
-  });
-  const container = stdout.trim();
+  const container = await docker(['run', '--detach', '--publish', '127.0.0.1::8000', image], signal);
   const stop = async () => {
-    await run('docker', ['rm', '--force', container]);
+    await docker(['rm', '--force', container]);
   };
   try {
-    const port = (await run('docker', ['port', container, '8000/tcp'], { signal })).stdout.trim();
-    const url = `http://${port}`;
+    const url = `http://${await docker(['port', container, '8000/tcp'], signal)}`;
     await waitUntilHealthy(url, container, signal);
     return { url, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Pulls an image from a registry, as whoever runs it elsewhere would. */
+export async function pullImage(image: string, registry: RegistryLogin, signal: AbortSignal): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'docker-login-'));
+  try {
+    await docker(['pull', image], signal, await dockerLogin({ folder, registry, signal }));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Removes an image, whatever its names, from the engine. */
+export async function removeImage(image: string): Promise<void> {
+  const id = await docker(['inspect', '--format', '{{.Id}}', image]);
+  await docker(['rmi', '--force', id]);
 }
 
 async function waitUntilHealthy(url: string, container: string, signal: AbortSignal): Promise<void> {
@@ -62,12 +75,20 @@ async function waitUntilHealthy(url: string, container: string, signal: AbortSig
       () => false,
     );
     if (healthy) return;
-    const { stdout } = await run('docker', ['inspect', '--format', '{{.State.Running}}', container], {
-      signal,
-    });
-    if (stdout.trim() !== 'true') break;
+    if ((await docker(['inspect', '--format', '{{.State.Running}}', container], signal)) !== 'true') break;
     await sleep(200, undefined, { signal });
   }
-  const { stdout, stderr } = await run('docker', ['logs', '--tail', '20', container]);
-  throw new Error(`The image's API does not answer.\n${stdout}${stderr}`);
+  throw new Error(
+    `The image's API does not answer.\n${await docker(['logs', '--tail', '20', container], signal)}`,
+  );
+}
+
+async function docker(
+  args: string[],
+  signal?: AbortSignal,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
+  const { exitCode, output } = await run('docker', args, { signal, env });
+  if (exitCode !== 0) throw new Error(`docker ${args[0]} failed: ${output.trim()}`);
+  return output.trim();
 }

@@ -94,7 +94,7 @@ function parse({ body }: HttpAnswer): { description: string | undefined; codes: 
 }
 
 /** Reads a token without trusting it: only to tell what it says. */
-function claimsOf(token = ''): { iss?: unknown; sub?: unknown } {
+export function claimsOf(token = ''): { iss?: unknown; sub?: unknown; aud?: unknown } {
   try {
     return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
   } catch {

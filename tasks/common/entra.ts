@@ -162,7 +162,7 @@ export class EntraTokens {
 
 function parse({ body }: HttpAnswer): { access_token?: unknown; expires_in?: unknown } {
   try {
-    return JSON.parse(body.toString());
+    return JSON.parse(body.toString()) ?? {};
   } catch {
     return {};
   }

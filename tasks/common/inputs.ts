@@ -36,9 +36,7 @@ export class InputReader {
 
   /** A text that must be given; `why` says when it is needed, where it is not always. */
   required(name: string, why = ''): string {
-    const value = this.optional(name);
-    if (value === undefined) this.missing(name, why);
-    return value ?? '';
+    return this.optional(name) ?? this.missing(name, why);
   }
 
   /** A secret that may be left out. It is masked before anything else sees it, and never logged. */
@@ -50,9 +48,7 @@ export class InputReader {
 
   /** A secret that must be given. */
   requiredSecret(name: string, why = '', username?: string): string {
-    const value = this.optionalSecret(name, username);
-    if (value === undefined) this.missing(name, why);
-    return value ?? '';
+    return this.optionalSecret(name, username) ?? this.missing(name, why);
   }
 
   /** The service connection that an input names. Its secrets are masked before anything else sees them. */
@@ -96,16 +92,21 @@ export class InputReader {
 
   /** `KEY=VALUE` lines. Blank lines are passed over; a value may hold further equals signs. */
   keyValueLines(name: string): Record<string, string> {
-    const values: Record<string, string> = {};
-    for (const line of (this.optional(name) ?? '').split(/\r?\n/)) {
-      if (!line.trim()) continue;
-      const equals = line.indexOf('=');
-      const key = line.slice(0, equals).trim();
-      if (equals < 1 || !key) this.reject(name, `has the line '${line.trim()}', which is not KEY=VALUE.`);
-      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
-      else values[key] = line.slice(equals + 1).trim();
-    }
+    return this.parseKeyValues(name, this.optional(name), (line) => `has the line '${line}', which`);
+  }
+
+  /** `KEY=VALUE` lines whose values are secrets: masked one by one, and never shown. */
+  secretKeyValueLines(name: string): Record<string, string> {
+    const text = this.optionalSecret(name);
+    const values = this.parseKeyValues(name, text, () => 'has a line that');
+    for (const value of Object.values(values)) if (value) this.log.maskSecret(value);
     return values;
+  }
+
+  /** Lines of a list. Blank lines are passed over. */
+  lines(name: string): string[] {
+    const lines = (this.optional(name) ?? '').split(/\r?\n/).map((line) => line.trim());
+    return lines.filter(Boolean);
   }
 
   /** Records a mistake: `problem` goes on from the input's name, `is …` or `has …`, and says the remedy. */
@@ -121,17 +122,37 @@ export class InputReader {
     throw new TaskError(count === 1 ? all : `${plural(count, 'input')} must be put right. ${all}`);
   }
 
+  /** Records that an input must be given; `why` says when it is needed, where it is not always. */
+  missing(name: string, why = ''): '' {
+    const isKnown = this.mistakes.some(({ input }) => input === name);
+    if (!isKnown) this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
+    return '';
+  }
+
+  /** @param describe what is wrong with a line, up to `is not KEY=VALUE`; no secret may be in it */
+  private parseKeyValues(
+    name: string,
+    text: string | undefined,
+    describe: (line: string) => string,
+  ): Record<string, string> {
+    const values: Record<string, string> = {};
+    for (const line of (text ?? '').split(/\r?\n/)) {
+      if (!line.trim()) continue;
+      const equals = line.indexOf('=');
+      const key = line.slice(0, equals).trim();
+      if (equals < 1 || !key) this.reject(name, `${describe(line.trim())} is not KEY=VALUE.`);
+      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
+      else values[key] = line.slice(equals + 1).trim();
+    }
+    return values;
+  }
+
   private maskParameters(parameters: Readonly<Record<string, string>>): void {
     const username = parameters.username ?? parameters.serviceprincipalid;
     for (const [name, value] of Object.entries(parameters)) {
       const isPublic = PUBLIC_PARAMETERS.has(name) || name.startsWith('workloadidentityfederation');
       if (value && !isPublic) this.log.maskSecret(value, username);
     }
-  }
-
-  private missing(name: string, why: string): void {
-    if (this.mistakes.some(({ input }) => input === name)) return;
-    this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
   }
 
   private expanded(name: string): string | undefined {

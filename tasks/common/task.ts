@@ -44,12 +44,19 @@ export interface TaskContext {
    */
   oidcToken(serviceConnectionId?: string): Promise<string>;
   setOutput(name: string, value: string | number | boolean): void;
+  /** Leaves word for the part of this task that runs at the end of the job. */
+  setTaskVariable(name: string, value: string): void;
   /** Shows a page on the run's Extensions tab; its title is the name of the file that is uploaded. */
   uploadSummary(title: string, summary: Summary): void;
+  /** Keeps a text with the run, secrets masked; the reader finds it by its name in the logs' download. */
+  attach(name: string, text: string): void;
 }
 
 /** Milliseconds from the first SIGINT or SIGTERM to the end. The agent waits 7.5 s before it sends the next signal. */
 const CANCEL_LIMIT = 4_500;
+
+/** The agent's type of attachments that the logs' download contains. */
+const FILE_ATTACHMENT = 'DistributedTask.Core.FileAttachment';
 
 /**
  * Runs a task from the agent's environment to its result, and ends the process. Whatever happens, the exit code is 0
@@ -68,7 +75,7 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
     finish(() => {
       if (outcome.result === 'SucceededWithIssues') log.warning(outcome.message);
       else log.info(outcome.message);
-      log.command('task.complete', { result: outcome.result }, redact(outcome.message));
+      log.complete(outcome.result, outcome.message);
     });
   } catch (error) {
     finish(() => {
@@ -102,12 +109,25 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
     setOutput(output, value) {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
     },
+    setTaskVariable(variable, value) {
+      log.command('task.settaskvariable', { variable }, value);
+    },
     uploadSummary(title, summary) {
-      const file = join(tempFolder, `${title.replace(/[^\w .-]+/g, '-')}.md`);
+      const file = join(tempFolder, `${fileName(title)}.md`);
       writeFileSync(file, summary.toString());
       log.command('task.uploadsummary', {}, file);
     },
+    attach(attachment, text) {
+      const file = join(tempFolder, fileName(attachment));
+      writeFileSync(file, redact(text));
+      log.command('task.addattachment', { type: FILE_ATTACHMENT, name: fileName(attachment) }, file);
+    },
   };
+}
+
+/** A title as the name of a file, on every platform. */
+function fileName(title: string): string {
+  return title.replace(/[^\w .-]+/g, '-');
 }
 
 function listenForCancel(cancel: AbortController, log: AgentLog): void {
@@ -126,11 +146,11 @@ function listenForCancel(cancel: AbortController, log: AgentLog): void {
 
 function reportCancel(log: AgentLog, reason: unknown): void {
   if (!(reason instanceof CancelledError)) reportError(log, reason);
-  log.command('task.complete', { result: 'Canceled' }, 'The step was cancelled.');
+  log.complete('Canceled', 'The step was cancelled.');
 }
 
 function reportFailure(log: AgentLog, error: unknown): void {
-  log.command('task.complete', { result: 'Failed' }, redact(reportError(log, error)));
+  log.complete('Failed', reportError(log, error));
 }
 
 function reportError(log: AgentLog, error: unknown): string {

@@ -57,6 +57,7 @@ describe("a base image made of this machine's Python", function () {
       log: () => {},
     });
     image = `${registry.loginServer}/lamp-model-api:1.0.0`;
+    await build();
   });
 
   after(async () => {
@@ -66,7 +67,8 @@ describe("a base image made of this machine's Python", function () {
     if (folder) await rm(folder, { recursive: true, force: true });
   });
 
-  it('carries the API: its image is built without a network, and predicts', async () => {
+  /** Builds the API's image as it is in the repository, with a model made for the purpose, without a network. */
+  async function build() {
     const context = join(folder, 'model-api');
     await cp(join(root, 'model-api'), context, { recursive: true });
     const script = join(folder, 'train.py');
@@ -81,7 +83,9 @@ describe("a base image made of this machine's Python", function () {
       context,
     ]);
     assert.equal(built.exitCode, 0, built.output);
+  }
 
+  it('carries the API: its image is built without a network, and predicts', async () => {
     const api = await startApi(image, never);
     try {
       const answer = await fetch(`${api.url}/api/predict`, { method: 'POST', body: '{"signal": "on"}' });

@@ -40,14 +40,14 @@ export function bindParameters(
     const declaration = declarations.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
     if (!declaration) {
       const known = declarations.map((candidate) => candidate.name).join(', ') || 'none';
-      throw new PipelineError(`Unexpected parameter '${name}'. The template declares: ${known}.`, value.at);
+      throw new PipelineError(`There is no parameter '${name}'. Declared are: ${known}.`, value.at);
     }
     bound[declaration.name] = check(declaration, value);
   }
   for (const declaration of declarations) {
     if (declaration.name in bound) continue;
     if (!declaration.default) {
-      throw new PipelineError(`A value for the parameter '${declaration.name}' must be provided.`, at);
+      throw new PipelineError(`The parameter '${declaration.name}' needs a value.`, at);
     }
     bound[declaration.name] = check(declaration, declaration.default);
   }

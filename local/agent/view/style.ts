@@ -29,8 +29,8 @@ pre { background: var(--code); border-radius: 6px; padding: 12px 14px; overflow-
 pre code { background: none; padding: 0; overflow-wrap: normal; }
 .lead { color: var(--faint); margin: 0 0 20px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; margin: 0 0 20px; overflow: hidden; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 1px; background: var(--line); }
-.facts div { background: var(--card); padding: 12px 18px; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); }
+.facts div { padding: 12px 18px; box-shadow: 0 0 0 0.5px var(--line); }
 .facts dt { color: var(--faint); font-size: 13px; }
 .facts dd { margin: 2px 0 0; overflow-wrap: anywhere; }
 .facts, .facts dd { margin-inline: 0; }
@@ -67,6 +67,7 @@ pre code { background: none; padding: 0; overflow-wrap: normal; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: 8px 0 14px; font-size: 14px; }
 th, td { text-align: left; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+thead:not(:has(th:not(:empty))) { display: none; }
 th { color: var(--faint); font-weight: 600; font-size: 13px; }
 .right { text-align: right; } .center { text-align: center; }
 .value { font-size: 13px; overflow-wrap: anywhere; }

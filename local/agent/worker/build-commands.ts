@@ -1,19 +1,18 @@
 import { cpSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type CommandHandlers, unrestricted } from './command-handler';
+import { type CommandHandlers, required, requiredData, unrestricted } from './command-handler';
 import type { Command } from './commands';
 import { type StepContext, summaryType } from './step-context';
 
 /** The commands of the area `build`. */
 export const buildCommands: CommandHandlers = {
-  updatebuildnumber: unrestricted((context, { data }) => {
-    if (data === '') throw new Error('Build number is required.');
+  updatebuildnumber: unrestricted((context, command) => {
+    const data = requiredData(command, 'a number');
     context.job.variables.set('Build.BuildNumber', data);
     context.job.run.buildNumber = data;
   }),
-  addbuildtag: unrestricted((context, { data }) => {
-    const tag = data.trim();
-    if (tag === '') throw new Error('Build tag is required.');
+  addbuildtag: unrestricted((context, command) => {
+    const tag = requiredData(command, 'a tag').trim();
     if (!context.job.run.tags.includes(tag)) context.job.run.tags.push(tag);
   }),
   uploadlog: unrestricted((context, { data }) =>
@@ -27,18 +26,17 @@ export const buildCommands: CommandHandlers = {
 /** The commands of the area `artifact` that need no server. */
 export const artifactCommands: CommandHandlers = { upload: unrestricted(uploadArtifact) };
 
-function uploadArtifact(context: StepContext, { properties, data }: Command): void {
-  const name = properties.get('artifactname');
-  if (!name) throw new Error('Artifact Name is required.');
-  const folder = properties.get('containerfolder') ?? name;
+function uploadArtifact(context: StepContext, command: Command): void {
+  const name = required(command, 'artifactname');
+  const data = requiredData(command, 'a path');
+  const folder = command.properties.get('containerfolder') ?? name;
   if (/[/\\]|^\.+$/.test(name) || folder.includes('..')) {
     throw new Error(`'${name}' in '${folder}' cannot be the name of an artifact.`);
   }
-  if (data === '') throw new Error('Artifact location is required.');
-  if (!existsSync(data)) throw new Error(`Path does not exist: ${data}`);
+  if (!existsSync(data)) throw new Error(`There is nothing at ${data} to upload.`);
   const isFolder = statSync(data).isDirectory();
   if (isFolder && readdirSync(data, { recursive: true }).length === 0) {
-    context.warning(`Directory '${data}' is empty. Nothing will be added to build artifact '${name}'.`);
+    context.warning(`The folder ${data} is empty, so the artifact '${name}' gets nothing.`);
     return;
   }
   const { run, folders } = context.job;

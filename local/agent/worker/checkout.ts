@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import {
   copyFile,
   lstat,
@@ -12,12 +11,10 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { promisify } from 'node:util';
 import type { CheckoutStepPlan } from '../pipeline/plan';
+import { askGit } from './git';
 import type { JobContext } from './job-context';
 import type { StepContext } from './step-context';
-
-const run = promisify(execFile);
 
 /**
  * Brings the sources into the pipeline's `s` folder: what git tracks there, and new files that git does not ignore; or
@@ -32,7 +29,8 @@ export async function checkOut(plan: CheckoutStepPlan, context: StepContext): Pr
 
   const { files, fromGit } = await listSources(job);
   const listFile = join(job.folders.pipeline, 'checked-out.json');
-  const gone = (await readList(listFile)).filter((file) => !files.includes(file));
+  const present = new Set(files);
+  const gone = (await readList(listFile)).filter((file) => !present.has(file));
   for (const file of gone) await rm(join(target, file), { force: true });
 
   let copied = 0;
@@ -50,19 +48,16 @@ async function listSources(job: JobContext): Promise<{ files: string[]; fromGit:
     (folder) => folder + sep,
   );
   const isSource = (file: string) => !own.some((folder) => resolve(job.sources, file).startsWith(folder));
-  const listed = (await listGit(job.sources)) ?? undefined;
+  const listed = await listGit(job.sources);
   const all = listed ?? (await listFolder(job.sources, (folder) => isSource(folder + sep)));
   return { files: all.filter(isSource).sort(), fromGit: listed !== undefined };
 }
 
 async function listGit(folder: string): Promise<string[] | undefined> {
-  try {
-    const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-    const { stdout } = await run('git', args, { cwd: folder, maxBuffer: 64 * 1024 * 1024 });
-    return stdout.split('\0').filter((file) => file !== '');
-  } catch {
-    return undefined;
-  }
+  // A folder that the checkout around it ignores is none of git's business.
+  if ((await askGit(folder, 'check-ignore', '.')) !== undefined) return undefined;
+  const listed = await askGit(folder, 'ls-files', '-z', '--cached', '--others', '--exclude-standard');
+  return listed?.split('\0').filter((file) => file !== '');
 }
 
 async function listFolder(root: string, enter: (folder: string) => boolean, below = ''): Promise<string[]> {

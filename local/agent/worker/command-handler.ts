@@ -20,3 +20,16 @@ export function allowed(run: CommandHandler['run']): CommandHandler {
 export function unrestricted(run: CommandHandler['run']): CommandHandler {
   return { restricted: false, run };
 }
+
+/** @throws when the command lacks a property that it needs */
+export function required({ area, event, properties }: Command, property: string): string {
+  const value = properties.get(property);
+  if (!value) throw new Error(`##vso[${area}.${event}] needs the property '${property}'.`);
+  return value;
+}
+
+/** @throws when there is nothing after the command's bracket */
+export function requiredData({ area, event, data }: Command, what: string): string {
+  if (data.trim() === '') throw new Error(`##vso[${area}.${event}] needs ${what} after its bracket.`);
+  return data;
+}

@@ -72,11 +72,11 @@ export function connectionProblems(sources: InputSources, stepName: string): str
     return split(inputs.get(input.name)!, false).flatMap((reference) => {
       if (reference.includes('$(')) return [];
       const found = findConnection(reference, sources.connections);
-      const subject = `Step ${stepName} input ${input.name}`;
-      if (!found) return [`${subject} references service connection ${reference} which could not be found.`];
+      const subject = `The input '${input.name}' of step ${stepName}`;
+      if (!found) return [`${subject} names the service connection '${reference}', which does not exist.`];
       if (found.type.toLowerCase() === wanted) return [];
       return [
-        `${subject} expects a service connection of type ${wanted}, but the service connection ${found.name} is of type ${found.type}.`,
+        `${subject} needs a service connection of type ${wanted}, but '${found.name}' is of type ${found.type}.`,
       ];
     });
   });

@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isOn, processMark, setting } from './job-context';
 import { layOutNodes, nodeBinary, nodeVersion } from './nodes';
-import { agentVersion } from './predefined';
+import { agentVersion, userName } from './predefined';
 import { killByEnvironment } from './processes';
 import type { StepContext } from './step-context';
 
@@ -16,9 +16,8 @@ export function initializeJob(context: StepContext): void {
     for (const [name, value] of Object.entries(data)) data[name] = variables.expand(value);
   }
   context.output(`Agent name: 'local', behaving as azure-pipelines-agent ${agentVersion}`);
-  context.output(`Agent machine name: '${hostname()}', user: '${userInfo().username}'`);
+  context.output(`Agent machine name: '${hostname()}', user: '${userName()}'`);
 
-  context.output('Prepare build directory.');
   rmSync(folders.temp, { recursive: true, force: true });
   const { temp, tools, sources, binaries, staging, testResults } = folders;
   for (const folder of [temp, tools, sources, binaries, staging, testResults]) {
@@ -30,17 +29,16 @@ export function initializeJob(context: StepContext): void {
     context.output(`Node in ${folder}: ${nodeVersion(binary) ?? 'does not run here'}`);
   }
   for (const name of ['AGENT_USE_NODE24', 'AGENT_USE_NODE20_1', 'AGENT_USE_NODE24_WITH_HANDLER_DATA']) {
-    if (isOn(job, name)) context.output(`   Knob: ${name} = ${setting(job, name)}`);
+    if (isOn(job, name)) context.output(`${name} = ${setting(job, name)}`);
   }
-  context.output('Start tracking orphan processes.');
 }
 
 /** The agent's own last step: ends whatever processes the job's steps have left running. */
 export function finalizeJob(context: StepContext): void {
   const { folders, variables } = context.job;
   rmSync(join(folders.work, '.taskkey'), { force: true });
-  context.output('Start cleaning up orphan processes.');
+  context.output('Looking for processes that the steps have left running.');
   killByEnvironment(processMark, variables.get(processMark)!, (pid, command) =>
-    context.output(`Terminate orphan process: pid (${pid}) (${command})`),
+    context.output(`Killed ${command} (${pid}), which was left running.`),
   );
 }

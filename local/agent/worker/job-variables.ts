@@ -65,7 +65,7 @@ function addGroup(
   if (!group) {
     const known = Object.keys(options.variableGroups ?? {}).join(', ') || 'none';
     throw new PipelineError(
-      `Variable group '${declaration.group}' could not be found. The local agent was given: ${known}.`,
+      `There is no variable group '${declaration.group}'. The local agent was given: ${known}.`,
       declaration.at,
     );
   }

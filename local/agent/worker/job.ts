@@ -111,12 +111,7 @@ class JobRunner {
     if (holds === undefined) {
       context.record.result = 'Failed';
     } else if (!holds) {
-      skip(
-        context,
-        'Skipping step due to condition evaluation.',
-        `Evaluating: ${step.condition}`,
-        'Result: False',
-      );
+      skip(context, `Skipped, because its condition does not hold: ${step.condition}`);
     } else if (this.isLeftOut(step)) {
       skip(context, 'This step was left out on request. On a real agent it would run.');
     } else {
@@ -182,7 +177,7 @@ class JobRunner {
   }
 }
 
-function skip(context: StepContext, ...reasons: string[]): void {
+function skip(context: StepContext, reason: string): void {
   context.record.result = 'Skipped';
-  for (const reason of reasons) context.output(reason);
+  context.output(reason);
 }

@@ -32,7 +32,7 @@ export class StepLog {
 }
 
 /** The time as .NET writes it, for example `2026-11-23T02:33:48.1234567Z`. */
-export function timestamp(): string {
+function timestamp(): string {
   const now = performance.timeOrigin + performance.now();
   const whole = Math.floor(now);
   const fraction = Math.floor((now - whole) * 10_000)

@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import type { JobPlan, PipelinePlan } from '../pipeline/plan';
+import type { JobPlan } from '../pipeline/plan';
 import type { AgentOptions, PipelineRecord } from '../types';
 import type { Folders } from './folders';
 import { nameBasedId } from './ids';
@@ -7,6 +7,15 @@ import type { SourceFacts } from './source-facts';
 
 /** The agent that this one behaves as. */
 export const agentVersion = '4.272.0';
+
+/** The account this program runs under; containers may run it under a number without a name. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown';
+  }
+}
 
 const project = 'local';
 const defaultCollection = 'https://dev.azure.com/local/';
@@ -21,12 +30,12 @@ export function variablesBeforeRun(
   const collection = options.collectionUri ?? defaultCollection;
   return {
     'Build.DefinitionName': definition,
-    'Build.QueuedBy': userInfo().username,
+    'Build.QueuedBy': userName(),
     'Build.Reason': 'Manual',
     'Build.Repository.Name': facts.name,
     'Build.Repository.Provider': 'TfsGit',
     'Build.Repository.Uri': facts.uri,
-    'Build.RequestedFor': userInfo().username,
+    'Build.RequestedFor': userName(),
     'Build.SourceBranch': facts.branch,
     'Build.SourceBranchName': facts.branch.split('/').at(-1)!,
     'Build.SourceVersion': facts.version,
@@ -118,6 +127,6 @@ function oidcRequestUri(options: AgentOptions, planId: string, jobId: string): s
   return `${hub}/plans/${planId}/jobs/${jobId}/oidctoken`;
 }
 
-export function definitionName(file: PipelinePlan['file']): string {
+function definitionName(file: string): string {
   return file.replace(/^.*\//, '').replace(/\.ya?ml$/, '');
 }

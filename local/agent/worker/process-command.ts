@@ -4,8 +4,6 @@ import { commandKeyword, parseCommand, unescapeCommand } from './commands';
 import type { StepContext } from './step-context';
 import { taskCommands } from './task-commands';
 
-const documentation = 'Please reference documentation (http://go.microsoft.com/fwlink/?LinkId=817296)';
-
 /**
  * Carries out the logging command in a line of a step's output.
  * @returns whether the line was one; if not, it is to be printed
@@ -16,7 +14,7 @@ export function processCommand(context: StepContext, line: string): boolean {
   if (!command) {
     if (line.includes(commandKeyword)) {
       context.warning(
-        `'${line}' contains logging command keyword '${commandKeyword}', but it's not a legal command. Please see the list of accepted commands: https://go.microsoft.com/fwlink/?LinkId=817296`,
+        `'${line}' contains logging command keyword '${commandKeyword}', but it's not a legal command.`,
       );
     }
     return false;
@@ -24,20 +22,21 @@ export function processCommand(context: StepContext, line: string): boolean {
   const [area, event] = [command.area.toLowerCase(), command.event.toLowerCase()];
   const handlers = areas[area];
   if (!handlers) {
-    context.warning(`Cannot find command extension for ##vso[${command.area}.command]. ${documentation}`);
+    context.warning(`Cannot find command extension for ##vso[${command.area}.command].`);
     return true;
   }
   try {
     const handler = handlers[event];
-    if (!handler)
-      throw new Error(`##vso[${area}.${command.event}] is not a recognized command. ${documentation}.`);
+    if (!handler) throw new Error(`There is no command ##vso[${area}.${command.event}].`);
     if (context.restrictions?.commands?.mode?.toLowerCase() === 'restricted' && !handler.restricted) {
       context.warning(
-        `##vso[${command.area}.${command.event}] is not allowed in this step due to policy restrictions. ${documentation}`,
+        `##vso[${command.area}.${command.event}] is not allowed in this step due to policy restrictions.`,
       );
-    } else handler.run(context, command);
+    } else {
+      handler.run(context, command);
+    }
   } catch (error) {
-    context.error(`Unable to process command '${line}' successfully. ${documentation}`);
+    context.error(`Unable to process command '${line}' successfully.`);
     context.error((error as Error).message);
     context.commandResult = 'Failed';
   }

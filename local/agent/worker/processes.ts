@@ -24,7 +24,7 @@ const running = new Set<number>();
 process.on('exit', killRunning);
 
 /** Ends at once every process group that the agent has started and not seen end; for a forced exit. */
-export function killRunning(): void {
+function killRunning(): void {
   for (const pid of running) kill(-pid, 'SIGKILL');
 }
 

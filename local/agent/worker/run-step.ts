@@ -46,7 +46,7 @@ async function withRetries(step: JobStep, context: StepContext, signal: AbortSig
   const wanted = step.plan.retryCountOnTaskFailure;
   if (wanted > mostRetries) {
     context.warning(
-      `The maximum allowed number of attempts is ${mostRetries} but got ${wanted}. Retry attempts count will be decreased to ${mostRetries}.`,
+      `'retryCountOnTaskFailure' is ${wanted}, but a step is tried again ${mostRetries} times at most.`,
     );
   }
   const retries = Math.min(wanted, mostRetries);
@@ -56,13 +56,11 @@ async function withRetries(step: JobStep, context: StepContext, signal: AbortSig
       await perform(step, context, signal);
       if (context.result !== 'Failed' || attempt >= retries) return;
       context.result = undefined;
-      context.warning(
-        `RetryHelper encountered task failure, will retry (attempt #: ${attempt + 1} out of ${retries}) after ${delay} ms`,
-      );
+      context.warning(`The step failed. It is tried again (${attempt + 1} of ${retries}) after ${delay} ms.`);
     } catch (error) {
       if (error instanceof OperationCanceled || attempt >= retries) throw error;
       context.warning(
-        `RetryHelper encountered exception, will retry (attempt #: ${attempt + 1} ${(error as Error).message}) after ${delay} ms`,
+        `${(error as Error).message} The step is tried again (${attempt + 1} of ${retries}) after ${delay} ms.`,
       );
     }
     await sleep(delay, signal);

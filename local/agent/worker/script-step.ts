@@ -20,8 +20,6 @@ export async function runScript(
     const file = join(job.folders.temp, `${randomUUID()}.sh`);
     mkdirSync(job.folders.temp, { recursive: true });
     writeFileSync(file, `${script}\n`);
-    context.output('Generating script.');
-    context.output('========================== Starting Command Output ===========================');
     context.write('##[command]', `bash --noprofile --norc ${file}`);
 
     const folder = job.variables.expand(plan.workingDirectory);
@@ -39,7 +37,7 @@ export async function runScript(
     });
     if (exitCode !== 0) fail(context, `Bash exited with code '${exitCode}'.`);
     if (plan.failOnStderr && complaints > 0)
-      fail(context, 'Bash wrote one or more lines to the standard error stream.');
+      fail(context, 'The script wrote to standard error, which `failOnStderr` takes for a failure.');
   });
 }
 

@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process';
 import { basename, resolve } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { askGit } from './git';
 
 /** What the server knows of the commit that a run is for. */
 export interface SourceFacts {
@@ -16,13 +13,7 @@ export interface SourceFacts {
 
 /** Asks git about the sources; plausible values stand in where there is no git checkout. */
 export async function describeSources(folder: string): Promise<SourceFacts> {
-  const ask = async (...args: string[]) => {
-    try {
-      return (await run('git', args, { cwd: folder })).stdout.trim();
-    } catch {
-      return '';
-    }
-  };
+  const ask = async (...args: string[]) => (await askGit(folder, ...args))?.trim() ?? '';
   const [version, branch, author, message, uri] = await Promise.all([
     ask('rev-parse', 'HEAD'),
     ask('symbolic-ref', '-q', 'HEAD'),

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { mergeResults } from '../results';
 import type { Issue, StepRecord, TaskResult } from '../types';
@@ -111,9 +111,7 @@ export class StepContext {
   /** Keeps a copy of a file with the run. @throws when the file does not exist */
   attach(type: string, name: string, file: string): void {
     if (!existsSync(file)) {
-      throw new Error(
-        'Cannot upload task attachment file, attachment file location is not specified or attachment file does not exist on disk.',
-      );
+      throw new Error(`The file '${file}' cannot be uploaded, since it does not exist.`);
     }
     const { folders, record } = this.job;
     const step = basename(this.record.logFile, '.log');
@@ -122,7 +120,9 @@ export class StepContext {
     mkdirSync(dirname(path), { recursive: true });
     copyFileSync(file, path);
     this.record.attachments.push({ type, name, path });
-    if (type.toLowerCase() === summaryType.toLowerCase()) this.record.summaries.push({ name, path });
+    if (type.toLowerCase() === summaryType.toLowerCase()) {
+      this.record.summaries.push({ name, path, markdown: readFileSync(path, 'utf8') });
+    }
   }
 
   isOn(setting: string, preset = false): boolean {

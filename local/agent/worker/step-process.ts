@@ -24,9 +24,7 @@ export async function runStepProcess(
     context.onForceComplete = () => {
       timer ??= setTimeout(() => {
         done = true;
-        context.debug(
-          'The task is done, but its process has not ended within 5 seconds. Going on without it.',
-        );
+        context.debug('The task has declared itself done, but its process goes on. Going on without it.');
         resolve(0);
       }, afterDone);
     };

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, sep } from 'node:path';
 import { isTaskResult } from '../results';
-import { allowed, type CommandHandlers, unrestricted } from './command-handler';
+import { allowed, type CommandHandlers, required, requiredData, unrestricted } from './command-handler';
 import { type Command, escapeCommand, unescapeCommand } from './commands';
 import { type StepContext, summaryType } from './step-context';
 
@@ -26,31 +26,29 @@ export const taskCommands: CommandHandlers = {
   settaskvariable: allowed(setTaskVariable),
   setsecret: allowed((context, { data }) => addSecret(context, data)),
   debug: allowed((context, { data }) => context.debug(data)),
-  prependpath: allowed((context, { data }) => {
+  prependpath: allowed((context, command) => {
     if (!context.maySet('PATH')) return;
-    if (data === '') throw new Error('##vso[task.prependpath] needs a folder.');
+    const data = requiredData(command, 'a folder');
     const paths = context.job.prependedPaths;
     if (paths.includes(data)) paths.splice(paths.indexOf(data), 1);
     paths.push(data);
   }),
   logdetail: allowed(logDetail),
   setendpoint: unrestricted(setEndpoint),
-  uploadsummary: unrestricted((context, { data }) => {
-    if (data === '') throw new Error('Cannot upload summary file, summary file location is not specified.');
-    context.attach(summaryType, basename(data), data);
+  uploadsummary: unrestricted((context, command) => {
+    const file = requiredData(command, 'a path');
+    context.attach(summaryType, basename(file), file);
   }),
-  uploadfile: unrestricted((context, { data }) => {
-    if (data === '') throw new Error('Cannot upload file because file location is not specified.');
-    context.attach('DistributedTask.Core.FileAttachment', basename(data), data);
+  uploadfile: unrestricted((context, command) => {
+    const file = requiredData(command, 'a path');
+    context.attach('DistributedTask.Core.FileAttachment', basename(file), file);
   }),
-  addattachment: unrestricted((context, { properties, data }) => {
-    const [type, name] = [properties.get('type'), properties.get('name')];
-    if (!type) throw new Error("Can't add task attachment, attachment type is not provided.");
-    if (!name) throw new Error("Can't add task attachment, attachment name is not provided.");
+  addattachment: unrestricted((context, command) => {
+    const [type, name] = [required(command, 'type'), required(command, 'name')];
     for (const text of [type, name]) {
       if (/[/\0]/.test(text)) throw new Error(`'${text}' contains characters that a file name cannot have.`);
     }
-    context.attach(type, name, data);
+    context.attach(type, name, command.data);
   }),
 };
 
@@ -72,19 +70,13 @@ function logIssue(context: StepContext, { properties, data }: Command): void {
   }
   const kind = type.toLowerCase();
   if (kind !== 'error' && kind !== 'warning')
-    throw new Error(`issue type ${type} is not an expected issue type.`);
+    throw new Error(`An issue is of type error or warning, not '${type}'.`);
   const path = repositoryPath(context, properties.get('sourcepath'));
   const [line = '', column = '', code = ''] = ['linenumber', 'columnnumber', 'code'].map((key) =>
     properties.get(key),
   );
   // The whole form is used as soon as there is a path, whatever of the rest is missing.
   context.issue(kind, path === undefined ? data : `${path}(${line},${column}): ${type} ${code}: ${data}`);
-}
-
-function namedVariable(command: Command): { name: string; secret: boolean } {
-  const name = command.properties.get('variable');
-  if (!name) throw new Error(`Required field 'variable' is missing in ##vso[task.${command.event}] command.`);
-  return { name, secret: flag(command, 'issecret') };
 }
 
 function refuseLines(context: StepContext, value: string): void {
@@ -102,13 +94,14 @@ function repositoryPath(context: StepContext, path: string | undefined): string 
 /** Read-only variables are protected by dev.azure.com's setting; without it there is only a warning. */
 function guardReadOnly(context: StepContext, kind: string, name: string): void {
   if (context.job.variables.get('agent.readOnlyVariables')?.toLowerCase() === 'true') {
-    throw new Error(`Overwriting readonly ${kind} '${name}' is not permitted.`);
+    throw new Error(`The ${kind} '${name}' is read-only and cannot be set.`);
   }
-  context.warning(`Overwriting readonly ${kind} '${name}'. This behavior will be disabled in the future.`);
+  context.warning(`The ${kind} '${name}' is read-only, but is set all the same.`);
 }
 
 function setVariable(context: StepContext, command: Command): void {
-  const { name, secret } = namedVariable(command);
+  const name = required(command, 'variable');
+  const secret = flag(command, 'issecret');
   const { data } = command;
   if (context.job.variables.isReadOnly(name)) guardReadOnly(context, 'variable', name);
   if (secret) {
@@ -125,7 +118,8 @@ function setVariable(context: StepContext, command: Command): void {
 }
 
 function setTaskVariable(context: StepContext, command: Command): void {
-  const { name, secret } = namedVariable(command);
+  const name = required(command, 'variable');
+  const secret = flag(command, 'issecret');
   if (context.taskVariables.isReadOnly(name)) guardReadOnly(context, 'task variable', name);
   if (secret) refuseLines(context, command.data);
   context.taskVariables.set(name, command.data, {
@@ -138,57 +132,43 @@ function setTaskVariable(context: StepContext, command: Command): void {
 const guid = /^[{(]?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}[)}]?$/i;
 
 /** Checks a detail of the run's timeline; there is no page here that would show it. */
-function logDetail(context: StepContext, { properties }: Command): void {
+function logDetail(context: StepContext, command: Command): void {
   const { details } = context;
-  const id = properties.get('id')?.toLowerCase();
-  if (!id || !guid.test(id))
-    throw new Error("Can't update timeline record, timeline record id is not provided.");
-  const parent = properties.get('parentid')?.toLowerCase();
+  const id = required(command, 'id').toLowerCase();
+  if (!guid.test(id)) throw new Error(`'${id}' is no id of a timeline record.`);
+  const parent = command.properties.get('parentid')?.toLowerCase();
   const known = details.get(id);
   if (known) {
-    if (parent && parent !== known.parent) {
-      throw new Error("Can't change parent timeline record of an existing timeline record.");
-    }
+    if (parent && parent !== known.parent) throw new Error(`The record ${id} has another parent already.`);
     return;
   }
-  if (!properties.get('name')) throw new Error('Name is required for this new timeline record.');
-  if (!properties.get('type')) throw new Error('Type is required for this new timeline record.');
-  if (parent && !details.has(parent)) {
-    throw new Error('Parent timeline record has not been created for this new timeline record.');
-  }
+  required(command, 'name');
+  required(command, 'type');
+  if (parent && !details.has(parent))
+    throw new Error(`The parent ${parent} of the record ${id} does not exist.`);
   details.set(id, { parent });
 }
 
-function setEndpoint(context: StepContext, { properties, data }: Command): void {
-  const missing = (field: string) =>
-    new Error(`Required field '${field}' is missing in ##vso[task.setendpoint] command.`);
-  if (data === '') throw new Error('Enter a valid value for setendpoint.');
-  const field = properties.get('field')?.toLowerCase();
-  if (!field) throw missing('field');
+function setEndpoint(context: StepContext, command: Command): void {
+  const data = requiredData(command, 'a value');
+  const field = required(command, 'field').toLowerCase();
+  // Hidden first, so that a mistake in the rest does not show it.
   if (field === 'authparameter') addSecret(context, data);
-  const id = properties.get('id');
-  if (!id) throw missing('id');
-  if (!guid.test(id)) throw new Error('Invalid endpoint id.');
+  const id = required(command, 'id').toLowerCase();
+  if (!guid.test(id)) throw new Error(`'${id}' is no id of a service connection.`);
   if (/^[0{}()-]+$/.test(id)) {
-    context.warning('Modification of system endpoint is not allowed via setendpoint command.');
+    context.warning('The connection to the server itself cannot be changed by ##vso[task.setendpoint].');
     return;
   }
-  const connection = context.job.connections.find(
-    (candidate) => candidate.id.toLowerCase() === id.toLowerCase(),
-  );
-  if (!connection) {
-    throw new Error(
-      `Service connection with id '${id}' is not declared in the pipeline job and cannot be changed.`,
-    );
-  }
+  const connection = context.job.connections.find((candidate) => candidate.id.toLowerCase() === id);
+  if (!connection) throw new Error(`There is no service connection with the id ${id} in this job.`);
   if (field === 'url') {
-    if (!URL.canParse(data)) throw new Error('Invalid endpoint Url.');
+    if (!URL.canParse(data)) throw new Error(`'${data}' is no URL.`);
     connection.url = data;
     return;
   }
-  const key = properties.get('key');
-  if (!key) throw missing('key');
+  const key = required(command, 'key');
   if (field === 'dataparameter') connection.data = { ...connection.data, [key]: data };
   else if (field === 'authparameter') connection.parameters = { ...connection.parameters, [key]: data };
-  else throw new Error('Invalid endpoint field. Valid values are url, dataParameter and authParameter');
+  else throw new Error(`'field' must be url, dataParameter or authParameter, not '${field}'.`);
 }

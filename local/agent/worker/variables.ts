@@ -82,7 +82,7 @@ export class Variables {
         expanded.set(key, { ...variable, value, secret });
       } catch (error) {
         if (!(error instanceof ExpansionError)) throw error;
-        warnings.push(`Unable to expand variable '${variable.name}'. ${error.message}`);
+        warnings.push(`The variable '${variable.name}' cannot be expanded: ${error.message}`);
       }
     }
     this.expanded = expanded;
@@ -95,9 +95,9 @@ export class Variables {
       const nested = this.asSet.get(key);
       if (!nested) return undefined;
       if (path.length === deepestExpansion) {
-        throw new ExpansionError(`The max expansion depth (${deepestExpansion}) was exceeded.`);
+        throw new ExpansionError(`it goes through more than ${deepestExpansion} others.`);
       }
-      if (path.includes(key)) throw new ExpansionError('A cyclical reference was detected.');
+      if (path.includes(key)) throw new ExpansionError('in the end it is made of itself.');
       using(nested);
       return this.expandDeep(nested, [...path, key], using);
     });

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
-import { authorize, type Challenge, type Credentials, NoTokenError, parseChallenge } from './auth';
+import { authorize, type Challenge, NoTokenError, parseChallenge } from './auth';
+import type { CredentialSource, Credentials } from './credentials';
 import { explainRegistryError } from './errors';
 import { registryUrl } from './names';
 
@@ -29,7 +30,7 @@ export interface RegistryClientOptions {
   readonly log: Logger;
   readonly host: string;
   readonly repository: string;
-  readonly credentials: Credentials;
+  readonly credentials: CredentialSource;
 }
 
 const MANIFEST_TYPES = [
@@ -39,19 +40,26 @@ const MANIFEST_TYPES = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ].join(', ');
 
+/** What a token is asked for. */
+type Rights = 'pull,push' | 'metadata_read' | 'metadata_read,metadata_write';
+
 type Send = Pick<HttpRequest, 'method' | 'headers' | 'body' | 'repeatable'>;
+
+/** Whether a tag may be changed, as Azure Container Registry's own API tells it. */
+export type TagLock = 'locked' | 'open' | 'unknown';
 
 /** One repository of a registry, over the OCI distribution API. */
 export class RegistryClient {
   readonly host: string;
   readonly repository: string;
-  private authorization: string | undefined;
+  /** By what they allow. */
+  private readonly authorizations = new Map<Rights, string>();
   private readonly base: string;
 
   constructor(private readonly options: RegistryClientOptions) {
     this.host = options.host;
     this.repository = options.repository;
-    this.base = `${registryUrl(options.host)}/v2/`;
+    this.base = `${registryUrl(options.host)}/`;
   }
 
   /** Checks that the registry is there and knows the credentials. */
@@ -60,7 +68,7 @@ export class RegistryClient {
     if (answer.status === 200) return;
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (challenge) {
-      await this.meet(challenge);
+      await this.meet(challenge, 'pull,push');
       // A token is proof that its server knows the user; bare credentials are not checked yet.
       if (challenge.scheme === 'bearer') return;
       const second = await this.ping();
@@ -80,8 +88,9 @@ export class RegistryClient {
     const location = answer.headers.get('location');
     const upload = location && new URL(location, this.base).href;
     // Some registries want a right to delete for this, and drop the upload by themselves after a while.
-    if (upload?.startsWith(this.base)) {
-      await this.sendOnce(upload.slice(this.base.length), { method: 'DELETE' }).catch(() => undefined);
+    if (upload?.startsWith(`${this.base}v2/`)) {
+      const path = upload.slice(this.base.length);
+      await this.sendOnce(path, { method: 'DELETE' }, 'pull,push').catch(() => undefined);
     }
   }
 
@@ -111,24 +120,51 @@ export class RegistryClient {
     };
   }
 
-  /** Gives a manifest that the repository holds one more tag. */
-  async tag(manifest: Manifest, tag: string): Promise<void> {
-    const answer = await this.send(this.path(`manifests/${tag}`), {
+  /** Stores a manifest of blobs that the repository holds, under a tag or its own digest. */
+  async put(manifest: Pick<Manifest, 'body' | 'mediaType'>, reference: string): Promise<void> {
+    const answer = await this.send(this.path(`manifests/${reference}`), {
       method: 'PUT',
       headers: { 'Content-Type': manifest.mediaType },
       body: manifest.body,
       repeatable: true,
     });
-    if (answer.status !== 201) throw this.refusal(answer, `set the tag '${tag}'`);
+    if (answer.status !== 201) throw this.refusal(answer, `set '${reference}'`);
+  }
+
+  /**
+   * Whether a tag is locked. `unknown`: there is no such tag, or no right to ask. Undefined: the registry has no locks,
+   * since it is none of Azure's.
+   */
+  async tagLock(tag: string): Promise<TagLock | undefined> {
+    const answer = await this.send(this.tagPath(tag), { method: 'GET' }, 'metadata_read');
+    const body = answer.body.toString('utf8');
+    if (answer.status !== 200) return /"errors"/.test(body) ? 'unknown' : undefined;
+    return JSON.parse(body).tag?.changeableAttributes?.writeEnabled === false ? 'locked' : 'open';
+  }
+
+  /** Makes a tag stay what it is: it can't be moved or deleted until somebody unlocks it. */
+  async lock(tag: string): Promise<void> {
+    const request: Send = {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ writeEnabled: false, deleteEnabled: false }),
+      repeatable: true,
+    };
+    const answer = await this.send(this.tagPath(tag), request, 'metadata_read,metadata_write');
+    if (answer.status !== 200) throw this.refusal(answer, `lock the tag '${tag}'`);
   }
 
   private path(rest: string): string {
-    return `${this.repository}/${rest}`;
+    return `v2/${this.repository}/${rest}`;
+  }
+
+  private tagPath(tag: string): string {
+    return `acr/v1/${this.repository}/_tags/${tag}`;
   }
 
   private async ping(): Promise<HttpAnswer> {
     try {
-      return await this.sendOnce('', { method: 'GET' });
+      return await this.sendOnce('v2/', { method: 'GET' }, 'pull,push');
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       const message = hasCode(error.cause, 'ENOTFOUND')
@@ -139,41 +175,45 @@ export class RegistryClient {
   }
 
   /** Sends a request; with a new token when the old one has run out, as it may during a long build. */
-  private async send(path: string, request: Send): Promise<HttpAnswer> {
-    const answer = await this.sendOnce(path, request);
+  private async send(path: string, request: Send, rights: Rights = 'pull,push'): Promise<HttpAnswer> {
+    const answer = await this.sendOnce(path, request, rights);
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (!challenge) return answer;
-    await this.meet(challenge);
-    return this.sendOnce(path, request);
+    await this.meet(challenge, rights);
+    return this.sendOnce(path, request, rights);
   }
 
-  private sendOnce(path: string, request: Send): Promise<HttpAnswer> {
+  private sendOnce(path: string, request: Send, rights: Rights): Promise<HttpAnswer> {
+    const authorization = this.authorizations.get(rights);
     return this.options.http.send({
       ...request,
       url: this.base + path,
-      headers: {
-        ...request.headers,
-        ...(this.authorization && { Authorization: this.authorization }),
-      },
+      headers: { ...request.headers, ...(authorization && { Authorization: authorization }) },
     });
   }
 
-  private async meet(challenge: Challenge): Promise<void> {
-    const scope = `repository:${this.repository}:pull,push`;
+  /** Answers a challenge; with new credentials where those in hand have run out. */
+  private async meet(challenge: Challenge, rights: Rights): Promise<void> {
+    const { credentials } = this.options;
+    const authorizeBy = async (own: Credentials) => {
+      const scope = `repository:${this.repository}:${rights}`;
+      this.authorizations.set(rights, await authorize(challenge, scope, own, this.options));
+    };
     try {
-      this.authorization = await authorize(challenge, scope, this.options.credentials, this.options);
+      await authorizeBy(await credentials.current());
     } catch (error) {
       if (!(error instanceof NoTokenError)) throw error;
-      throw error.answer.status === 401
-        ? this.wrongCredentials()
-        : this.refusal(error.answer, 'give a token');
+      if (error.answer.status !== 401) throw this.refusal(error.answer, 'give a token');
+      const renewed = await credentials.renewed();
+      if (!renewed) throw this.wrongCredentials();
+      await authorizeBy(renewed).catch((second) => {
+        throw second instanceof NoTokenError ? this.wrongCredentials() : second;
+      });
     }
   }
 
   private wrongCredentials(): TaskError {
-    return new TaskError(
-      `${this.host} does not accept user '${this.options.credentials.username}' with this password. Check inputs 'acrUsername' and 'acrPassword' (passwords are regenerated now and then), and that the registry's admin user is enabled: portal, Access keys.`,
-    );
+    return new TaskError(this.options.credentials.refusal);
   }
 
   private refusal(answer: HttpAnswer, purpose: string): TaskError {

@@ -4,6 +4,9 @@ import { StringDecoder } from 'node:string_decoder';
 import { CancelledError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 
+/** There is no docker here, or no engine behind it. */
+export class NoEngineError extends TaskError {}
+
 export interface DockerResult {
   readonly exitCode: number;
   readonly stdout: string;
@@ -93,7 +96,7 @@ export class DockerCli {
       });
       if (signal.aborted) throw new CancelledError();
       if (timedOut) {
-        throw new TaskError(
+        throw new NoEngineError(
           `Docker did not answer within ${timeout! / 1000} s ('docker ${args[0]}'). Check the engine, and DOCKER_HOST or the docker context if the engine is on another machine.`,
         );
       }
@@ -137,14 +140,14 @@ export function splitLines(stream: Readable, onLine: (line: string) => void): vo
   });
 }
 
-function startError(error: NodeJS.ErrnoException): TaskError {
+function startError(error: NodeJS.ErrnoException): NoEngineError {
   if (error.code === 'ENOENT') {
-    return new TaskError(
+    return new NoEngineError(
       'Docker is not installed on this agent, or not on its PATH. Install it there, or run the job on an agent that has it, such as ubuntu-latest.',
       { cause: error },
     );
   }
-  return new TaskError(
+  return new NoEngineError(
     `Docker could not be started: ${error.message}. Check the installation on this agent.`,
     {
       cause: error,

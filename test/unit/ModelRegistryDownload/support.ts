@@ -58,8 +58,14 @@ export class FakeStep implements TaskContext {
     this.outputs[name] = value;
   }
 
+  setTaskVariable(): void {}
+
   uploadSummary(_title: string, summary: { toString(): string }): void {
     this.summary = summary.toString();
+  }
+
+  attach(): void {
+    throw new Error('This task attaches nothing.');
   }
 }
 

@@ -73,6 +73,7 @@ describe('Expressions', () => {
     ["eq('a' 'b')", /Unexpected ''b''/],
     ['variables.', /missing at the end/],
     ['a == b', /Unexpected '== b'/],
+    ['variables.acr-name', /Unexpected '-name'/],
     ['nosuch.name', /'nosuch' means nothing here; known are: variables, parameters/],
     ['counter(1)', /does not know the function counter\(\)/],
     ['succeeded()', /does not know the function succeeded\(\)/],

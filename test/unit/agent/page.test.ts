@@ -94,7 +94,7 @@ describe('The page of a run', () => {
   it('shows steps, results, issues, outputs and summaries, and nothing secret', async () => {
     const run = await agent.runSteps(
       `variables: [ { group: g } ]\nsteps:\n${jsStep(
-        "const file = process.env.AGENT_TEMPDIRECTORY + '/Result.md'; require('fs').writeFileSync(file, '# All **good**'); console.log('##vso[task.uploadsummary]' + file); console.log('##vso[task.setvariable variable=version;isoutput=true]1.0.0')",
+        "const file = process.env.AGENT_TEMPDIRECTORY + '/Result.md'; require('fs').writeFileSync(file, '# Result\\n# All **good**'); console.log('##vso[task.uploadsummary]' + file); console.log('##vso[task.setvariable variable=version;isoutput=true]1.0.0')",
         { name: 'model', displayName: 'Get <model>' },
       )}${sayStep(['the token is $(token)', '##vso[task.logissue type=error]It broke', '##vso[task.complete result=Failed]'], { displayName: 'Break' })}${sayStep([], { displayName: 'Never' })}`,
       { variableGroups: { g: { token: { value: 'hunter2', isSecret: true } } } },
@@ -125,10 +125,7 @@ describe('The page of a run', () => {
       assert.ok(html.includes(part), part);
     }
     assert.ok(!html.includes('hunter2'));
-    assert.ok(
-      !/<(script|link|img)\b|https?:\/\/(?!go\.microsoft)/.test(html),
-      'nothing is fetched from elsewhere',
-    );
+    assert.ok(!/<(script|link|img)\b|https?:\/\//.test(html), 'nothing is fetched from elsewhere');
     assert.equal(
       html.match(/<details class="step[^>]* open>/g)!.length,
       1,

@@ -299,11 +299,11 @@ steps:
   });
 
   const mistakes: [name: string, parameters: string, message: RegExp][] = [
-    ['a missing parameter', '{}', /main\.yaml:3: A value for the parameter 'model' must be provided/],
+    ['a missing parameter', '{}', /main\.yaml:3: The parameter 'model' needs a value/],
     [
       'an unknown parameter',
       '{ model: x, colour: red }',
-      /main\.yaml:4: Unexpected parameter 'colour'.*model, flag/,
+      /main\.yaml:4: There is no parameter 'colour'.*model, flag/,
     ],
     [
       'a wrong boolean',

@@ -145,7 +145,7 @@ describe('Ending a run early', () => {
         ),
       );
       assert.equal(await received, 'hello');
-      assert.match(run.jobs[0]!.finalize!.log.join('\n'), /Terminate orphan process: pid \(\d+\) \(node\)/);
+      assert.match(run.jobs[0]!.finalize!.log.join('\n'), /Killed node \(\d+\), which was left running/);
     });
   });
 
@@ -192,7 +192,7 @@ describe('Ending a run early', () => {
         { onLine: passWhen('ready', 5_000) },
       );
       assert.equal(stepOf(run, 'a').result, 'SucceededWithIssues');
-      assert.match(run.jobs[0]!.finalize!.log.join('\n'), /Terminate orphan process/);
+      assert.match(run.jobs[0]!.finalize!.log.join('\n'), /Killed node/);
     });
 
     it('waits five seconds for a child that keeps the output of its task open, and no longer', async () => {

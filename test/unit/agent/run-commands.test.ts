@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import type { PipelineRecord, StepRecord } from '../../../local/agent/agent';
 import { jsStep, jsTask, outputOf, say, sayStep, stepOf, ToyAgent } from './toy-extension';
 
-const help = 'Please reference documentation (http://go.microsoft.com/fwlink/?LinkId=817296)';
-
 describe('Logging commands of a task', () => {
   let agent: ToyAgent;
   before(() => {
@@ -79,14 +77,11 @@ describe('Logging commands of a task', () => {
   it('setvariable fails the step for a secret of several lines, a missing name and a read-only variable', async () => {
     for (const [command, message] of [
       ['##vso[task.setvariable variable=s;issecret=true]a%0Ab', 'Secrets cannot contain multiple lines'],
-      [
-        '##vso[task.setvariable]a',
-        "Required field 'variable' is missing in ##vso[task.setvariable] command.",
-      ],
+      ['##vso[task.setvariable]a', "##vso[task.setvariable] needs the property 'variable'."],
       ['##vso[task.setvariable variable=build.buildId2;isreadonly=true]1', undefined],
       [
         '##vso[task.setvariable variable=System.TeamProject]x',
-        "Overwriting readonly variable 'System.TeamProject' is not permitted.",
+        "The variable 'System.TeamProject' is read-only and cannot be set.",
       ],
     ] as const) {
       const step = await runOne([command]);
@@ -94,7 +89,7 @@ describe('Logging commands of a task', () => {
       if (message) {
         assert.deepEqual(
           step.issues.map((issue) => issue.message),
-          [`Unable to process command '${command}' successfully. ${help}`, message],
+          [`Unable to process command '${command}' successfully.`, message],
         );
       }
     }
@@ -110,7 +105,7 @@ describe('Logging commands of a task', () => {
     assert.equal(result.result, 'Succeeded');
     assert.match(
       stepOf(result, 'b').issues[0]!.message,
-      /^Overwriting readonly variable 'X'\. This behavior will be disabled/,
+      /^The variable 'X' is read-only, but is set all the same/,
     );
     assert.deepEqual(outputOf(stepOf(result, 'c')), ['2']);
   });
@@ -254,11 +249,11 @@ describe('Logging commands of a task', () => {
       '##vso[results.publish]x',
     ]);
     assert.deepEqual(outputOf(step).slice(0, 3), [
-      "##[warning]'look: ##vso[oops]x' contains logging command keyword '##vso', but it's not a legal command. Please see the list of accepted commands: https://go.microsoft.com/fwlink/?LinkId=817296",
+      "##[warning]'look: ##vso[oops]x' contains logging command keyword '##vso', but it's not a legal command.",
       'look: ##vso[oops]x',
-      `##[warning]Cannot find command extension for ##vso[nosuch.command]. ${help}`,
+      '##[warning]Cannot find command extension for ##vso[nosuch.command].',
     ]);
-    assert.match(step.issues[3]!.message, /^##vso\[task\.nosuch\] is not a recognized command/);
+    assert.match(step.issues[3]!.message, /^There is no command ##vso\[task\.nosuch\]/);
     assert.match(
       step.issues[5]!.message,
       /The local agent has nothing that could carry out ##vso\[results\.publish\]/,
@@ -285,7 +280,7 @@ describe('Logging commands of a task', () => {
       step.issues.map((issue) => issue.message),
       [
         "Setting variable 'other' has been disabled by the task or build definition.",
-        `##vso[task.uploadsummary] is not allowed in this step due to policy restrictions. ${help}`,
+        '##vso[task.uploadsummary] is not allowed in this step due to policy restrictions.',
         "Setting variable 'PATH' has been disabled by the task or build definition.",
       ],
     );
@@ -308,8 +303,8 @@ describe('Logging commands of a task', () => {
     const step = stepOf(result, 'a');
     assert.deepEqual(step.issues, []);
     assert.deepEqual(
-      step.summaries.map(({ name, path }) => [name, readFileSync(path, 'utf8')]),
-      [['My page.md', '# Hi']],
+      step.summaries.map(({ name, path, markdown }) => [name, readFileSync(path, 'utf8'), markdown]),
+      [['My page.md', '# Hi', '# Hi']],
     );
     assert.deepEqual(
       step.attachments.map(({ type, name, path }) => [type, name, readFileSync(path, 'utf8')]),
@@ -357,12 +352,12 @@ describe('Logging commands of a task', () => {
       `##vso[task.logdetail id=${id(1)};name=n;type=t;parentid=${id(9)}]`,
     ]);
     assert.deepEqual(
-      bad.issues.map(({ message }) => message.split('.')[0]).filter((_, index) => index % 2 === 1),
+      bad.issues.map(({ message }) => message).filter((_, index) => index % 2 === 1),
       [
-        "Can't update timeline record, timeline record id is not provided",
-        'Name is required for this new timeline record',
-        'Type is required for this new timeline record',
-        'Parent timeline record has not been created for this new timeline record',
+        "##vso[task.logdetail] needs the property 'id'.",
+        "##vso[task.logdetail] needs the property 'name'.",
+        "##vso[task.logdetail] needs the property 'type'.",
+        `The parent ${id(9)} of the record ${id(1)} does not exist.`,
       ],
     );
   });
@@ -404,7 +399,7 @@ describe('Logging commands of a task', () => {
     );
     assert.match(
       outputOf(stepOf(result, 'a')).join('\n'),
-      /^##\[warning\]Modification of system endpoint.*\n\*\*\*$/,
+      /^##\[warning\]The connection to the server itself cannot be changed.*\n\*\*\*$/,
     );
     assert.deepEqual(outputOf(stepOf(result, 'b')), ['https://new.example/', '***', 'big']);
     assert.equal(stepOf(result, 'c').issues.length, 6);

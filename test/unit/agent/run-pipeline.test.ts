@@ -111,9 +111,7 @@ steps:
       [['SucceededWithIssues'], ['SucceededWithIssues'], ['Failed']],
     );
     assert.deepEqual(stepOf(run, 'a').log, [
-      'Skipping step due to condition evaluation.',
-      "Evaluating: eq(variables.which, 'a')",
-      'Result: False',
+      "Skipped, because its condition does not hold: eq(variables.which, 'a')",
     ]);
     assert.match(stepOf(run, 'j').issues[0]!.message, /nonsense/);
   });
@@ -270,6 +268,14 @@ steps:
     ]);
   });
 
+  it('brings every file of a folder that the git checkout around it ignores', async () => {
+    execFileSync('git', ['init', '-q'], { cwd: agent.folder });
+    writeFileSync(join(agent.folder, '.gitignore'), '*');
+    agent.write('sub/file', '1');
+    const run = await agent.runSteps('- script: find . -type f\n  name: a\n');
+    assert.deepEqual(outputOf(stepOf(run, 'a')), ['./sub/file']);
+  });
+
   it('does not bring its own folders when they lie in the sources', async () => {
     agent.write('file', '1');
     const options = { workFolder: agent.sources };
@@ -305,7 +311,7 @@ steps:
     [
       'a variable group that is not there',
       'variables:\n- group: nosuch\nsteps: []\n',
-      /steps\.yaml:2: Variable group 'nosuch' could not be found\. .* given: none/,
+      /steps\.yaml:2: There is no variable group 'nosuch'\. .* given: none/,
     ],
     [
       'a task that is not there',

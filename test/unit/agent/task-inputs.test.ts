@@ -72,7 +72,10 @@ describe('Inputs of a task', () => {
     [connection.id, undefined],
     ['$(unknown)', undefined],
     ['', undefined],
-    ['Other', /Step deploy input service references service connection Other which could not be found/],
+    [
+      'Other',
+      /The input 'service' of step deploy names the service connection 'Other', which does not exist/,
+    ],
   ];
   for (const [value, problem] of problems) {
     it(`${problem ? 'are refused' : 'are accepted'} when the connection is '${value}'`, () => {
@@ -86,7 +89,7 @@ describe('Inputs of a task', () => {
     const docker = { name: 'service', type: 'connectedService:dockerregistry' };
     assert.match(
       connectionProblems(sources([docker], { service: 'My subscription' }), 'push')[0]!,
-      /expects a service connection of type dockerregistry, but the service connection My subscription is of type azurerm/,
+      /needs a service connection of type dockerregistry, but 'My subscription' is of type azurerm/,
     );
   });
 });

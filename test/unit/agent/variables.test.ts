@@ -70,8 +70,8 @@ describe('Variables', () => {
     variables.set('b', '$(a)');
     const warnings = variables.expandEachOther();
     assert.deepEqual(warnings, [
-      "Unable to expand variable 'a'. A cyclical reference was detected.",
-      "Unable to expand variable 'b'. A cyclical reference was detected.",
+      "The variable 'a' cannot be expanded: in the end it is made of itself.",
+      "The variable 'b' cannot be expanded: in the end it is made of itself.",
     ]);
     assert.equal(variables.get('a'), '$(b)');
   });
@@ -82,7 +82,7 @@ describe('Variables', () => {
     const warnings = variables.expandEachOther();
     assert.deepEqual(
       warnings.map((warning) => warning.replace(/\d+/, 'N')),
-      Array(2).fill("Unable to expand variable 'vN'. The max expansion depth (50) was exceeded."),
+      Array(2).fill("The variable 'vN' cannot be expanded: it goes through more than 50 others."),
     );
     assert.equal(variables.get('v2'), 'end');
   });

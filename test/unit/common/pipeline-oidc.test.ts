@@ -15,10 +15,7 @@ const JOB_VARIABLES = {
   'System.JobId': 'job-id',
 };
 
-function job(
-  variables: Record<string, string>,
-  { status = 200, body = JSON.stringify({ oidcToken: 'oidc.token.made' }) } = {},
-) {
+function job(variables: Record<string, string>, { status = 200, body }: { status?: number; body: string }) {
   const requests: HttpRequest[] = [];
   const lines: string[] = [];
   return {
@@ -53,12 +50,14 @@ describe("a token of Azure DevOps's own", () => {
     ['of a job that knows only its ids', JOB_VARIABLES, undefined, `${JOB_URI}?api-version=7.2-preview.1`],
   ] as const) {
     it(`${title} is asked for as the job, and masked`, async () => {
-      const one = job(variables);
-      assert.equal(await requestOidcToken(one, id), 'oidc.token.made');
+      const oidcToken = `oidc token ${title}`;
+      const one = job(variables, { body: JSON.stringify({ oidcToken }) });
+      assert.equal(await requestOidcToken(one, id), oidcToken);
       const { method, url: asked, headers, repeatable } = one.requests[0]!;
       assert.deepEqual([method, asked, repeatable], ['POST', url, true]);
       assert.equal(headers?.Authorization, 'Bearer job-token');
       assert.equal(headers?.['X-TFS-FedAuthRedirect'], 'Suppress');
+      assert.ok(one.lines.includes(`##vso[task.setsecret]${oidcToken}`));
       assert.ok(one.lines.every((line) => line.startsWith('##vso[task.setsecret]')));
     });
   }
@@ -99,6 +98,9 @@ describe("a token of Azure DevOps's own", () => {
 
   it('cannot be asked for outside a job of Azure DevOps', async () => {
     const { 'System.PlanId': _, ...variables } = JOB_VARIABLES;
-    await assert.rejects(requestOidcToken(job(variables)), /^TaskError: Variable System\.PlanId is not set/);
+    await assert.rejects(
+      requestOidcToken(job(variables, { body: '{}' })),
+      /^TaskError: Variable System\.PlanId is not set/,
+    );
   });
 });

@@ -266,13 +266,21 @@ describe('the local login server', () => {
     );
   });
 
-  it('shows no secret in the log of a sign-in', async () => {
-    await start({ federatedCredentials: [trusted] });
-    const token = await signIn(federation).token(SCOPE);
-    const shown = lines.filter((line) => !line.startsWith('##vso[task.setsecret]')).join('\n');
-    for (const secret of [token, entra.requests.at(-1)!.form.get('client_assertion')!, 'job-token']) {
-      assert.ok(!shown.includes(secret));
-    }
-    assert.ok(lines.includes(`##vso[task.setsecret]${token}`));
-  });
+  for (const [kind, application, credential] of [
+    ['federation', () => ({ federatedCredentials: [trusted] }), () => federation],
+    [
+      'a certificate',
+      () => ({ certificate: certificate.certificate }),
+      (): AzureCredential => ({ kind: 'certificate', pem: certificate.pem }),
+    ],
+  ] as const) {
+    it(`shows no secret in the log of a sign-in by ${kind}, and masks what it made`, async () => {
+      await start(application());
+      const token = await signIn(credential()).token(SCOPE);
+      const assertion = entra.requests.at(-1)!.form.get('client_assertion')!;
+      const shown = lines.filter((line) => !line.startsWith('##vso[task.setsecret]')).join('\n');
+      for (const secret of [token, assertion, 'job-token']) assert.ok(!shown.includes(secret));
+      for (const secret of [token, assertion]) assert.ok(lines.includes(`##vso[task.setsecret]${secret}`));
+    });
+  }
 });

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { findEngine } from '../../local/engine/engine';
+import { root } from '../../scripts/paths';
+import { skip } from '../support/skip';
+
+const page = join(root, '.local/demo.html');
+
+describe('the demo', function () {
+  // The first run on a machine makes the virtual environment for Python.
+  this.timeout(300_000);
+
+  it('takes the titanic model from its notebook to an image that answers', async function () {
+    const engine = await findEngine();
+    if ('missing' in engine) skip(this, `needs a Docker engine: ${engine.missing}`);
+    rmSync(page, { force: true });
+    const { exitCode, output } = await runDemo();
+    assert.equal(exitCode, 0, output);
+    assert.match(output, /Train titanic 1\.0\.0 +DatabricksRunJob@1\.0\.0 +Succeeded/);
+    assert.match(output, /Download titanic 1\.0\.0 +ModelRegistryDownload@1\.0\.0 +Succeeded/);
+    assert.match(output, /Build and push titanic-model-api 1\.0\.0 +AcrBuildPush@1\.0\.0 +Succeeded/);
+    assert.match(output, /image +titanic-model-api@sha256:[0-9a-f]{12}…/);
+    assert.match(output, /prediction +1st, female, adult: survived \(\d+ %\)/);
+    const html = readFileSync(page, 'utf8');
+    for (const text of ['train-titanic-model', 'build-titanic-image', 'sha256:', 'model.pkl', 'accuracy']) {
+      assert.ok(html.includes(text), text);
+    }
+  });
+
+  it('does all the rest where there is no Docker engine, and names what it left out', async () => {
+    rmSync(page, { force: true });
+    const { exitCode, output } = await runDemo({ DOCKER_HOST: 'tcp://127.0.0.1:1' });
+    assert.equal(exitCode, 0, output);
+    assert.match(
+      output,
+      /No Docker engine: .*The image is neither built nor pushed nor run; all the rest is\./,
+    );
+    assert.match(output, /Download titanic 1\.0\.0 +ModelRegistryDownload@1\.0\.0 +Succeeded/);
+    assert.match(output, /Build and push titanic-model-api 1\.0\.0 +AcrBuildPush@1\.0\.0 +Skipped/);
+    assert.ok(readFileSync(page, 'utf8').includes('model.pkl'));
+  });
+
+  it('leaves nothing running when it is interrupted', async function () {
+    if (process.platform !== 'linux') skip(this, 'processes are found through /proc, which only Linux has');
+    const mark = randomUUID();
+    const demo = startDemo({ DEMO_TEST: mark });
+    demo.stdout!.on('data', (text: Buffer) => {
+      if (text.includes('Task train: ')) demo.kill('SIGINT');
+    });
+    const [exitCode] = await once(demo, 'close');
+    assert.equal(exitCode, 1);
+    assert.deepEqual(processesWith(mark), []);
+  });
+});
+
+function startDemo(environment: NodeJS.ProcessEnv = {}): ChildProcess {
+  return spawn(process.execPath, ['--import', 'tsx', 'local/demo.ts'], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+async function runDemo(environment?: NodeJS.ProcessEnv): Promise<{ exitCode: number; output: string }> {
+  const demo = startDemo(environment);
+  let output = '';
+  for (const stream of [demo.stdout!, demo.stderr!]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const [exitCode] = await once(demo, 'close');
+  return { exitCode, output };
+}
+
+/** Command lines of the processes that have a text in their environment, as children of the demo do. */
+function processesWith(text: string): string[] {
+  return readdirSync('/proc')
+    .filter((id) => /^\d+$/.test(id))
+    .flatMap((id) => {
+      try {
+        if (!readFileSync(`/proc/${id}/environ`).includes(text)) return [];
+        return [readFileSync(`/proc/${id}/cmdline`, 'utf8').replaceAll('\0', ' ')];
+      } catch {
+        return []; // It ended meanwhile, or belongs to somebody else.
+      }
+    });
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runPipeline } from '../../local/agent/agent';
+import { preparePython } from '../../local/python';
+import { type Stack, startStack } from '../../local/stack';
+import { root, vsixFile } from '../../scripts/paths';
+
+describe('the pipelines of batcomputer', function () {
+  this.timeout(300_000);
+  let folder: string;
+  let stack: Stack;
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pipelines-'));
+    const { python } = await preparePython({
+      folder: join(root, '.local/python'),
+      requirements: [join(root, 'local/requirements.txt'), join(root, 'model-api/requirements.txt')],
+      log: () => undefined,
+    });
+    stack = await startStack({ sources: root, python, registryFolder: join(folder, 'registry') });
+  });
+
+  after(async () => {
+    await stack?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const run = (file: string, leaveOut: string[] = []) =>
+    runPipeline(file, {
+      vsix: vsixFile,
+      sources: root,
+      workFolder: join(folder, 'agent'),
+      variableGroups: stack.variableGroups,
+      variables: { version: '2.1.0' },
+      leaveOut,
+    });
+
+  it('train the model, store it, and bring it to the folder that the image is built from', async () => {
+    const training = await run('pipelines/train-batcomputer-model.yaml');
+    assert.equal(training.result, 'Succeeded');
+    const stored = JSON.parse(training.jobs[0]!.outputVariables['train.notebookOutput']!);
+    assert.equal(stored.version, '2.1.0');
+
+    const building = await run('pipelines/build-batcomputer-image.yaml', ['AcrBuildPush']);
+    assert.equal(building.result, 'Succeeded');
+    const pickles = building.jobs[0]!.outputVariables['download.modelPath']!;
+    assert.deepEqual(readdirSync(pickles).sort(), [
+      '.gitignore',
+      'flags.pkl',
+      'lookup.pkl',
+      'metadata.json',
+      'model-manifest.json',
+      'model.pkl',
+    ]);
+    const metadata = JSON.parse(readFileSync(join(pickles, 'metadata.json'), 'utf8'));
+    assert.equal(metadata.model, 'batcomputer');
+    assert.equal(metadata.metrics.accuracy, stored.accuracy);
+    assert.match(metadata.runId, /^\d+$/);
+  });
+});

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { succeeded } from '../../local/databricks/runs/outcome';
+import { startWorkspace } from '../../local/databricks/workspace';
+import { startRegistry } from '../../local/registry/registry';
+import { BlobServer } from '../support/blob-server';
+import { runStep } from '../support/extension';
+import { installFakeDocker } from '../support/fake-docker';
+
+/**
+ * Every request that a task makes goes wrong once, in one way at a time: the task must come through, and do what it
+ * does once. Servers that ask to be tried again at once keep the tests quick.
+ */
+const statuses = [408, 429, 500, 502, 503, 504];
+
+/** Says of each request whether it is the first of its kind. */
+function firstTime(): (request: string) => boolean {
+  const seen = new Set<string>();
+  return (request) => !seen.has(request) && Boolean(seen.add(request));
+}
+
+describe('every request failing once', function () {
+  this.timeout(60_000);
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'faults-'));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  for (const fault of [...statuses, 'connection cut', 'answer lost'] as const) {
+    it(`with ${fault}: DatabricksRunJob starts exactly one run and reports it`, async () => {
+      writeFileSync(join(folder, 'train.py'), '# Databricks notebook source\n');
+      const workspace = await startWorkspace({ folder, timing: { pending: 1, terminating: 1 } });
+      const notebook = { notebook_path: '/live/train' };
+      workspace.createJob(
+        { name: 'train', tasks: [{ task_key: 'train', notebook_task: notebook }] },
+        { task: () => ({ outcome: succeeded({ exitValue: 'stored' }) }) },
+      );
+      const isFirst = firstTime();
+      workspace.intercept(({ method, path }) => {
+        if (!isFirst(`${method} ${path}`)) return undefined;
+        if (fault === 'connection cut') return {};
+        if (fault === 'answer lost') return { afterHandling: true };
+        return { answer: { status: fault, headers: { 'Retry-After': '0' } } };
+      });
+      try {
+        const step = await runStep(
+          'DatabricksRunJob',
+          {
+            databricksHost: workspace.url,
+            databricksToken: workspace.token,
+            notebookFile: 'train.py',
+            notebookPath: '/live/train',
+            job: 'train',
+          },
+          { sources: folder },
+        );
+        assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        assert.equal(step.outputVariables.notebookOutput, 'stored');
+        workspace.intercept(() => undefined);
+        const runs = await fetch(`${workspace.url}/api/2.2/jobs/runs/list`, {
+          headers: { Authorization: `Bearer ${workspace.token}` },
+        });
+        assert.equal(((await runs.json()) as { runs: unknown[] }).runs.length, 1);
+      } finally {
+        await workspace.stop();
+      }
+    });
+  }
+
+  for (const fault of [...statuses, 'connection cut', 'cut in the body'] as const) {
+    it(`with ${fault}: ModelRegistryDownload brings the model whole`, async () => {
+      const server = await BlobServer.start();
+      server.put('titanic', '1.0.0/model.pkl', Buffer.alloc(50_000, 'm'));
+      server.put('titanic', '1.0.0/flags.pkl', 'flags');
+      const isFirst = firstTime();
+      server.fault = ({ kind, blob }) => {
+        if (!isFirst(`${kind} ${blob}`)) return undefined;
+        if (fault === 'connection cut') return { resetAfter: 0 };
+        if (fault === 'cut in the body') return kind === 'read' ? { resetAfter: 3 } : undefined;
+        return { status: fault, code: 'ServerBusy', headers: { 'Retry-After': '0' } };
+      };
+      try {
+        const step = await runStep('ModelRegistryDownload', {
+          storageAccount: server.account,
+          storageKey: server.key,
+          blobEndpoint: server.endpoint,
+          modelName: 'titanic',
+          modelVersion: '1.0.0',
+          destinationFolder: join(folder, 'pickles'),
+        });
+        assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        assert.ok(readFileSync(join(folder, 'pickles/model.pkl')).equals(Buffer.alloc(50_000, 'm')));
+        assert.equal(readFileSync(join(folder, 'pickles/flags.pkl'), 'utf8'), 'flags');
+      } finally {
+        await server.stop();
+      }
+    });
+  }
+
+  for (const fault of [...statuses, 'connection cut'] as const) {
+    it(`with ${fault}: AcrBuildPush signs in, checks the tag, and goes on to the engine`, async () => {
+      writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\n');
+      const isFirst = firstTime();
+      const registry = await startRegistry({
+        folder: join(folder, 'registry'),
+        username: 'myregistry',
+        password: 'pa55-word',
+        intercept: ({ method, url, socket }, response) => {
+          if (!isFirst(`${method} ${url}`)) return false;
+          if (fault === 'connection cut') socket.destroy();
+          else response.writeHead(fault, { 'Retry-After': '0' }).end();
+          return true;
+        },
+      });
+      try {
+        const step = await runStep(
+          'AcrBuildPush',
+          {
+            acrName: 'myregistry',
+            acrPassword: 'pa55-word',
+            loginServer: registry.loginServer,
+            repository: 'titanic-model-api',
+            tags: '1.0.0',
+            dockerfile: 'Dockerfile',
+          },
+          { sources: folder, environment: installFakeDocker(folder) },
+        );
+        assert.ok(
+          step.log.some((line) => line.includes('Step 1/1')),
+          step.log.join('\n'),
+        );
+      } finally {
+        await registry.stop();
+      }
+    });
+  }
+});
