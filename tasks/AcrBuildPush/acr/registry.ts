@@ -4,7 +4,7 @@ import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } f
 import type { Logger } from '../../common/log';
 import { authorize, type Challenge, type Credentials, NoTokenError, parseChallenge } from './auth';
 import { explainRegistryError } from './errors';
-import { registryUrl } from './names';
+import { isLoopback, registryUrl } from './names';
 
 /** A piece of an image, as manifests refer to it. */
 export interface Descriptor {
@@ -39,14 +39,17 @@ const MANIFEST_TYPES = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ].join(', ');
 
-type Send = Pick<HttpRequest, 'method' | 'headers' | 'body' | 'repeatable'>;
+type Send = Omit<HttpRequest, 'url'>;
 
 /** One repository of a registry, over the OCI distribution API. */
 export class RegistryClient {
   readonly host: string;
   readonly repository: string;
+  /** Where its API begins. */
+  readonly base: string;
   private authorization: string | undefined;
-  private readonly base: string;
+  private renewal: Promise<void> | undefined;
+  private readonly sources = new Set<string>();
 
   constructor(private readonly options: RegistryClientOptions) {
     this.host = options.host;
@@ -103,7 +106,7 @@ export class RegistryClient {
     if (answer.status !== 200) throw this.refusal(answer, `read the manifest of '${reference}'`);
     const { config, layers } = JSON.parse(answer.body.toString('utf8'));
     return {
-      digest: `sha256:${createHash('sha256').update(answer.body).digest('hex')}`,
+      digest: digestOfBytes(answer.body),
       mediaType: answer.headers.get('content-type') ?? '',
       body: answer.body,
       config,
@@ -122,7 +125,26 @@ export class RegistryClient {
     if (answer.status !== 201) throw this.refusal(answer, `set the tag '${tag}'`);
   }
 
-  private path(rest: string): string {
+  /** A blob that fits into memory, such as a configuration. */
+  async blob(digest: string): Promise<Buffer> {
+    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET' });
+    const content = isRedirect(answer) ? await this.readElsewhere(answer) : answer;
+    if (content.status !== 200) throw this.refusal(content, `read the blob ${digest}`);
+    if (digestOfBytes(content.body) !== digest) {
+      throw new TaskError(`${this.host} sent other bytes than those of ${digest}. Run the step again.`);
+    }
+    return content.body;
+  }
+
+  /** Has the tokens to come let blobs be mounted from another repository of this registry. */
+  includeSource(repository: string): void {
+    if (repository === this.repository || this.sources.has(repository)) return;
+    this.sources.add(repository);
+    if (this.authorization?.startsWith('Bearer ')) this.authorization = undefined;
+  }
+
+  /** The path of something in this repository, for `send`. */
+  path(rest: string): string {
     return `${this.repository}/${rest}`;
   }
 
@@ -138,19 +160,46 @@ export class RegistryClient {
     }
   }
 
-  /** Sends a request; with a new token when the old one has run out, as it may during a long build. */
-  private async send(path: string, request: Send): Promise<HttpAnswer> {
+  /**
+   * Sends a request; with a new token when the old one has run out, as it may during a long build or push.
+   *
+   * @param path what follows `/v2/`, or a whole address of the same server
+   */
+  async send(path: string, request: Send): Promise<HttpAnswer> {
+    const used = this.authorization;
     const answer = await this.sendOnce(path, request);
+    return (await this.renew(answer, used)) ? this.sendOnce(path, request) : answer;
+  }
+
+  /** Sends a request whose body is a stream. After a 401 there is a new token, but the caller decides what to send. */
+  async sendStream(path: string, request: Send): Promise<HttpAnswer> {
+    const used = this.authorization;
+    const answer = await this.sendOnce(path, request);
+    await this.renew(answer, used);
+    return answer;
+  }
+
+  /** Whether a request that was refused is worth a second try, with a token that it did not have. */
+  private async renew(answer: HttpAnswer, used: string | undefined): Promise<boolean> {
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
-    if (!challenge) return answer;
-    await this.meet(challenge);
-    return this.sendOnce(path, request);
+    if (!challenge) return false;
+    // Requests that ran side by side share one new token.
+    if (used === this.authorization) {
+      this.renewal ??= this.meet(challenge).finally(() => {
+        this.renewal = undefined;
+      });
+    }
+    await this.renewal;
+    return true;
   }
 
   private sendOnce(path: string, request: Send): Promise<HttpAnswer> {
+    const url = new URL(path, this.base);
+    // The one place where credentials leave: whatever a registry answers, they go to itself alone.
+    if (url.origin !== new URL(this.base).origin) throw this.strayed(url);
     return this.options.http.send({
       ...request,
-      url: this.base + path,
+      url: url.href,
       headers: {
         ...request.headers,
         ...(this.authorization && { Authorization: this.authorization }),
@@ -159,9 +208,12 @@ export class RegistryClient {
   }
 
   private async meet(challenge: Challenge): Promise<void> {
-    const scope = `repository:${this.repository}:pull,push`;
+    const scopes = [
+      `repository:${this.repository}:pull,push`,
+      ...[...this.sources].map((source) => `repository:${source}:pull`),
+    ];
     try {
-      this.authorization = await authorize(challenge, scope, this.options.credentials, this.options);
+      this.authorization = await authorize(challenge, scopes, this.options.credentials, this.options);
     } catch (error) {
       if (!(error instanceof NoTokenError)) throw error;
       throw error.answer.status === 401
@@ -176,7 +228,21 @@ export class RegistryClient {
     );
   }
 
-  private refusal(answer: HttpAnswer, purpose: string): TaskError {
+  /** Follows a registry that keeps its blobs elsewhere, as Azure's do, without credentials. */
+  private readElsewhere(answer: HttpAnswer): Promise<HttpAnswer> {
+    const url = new URL(answer.headers.get('location') ?? '', this.base);
+    if (url.protocol !== 'https:' && !isLoopback(this.host)) throw this.strayed(url);
+    return this.options.http.send({ method: 'GET', url: url.href });
+  }
+
+  private strayed({ host }: URL): TaskError {
+    return new TaskError(
+      `${this.host} points to ${host}, where this step must not go. Check input 'loginServer', and the proxy in front of the registry if there is one.`,
+    );
+  }
+
+  /** The error that an answer amounts to; goes on from `refused to`. */
+  refusal(answer: HttpAnswer, purpose: string): TaskError {
     const { host } = this;
     const text = answer.body.toString('utf8').slice(0, 2_000);
     const correlation = answer.headers.get('x-ms-correlation-request-id');
@@ -192,6 +258,15 @@ export class RegistryClient {
       },
     );
   }
+}
+
+/** The digest of some bytes: `sha256:<hex>`. */
+export function digestOfBytes(content: Buffer): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
+}
+
+function isRedirect({ status }: HttpAnswer): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
 }
 
 function hasCode(error: unknown, code: string): boolean {

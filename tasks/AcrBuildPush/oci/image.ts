@@ -76,7 +76,16 @@ export interface RemoteLayer {
   open(start?: number): Promise<Readable>;
 }
 
-export type Layer = LocalLayer | RemoteLayer;
+/** A layer that is here in the form in which it will be stored, compressed perhaps. */
+export interface StoredLayer {
+  readonly kind: 'stored';
+  readonly diffId: string;
+  readonly descriptor: Descriptor;
+  /** The blob from byte `start` on. */
+  open(start?: number): Readable;
+}
+
+export type Layer = LocalLayer | StoredLayer | RemoteLayer;
 
 /** An image that is ready to be published. */
 export interface BuiltImage {
