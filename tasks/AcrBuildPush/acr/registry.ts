@@ -184,7 +184,7 @@ export class RegistryClient {
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (!challenge) return false;
     // Requests that ran side by side share one new token.
-    if (used === this.authorization) {
+    if (this.authorization === used || this.authorization === undefined) {
       this.renewal ??= this.meet(challenge).finally(() => {
         this.renewal = undefined;
       });
