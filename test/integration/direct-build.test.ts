@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findEngine } from '../../local/engine/engine';
+import { directBuild } from '../../tasks/AcrBuildPush/oci/direct-build';
+import type { BuildPlan } from '../../tasks/AcrBuildPush/plan';
+import { type BuildCase, generatedCases, ignoreFiles, writtenCases } from '../support/build-cases';
+import { writeBaseContext, writeContext, writeIgnoreContext } from '../support/build-contexts';
+import { asPulledImage, type FlatImage, flattenBuilt, saveImages } from '../support/image-files';
+import { skip } from '../support/skip';
+
+const RUN = randomUUID();
+const BASE = `direct-build-base-${RUN}:1`;
+const LABEL = `direct-build-test=${RUN}`;
+const quiet = { info() {}, debug() {}, warning() {}, error() {} };
+
+/** A docker client, and which of the engine's builders it talks to. */
+interface Builder {
+  readonly client: string;
+  readonly kind: 'buildkit' | 'legacy';
+}
+
+describe('A direct build', function () {
+  this.timeout(300_000);
+
+  const folder = mkdtempSync(join(tmpdir(), 'direct-build-'));
+  const context = join(folder, 'context');
+  const baseFolder = join(folder, 'base');
+  const builders: Builder[] = [];
+  const cases: BuildCase[] = [...writtenCases(BASE), ...generatedCases(BASE, 60)];
+
+  before(async function () {
+    const engine = await findEngine();
+    if ('missing' in engine) skip(this, `no Docker engine: ${engine.missing}`);
+    for (const path of [context, baseFolder]) mkdirSync(path);
+    writeContext(context);
+    const baseContext = join(folder, 'base-context');
+    mkdirSync(baseContext);
+    writeBaseContext(baseContext);
+    builders.push(...findBuilders(folder));
+    build(builders[0]!, { file: join(baseContext, 'Dockerfile'), context: baseContext, name: BASE });
+    await save(builders[0]!, [BASE], baseFolder);
+  });
+
+  after(() => {
+    const [builder] = builders;
+    if (builder) {
+      const list = execFileSync(builder.client, ['images', '--quiet', '--filter', `label=${LABEL}`]);
+      const ids = new Set(list.toString().split('\n').filter(Boolean));
+      if (ids.size) execFileSync(builder.client, ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('makes the same settings and files as docker of a hundred Dockerfiles', async () => {
+    assert.ok(cases.length >= 100, `there are ${cases.length} cases`);
+    const problems: string[] = [];
+    const [builder] = builders as [Builder];
+    const names = new Map<BuildCase, string>();
+    const file = join(folder, 'Dockerfile');
+    for (const [index, one] of cases.entries()) {
+      if (one.only && one.only !== builder.kind) continue;
+      const name = `direct-build-${RUN}:case-${index}`;
+      writeFileSync(file, one.recipe);
+      const error = build(builder, { file, context, name, arguments: one.arguments, target: one.target });
+      if (!error) names.set(one, name);
+      else if (!((await buildDirectly(one)) instanceof Error)) {
+        problems.push(`${one.title}: we build it, docker does not: ${error}\n${one.recipe}`);
+      }
+    }
+    const saved = join(folder, 'saved');
+    mkdirSync(saved);
+    const images = await save(builder, [...names.values()], saved);
+    for (const [one, name] of names) {
+      const problem = await difference(images.get(name)!, one, builder);
+      if (problem) problems.push(`${one.title}:\n${one.recipe}\n${problem}`);
+    }
+    assert.ok(names.size >= 100, `docker built ${names.size} of ${cases.length}`);
+    assert.equal(
+      problems.length,
+      0,
+      `${problems.length} differ from ${builder.kind}.\n\n${problems.join('\n\n')}`,
+    );
+  });
+
+  it('leaves the same files out of the context as docker, by generated .dockerignore files', async () => {
+    const problems: string[] = [];
+    const root = join(folder, 'ignore');
+    mkdirSync(root);
+    writeIgnoreContext(root);
+    const builder = builders.at(-1)!;
+    const rules = ignoreFiles(50);
+    const names = new Map<number, string>();
+    const recipe = `FROM scratch\nCOPY . /\nLABEL ${LABEL}\n`;
+    const file = join(folder, 'ignore.Dockerfile');
+    writeFileSync(file, recipe);
+    const expected = new Map<number, Record<string, string>>();
+    let decisions = 0;
+    for (const [index, text] of rules.entries()) {
+      writeFileSync(join(root, '.dockerignore'), text);
+      const name = `direct-build-${RUN}:ignore-${index}`;
+      const error = build(builder, { file, context: root, name });
+      const ours = await directBuild(planOf(recipe, root, file), options()).catch(
+        (problem: Error) => problem,
+      );
+      if (error || ours instanceof Error) {
+        if (!error || !(ours instanceof Error))
+          problems.push(`${JSON.stringify(text)}: docker ${error}, we ${ours}`);
+        continue;
+      }
+      names.set(index, name);
+      const kept = (await flattenBuilt(ours)).files;
+      expected.set(index, kept);
+    }
+    const saved = join(folder, 'ignored');
+    mkdirSync(saved);
+    const images = await save(builder, [...names.values()], saved);
+    for (const [index, name] of names) {
+      const docker = Object.keys(images.get(name)!.files);
+      const ours = Object.keys(expected.get(index)!);
+      decisions += docker.length;
+      const extra = ours.filter((path) => !docker.includes(path));
+      const missing = docker.filter((path) => !ours.includes(path));
+      if (extra.length || missing.length) {
+        problems.push(`${JSON.stringify(rules[index])}: too many: ${extra}; too few: ${missing}`);
+      }
+    }
+    assert.equal(problems.length, 0, `${problems.length} differ.\n${problems.join('\n')}`);
+    assert.ok(decisions >= 500, `only ${decisions} decisions were compared`);
+  });
+  function buildDirectly(one: BuildCase) {
+    const plan = planOf(one.recipe, context, join(folder, 'Dockerfile'), one);
+    return directBuild(plan, options()).catch((error: Error) => error);
+  }
+
+  async function difference(
+    docker: FlatImage,
+    one: BuildCase,
+    { kind }: Builder,
+  ): Promise<string | undefined> {
+    const built = await buildDirectly(one);
+    if (built instanceof Error) return `docker builds it, we don't: ${built.stack}`;
+    const ours = await flattenBuilt(built);
+    try {
+      assert.deepEqual(kind === 'legacy' ? withoutSetId(ours) : ours, docker);
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  function options() {
+    return {
+      pull: async () => asPulledImage(baseFolder),
+      log: quiet as never,
+      signal: new AbortController().signal,
+    };
+  }
+});
+
+function save(
+  { client }: Builder,
+  names: readonly string[],
+  folder: string,
+): Promise<Map<string, FlatImage>> {
+  return saveImages((...args) => execFileSync(client, args, { maxBuffer: 1e8 }), names, folder);
+}
+
+/** The legacy builder takes the set-id bits away, which BuildKit keeps. */
+function withoutSetId({ settings, files }: FlatImage): FlatImage {
+  const entries = Object.entries(files).map(([path, text]) => [
+    path,
+    text.replace(/^file [246](?=\d{3} )/, 'file '),
+  ]);
+  return { settings, files: Object.fromEntries(entries) };
+}
+
+function planOf(recipe: string, context: string, dockerfile: string, one?: BuildCase): BuildPlan {
+  const [name, value] = LABEL.split('=');
+  return {
+    dockerfile,
+    recipe,
+    context,
+    arguments: one?.arguments ?? {},
+    labels: { [name!]: value! },
+    target: one?.target,
+  };
+}
+
+interface EngineBuild {
+  readonly file: string;
+  readonly context: string;
+  readonly name: string;
+  readonly arguments?: Readonly<Record<string, string>> | undefined;
+  readonly target?: string | undefined;
+}
+
+/** @returns what the engine said if it built nothing */
+function build(
+  builder: Builder,
+  { file, context, name, arguments: given = {}, target }: EngineBuild,
+): string | undefined {
+  const { status, stdout, stderr } = spawnSync(
+    builder.client,
+    [
+      'build',
+      '--quiet',
+      ...['--file', file, '--tag', name, '--label', LABEL],
+      ...Object.entries(given).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
+      ...(target ? ['--target', target] : []),
+      context,
+    ],
+    { env: { ...process.env, DOCKER_BUILDKIT: builder.kind === 'buildkit' ? '1' : '0' }, encoding: 'utf8' },
+  );
+  return status === 0 ? undefined : `${stdout}${stderr}`.trim().split('\n').slice(-2).join(' ');
+}
+
+/** The builders that this machine's docker clients can use: newer ones need a plugin for BuildKit, older ones don't. */
+function findBuilders(folder: string): Builder[] {
+  const file = join(folder, 'probe.Dockerfile');
+  writeFileSync(file, 'FROM scratch\nLABEL probe=1\n');
+  const empty = join(folder, 'empty');
+  mkdirSync(empty);
+  const works = (builder: Builder) =>
+    !build(builder, { file, context: empty, name: `direct-build-${RUN}:probe` });
+  const buildkit = ['docker', '/usr/bin/docker']
+    .map((client): Builder => ({ client, kind: 'buildkit' }))
+    .find(works);
+  const legacy: Builder = { client: 'docker', kind: 'legacy' };
+  return [...(buildkit ? [buildkit] : []), ...(works(legacy) ? [legacy] : [])];
+}
