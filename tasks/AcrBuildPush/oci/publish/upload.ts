@@ -34,6 +34,9 @@ const MAX_FAILURES = 5;
 /** A registry may have to read a large blob once more before it answers to the last request. Milliseconds. */
 const COMMIT_LIMIT = 300_000;
 
+/** Between two looks at an upload that may still grow. Milliseconds. */
+const SETTLE_TIME = 300;
+
 /** The place of an upload that has begun, and how far it came. */
 interface Session {
   readonly location: string;
@@ -88,7 +91,7 @@ async function sendAll(
     failures = session.offset > offset ? 1 : failures + 1;
     if (failures >= MAX_FAILURES) throw failure(registry, outcome, source);
     await pause(outcome, failures, source, options);
-    const found = await findSession(registry, session, options);
+    const found = await settledSession(registry, session, source, options);
     if (found && found.offset > offset) failures = 0;
     options.log.info(
       found
@@ -174,6 +177,26 @@ async function sendRest(
   } finally {
     content.destroy();
   }
+}
+
+/**
+ * How far an upload came, once the registry has taken in what the broken connection left. Where the blob's size is
+ * known, the range that is sent next tells the registry if it is wrong; else two answers have to agree.
+ */
+async function settledSession(
+  registry: RegistryClient,
+  session: Session,
+  { size }: BlobSource,
+  options: UploadOptions,
+): Promise<Session | undefined> {
+  let found = await findSession(registry, session, options);
+  while (found && size === undefined) {
+    await (options.sleep ?? sleep)(SETTLE_TIME, options.signal);
+    const again = await findSession(registry, found, options);
+    if (again?.offset === found.offset) return again;
+    found = again;
+  }
+  return found;
 }
 
 /** Asks how far an upload came. Undefined when the registry has nothing of it that could be gone on from. */
