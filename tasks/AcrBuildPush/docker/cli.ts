@@ -13,6 +13,9 @@ export interface DockerResult {
 /** Called with each line of a command's output, without its line feed. */
 export type OnLine = (line: string, source: 'stdout' | 'stderr') => void;
 
+/** Takes what a command writes. */
+type Listen = (stdout: Readable, stderr: Readable) => void;
+
 export interface DockerCliOptions {
   /** The child's whole environment; `DOCKER_CONFIG` in it says which configuration it uses. */
   readonly env: NodeJS.ProcessEnv;
@@ -40,7 +43,7 @@ export class DockerCli {
     const stderr: string[] = [];
     const exitCode = await this.run(
       args,
-      (line, source) => (source === 'stdout' ? stdout : stderr).push(line),
+      byLine((line, source) => (source === 'stdout' ? stdout : stderr).push(line)),
       {},
       timeout,
     );
@@ -49,12 +52,37 @@ export class DockerCli {
 
   /** Runs a long command, hands on its output line by line, and returns its exit code. */
   stream(args: readonly string[], onLine: OnLine, env: NodeJS.ProcessEnv = {}): Promise<number> {
-    return this.run(args, onLine, env);
+    return this.run(args, byLine(onLine), env);
+  }
+
+  /**
+   * Runs a command whose output is no text, such as `docker save`, and hands it to a reader. Docker is stopped when
+   * the reader fails.
+   *
+   * @throws what the reader throws
+   */
+  async read<T>(
+    args: readonly string[],
+    reader: (output: Readable) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly exitCode: number; readonly stderr: string }> {
+    const stderr: string[] = [];
+    let reading: Promise<T> | undefined;
+    const exitCode = await this.run(
+      args,
+      (stdout, errors) => {
+        reading = reader(stdout);
+        // It is awaited below; docker ends first, as nobody takes its output any more.
+        reading.catch(() => stdout.destroy());
+        splitLines(errors, (line) => stderr.push(line));
+      },
+      {},
+    );
+    return { result: await reading!, exitCode, stderr: stderr.join('\n') };
   }
 
   private async run(
     args: readonly string[],
-    onLine: OnLine,
+    listen: Listen,
     env: NodeJS.ProcessEnv,
     timeout?: number,
   ): Promise<number> {
@@ -69,8 +97,7 @@ export class DockerCli {
       // A process group of its own, so that docker's plugins can be stopped with it.
       detached: process.platform !== 'win32',
     });
-    splitLines(child.stdout, (line) => onLine(line, 'stdout'));
-    splitLines(child.stderr, (line) => onLine(line, 'stderr'));
+    listen(child.stdout, child.stderr);
 
     let timedOut = false;
     const timers: NodeJS.Timeout[] = [];
@@ -104,6 +131,13 @@ export class DockerCli {
       for (const timer of timers) clearTimeout(timer);
     }
   }
+}
+
+function byLine(onLine: OnLine): Listen {
+  return (stdout, stderr) => {
+    splitLines(stdout, (line) => onLine(line, 'stdout'));
+    splitLines(stderr, (line) => onLine(line, 'stderr'));
+  };
 }
 
 /** Sends a signal to docker and its plugins; nothing happens when they have ended. */
