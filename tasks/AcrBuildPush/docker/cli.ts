@@ -56,16 +56,15 @@ export class DockerCli {
   }
 
   /**
-   * Runs a command whose output is no text, such as `docker save`, and hands it to a reader. Docker is stopped when
-   * the reader fails.
+   * Runs a command whose output is no text, such as `docker save`, and hands it to a reader. What docker complains of
+   * goes to the log, and docker is stopped when the reader fails.
    *
    * @throws what the reader throws
    */
   async read<T>(
     args: readonly string[],
     reader: (output: Readable) => Promise<T>,
-  ): Promise<{ readonly result: T; readonly exitCode: number; readonly stderr: string }> {
-    const stderr: string[] = [];
+  ): Promise<{ readonly result: T; readonly exitCode: number }> {
     let reading: Promise<T> | undefined;
     const exitCode = await this.run(
       args,
@@ -73,11 +72,11 @@ export class DockerCli {
         reading = reader(stdout);
         // It is awaited below; docker ends first, as nobody takes its output any more.
         reading.catch(() => stdout.destroy());
-        splitLines(errors, (line) => stderr.push(line));
+        splitLines(errors, (line) => this.options.log.info(line));
       },
       {},
     );
-    return { result: await reading!, exitCode, stderr: stderr.join('\n') };
+    return { result: await reading!, exitCode };
   }
 
   private async run(

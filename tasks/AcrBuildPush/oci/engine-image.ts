@@ -46,7 +46,7 @@ export async function readEngineImage(
   options: EngineImageOptions,
 ): Promise<BuiltImage> {
   const start = performance.now();
-  const { result, exitCode, stderr } = await docker
+  const { result, exitCode } = await docker
     .read(['save', reference], (output) => saveFiles(output, options))
     .catch((error: Error) => {
       if (error instanceof TaskError || error.name === 'CancelledError') throw error;
@@ -55,9 +55,9 @@ export async function readEngineImage(
       });
     });
   if (exitCode !== 0) {
-    throw new UnreadableImageError(`'docker save' failed (exit code ${exitCode}).`, {
-      details: stderr.split('\n'),
-    });
+    throw new UnreadableImageError(
+      `'docker save' failed (exit code ${exitCode}). What it said stands above this message.`,
+    );
   }
   const image = await assemble(result, options);
   const bytes = image.layers.reduce((sum, layer) => sum + (layer.kind === 'local' ? layer.size : 0), 0);
