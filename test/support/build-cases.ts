@@ -295,7 +295,7 @@ export function ignoreFiles(count: number): string[] {
         '[^a]',
         '**b',
         'a\\b',
-        'x[-_]?',
+        'x[_1]?',
         'A',
       ]);
     const pattern = () => {

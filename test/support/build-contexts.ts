@@ -81,43 +81,47 @@ export function writeBaseContext(root: string): void {
   );
 }
 
-/** A few hundred files for patterns to match. */
+const FOLDERS = [
+  '',
+  'src',
+  'src/app',
+  'src/app/deep',
+  'docs',
+  'docs/img',
+  'build',
+  '.git',
+  'a',
+  'a/b',
+  'a/b/c',
+  'A',
+];
+const NAMES = [
+  'a',
+  'b',
+  'c',
+  'ab',
+  'abc',
+  'a.py',
+  'b.py',
+  'a.txt',
+  'b.pyc',
+  '.env',
+  'README.md',
+  'x-1',
+  'x_2',
+  'a+b',
+  'z.tar.gz',
+];
+
+/** How many files `writeIgnoreContext` writes at least. */
+export const IGNORE_FILES = FOLDERS.length * (NAMES.length - 3);
+
+/** Nearly two hundred files for patterns to match. */
 export function writeIgnoreContext(root: string): void {
-  const folders = [
-    '',
-    'src',
-    'src/app',
-    'src/app/deep',
-    'docs',
-    'docs/img',
-    'build',
-    '.git',
-    'a',
-    'a/b',
-    'a/b/c',
-    'A',
-  ];
-  const names = [
-    'a',
-    'b',
-    'c',
-    'ab',
-    'abc',
-    'a.py',
-    'b.py',
-    'a.txt',
-    'b.pyc',
-    '.env',
-    'README.md',
-    'x-1',
-    'x_2',
-    'a+b',
-    'z.tar.gz',
-  ];
-  for (const folder of folders) {
+  for (const folder of FOLDERS) {
     mkdirSync(join(root, folder), { recursive: true });
-    for (const name of names) {
-      if (!folders.includes(folder ? `${folder}/${name}` : name))
+    for (const name of NAMES) {
+      if (!FOLDERS.includes(folder ? `${folder}/${name}` : name))
         writeFileSync(join(root, folder, name), name);
     }
   }

@@ -50,14 +50,16 @@ export class NoTokenError extends Error {
 export async function authorize(
   challenge: Challenge,
   scopes: readonly string[],
-  credentials: Credentials,
+  credentials: Credentials | undefined,
   { http, log }: { http: HttpClient; log: Logger },
 ): Promise<string> {
-  if (challenge.scheme === 'basic') return basicAuthorization(credentials);
+  const authorization = credentials && basicAuthorization(credentials);
+  if (challenge.scheme === 'basic') return authorization ?? '';
   const answer = await http.send({
     method: 'GET',
     url: tokenUrl(challenge.parameters, scopes),
-    headers: { Authorization: basicAuthorization(credentials) },
+    // Public images are to be had for a token too, which everybody gets.
+    headers: authorization ? { Authorization: authorization } : {},
   });
   const token = answer.status === 200 ? readToken(answer.body) : undefined;
   if (!token) throw new NoTokenError(answer);

@@ -29,7 +29,10 @@ export interface RegistryClientOptions {
   readonly log: Logger;
   readonly host: string;
   readonly repository: string;
-  readonly credentials: Credentials;
+  /** Without them, only what everybody may read can be read. */
+  readonly credentials: Credentials | undefined;
+  /** What the tokens are for; by default, both. */
+  readonly access?: 'pull' | 'pull,push';
 }
 
 const MANIFEST_TYPES = [
@@ -136,6 +139,17 @@ export class RegistryClient {
     return content.body;
   }
 
+  /** Bytes of a blob from `start` up to, and not with, `end`. */
+  async blobRange(digest: string, start: number, end: number): Promise<Buffer> {
+    const headers = { Range: `bytes=${start}-${end - 1}` };
+    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', headers });
+    const content = isRedirect(answer) ? await this.readElsewhere(answer, headers) : answer;
+    if (content.status === 206) return content.body;
+    // A server may send everything all the same.
+    if (content.status === 200) return content.body.subarray(start, end);
+    throw this.refusal(content, `read the blob ${digest}`);
+  }
+
   /** Has the tokens to come let blobs be mounted from another repository of this registry. */
   includeSource(repository: string): void {
     if (repository === this.repository || this.sources.has(repository)) return;
@@ -208,8 +222,9 @@ export class RegistryClient {
   }
 
   private async meet(challenge: Challenge): Promise<void> {
+    if (!this.options.credentials && challenge.scheme === 'basic') return;
     const scopes = [
-      `repository:${this.repository}:pull,push`,
+      `repository:${this.repository}:${this.options.access ?? 'pull,push'}`,
       ...[...this.sources].map((source) => `repository:${source}:pull`),
     ];
     try {
@@ -223,16 +238,21 @@ export class RegistryClient {
   }
 
   private wrongCredentials(): TaskError {
+    if (!this.options.credentials) {
+      return new TaskError(
+        `${this.host} lets nobody read '${this.repository}' without a login. Log in to it before this step.`,
+      );
+    }
     return new TaskError(
       `${this.host} does not accept user '${this.options.credentials.username}' with this password. Check inputs 'acrUsername' and 'acrPassword' (passwords are regenerated now and then), and that the registry's admin user is enabled: portal, Access keys.`,
     );
   }
 
   /** Follows a registry that keeps its blobs elsewhere, as Azure's do, without credentials. */
-  private readElsewhere(answer: HttpAnswer): Promise<HttpAnswer> {
+  private readElsewhere(answer: HttpAnswer, headers: Record<string, string> = {}): Promise<HttpAnswer> {
     const url = new URL(answer.headers.get('location') ?? '', this.base);
     if (url.protocol !== 'https:' && !isLoopback(this.host)) throw this.strayed(url);
-    return this.options.http.send({ method: 'GET', url: url.href });
+    return this.options.http.send({ method: 'GET', url: url.href, headers });
   }
 
   private strayed({ host }: URL): TaskError {

@@ -49,7 +49,7 @@ export class StageBuild {
   readonly settings: Settings;
   readonly layers: Layer[];
   readonly history: HistoryEntry[];
-  private readonly arguments = new Map<string, string>();
+  private readonly arguments: Map<string, string>;
   private cmdIsOwn = false;
   private tree: FileTree | undefined;
 
@@ -61,6 +61,7 @@ export class StageBuild {
     this.settings = before ? copySettings(before.settings) : initialSettings(base.image?.config);
     this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
     this.history = [...(before?.history ?? baseHistory(base.image?.config))];
+    this.arguments = new Map(before?.arguments);
     this.tree = before?.tree?.copy();
   }
 

@@ -23,11 +23,10 @@ export function globToRegExp(pattern: string, { folders }: { folders: boolean })
       // Docker hands what is escaped in `.dockerignore` to a regular expression as it is: `\\b` is the end of a word.
       source += folders && /[a-z0-9]/i.test(next) ? `\\${next}` : literal(next);
     } else if (char === '[') {
-      const end = classEnd(chars, at);
-      const inner = chars.slice(at + 1, end);
-      if (end < 0 || !inner.length || (inner.length === 1 && inner[0] === '^')) return undefined;
-      source += characterClass(inner);
-      at = end;
+      const set = readSet(chars, at);
+      if (!set) return undefined;
+      source += set.source;
+      at = set.end;
     } else {
       source += literal(char);
     }
@@ -49,25 +48,27 @@ function literal(char: string): string {
   return /[\\^$.*+?()[\]{}|/]/.test(char) ? `\\${char}` : char;
 }
 
-function classEnd(chars: readonly string[], start: number): number {
-  for (let at = start + 1; at < chars.length; at++) {
-    if (chars[at] === '\\') at++;
-    else if (chars[at] === ']') return at;
-  }
-  return -1;
-}
-
-function characterClass(inner: readonly string[]): string {
-  const negated = inner[0] === '^';
+/** A set from its `[` to its `]`, by the rules of Go: neither `-` nor `]` may begin it or end a range. */
+function readSet(chars: readonly string[], start: number): { source: string; end: number } | undefined {
+  let at = start + 1;
+  const negated = chars[at] === '^';
+  if (negated) at++;
+  const member = (): string | undefined => {
+    const char = chars[at++];
+    if (char === undefined || char === '-' || char === ']') return undefined;
+    const own = char === '\\' ? chars[at++] : char;
+    return own && (/[\\^\]\-[]/.test(own) ? `\\${own}` : own);
+  };
   let source = '';
-  for (let at = negated ? 1 : 0; at < inner.length; at++) {
-    const char = inner[at]!;
-    if (char === '-') source += '-';
-    else source += classLiteral(char === '\\' ? inner[++at]! : char);
-  }
-  return `(?!/)[${negated ? '^' : ''}${source}]`;
-}
-
-function classLiteral(char: string): string {
-  return /[\\^\]\-[]/.test(char) ? `\\${char}` : char;
+  do {
+    const low = member();
+    if (low === undefined) return undefined;
+    source += low;
+    if (chars[at] !== '-') continue;
+    at++;
+    const high = member();
+    if (high === undefined) return undefined;
+    source += `-${high}`;
+  } while (chars[at] !== ']');
+  return { source: `(?!/)[${negated ? '^' : ''}${source}]`, end: at };
 }
