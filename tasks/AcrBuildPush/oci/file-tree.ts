@@ -55,9 +55,9 @@ export class FileTree {
     this.names.get(folder)?.delete(name);
   }
 
-  /** The names in a folder, in order of their bytes. */
+  /** The names in a folder, in order. */
   list(folder: string): string[] {
-    return [...(this.names.get(folder) ?? [])].sort(byBytes);
+    return [...(this.names.get(folder) ?? [])].sort(byName);
   }
 
   copy(): FileTree {
@@ -105,7 +105,7 @@ export function split(path: string): { folder: string; name: string } {
   return { folder: path.slice(0, Math.max(at, 0)), name: path.slice(at + 1) };
 }
 
-/** The order of paths as bytes, which is the same on every machine. */
-export function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+/** An order of paths that is the same on every machine, with folders before what is in them. */
+export function byName(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { throwIfCancelled } from '../../common/cancel';
 import { TaskError } from '../../common/errors';
-import { byBytes, type Content, type FileNode, type FileTree, split } from './file-tree';
+import { byName, type Content, type FileNode, type FileTree, split } from './file-tree';
 import type { LocalLayer } from './image';
 import { BLOCK, padding, tarHeader } from './tar';
 
@@ -44,7 +45,7 @@ export async function makeLayers(
 function divide(tree: FileTree, changed: ReadonlySet<string>): string[][] {
   const small: string[] = [];
   const large = new Map<Content, string[]>();
-  for (const path of [...changed].sort(byBytes)) {
+  for (const path of [...changed].sort(byName)) {
     const node = tree.get(path)!;
     if (contentSize(node) <= LARGE_FILE || node.kind !== 'file') {
       small.push(path);
@@ -85,7 +86,7 @@ function withFoldersAbove(paths: readonly string[]): string[] {
       all.add(folder);
   }
   all.delete('');
-  return [...all].sort(byBytes);
+  return [...all].sort(byName);
 }
 
 function contentSize(node: FileNode): number {
@@ -122,8 +123,7 @@ async function* read(pieces: readonly Piece[], start: number): AsyncGenerator<Bu
     if ('data' in piece) {
       small.push(piece.data.subarray(skip));
     } else if (piece.size - skip <= CHUNK - held) {
-      // Many small files are worth a chunk only together.
-      for await (const chunk of readFile(piece, skip)) small.push(chunk);
+      small.push(readSmallFile(piece).subarray(skip));
     } else {
       if (small.length) yield Buffer.concat(small);
       small = [];
@@ -143,12 +143,24 @@ async function* read(pieces: readonly Piece[], start: number): AsyncGenerator<Bu
   if (small.length) yield Buffer.concat(small);
 }
 
+/** Twenty thousand small files are read several times faster without a promise for every step. */
+function readSmallFile({ path, size }: { path: string; size: number }): Buffer {
+  let data: Buffer;
+  try {
+    data = readFileSync(path);
+  } catch (error) {
+    throw unreadable(error as Error);
+  }
+  if (data.length !== size) throw changedMeanwhile(path);
+  return data;
+}
+
 async function* readFile(
   { path, size }: { path: string; size: number },
   start: number,
 ): AsyncGenerator<Buffer> {
   const file = await open(path).catch((error: Error) => {
-    throw new TaskError(`A file of the build context can't be read: ${error.message}.`, { cause: error });
+    throw unreadable(error);
   });
   try {
     if ((await file.stat()).size !== size) throw changedMeanwhile(path);
@@ -162,6 +174,10 @@ async function* readFile(
   } finally {
     await file.close();
   }
+}
+
+function unreadable(error: Error): TaskError {
+  return new TaskError(`A file of the build context can't be read: ${error.message}.`, { cause: error });
 }
 
 function changedMeanwhile(path: string): TaskError {

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { TaskError } from '../../../common/errors';
-import { byBytes, type Content, type FileNode, FileTree, join } from '../file-tree';
+import { byName, type Content, type FileNode, FileTree, join } from '../file-tree';
 import { type Decision, IgnoreRules } from './ignore';
 
 /**
@@ -20,7 +20,7 @@ export function readBuildContext(folder: string, dockerfile: string): FileTree {
   /** @returns whether anything of it was taken */
   const walk = (path: string, above: Decision | undefined): boolean => {
     let taken = false;
-    for (const name of readdirSync(joinPath(folder, path)).sort(byBytes)) {
+    for (const name of readdirSync(joinPath(folder, path)).sort(byName)) {
       const here = join(path, name);
       const decision = rules.decide(here, above);
       if (decision.ignored && !rules.entersIgnored(here)) continue;
