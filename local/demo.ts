@@ -4,7 +4,7 @@ import { root, vsixFile } from '../scripts/paths';
 import { type AgentOptions, type PipelineRecord, runPipeline } from './agent/agent';
 import { renderPage } from './agent/page';
 import { ensureBaseImage } from './engine/base-image';
-import { type Engine, findEngine, removeImage, startApi } from './engine/engine';
+import { type Engine, findEngine, pullImage, removeImage, startApi } from './engine/engine';
 import { run } from './processes';
 import { preparePython } from './python';
 import { type Stack, startStack } from './stack';
@@ -100,7 +100,7 @@ async function runPipelines(
   if (image) {
     // The name without the registry's address, and as much of the digest as a person compares.
     results.push(['image', image.replace(/^[^/]+\//, '').replace(/(sha256:.{12}).*/, '$1…')]);
-    await askForPrediction(image, signal);
+    await askForPrediction(image, stack, signal);
     await removeImage(image);
   }
   return [training, building];
@@ -122,9 +122,10 @@ async function runOne(file: string, options: AgentOptions): Promise<PipelineReco
   return phase(`Running ${file}`, () => runPipeline(file, options));
 }
 
-/** Runs the image that was pushed, and asks its API whether a passenger would have survived. */
-async function askForPrediction(image: string, signal: AbortSignal): Promise<void> {
+/** Pulls the image that was pushed, runs it, and asks its API whether a passenger would have survived. */
+async function askForPrediction(image: string, stack: Stack, signal: AbortSignal): Promise<void> {
   await phase('Running the image and asking for a prediction', async () => {
+    await pullImage(image, stack.registry, signal);
     const api = await startApi(image, signal);
     try {
       const response = await fetch(`${api.url}/api/predict`, {

@@ -18,8 +18,10 @@ interface TaskManifest {
   name: string;
   groups: { name: string }[];
   inputs: TaskInput[];
+  dataSourceBindings?: { target: string; endpointId: string; dataSourceName: string }[];
   outputVariables: { name: string; description: string }[];
   execution: Record<string, { target: string }>;
+  postjobexecution?: Record<string, { target: string }>;
   restrictions: { settableVariables: { allowed: string[] } };
 }
 
@@ -55,9 +57,10 @@ function validateTask(name: string): string[] {
     ...task.inputs.flatMap((input) =>
       validateInput(input, task).map((fault) => `input ${input.name}: ${fault}`),
     ),
+    ...validateDataSources(task),
     ...validateOutputs(task),
     ...validateIcon(join(folder, 'icon.png'), 32),
-    ...Object.values(task.execution)
+    ...[...Object.values(task.execution), ...Object.values(task.postjobexecution ?? {})]
       .filter(({ target }) => !existsSync(join(folder, target)))
       .map(({ target }) => `${target} is missing`),
   ];
@@ -87,12 +90,43 @@ function visibleRuleOperands(rule: string | undefined): string[] {
   return rule.split(/\s+(?:&&|\|\|)\s+/).map((condition) => condition.split(/\s+/)[0]!);
 }
 
+interface EndpointType {
+  type: string;
+  properties: { name: string; dataSources?: { name: string }[] };
+}
+
+/** What fills a pick list comes from a connection that another input names, by a data source of its type. */
+function validateDataSources({ inputs, dataSourceBindings = [] }: TaskManifest): string[] {
+  const manifest = JSON.parse(readFileSync(join(buildFolder, 'vss-extension.json'), 'utf8'));
+  const endpointTypes = (manifest.contributions as EndpointType[]).filter(
+    ({ type }) => type === 'ms.vss-endpoint.service-endpoint-type',
+  );
+  return dataSourceBindings.flatMap(({ target, endpointId, dataSourceName }) => {
+    const faults: string[] = [];
+    if (!inputs.some(({ name }) => name === target))
+      faults.push(`a data source fills '${target}', which is no input`);
+    const connection = inputs.find(({ name }) => `$(${name})` === endpointId);
+    const endpointType = endpointTypes.find(
+      ({ properties }) => connection?.type === `connectedService:${properties.name}`,
+    );
+    if (!endpointType?.properties.dataSources?.some(({ name }) => name === dataSourceName)) {
+      faults.push(
+        `the extension has no data source '${dataSourceName}' for the connections of ${endpointId}`,
+      );
+    }
+    return faults;
+  });
+}
+
 function validateOutputs(task: TaskManifest): string[] {
   const described = task.outputVariables.filter(({ description }) => description).map(({ name }) => name);
   const allowed = task.restrictions.settableVariables.allowed;
   return [
     ...described.filter((name) => !allowed.includes(name)).map((name) => `output ${name} may not be set`),
-    ...allowed.filter((name) => !described.includes(name)).map((name) => `output ${name} is not described`),
+    ...allowed
+      // `name.*` allows outputs whose names only a run tells; they are described with the output that they belong to.
+      .filter((pattern) => !described.includes(pattern.replace(/\.\*$/, '')))
+      .map((name) => `output ${name} is not described`),
   ];
 }
 

@@ -51,7 +51,7 @@ export interface AgentOptions {
   collectionUri?: string;
   /** `System.AccessToken`, a secret. */
   accessToken?: string;
-  /** `System.OidcRequestUri`, where tasks ask for a federated token. */
+  /** `System.OidcRequestUri`, where tasks ask for a federated token; by default the job's own in the collection. */
   oidcRequestUri?: string;
   /** Runs every handler on this one of the agent's Node versions. */
   nodeVersion?: 20 | 24;

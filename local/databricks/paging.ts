@@ -17,6 +17,11 @@ export function pageOf<T>(items: readonly T[], limit: number, token: string | un
   };
 }
 
+/** The token of the first page. */
+export function firstToken(): string {
+  return writeToken(0);
+}
+
 function writeToken(offset: number): string {
   return Buffer.from(`from ${offset}`).toString('base64url');
 }

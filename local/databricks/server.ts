@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { SignIn, TokenState } from './access';
 import { ApiError, malformed } from './errors';
 import { isObject, type JsonObject, parseJson, writeJson } from './json';
 
@@ -42,11 +43,16 @@ export interface Fault {
   readonly answer?: Answer;
   /** Does what was asked for first: only its answer is lost. */
   readonly afterHandling?: boolean;
+  /** Leaves the connection open, and never answers. */
+  readonly isSilent?: boolean;
 }
 
 export interface ServerOptions {
   readonly apis: readonly Api[];
-  readonly isTokenValid: (token: string) => boolean;
+  readonly judgeToken: (token: string) => TokenState;
+  /** Whether it says of an expired token that it is that, or takes it for any other wrong one. */
+  readonly namesExpiredTokens: boolean;
+  readonly signIn: SignIn;
   /** Looks at each request before anything else and may spoil it. */
   readonly intercept: (request: RecordedRequest) => Fault | undefined;
 }
@@ -101,11 +107,18 @@ async function serve(
   }
 
   const fault = options.intercept(recorded);
-  if (fault && !fault.afterHandling) return send(response, recorded, fault.answer);
-  const answer =
-    checkToken(incoming, url.pathname, options) ??
-    (unreadable ? answerOf(unreadable) : await handle(recorded, options.apis));
-  send(response, recorded, fault ? fault.answer : answer);
+  if (fault && !fault.afterHandling) return spoil(response, recorded, fault);
+  const isSignIn = recorded.method === 'POST' && url.pathname === '/oidc/v1/token';
+  const answer = isSignIn
+    ? options.signIn.answer(new URLSearchParams(body.toString()), incoming.headers.authorization)
+    : (checkToken(incoming, url.pathname, options) ??
+      (unreadable ? answerOf(unreadable) : await handle(recorded, options.apis)));
+  if (fault) spoil(response, recorded, fault);
+  else send(response, recorded, answer);
+}
+
+function spoil(response: ServerResponse, recorded: RecordedRequest, { isSilent, answer }: Fault): void {
+  if (!isSilent) send(response, recorded, answer);
 }
 
 function checkToken(incoming: IncomingMessage, path: string, options: ServerOptions): Answer | undefined {
@@ -114,7 +127,11 @@ function checkToken(incoming: IncomingMessage, path: string, options: ServerOpti
     const message = 'Credential was not sent or was of an unsupported type for this API.';
     return { status: 401, body: { error_code: 401, message } };
   }
-  if (options.isTokenValid(token)) return undefined;
+  const state = options.judgeToken(token);
+  if (state === 'valid') return undefined;
+  if (state === 'expired' && options.namesExpiredTokens) {
+    return { status: 401, body: { error_code: 401, message: 'Access token has expired' } };
+  }
   // The page that the web server in front of the API makes of it: no JSON.
   return {
     status: 403,
@@ -172,6 +189,9 @@ async function readAll(incoming: IncomingMessage): Promise<Buffer> {
 async function readFields(incoming: IncomingMessage, body: Buffer): Promise<JsonObject> {
   if (incoming.method === 'GET' || body.length === 0) return {};
   const type = incoming.headers['content-type'] ?? '';
+  if (type.startsWith('application/x-www-form-urlencoded')) {
+    return Object.fromEntries(new URLSearchParams(body.toString()));
+  }
   if (type.startsWith('multipart/form-data')) {
     const form = await new Response(new Uint8Array(body), { headers: { 'Content-Type': type } }).formData();
     const fields: JsonObject = {};

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SignIn, type SignInOptions } from './access';
 import { type Clock, systemClock } from './clock';
 import { dbfsApi } from './dbfs';
 import { WorkspaceFiles } from './files/tree';
@@ -28,6 +29,10 @@ export interface WorkspaceOptions {
   readonly token?: string;
   /** Decides about tokens, where one that stays valid is not enough. */
   readonly isTokenValid?: (token: string) => boolean;
+  /** Who may sign in besides, and gets tokens that expire. */
+  readonly signIn?: SignInOptions;
+  /** Whether an expired token is called that; otherwise (default) it is refused like any wrong one. */
+  readonly namesExpiredTokens?: boolean;
   readonly secrets?: SecretValues;
   /** Takes what notebooks print, line by line. */
   readonly log?: (line: string) => void;
@@ -35,6 +40,12 @@ export interface WorkspaceOptions {
   readonly timing?: Partial<Timing>;
   /** What a run whose task failed looks like: INTERNAL_ERROR on serverless compute (default), else TERMINATED. */
   readonly compute?: 'serverless' | 'classic';
+  /** Lists of jobs begin with a page that is empty but names another, as the service's may. */
+  readonly emptyPages?: boolean;
+  /** What happens to parameters that a job does not declare is not documented: they are taken (default) or refused. */
+  readonly refusesUndeclaredParameters?: boolean;
+  /** How repairs number attempts is not documented: they count on (default) or anew. */
+  readonly repairsCountAnew?: boolean;
   /** The form of `run_page_url`: today's (default), or the one with `#job/`, which the service still gives out. */
   readonly pageUrls?: 'modern' | 'legacy';
 }
@@ -63,7 +74,7 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
 
   const files = new WorkspaceFiles(clock);
   const secrets = new Secrets(options.secrets ?? {});
-  const jobs = new Jobs(clock);
+  const jobs = new Jobs(clock, options.emptyPages);
   const runNotebook = notebookWork({
     python: options.python,
     dbfs,
@@ -77,6 +88,7 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
     clock,
     timing: { ...DEFAULT_TIMING, ...options.timing },
     compute: options.compute ?? 'serverless',
+    repairsCountAnew: options.repairsCountAnew ?? false,
     work: (task, run, signal) => (run.job.scenario ? runScenario : runNotebook)(task, run, signal),
   });
 
@@ -87,10 +99,14 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
       ? `${server.url}/?o=${WORKSPACE_ID}#job/${run.job.id}/run/${id}`
       : `${server.url}/jobs/${run.job.id}/runs/${id}?o=${WORKSPACE_ID}`;
   };
-  const runs = new RunsApi(engine, jobs, pageUrl);
+  const signIn = new SignIn(options.signIn ?? { servicePrincipals: [] }, clock);
+  const runs = new RunsApi(engine, jobs, pageUrl, options.refusesUndeclaredParameters ?? false);
   const server = await startServer({
     apis: [files.api, jobs.api, runs.api, secrets.api, dbfsApi(dbfs)],
-    isTokenValid: options.isTokenValid ?? ((candidate) => candidate === token),
+    judgeToken: (candidate) =>
+      (options.isTokenValid?.(candidate) ?? candidate === token) ? 'valid' : signIn.judge(candidate),
+    namesExpiredTokens: options.namesExpiredTokens ?? false,
+    signIn,
     intercept: (request) => intercept(request),
   });
 

@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatBytes, formatDuration } from '../../tasks/common/text';
 import { run } from '../processes';
 import { dockerLogin } from './docker-login';
 import { RegistryClient, type RegistryLogin } from './registry-client';
@@ -99,7 +98,7 @@ async function makeLayer(
   await rename(unfinished, layer.file);
   const { size } = await stat(layer.file);
   log(
-    `Made it in ${formatDuration(Date.now() - start)}: ${formatBytes(size)}. It is kept for the next time.`,
+    `Made it in ${seconds(Date.now() - start)}: ${Math.round(size / 1_000_000)} MB. It is kept for the next time.`,
   );
 }
 
@@ -158,7 +157,7 @@ async function pullProblem(image: string, options: BaseImageOptions): Promise<st
     return exitCode === 0 ? undefined : `docker says ${lastLine(output)}`;
   } catch (error) {
     if (!limit.aborted || signal?.aborted) throw error;
-    return `it took longer than ${formatDuration(PULL_LIMIT)}`;
+    return `it took longer than ${seconds(PULL_LIMIT)}`;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -173,4 +172,8 @@ function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
 }

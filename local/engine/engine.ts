@@ -1,5 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../processes';
+import { dockerLogin } from './docker-login';
+import type { RegistryLogin } from './registry-client';
 
 /** A Docker engine that answers. */
 export interface Engine {
@@ -46,6 +51,16 @@ export async function startApi(image: string, signal: AbortSignal): Promise<ApiC
   }
 }
 
+/** Pulls an image from a registry, as whoever runs it elsewhere would. */
+export async function pullImage(image: string, registry: RegistryLogin, signal: AbortSignal): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'docker-login-'));
+  try {
+    await docker(['pull', image], signal, await dockerLogin({ folder, registry, signal }));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** Removes an image, whatever its names, from the engine. */
 export async function removeImage(image: string): Promise<void> {
   const id = await docker(['inspect', '--format', '{{.Id}}', image]);
@@ -68,8 +83,12 @@ async function waitUntilHealthy(url: string, container: string, signal: AbortSig
   );
 }
 
-async function docker(args: string[], signal?: AbortSignal): Promise<string> {
-  const { exitCode, output } = await run('docker', args, { signal });
+async function docker(
+  args: string[],
+  signal?: AbortSignal,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
+  const { exitCode, output } = await run('docker', args, { signal, env });
   if (exitCode !== 0) throw new Error(`docker ${args[0]} failed: ${output.trim()}`);
   return output.trim();
 }

@@ -4,12 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { AccessControl } from './access';
+import { AccessControl, type Identities } from './access';
 import { manifestAttributes, tagAttributes } from './api/attributes';
 import { readBlob } from './api/blobs';
 import { listRepositories, listTags } from './api/listings';
 import { deleteManifest, readManifest, writeManifest } from './api/manifests';
-import { tokenForBasic, tokenForPassword } from './api/tokens';
+import { exchangeToken, tokenForBasic, tokenForGrant } from './api/tokens';
 import { cancelUpload, continueUpload, finishUpload, startUpload, uploadStatus } from './api/uploads';
 import { BlobStore } from './blob-store';
 import { Catalog } from './catalog';
@@ -27,6 +27,8 @@ export interface RegistryOptions {
   readonly port?: number;
   /** Milliseconds until an access token expires; by default the real service's 75 minutes. */
   readonly tokenLifetime?: number;
+  /** Lets identities of Microsoft Entra in, beside the admin user. */
+  readonly identities?: Identities;
   readonly log?: (line: string) => void;
   /** Sees every request first, and returns true for those it has answered itself: the place to script faults. */
   readonly intercept?: (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
@@ -70,7 +72,13 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE });
   const loginServer = `127.0.0.1:${await listen(server, options)}`;
   const { username, password, tokenLifetime = TOKEN_LIFETIME } = options;
-  const access = new AccessControl({ loginServer, username, password, tokenLifetime });
+  const access = new AccessControl({
+    loginServer,
+    username,
+    password,
+    tokenLifetime,
+    identities: options.identities,
+  });
   const handlers = createHandlers(blobs, catalog, access, loginServer);
 
   server.on('request', async (request, response) => {
@@ -136,8 +144,9 @@ function createHandlers(
     ping: { GET: async ({ response }) => replyJson(response, 200, {}) },
     token: {
       GET: (exchange) => tokenForBasic(exchange, access),
-      POST: (exchange) => tokenForPassword(exchange, access),
+      POST: (exchange) => tokenForGrant(exchange, access),
     },
+    exchange: { POST: (exchange) => exchangeToken(exchange, access) },
     listRepositories: { GET: (exchange) => listRepositories(exchange, catalog) },
     listTags: { GET: (exchange) => listTags(exchange, catalog) },
     manifest: {
@@ -174,7 +183,8 @@ async function answer(
   const exchange = { request, response, query: new URLSearchParams(query), repository, reference };
   const handler = handlers[operation][request.method ?? ''];
   if (!handler) throw new RegistryError('UNSUPPORTED', 'The operation is unsupported.');
-  if (operation !== 'token') access.check(request.headers.authorization, neededAccess(operation, exchange));
+  if (operation !== 'token' && operation !== 'exchange')
+    access.check(request.headers.authorization, neededAccess(operation, exchange));
   if (`${loginServer}/${repository}`.length > LONGEST_FULL_NAME) {
     throw new RegistryError('NAME_INVALID', 'invalid repository name', { name: repository });
   }

@@ -5,6 +5,7 @@ import { DIGEST, REPOSITORY, TAG } from './names';
 export type Operation =
   | 'ping'
   | 'token'
+  | 'exchange'
   | 'listRepositories'
   | 'listTags'
   | 'manifest'
@@ -18,6 +19,7 @@ export type Operation =
 const ROUTES: readonly [pattern: string, operation: Operation][] = [
   ['/v2/?', 'ping'],
   ['/oauth2/token', 'token'],
+  ['/oauth2/exchange', 'exchange'],
   ['/v2/_catalog', 'listRepositories'],
   [`/v2/(?<repository>${REPOSITORY})/tags/list`, 'listTags'],
   [`/v2/(?<repository>${REPOSITORY})/manifests/(?<reference>${TAG}|${DIGEST})`, 'manifest'],
@@ -58,6 +60,7 @@ export function neededAccess(operation: Operation, { request, query, repository 
   switch (operation) {
     case 'ping':
     case 'token':
+    case 'exchange':
       return [];
     case 'listRepositories':
       return [{ type: 'registry', name: 'catalog', actions: ['*'] }];

@@ -2,102 +2,139 @@ import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
+import { type CredentialSource, EntraCredentials, fixedCredentials, type Identity } from './acr/credentials';
 import { RegistryClient } from './acr/registry';
-import { buildWithDocker } from './docker/build';
-import { DockerCli } from './docker/cli';
-import { withDockerConfig } from './docker/config';
-import { describeBuilder, findEngine } from './docker/engine';
+import { prepareBuilder } from './builders';
+import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
+import { imageAnnotations } from './labels';
 import { makePlan, type Plan } from './plan';
-import { type Destination, publishWithDocker, verifyTags } from './publish';
-import { type ImageReport, imageSize, Phases, summarize } from './report';
+import { type Destination, lockTags, publish, verifyTags } from './publish';
+import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
 
-/** Builds an image and publishes it: plan, check, build, push, read back, report. */
+/** Builds an image and publishes it: plan, check, build, push, read back, lock, report. */
 export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<Outcome> {
   const { log, signal, http, tempFolder } = task;
-  const { loginServer: host, repository, credentials } = inputs;
-  const phases = new Phases();
+  const { loginServer: host, repository, identity } = inputs;
+  const phases = new Phases(log);
 
   const plan = makePlan(inputs, {
     revision: task.variable('Build.SourceVersion'),
     source: task.variable('Build.Repository.Uri'),
     created: new Date(),
   });
-  log.info(`Image ${plan.name}, ${plural(plan.tags.length, 'tag')}: ${plan.tags.join(', ')}`);
+  const names = plan.tags.map(({ tag }) => tag);
+  log.info(`Image ${plan.name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
   for (const remark of plan.remarks) log.info(remark);
 
+  const credentials = identity && credentialSource(host, identity, task);
   const registry =
     inputs.push && credentials ? new RegistryClient({ http, log, host, repository, credentials }) : undefined;
   const dockerConfig = {
     parentFolder: tempFolder,
-    credentials: credentials && { host, ...credentials },
     env: process.env,
     log,
+    onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
-  return withDockerConfig(dockerConfig, async (env) => {
-    const docker = new DockerCli({ env, signal, log });
-    const report = { name: plan.name, model: inputs.model, phases: phases.done };
-
-    const [engine, destination] = await phases.run('Check', () =>
+  return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
+    const [builder, destination] = await phases.run('Check', () =>
       Promise.all([
-        findEngine(docker, env),
-        registry && checkDestination(registry, plan, inputs.ifTagExists, log),
+        prepareBuilder({ ...inputs, credentials }, plan, env, task),
+        registry && checkDestination(registry, plan, inputs, log),
       ]),
     );
+    if (credentials) signIn({ host, ...(await credentials.current()) });
+    const { base, labels } = builder.plan;
+    const report = { name: plan.name, model: inputs.model, base, phases: phases.done };
+
     const isThere = destination?.tags.length === 0;
-    const tags = destination && !isThere ? destination.tags : plan.tags;
+    const tags = (destination && !isThere ? destination.tags : plan.tags).map(({ tag }) => tag);
     task.setOutput('imageRef', `${plan.name}:${tags[0]}`);
     task.setOutput('imageTags', tags.join(','));
-    task.setOutput('builder', isThere ? 'none' : 'docker');
+    task.setOutput('builder', isThere ? 'none' : builder.kind);
     if (isThere) {
       const manifest = await destination.registry.manifest(tags[0]!);
-      return finish(task, 'found', { ...report, tags, manifest, builder: undefined });
+      return finish(task, 'found', { ...report, tags, manifest, builder: undefined, sent: undefined });
     }
 
-    const builder = describeBuilder(engine);
-    log.info(`Building with ${builder}; engine ${engine.serverVersion}, ${engine.platform}.`);
+    log.info(`Building with ${builder.description}.`);
     log.progress(5, 'Building');
-    const references = tags.map((tag) => `${plan.name}:${tag}`);
-    const image = await phases.run('Build', () =>
-      buildWithDocker(docker, { plan: plan.build, builder: engine.builder, references }, { tempFolder, log }),
-    );
-    log.info(`Image ${image.id}`);
-    if (!destination) return finish(task, 'built', { ...report, tags, manifest: undefined, builder });
+    const image = await phases.run('Build', () => builder.build(tags));
+    if ('id' in image) log.info(`Image ${image.id}`);
+    const built = { ...report, tags, builder: builder.description };
+    if (!destination) return finish(task, 'built', { ...built, manifest: undefined, sent: undefined });
 
     log.progress(60, 'Pushing');
-    const manifest = await phases.run('Push', () => publishWithDocker(docker, image, destination, task));
+    const renewCredentials = async () => {
+      const renewed = await credentials?.renewed();
+      if (renewed) signIn({ host, ...renewed });
+      return renewed !== undefined;
+    };
+    const { manifest, sent } = await phases.run('Push', () =>
+      publish(image, imageAnnotations(labels), destination, {
+        log,
+        signal,
+        renewCredentials,
+        compression: inputs.compression,
+      }),
+    );
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, manifest));
-    return finish(task, 'pushed', { ...report, tags, manifest, builder });
+    if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
+    return finish(task, 'pushed', { ...built, manifest, sent });
   });
+}
+
+function credentialSource(host: string, identity: Identity, task: TaskContext): CredentialSource {
+  return identity.kind === 'password'
+    ? fixedCredentials(host, identity)
+    : new EntraCredentials(host, identity.connection, task);
 }
 
 /** Signs in, makes sure before the build that a push will be let in, and decides which tags to publish. */
 async function checkDestination(
   registry: RegistryClient,
   { name, tags }: Plan,
-  policy: Inputs['ifTagExists'],
+  { ifTagExists, lockTag }: Pick<Inputs, 'ifTagExists' | 'lockTag'>,
   log: Logger,
 ): Promise<Destination> {
   await registry.signIn();
-  const [digests] = await Promise.all([
-    Promise.all(tags.map((tag) => registry.digestOf(tag))),
+  const [states] = await Promise.all([
+    Promise.all(tags.map(({ tag }) => tagState(registry, tag, lockTag))),
     registry.checkPush(),
   ]);
-  const existing = new Set(tags.filter((_, index) => digests[index] !== undefined));
-
-  const { publish, keep, conflicts } = decideTags(tags, existing, policy);
+  if (lockTag && states.some(({ lock }) => lock === undefined)) {
+    throw new TaskError(
+      `${registry.host} has no locks for tags, which only Azure Container Registry has. Set input 'lockTag' to false.`,
+    );
+  }
+  const existing = states.filter(({ digest }) => digest !== undefined);
+  const { publish, conflicts } = decideTags(tags, new Set(existing.map(({ tag }) => tag)), ifTagExists);
   if (conflicts.length > 0) {
     throw new TaskError(
       `${conflicts.map((tag) => `${name}:${tag}`).join(' and ')} exists already, and input 'ifTagExists' is 'fail'. Nothing was built. Give a version that is new, or set 'ifTagExists' to 'overwrite' or 'skip'.`,
     );
   }
-  for (const [index, tag] of tags.entries()) {
-    const fate = keep.includes(tag) ? 'stays as it is' : 'will move to the new image';
-    if (digests[index]) log.info(`Tag ${tag} exists and ${fate}: ${digests[index]}`);
+  const locked = existing.find(
+    ({ tag, lock }) => lock === 'locked' && publish.some((one) => one.tag === tag),
+  );
+  if (locked) {
+    throw new TaskError(
+      `${name}:${locked.tag} exists and is locked, so it can't move to a new image. Nothing was built. Give a version that is new, set input 'ifTagExists' to 'skip', or unlock it: az acr repository update --image ${registry.repository}:${locked.tag} --write-enabled true --delete-enabled true.`,
+    );
+  }
+  for (const { tag, digest, lock } of existing) {
+    const fate = publish.some((one) => one.tag === tag) ? 'will move to the new image' : 'stays as it is';
+    log.info(`Tag ${tag} exists${lock === 'locked' ? ', is locked,' : ''} and ${fate}: ${digest}`);
   }
   return { registry, name, tags: publish };
+}
+
+/** What the registry has under a tag; whether it is locked is asked where it matters. */
+async function tagState(registry: RegistryClient, tag: string, needsLock: boolean) {
+  const digest = await registry.digestOf(tag);
+  return { tag, digest, lock: digest || needsLock ? await registry.tagLock(tag) : undefined };
 }
 
 /** Sets the outputs that the manifest brings, shows the summary, and says what became of the image. */
@@ -112,6 +149,8 @@ function finish(
     task.setOutput('imageDigest', manifest.digest);
     task.setOutput('imageRefByDigest', `${name}@${manifest.digest}`);
     if (size !== undefined) task.setOutput('imageSizeBytes', size);
+    const uploaded = result === 'found' ? 0 : uploadedSize(report);
+    if (uploaded !== undefined) task.setOutput('uploadedBytes', uploaded);
   }
 
   const image = `${name}:${tags[0]}`;

@@ -1,8 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { describeError } from '../common/errors';
 import type { InputReader } from '../common/inputs';
+import {
+  type RegistryConnection,
+  readAzureConnection,
+  readRegistryConnection,
+} from '../common/service-connection';
 import type { TaskContext } from '../common/task';
+import type { Identity } from './acr/credentials';
 import {
   acrNameProblem,
   loginServerOf,
@@ -11,25 +17,50 @@ import {
   registryNameOf,
   repositoryProblem,
 } from './acr/names';
-import { type ModelProvenance, parseModelManifest } from './labels';
-import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, splitTags, tagProblem, toTag } from './tags';
+import { BUILDERS, type BuilderChoice } from './builder-choice';
+import type { DockerRequest } from './docker/install';
+import { INLINE_CACHE } from './docker/options';
+import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
+import { COMPRESSIONS, type CompressionChoice } from './oci/publish/compression';
+import { planTags, type TagPlan } from './tag-templates';
+import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTags } from './tags';
 
 /** What the step is asked to do. Paths are absolute; names have passed their grammar. */
 export interface Inputs {
   readonly loginServer: string;
-  readonly credentials: { readonly username: string; readonly password: string } | undefined;
+  /** Undefined: nothing is pushed, and base images are read as they are. */
+  readonly identity: Identity | undefined;
   readonly repository: string;
-  /** The tags as written, versions with `+` included. */
-  readonly tags: readonly string[];
+  /** In the order of publishing. */
+  readonly tags: readonly PlannedTag[];
+  /** What the image is a version of, `+` included. */
+  readonly version: string;
+  /** What was made of the tags that their author may not expect. */
+  readonly tagRemarks: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly model: ModelProvenance | undefined;
   readonly dockerfile: string;
   readonly buildContext: string;
   readonly buildArgs: Readonly<Record<string, string>>;
+  readonly buildSecrets: Readonly<Record<string, string>>;
   readonly target: string | undefined;
+  readonly platforms: readonly string[];
+  /** Caches, their images named with their registries. */
+  readonly cacheFrom: readonly string[];
+  readonly cacheTo: readonly string[];
+  readonly builder: BuilderChoice;
+  /** How the direct builder stores layers. */
+  readonly compression: CompressionChoice;
+  /** The docker client to install; undefined: the agent's own. */
+  readonly docker: DockerRequest | undefined;
   readonly push: boolean;
   readonly ifTagExists: ExistingTagPolicy;
+  /** Whether tags that are not meant to move are locked when they are set. */
+  readonly lockTag: boolean;
 }
+
+const AUTH_TYPES = ['adminPassword', 'azureServiceConnection', 'dockerRegistryConnection'] as const;
+type AuthType = (typeof AUTH_TYPES)[number];
 
 /** Shorter secrets turn up in innocent values by chance. */
 const SHORTEST_SECRET = 6;
@@ -39,31 +70,47 @@ const SHORTEST_SECRET = 6;
  *
  * @throws TaskError that names every input that is wrong
  */
-export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables'>): Inputs {
+export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' | 'variable'>): Inputs {
   const { inputs } = task;
   const push = inputs.boolean('push', true);
-  const acrName = inputs.optional('acrName');
-  const loginServer = readLoginServer(inputs, acrName, inputs.optional('loginServer'));
-  const registryName = registryNameOf(loginServer) ?? (acrName && registryNameOf(loginServerOf(acrName)));
+  const authType = inputs.choice('authType', AUTH_TYPES, 'adminPassword');
+  const connection =
+    authType === 'dockerRegistryConnection'
+      ? readRegistryConnection(inputs, 'dockerRegistryConnection', "'authType' asks for it")
+      : undefined;
+  const { loginServer, registryName } = readServer(inputs, connection);
   const dockerfile = resolve(inputs.optional('dockerfile') ?? 'Dockerfile');
   const contextInput = inputs.optional('buildContext');
   const buildContext = contextInput ? resolve(contextInput) : dirname(dockerfile);
+  const model = readModel(inputs);
+  const tags = readTags(inputs, model, task.variable);
   const read: Inputs = {
     loginServer,
-    credentials: readCredentials(inputs, loginServer, registryName, push),
+    identity: readIdentity(inputs, { authType, loginServer, registryName, push, connection }),
     repository: readRepository(inputs, loginServer),
-    tags: readTags(inputs),
+    tags: tags.tags,
+    version: tags.version ?? tags.tags[0]?.tag ?? '',
+    tagRemarks: tags.remarks,
     labels: inputs.keyValueLines('labels'),
-    model: readModel(inputs),
+    model,
     dockerfile,
     buildContext,
     buildArgs: inputs.keyValueLines('buildArgs'),
+    buildSecrets: readSecrets(inputs),
     target: inputs.optional('target'),
+    platforms: readPlatforms(inputs),
+    cacheFrom: inputs.lines('cacheFrom').map((cache) => cacheName(cache, loginServer)),
+    cacheTo: inputs.lines('cacheTo').map((cache) => cacheName(cache, loginServer)),
+    builder: inputs.choice('builder', BUILDERS, 'auto'),
+    compression: inputs.choice('compression', COMPRESSIONS, 'auto'),
+    docker: readDockerRequest(inputs),
     push,
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
+    lockTag: push && inputs.boolean('lockTag', false),
   };
 
   checkDockerfile(inputs, dockerfile);
+  checkBuilder(inputs, read);
   if (contextInput && !statSync(buildContext, { throwIfNoEntry: false })?.isDirectory()) {
     inputs.reject('buildContext', `is '${buildContext}', but there is no such folder.`);
   }
@@ -74,10 +121,29 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables'>
   return read;
 }
 
+/** The registry, by its address, its name, or the connection to it. */
+function readServer(
+  inputs: InputReader,
+  connection: RegistryConnection | undefined,
+): { loginServer: string; registryName: string | undefined } {
+  const acrName = inputs.optional('acrName');
+  const connected = connection && normalizeLoginServer(connection.registry);
+  const loginServer = readLoginServer(inputs, acrName, inputs.optional('loginServer'), connected);
+  if (connected && loginServer && connected !== loginServer) {
+    inputs.reject(
+      'dockerRegistryConnection',
+      `names a connection to ${connected}, but the image goes to ${loginServer}. Use a connection to that registry, or leave 'acrName' and 'loginServer' empty.`,
+    );
+  }
+  const registryName = registryNameOf(loginServer) ?? (acrName && registryNameOf(loginServerOf(acrName)));
+  return { loginServer, registryName };
+}
+
 function readLoginServer(
   inputs: InputReader,
   acrName: string | undefined,
   override: string | undefined,
+  connected: string | undefined,
 ): string {
   if (override) {
     const loginServer = normalizeLoginServer(override);
@@ -85,22 +151,48 @@ function readLoginServer(
     if (problem) inputs.reject('loginServer', problem);
     return loginServer;
   }
-  if (!acrName) {
+  if (acrName) {
+    const problem = acrNameProblem(acrName);
+    if (problem) inputs.reject('acrName', problem);
+    return loginServerOf(acrName);
+  }
+  if (!connected) {
     inputs.reject('acrName', "is missing. Give the registry's name, or its address in input 'loginServer'.");
     return '';
   }
-  const problem = acrNameProblem(acrName);
-  if (problem) inputs.reject('acrName', problem);
-  return loginServerOf(acrName);
+  const problem = loginServerProblem(connected);
+  if (problem) inputs.reject('dockerRegistryConnection', `names a connection whose registry ${problem}`);
+  return connected;
+}
+
+interface Sender {
+  readonly authType: AuthType;
+  readonly loginServer: string;
+  readonly registryName: string | undefined;
+  readonly push: boolean;
+  readonly connection: RegistryConnection | undefined;
+}
+
+function readIdentity(inputs: InputReader, sender: Sender): Identity | undefined {
+  switch (sender.authType) {
+    case 'adminPassword':
+      return readAdmin(inputs, sender);
+    case 'azureServiceConnection': {
+      const connection = readAzureConnection(inputs, 'azureServiceConnection', "'authType' asks for it");
+      return connection && { kind: 'azure', connection };
+    }
+    case 'dockerRegistryConnection': {
+      const { connection } = sender;
+      if (!connection) return undefined;
+      if ('azure' in connection) return { kind: 'azure', connection: connection.azure };
+      const { username, password } = connection;
+      return { kind: 'password', username, password, input: 'dockerRegistryConnection' };
+    }
+  }
 }
 
 /** Without a push, credentials serve only for base images in the registry, and may be left out. */
-function readCredentials(
-  inputs: InputReader,
-  loginServer: string,
-  registryName: string | undefined,
-  push: boolean,
-): Inputs['credentials'] {
+function readAdmin(inputs: InputReader, { loginServer, registryName, push }: Sender): Identity | undefined {
   const username = inputs.optional('acrUsername') ?? registryName;
   const password = push
     ? inputs.requiredSecret('acrPassword', 'needed to push', username)
@@ -109,7 +201,7 @@ function readCredentials(
   if (!username && loginServer && !loginServerProblem(loginServer)) {
     inputs.reject('acrUsername', `is missing. Give the user of ${loginServer}, which is not in Azure.`);
   }
-  return { username: username ?? '', password };
+  return { kind: 'password', username: username ?? '', password, input: 'acrPassword' };
 }
 
 function readRepository(inputs: InputReader, loginServer: string): string {
@@ -119,15 +211,73 @@ function readRepository(inputs: InputReader, loginServer: string): string {
   return repository;
 }
 
-function readTags(inputs: InputReader): string[] {
+function readTags(
+  inputs: InputReader,
+  model: ModelProvenance | undefined,
+  variable: TaskContext['variable'],
+): TagPlan {
   const text = inputs.required('tags');
-  const tags = splitTags(text);
-  if (text && tags.length === 0) inputs.reject('tags', 'holds no tag. Give at least one, such as a version.');
-  for (const tag of tags) {
-    const problem = tagProblem(toTag(tag));
-    if (problem) inputs.reject('tags', problem);
+  const lines = splitTags(text);
+  if (text && lines.length === 0)
+    inputs.reject('tags', 'holds no tag. Give at least one, such as a version.');
+  const plan = planTags(lines, {
+    modelVersion: model?.version,
+    revision: variable('Build.SourceVersion'),
+    buildNumber: variable('Build.BuildNumber'),
+    branch: variable('Build.SourceBranch'),
+  });
+  for (const problem of plan.problems) inputs.reject('tags', problem);
+  return plan;
+}
+
+function readSecrets(inputs: InputReader): Record<string, string> {
+  const secrets = inputs.secretKeyValueLines('buildSecrets');
+  for (const [id, value] of Object.entries(secrets)) {
+    if (!/^[\w.-]+$/.test(id)) {
+      inputs.reject(
+        'buildSecrets',
+        `has the id '${id}', but ids have letters, digits, '_', '.' and '-' only.`,
+      );
+    } else if (!value) {
+      inputs.reject('buildSecrets', `has nothing for ${id}. Give a secret variable, such as ${id}=$(${id}).`);
+    }
   }
-  return tags;
+  return secrets;
+}
+
+function readPlatforms(inputs: InputReader): string[] {
+  const platforms = (inputs.optional('platform') ?? '').split(/[\s,]+/).filter(Boolean);
+  for (const platform of platforms) {
+    if (/^[a-z0-9]+\/[a-z0-9]+(\/v[0-9]+)?$/.test(platform)) continue;
+    inputs.reject('platform', `is '${platform}', but a platform is such as linux/amd64 or linux/arm64.`);
+  }
+  return [...new Set(platforms)];
+}
+
+/** A cache's image is taken to be in the registry of the step where it names none. */
+function cacheName(cache: string, loginServer: string): string {
+  const [first = '', ...rest] = cache.split('/');
+  const namesRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  return cache.includes('=') || cache === INLINE_CACHE || namesRegistry ? cache : `${loginServer}/${cache}`;
+}
+
+function readDockerRequest(inputs: InputReader): DockerRequest | undefined {
+  const read = (name: 'dockerVersion' | 'buildxVersion') => {
+    const version = inputs.optional(name)?.replace(/^v/, '');
+    if (version === undefined || /^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) return version;
+    inputs.reject(name, `is '${version}', but must be a whole version, such as 28.2.2.`);
+    return undefined;
+  };
+  const dockerVersion = read('dockerVersion');
+  const buildxVersion = read('buildxVersion');
+  const source = inputs.optional('dockerDownloadSource')?.replace(/\/+$/, '');
+  if (source && !/^https?:\/\/[^\s@]+$/.test(source)) {
+    inputs.reject(
+      'dockerDownloadSource',
+      'is no web address without a user, such as https://mirror.example.com.',
+    );
+  }
+  return dockerVersion || buildxVersion ? { dockerVersion, buildxVersion, source } : undefined;
 }
 
 function readModel(inputs: InputReader): ModelProvenance | undefined {
@@ -135,7 +285,9 @@ function readModel(inputs: InputReader): ModelProvenance | undefined {
   if (!path) return undefined;
   const file = resolve(path);
   try {
-    return parseModelManifest(readFileSync(file, 'utf8'));
+    const model = parseModelManifest(readFileSync(file, 'utf8'));
+    const trainingRun = model.trainingRun ?? readTrainingRun(join(dirname(file), 'metadata.json'));
+    return { ...model, ...(trainingRun !== undefined && { trainingRun }) };
   } catch (error) {
     inputs.reject(
       'modelManifest',
@@ -162,6 +314,29 @@ function checkDockerfile(inputs: InputReader, dockerfile: string): void {
   }
 }
 
+const SECRET_REMEDY = {
+  buildArgs:
+    "Give it in input 'buildSecrets', and read it in the Dockerfile with 'RUN --mount=type=secret,id=…'; or leave it " +
+    'out, and give it to the container when it starts.',
+  labels: 'Leave it out, and give it to the container when it starts.',
+};
+
+/** The registry's own service is asked through Azure, where the registry's user and password count for nothing. */
+function checkBuilder(inputs: InputReader, { builder, identity }: Inputs): void {
+  if (builder !== 'acrTasks') return;
+  if (identity?.kind !== 'azure') {
+    inputs.reject(
+      'builder',
+      "is 'acrTasks', which needs a service connection to Azure: the registry's user and password can't start a build there. Set 'authType' to 'azureServiceConnection'.",
+    );
+  } else if (!identity.connection.subscriptionId) {
+    inputs.reject(
+      'builder',
+      `is 'acrTasks', which needs to know the registry's subscription, but the service connection in input '${identity.connection.input}' names none. Use one of type Azure Resource Manager for that subscription.`,
+    );
+  }
+}
+
 /** Build arguments stay readable in an image's history, labels in its configuration. */
 function refuseSecrets(
   inputs: InputReader,
@@ -175,7 +350,7 @@ function refuseSecrets(
       inputs.reject(
         input,
         `sets ${key} to a value that holds the secret variable '${name}'. Everybody who can pull the image could ` +
-          'read it there. Leave it out, and give it to the container when it starts.',
+          `read it there. ${SECRET_REMEDY[input]}`,
       );
     }
   }

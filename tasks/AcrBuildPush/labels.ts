@@ -1,9 +1,14 @@
+import { readFileSync } from 'node:fs';
+import type { BaseImage } from './base-image';
+
 /** Which model an image holds, from the manifest that ModelRegistryDownload writes beside the model. */
 export interface ModelProvenance {
   readonly name: string;
   readonly version: string;
   /** One digest over all files of the model, `sha256:…`. */
   readonly digest: string;
+  /** The run of the job that trained it. */
+  readonly trainingRun?: string;
 }
 
 /** Where an image comes from. */
@@ -22,11 +27,28 @@ export interface Origin {
  */
 export function parseModelManifest(text: string): ModelProvenance {
   const manifest: unknown = JSON.parse(text);
-  const { name, version, digest } = (manifest ?? {}) as Partial<Record<keyof ModelProvenance, unknown>>;
+  const { name, version, digest, trainingRun } = (manifest ?? {}) as Partial<
+    Record<keyof ModelProvenance, unknown>
+  >;
   if (typeof name !== 'string' || typeof version !== 'string' || typeof digest !== 'string') {
     throw new Error("it has no 'name', 'version' and 'digest'");
   }
-  return { name, version, digest };
+  return { name, version, digest, ...(isRunId(trainingRun) && { trainingRun: String(trainingRun) }) };
+}
+
+/** The run that trained a model, from the `metadata.json` that the notebook stores with it; undefined without one. */
+export function readTrainingRun(metadataFile: string): string | undefined {
+  try {
+    const { runId } = JSON.parse(readFileSync(metadataFile, 'utf8'));
+    return isRunId(runId) ? String(runId) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ids of runs are strings; those that were written as numbers count while they are exact. */
+function isRunId(value: unknown): boolean {
+  return (typeof value === 'string' && value !== '') || Number.isSafeInteger(value);
 }
 
 /**
@@ -48,9 +70,28 @@ export function imageLabels(
       'model.name': model.name,
       'model.version': model.version,
       'model.digest': model.digest,
+      ...(model.trainingRun && { 'model.training-run': model.trainingRun }),
     }),
     ...own,
   };
+}
+
+/** The labels that name the image that another is built on, as far as it is known. */
+export function baseLabels(base: BaseImage | undefined): Record<string, string> {
+  return {
+    ...(base && { 'org.opencontainers.image.base.name': base.name }),
+    ...(base?.digest && { 'org.opencontainers.image.base.digest': base.digest }),
+  };
+}
+
+/**
+ * The annotations of a manifest: what a registry shows without reading the image's configuration. Those of the
+ * labels that the OCI image specification gives a meaning, and those of the model.
+ */
+export function imageAnnotations(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels).filter(([key]) => /^(org\.opencontainers\.image|model)\./.test(key)),
+  );
 }
 
 /** Clone addresses may hold a user's name, or worse, a token. */

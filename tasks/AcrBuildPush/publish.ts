@@ -1,9 +1,16 @@
+import { createHash } from 'node:crypto';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
-import type { Manifest, RegistryClient } from './acr/registry';
-import type { LocalImage } from './docker/build';
+import type { Descriptor, Manifest, RegistryClient } from './acr/registry';
+import type { LocalImage, RemoteImage } from './docker/build';
 import type { DockerCli } from './docker/cli';
-import { pushWithDocker } from './docker/push';
+import { layerIds } from './docker/engine';
+import { type PushOptions, pushWithDocker } from './docker/push';
+import type { OciImage } from './oci/image';
+import type { CompressionChoice } from './oci/publish/compression';
+import { layersOf } from './oci/publish/known-layers';
+import { publishImage } from './oci/publish/publish';
+import { lastingTags, type PlannedTag } from './tags';
 
 /** Where an image goes. */
 export interface Destination {
@@ -11,43 +18,165 @@ export interface Destination {
   /** `<login server>/<repository>`. */
   readonly name: string;
   /** In the order of publishing. None: the registry has all that was asked for. */
-  readonly tags: readonly string[];
+  readonly tags: readonly PlannedTag[];
 }
 
+/** An image in the registry. */
+export interface PublishedImage {
+  readonly manifest: Manifest;
+  /** The blobs that were sent, by digest; undefined where that is not known. */
+  readonly sent: ReadonlySet<string> | undefined;
+}
+
+/** What a builder made: an image that an engine holds, one that is in the registry already, or one that is here. */
+export type BuiltImage = (LocalImage & { readonly docker: DockerCli }) | RemoteImage | OciImage;
+
+export interface PublishOptions extends PushOptions {
+  /** How layers are stored that no engine holds. */
+  readonly compression: CompressionChoice;
+}
+
+type Annotations = Readonly<Record<string, string>>;
+
 /**
- * Pushes an image from the engine under its first tag, and gives it the others by one request each.
- *
- * @returns the image's manifest as the registry holds it
+ * Brings an image to its destination: its blobs, unless its builder has sent them; then its manifest with annotations,
+ * by digest; then every tag, by one request each, in order.
  */
-export async function publishWithDocker(
-  docker: DockerCli,
-  image: LocalImage,
-  { registry, name, tags }: Destination,
-  options: { log: Logger; signal: AbortSignal },
-): Promise<Manifest> {
-  const [firstTag, ...furtherTags] = tags as [string, ...string[]];
-  const digest = await pushWithDocker(docker, { reference: `${name}:${firstTag}`, registry }, options);
-  const manifest = await registry.manifest(digest ?? firstTag);
-  // Engines differ in what they call an image's id: the digest of its configuration, or of its manifest.
-  if (image.id !== manifest.config?.digest && image.id !== manifest.digest) {
-    throw new TaskError(
-      `${name}:${firstTag} is another image in the registry than the one that was built (${image.id}). Another run may have pushed at the same time: run the step again.`,
-    );
-  }
-  for (const tag of furtherTags) {
-    await registry.tag(manifest, tag);
+export async function publish(
+  image: BuiltImage,
+  annotations: Annotations,
+  destination: Destination,
+  options: PublishOptions,
+): Promise<PublishedImage> {
+  if ('config' in image) return publishDirectly(image, annotations, destination, options);
+  const { registry, tags } = destination;
+  const isLocal = 'id' in image;
+  const { pushed, wasSent } = isLocal
+    ? await pushFromEngine(image, destination, options)
+    : { pushed: await registry.manifest(image.digest), wasSent: undefined };
+  const manifest = annotate(pushed, annotations);
+  if (manifest !== pushed) await registry.put(manifest, manifest.digest);
+  // Docker has set the first tag, though to a manifest without annotations.
+  const isSet = isLocal && manifest === pushed;
+  for (const { tag } of isSet ? tags.slice(1) : tags) {
+    await registry.put(manifest, tag);
     options.log.info(`Tagged ${tag}.`);
   }
-  return manifest;
+  const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index));
+  // Docker says nothing of the configuration, which is new in nearly every build.
+  const blobs = sent && manifest.config ? [...sent, manifest.config] : sent;
+  return { manifest, sent: blobs && new Set(blobs.map(({ digest }) => digest)) };
+}
+
+/** Publishes an image that no engine holds. What its tags, or `latest`, name already shows layers that are there. */
+async function publishDirectly(
+  image: OciImage,
+  annotations: Annotations,
+  destination: Destination,
+  options: PublishOptions,
+): Promise<PublishedImage> {
+  const references = new Set([...destination.tags.map(({ tag }) => tag), 'latest']);
+  const found = await Promise.all([...references].map((tag) => layersOf(destination.registry, tag)));
+  const known = new Map(found.flatMap((layers) => [...layers]));
+  return publishImage(image, destination, { ...options, annotations, known });
+}
+
+/** Pushes an image by docker under its first tag. */
+async function pushFromEngine(
+  { id, docker }: Extract<BuiltImage, LocalImage>,
+  { registry, name, tags }: Destination,
+  options: PushOptions,
+) {
+  const reference = `${name}:${tags[0]!.tag}`;
+  const { digest, sentLayers } = await pushWithDocker(docker, { reference, registry }, options);
+  const pushed = await registry.manifest(digest ?? tags[0]!.tag);
+  // Engines differ in what they call an image's id: the digest of its configuration, or of its manifest.
+  if (id !== pushed.config?.digest && id !== pushed.digest) {
+    throw new TaskError(
+      `${reference} is another image in the registry than the one that was built (${id}). Another run may have pushed at the same time: run the step again.`,
+    );
+  }
+  return { pushed, wasSent: await sentTest(docker, id, pushed, sentLayers) };
+}
+
+/** Tells by its place in the manifest whether a layer was sent; undefined where docker does not say. */
+async function sentTest(
+  docker: DockerCli,
+  id: string,
+  { layers }: Manifest,
+  sentLayers: ReadonlySet<string>,
+): Promise<((index: number) => boolean) | undefined> {
+  if (sentLayers.size === 0 || sentLayers.size === layers.length) return () => sentLayers.size > 0;
+  // Docker names layers by their ids, a registry by their digests; both lists have the same order.
+  const ids = await layerIds(docker, id);
+  if (ids.length !== layers.length) return undefined;
+  return (index) => sentLayers.has(ids[index]!.replace('sha256:', '').slice(0, 12));
+}
+
+const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
+
+const OCI_TYPES: Readonly<Record<string, string>> = {
+  'application/vnd.docker.distribution.manifest.v2+json': 'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.container.image.v1+json': 'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.image.rootfs.diff.tar': 'application/vnd.oci.image.layer.v1.tar',
+  'application/vnd.docker.image.rootfs.diff.tar.gzip': 'application/vnd.oci.image.layer.v1.tar+gzip',
+};
+
+/**
+ * A manifest with annotations. Docker's own format has none, so such a manifest becomes one of the OCI format: the same
+ * blobs under other names of their types. Anything that is not known to have such names is left as it is.
+ */
+export function annotate(manifest: Manifest, annotations: Annotations): Manifest {
+  const content = JSON.parse(manifest.body.toString('utf8'));
+  if (manifest.mediaType === OCI_INDEX) {
+    return encode(manifest, { ...content, annotations: { ...content.annotations, ...annotations } });
+  }
+  const toOci = (type: string): string | undefined =>
+    type.startsWith('application/vnd.oci.') ? type : OCI_TYPES[type];
+  const parts = [content.config, ...(content.layers ?? [])] as (Descriptor | undefined)[];
+  const mediaType = toOci(manifest.mediaType);
+  if (!mediaType || !parts.every((part) => part && toOci(part.mediaType))) return manifest;
+
+  const convert = (part: Descriptor) => ({ ...part, mediaType: toOci(part.mediaType)! });
+  return encode(manifest, {
+    ...content,
+    mediaType,
+    config: convert(content.config),
+    layers: content.layers.map(convert),
+    annotations: { ...content.annotations, ...annotations },
+  });
+}
+
+/** The manifest of a content that was changed. */
+function encode(
+  manifest: Manifest,
+  content: { mediaType?: string; config?: Descriptor; layers?: Descriptor[] },
+): Manifest {
+  const body = Buffer.from(JSON.stringify(content));
+  return {
+    digest: `sha256:${createHash('sha256').update(body).digest('hex')}`,
+    mediaType: content.mediaType ?? manifest.mediaType,
+    body,
+    config: content.config,
+    layers: content.layers ?? [],
+  };
 }
 
 /** Reads every tag back from the registry: a push that reports success is not proof enough. */
 export async function verifyTags({ registry, name, tags }: Destination, manifest: Manifest): Promise<void> {
-  const digests = await Promise.all(tags.map((tag) => registry.digestOf(tag)));
+  const digests = await Promise.all(tags.map(({ tag }) => registry.digestOf(tag)));
   for (const [index, digest] of digests.entries()) {
     if (digest === manifest.digest) continue;
     throw new TaskError(
-      `${name}:${tags[index]} was set to ${manifest.digest}, but now is ${digest ?? 'gone'}. Another run may have pushed the same tag: run the step again, one run at a time.`,
+      `${name}:${tags[index]!.tag} was set to ${manifest.digest}, but now is ${digest ?? 'gone'}. Another run may have pushed the same tag: run the step again, one run at a time.`,
     );
+  }
+}
+
+/** Locks the tags that are not meant to move. */
+export async function lockTags({ registry, tags }: Destination, log: Logger): Promise<void> {
+  for (const tag of lastingTags(tags)) {
+    await registry.lock(tag);
+    log.info(`Locked ${tag}.`);
   }
 }

@@ -1,6 +1,8 @@
+import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
 import type { Manifest } from './acr/registry';
+import type { BaseImage } from './base-image';
 import type { ModelProvenance } from './labels';
 
 export interface Phase {
@@ -12,12 +14,16 @@ export interface Phase {
 export class Phases {
   readonly done: Phase[] = [];
 
+  constructor(private readonly log: Logger) {}
+
   async run<T>(name: string, work: () => Promise<T>): Promise<T> {
     const start = performance.now();
     try {
       return await work();
     } finally {
-      this.done.push({ name, milliseconds: performance.now() - start });
+      const milliseconds = performance.now() - start;
+      this.done.push({ name, milliseconds });
+      this.log.debug(`Phase ${name}: ${Math.round(milliseconds)} ms`);
     }
   }
 }
@@ -32,6 +38,9 @@ export interface ImageReport {
   readonly builder: string | undefined;
   /** As the registry holds it; undefined when it was not pushed. */
   readonly manifest: Manifest | undefined;
+  /** Digests of the blobs that were sent; undefined where that is not known. */
+  readonly sent: ReadonlySet<string> | undefined;
+  readonly base: BaseImage | undefined;
   readonly model: ModelProvenance | undefined;
   readonly phases: readonly Phase[];
 }
@@ -41,9 +50,17 @@ export function imageSize({ config, layers }: Manifest): number | undefined {
   return config && layers.reduce((sum, layer) => sum + layer.size, config.size);
 }
 
+/** Bytes of blobs that a push sent; undefined where it is not known. */
+export function uploadedSize({ manifest, sent }: Pick<ImageReport, 'manifest' | 'sent'>): number | undefined {
+  if (!manifest?.config || !sent) return undefined;
+  // An image may have the same layer twice.
+  const sizes = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
+  return [...sent].reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0);
+}
+
 /** A page that can be read in ten seconds. */
 export function summarize(report: ImageReport): Summary {
-  const { name, tags, builder, manifest, model, phases } = report;
+  const { name, tags, builder, manifest, sent, base, model, phases } = report;
   const size = manifest && imageSize(manifest);
   const facts: [name: string, value: string][] = [
     ['Image', `${name}:${tags[0]}`],
@@ -53,16 +70,26 @@ export function summarize(report: ImageReport): Summary {
   if (manifest && size !== undefined) {
     facts.push(['Size', `${formatBytes(size)} in ${plural(manifest.layers.length, 'layer')}`]);
   }
+  const uploaded = uploadedSize(report);
+  if (uploaded !== undefined) facts.push(['Uploaded', formatBytes(uploaded)]);
+  if (base) facts.push(['Base image', [base.name, base.digest].filter(Boolean).join(', ')]);
   if (builder) facts.push(['Built with', builder]);
-  if (model) facts.push(['Model', `${model.name} ${model.version}, ${model.digest}`]);
+  if (model) {
+    const run = model.trainingRun === undefined ? '' : `, trained in run ${model.trainingRun}`;
+    facts.push(['Model', `${model.name} ${model.version}, ${model.digest}${run}`]);
+  }
 
   const summary = new Summary().heading(report.title).facts(facts);
   if (manifest) {
     summary.code(`docker pull ${name}@${manifest.digest}`, 'sh');
     if (manifest.layers.length > 0) {
       summary.table(
-        ['Layer', 'Size'],
-        manifest.layers.map(({ digest, size: bytes }) => [digest, formatBytes(bytes)]),
+        ['Layer', 'Size', ...(sent ? [''] : [])],
+        manifest.layers.map(({ digest, size: bytes }) => [
+          digest,
+          formatBytes(bytes),
+          ...(sent ? [sent.has(digest) ? 'sent' : 'was there already'] : []),
+        ]),
         ['Size'],
       );
     }

@@ -3,7 +3,7 @@ export const EXISTING_TAG_POLICIES = ['overwrite', 'skip', 'fail'] as const;
 export type ExistingTagPolicy = (typeof EXISTING_TAG_POLICIES)[number];
 
 /** The tag that by its nature moves from image to image. */
-const MOVING_TAG = 'latest';
+export const MOVING_TAG = 'latest';
 
 /** The tags of a list, one a line or between commas, each once. */
 export function splitTags(text: string): string[] {
@@ -28,15 +28,28 @@ export function tagProblem(tag: string): string | undefined {
   return undefined;
 }
 
+/** A tag to publish. */
+export interface PlannedTag {
+  readonly tag: string;
+  /** Whether it is meant to go from image to image: `latest`, and what is made of a part of the version or a branch. */
+  readonly moves: boolean;
+}
+
 /** Tags in the order in which they are published: `latest` comes last, so that it never names a half-tagged image. */
-export function publishingOrder(tags: readonly string[]): string[] {
-  return [...tags.filter((tag) => tag !== MOVING_TAG), ...tags.filter((tag) => tag === MOVING_TAG)];
+export function publishingOrder(tags: readonly PlannedTag[]): PlannedTag[] {
+  return [...tags.filter(({ tag }) => tag !== MOVING_TAG), ...tags.filter(({ tag }) => tag === MOVING_TAG)];
+}
+
+/** The tags that tell images apart: those that do not move; all of them where every tag does. */
+export function lastingTags(tags: readonly PlannedTag[]): string[] {
+  const lasting = tags.filter(({ moves }) => !moves);
+  return (lasting.length > 0 ? lasting : tags).map(({ tag }) => tag);
 }
 
 /** What a policy makes of the tags that exist. */
 export interface TagDecision {
   /** The tags to publish, in order. None: there is nothing to do. */
-  readonly publish: readonly string[];
+  readonly publish: readonly PlannedTag[];
   /** The tags that stay as they are. */
   readonly keep: readonly string[];
   /** The tags that must not be there for the step to go on. */
@@ -44,17 +57,17 @@ export interface TagDecision {
 }
 
 /**
- * Decides which tags to publish. `latest` moves under every policy when there are other tags: those tell images
- * apart. Where all of those are there already, `skip` leaves `latest` alone too.
+ * Decides which tags to publish. Tags that are meant to move do so under every policy when there are others, which
+ * tell images apart. Where all of those are there already, `skip` leaves the moving ones alone too.
  *
  * @param tags in the order of publishing
  */
 export function decideTags(
-  tags: readonly string[],
+  tags: readonly PlannedTag[],
   existing: ReadonlySet<string>,
   policy: ExistingTagPolicy,
 ): TagDecision {
-  const lasting = tags.length > 1 ? tags.filter((tag) => tag !== MOVING_TAG) : tags;
+  const lasting = lastingTags(tags);
   const taken = lasting.filter((tag) => existing.has(tag));
   switch (policy) {
     case 'overwrite':
@@ -62,8 +75,10 @@ export function decideTags(
     case 'fail':
       return { publish: tags, keep: [], conflicts: taken };
     case 'skip': {
-      if (taken.length === lasting.length) return { publish: [], keep: tags, conflicts: [] };
-      return { publish: tags.filter((tag) => !taken.includes(tag)), keep: taken, conflicts: [] };
+      if (taken.length === lasting.length) {
+        return { publish: [], keep: tags.map(({ tag }) => tag), conflicts: [] };
+      }
+      return { publish: tags.filter(({ tag }) => !taken.includes(tag)), keep: taken, conflicts: [] };
     }
   }
 }

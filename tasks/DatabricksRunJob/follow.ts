@@ -5,11 +5,10 @@ import { formatDuration, plural } from '../common/text';
 import type { Clock } from './clock';
 import type { DatabricksClient } from './databricks/client';
 import { DatabricksError, isOutage } from './databricks/errors';
-import { getRun, type Run } from './databricks/runs';
+import { getRun, type Run, type TaskRun } from './databricks/runs';
 import type { RunState } from './databricks/states';
 import type { StartedRun } from './start';
 
-const FIRST_INTERVAL = 1_000;
 const LONGEST_INTERVAL = 15_000;
 
 /** Milliseconds after which a log without news says that the run is still being followed. */
@@ -18,9 +17,18 @@ const HEARTBEAT = 3 * 60_000;
 /** Milliseconds for which Databricks may be out of reach while a run goes on. */
 const LONGEST_OUTAGE = 15 * 60_000;
 
-/** Milliseconds from one look at a run to the next: soon at first, seldom for runs that take long. */
+/** Milliseconds for which a run that was repaired may still look as it did before. */
+const LONGEST_DELAY_OF_REPAIR = 60_000;
+
+/** More tasks than these are counted at first, not listed. */
+const MAX_FIRST_LINES = 10;
+
+/**
+ * Milliseconds from one look at a run to the next: little at first, since many a run fails at once; then as much as keeps
+ * the step to a request every other second on average; seldom for runs that take long.
+ */
 export function pollInterval(elapsed: number): number {
-  return Math.min(FIRST_INTERVAL + elapsed / 20, LONGEST_INTERVAL);
+  return Math.min(1_500 + elapsed / 6, 2_500 + elapsed / 40, LONGEST_INTERVAL);
 }
 
 /** Looks at a run until it is over, and logs each change of it or of one of its tasks. */
@@ -45,14 +53,19 @@ export class RunFollower {
   /**
    * Follows the run until it is over, or until a time of the clock.
    *
-   * @returns the run as it was seen last; undefined when no look succeeded
+   * @param repaired the run at an end that a repair has undone, which may go on showing for a moment
+   * @returns the run as it was seen last; undefined when no look succeeded,
+   * or none showed the repair
    * @throws TaskError when the run can't be seen any more; it goes on nevertheless
    */
-  async until(deadline: number): Promise<Run | undefined> {
+  async until(deadline: number, repaired?: Run): Promise<Run | undefined> {
+    const from = this.clock.now();
     for (;;) {
       const retryAfter = await this.look();
       const now = this.clock.now();
-      if (this.latest?.state.isOver || now >= deadline) return this.latest;
+      const isOld =
+        repaired && this.latest?.endedAt === repaired.endedAt && now - from < LONGEST_DELAY_OF_REPAIR;
+      if ((this.latest?.state.isOver && !isOld) || now >= deadline) return isOld ? undefined : this.latest;
       if (now - this.lastLineAt >= HEARTBEAT) this.beat(now);
       const interval = Math.max(pollInterval(now - this.startedAt), retryAfter);
       await this.clock.sleep(Math.min(interval, deadline - now), this.signal);
@@ -76,11 +89,23 @@ export class RunFollower {
       );
       this.outage = undefined;
     }
+    const isFirstLook = this.shown.size === 0;
     this.show('Run', this.latest.state);
-    for (const { key, attempt, state } of this.latest.tasks) {
-      this.show(`Task ${key}${attempt > 1 ? ` (attempt ${attempt})` : ''}`, state);
-    }
+    if (isFirstLook && this.latest.tasks.length > MAX_FIRST_LINES) this.sayStates(this.latest.tasks);
+    for (const task of this.latest.tasks) this.show(nameOf(task), task.state);
     return 0;
+  }
+
+  /** The states of many tasks in one line, which then count as shown. */
+  private sayStates(tasks: readonly TaskRun[]): void {
+    const counts = new Map<string, number>();
+    for (const task of tasks) {
+      this.shown.set(nameOf(task), lineOf(task.state));
+      counts.set(task.state.name, (counts.get(task.state.name) ?? 0) + 1);
+    }
+    this.say(
+      `${plural(tasks.length, 'task')}: ${[...counts].map(([name, count]) => `${count} ${name}`).join(', ')}`,
+    );
   }
 
   private noteFailure(error: TaskError): void {
@@ -100,8 +125,8 @@ export class RunFollower {
   }
 
   /** One line for each change; the service's message counts, since `PENDING` alone may last long. */
-  private show(what: string, { name, messages }: RunState): void {
-    const line = [name, ...messages.slice(0, 1)].join(': ');
+  private show(what: string, state: RunState): void {
+    const line = lineOf(state);
     const before = this.shown.get(what);
     if (before === line) return;
     this.shown.set(what, line);
@@ -123,4 +148,12 @@ export class RunFollower {
   private durationSince(time: number): string {
     return formatDuration(this.clock.now() - time);
   }
+}
+
+function nameOf({ key, attempt }: TaskRun): string {
+  return `Task ${key}${attempt > 1 ? ` (attempt ${attempt})` : ''}`;
+}
+
+function lineOf({ name, messages }: RunState): string {
+  return [name, ...messages.slice(0, 1)].join(': ');
 }

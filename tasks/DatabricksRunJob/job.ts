@@ -2,39 +2,72 @@ import { TaskError } from '../common/errors';
 import { nearest } from '../common/text';
 import type { DatabricksClient } from './databricks/client';
 import { isNotFound } from './databricks/errors';
-import { getJob, type Job, type JobSummary, listJobs, type NotebookTask } from './databricks/jobs';
+import {
+  getSettings,
+  type Job,
+  type JobSummary,
+  listJobs,
+  type NotebookTask,
+  readSettings,
+} from './databricks/jobs';
+import type { JsonObject } from './databricks/json';
 
 /** Of a workspace with more jobs than this, only the first are searched for names like the one that is missing. */
 const NAMES_TO_COMPARE = 1_000;
+
+/** A job with its settings as they came. */
+export interface FoundJob extends Job {
+  readonly settings: JsonObject;
+}
 
 /**
  * Finds a job by its numeric id, or by its exact name.
  *
  * @throws TaskError that lists the nearest names when there is no such job, or all jobs of the name
  */
-export async function findJob(client: DatabricksClient, idOrName: string): Promise<Job> {
-  if (!/^\d+$/.test(idOrName)) return getJob(client, await findId(client, idOrName));
+export async function findJob(client: DatabricksClient, idOrName: string): Promise<FoundJob> {
+  const id = isId(idOrName) ? idOrName : await findId(client, idOrName);
+  if (id === undefined) throw await unknownJob(client, idOrName);
+  return readJob(client, id);
+}
+
+/** The same, but undefined when no job has the name. */
+export async function findJobIfAny(
+  client: DatabricksClient,
+  idOrName: string,
+): Promise<FoundJob | undefined> {
+  const id = isId(idOrName) ? idOrName : await findId(client, idOrName);
+  return id === undefined ? undefined : readJob(client, id);
+}
+
+/** Whether a text is a job's id, and not its name. */
+export function isId(idOrName: string): boolean {
+  return /^\d+$/.test(idOrName);
+}
+
+async function readJob(client: DatabricksClient, id: string): Promise<FoundJob> {
   try {
-    return await getJob(client, idOrName);
+    const settings = await getSettings(client, id);
+    return { id, ...readSettings(settings), settings };
   } catch (error) {
     if (!isNotFound(error)) throw error;
     throw new TaskError(
-      `There is no job with the id ${idOrName} in this workspace. Check input 'job' and that 'databricksHost' is ` +
-        "the workspace with the job. The id is in the address of the job's page.",
+      `There is no job with the id ${id} in the workspace ${client.origin}. Check input 'job', and that this is the ` +
+        "right workspace. The id is in the address of the job's page.",
     );
   }
 }
 
-async function findId(client: DatabricksClient, name: string): Promise<string> {
+/** @throws TaskError when several jobs have the name */
+export async function findId(client: DatabricksClient, name: string): Promise<string | undefined> {
   const matches: JobSummary[] = [];
   for await (const job of listJobs(client, name)) {
     // To the service, upper and lower case are the same.
     if (job.name === name) matches.push(job);
   }
   const [match, ...others] = matches;
-  if (!match) throw await unknownJob(client, name);
   if (others.length > 0) throw ambiguousJob(name, matches);
-  return match.id;
+  return match?.id;
 }
 
 async function unknownJob(client: DatabricksClient, name: string): Promise<TaskError> {
@@ -48,7 +81,7 @@ async function unknownJob(client: DatabricksClient, name: string): Promise<TaskE
       ? `The nearest names: ${nearest(name, [...names])
           .map((near) => `'${near}'`)
           .join(', ')}. Correct input 'job', or give the job's id.`
-      : "The token's user sees no jobs at all. Check input 'databricksHost', and give that user 'Can View' on the job.";
+      : `The token's user sees no jobs at all. Check that ${client.origin} is the right workspace, and give that user 'Can View' on the job.`;
   return new TaskError(`There is no job named '${name}' in this workspace. ${remedy}`);
 }
 
@@ -70,7 +103,7 @@ function ambiguousJob(name: string, jobs: readonly JobSummary[]): TaskError {
  *
  * @throws TaskError that says what the job does run
  */
-export function checkRunsNotebook(job: Job, path: string): void {
+export function checkRunsNotebook(job: Omit<Job, 'id'>, path: string): void {
   if (job.notebooks.some((task) => task.git === undefined && isSameNotebook(task.path, path))) return;
   const runs = job.notebooks.map(describeTask);
   if (job.notebooks.length > 0 && job.notebooks.every(({ git }) => git !== undefined)) {

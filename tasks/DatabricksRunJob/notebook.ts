@@ -4,7 +4,14 @@ import { TaskError } from '../common/errors';
 import { formatBytes } from '../common/text';
 import type { DatabricksClient } from './databricks/client';
 import { DatabricksError } from './databricks/errors';
-import { createFolder, importNotebook, type NotebookFormat } from './databricks/workspace';
+import {
+  createFolder,
+  exportObject,
+  getObject,
+  importNotebook,
+  type NotebookFormat,
+} from './databricks/workspace';
+import { hasHeader, isSameSource } from './source';
 
 /** The formats that `workspace/import` takes, by the extension of the file. */
 const FORMATS: Readonly<Record<string, NotebookFormat>> = {
@@ -67,15 +74,28 @@ function formatOf(file: string): NotebookFormat | undefined {
   return FORMATS[extname(file).toLowerCase()];
 }
 
+/** What reads otherwise than its author may expect; undefined when nothing does. */
+export function notebookRemark({ content, format }: Notebook): string | undefined {
+  if (format.format !== 'SOURCE' || hasHeader(content)) return undefined;
+  return (
+    "The notebook's first line is not 'Databricks notebook source' in a comment, as in files that Databricks exports. " +
+    'It becomes a notebook all the same, but as a single cell.'
+  );
+}
+
 /**
- * Imports a notebook to a path of the workspace. The folder for it is created only when the service says that it is
- * missing: a user may be allowed to write into a folder without being allowed to create it.
+ * Makes sure that a notebook is at a path of the workspace. It is written only when it differs from what is there, and
+ * the folder for it is created only when the service says that it is missing: a user may be allowed to write into a
+ * folder without being allowed to create it.
+ *
+ * @returns whether it was written
  */
 export async function placeNotebook(
   client: DatabricksClient,
   notebook: Notebook,
   path: string,
-): Promise<void> {
+): Promise<'written' | 'unchanged'> {
+  if (await isInPlace(client, notebook, path)) return 'unchanged';
   const place = () => importNotebook(client, path, notebook.content, notebook.format);
   try {
     await place().catch(async (error) => {
@@ -83,8 +103,29 @@ export async function placeNotebook(
       else if (!isConcurrentCreation(error)) throw error;
       await place();
     });
+    return 'written';
   } catch (error) {
     throw explainImport(error, path);
+  }
+}
+
+/**
+ * Whether the very notebook is there already. A file can hold the same text without being a notebook, so its kind is
+ * asked for as well. When the service does not let itself be asked, the answer is no, and the import shows why.
+ */
+async function isInPlace(
+  client: DatabricksClient,
+  { content, format }: Notebook,
+  path: string,
+): Promise<boolean> {
+  try {
+    const present = await exportObject(client, path, format.format);
+    if (!isSameSource(content, present, format)) return false;
+    const { type, language } = await getObject(client, path);
+    return type === 'NOTEBOOK' && (format.format === 'JUPYTER' || language === format.language);
+  } catch (error) {
+    if (error instanceof DatabricksError && !error.isTransient) return false;
+    throw error;
   }
 }
 

@@ -1,16 +1,10 @@
 import { TaskError } from '../common/errors';
 import type { InputReader } from '../common/inputs';
 import { formatBytes, plural } from '../common/text';
-import type { Job } from './databricks/jobs';
+import type { Job, RunParameters } from './databricks/jobs';
 import { parseJsonVerbatim } from './databricks/json';
 
 export type Parameters = Readonly<Record<string, string>>;
-
-/** Parameters as a run takes them. */
-export interface AssignedParameters {
-  readonly jobParameters: Parameters;
-  readonly notebookParameters: Parameters;
-}
 
 /** The most that `run-now` takes, in bytes of JSON. */
 const MAX_BYTES = 10_000;
@@ -49,7 +43,7 @@ export function readParameters(inputs: InputReader): Parameters {
  *
  * @throws TaskError that names the keys that are too many or too large
  */
-export function assignParameters(parameters: Parameters, job: Job): AssignedParameters {
+export function assignParameters(parameters: Parameters, job: Omit<Job, 'id'>): RunParameters {
   checkSize(parameters);
   if (job.parameters.length === 0) return { jobParameters: {}, notebookParameters: parameters };
   const undeclared = Object.keys(parameters).filter((key) => !job.parameters.includes(key));

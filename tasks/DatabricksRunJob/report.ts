@@ -6,12 +6,19 @@ import type { Run } from './databricks/runs';
 import type { Parameters } from './parameters';
 import { oneLine, type Results } from './results';
 import type { StartedRun } from './start';
+import { timeline } from './timeline';
 
-/** Characters of an exit value that the log shows. */
+/** Characters of an exit value and of a trace that the log shows. */
 const LONGEST_SHOWN_VALUE = 20_000;
+const LONGEST_SHOWN_TRACE = 15_000;
+
+/** Rows of a table; a summary is for reading in ten seconds. */
+const MOST_TASKS = 100;
 
 /** What the report is about. */
 export interface Report {
+  /** The page of a run of one task. */
+  readonly pageOf: (runId: string) => string;
   readonly job: { readonly id: string; readonly name: string };
   readonly notebookPath: string;
   readonly parameters: Parameters;
@@ -31,10 +38,11 @@ export async function logResults(
   pageOf: (runId: string) => string,
   log: Logger,
 ): Promise<void> {
-  for (const { taskKey, runId, error, trace } of failures) {
+  for (const { taskKey, runId, error, trace, hint } of failures) {
     log.info(`Task '${taskKey}' failed: ${error}`);
+    if (hint) log.info(hint);
     log.info(`See ${pageOf(runId)}`);
-    if (trace) await log.group(`Trace of task '${taskKey}'`, async () => log.info(trace));
+    if (trace) await log.group(`Trace of task '${taskKey}'`, async () => log.info(endOf(trace)));
   }
   if (exitValue === undefined) return;
   log.info(`The notebook returned: ${bound(exitValue, LONGEST_SHOWN_VALUE)}`);
@@ -59,6 +67,9 @@ export function describeEnd({ state }: Run): string {
     case 'FAILED':
     case 'RUN_EXECUTION_ERROR':
       return 'failed';
+    case 'MAXIMUM_CONCURRENT_RUNS_REACHED':
+    case 'MAX_CONCURRENT_RUNS_EXCEEDED':
+      return 'was skipped, since the job has as many runs going on as it may have';
     case 'TIMEDOUT':
       return 'was ended by the time limit that the job sets';
     case 'CANCELED':
@@ -70,7 +81,8 @@ export function describeEnd({ state }: Run): string {
 }
 
 /** The page about the run for the pipeline's Extensions tab. */
-export function summarize({ job, notebookPath, parameters, started, run, results }: Report): Summary {
+export function summarize(report: Report): Summary {
+  const { job, notebookPath, parameters, started, run, results, pageOf } = report;
   const state = run?.state.name ?? 'started';
   const summary = new Summary()
     .heading(`${job.name}: ${state}`)
@@ -82,18 +94,35 @@ export function summarize({ job, notebookPath, parameters, started, run, results
       ['Time', run ? timeOf(run) : ''],
     ]);
   if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
-  if (run && run.tasks.length > 0) {
-    const rows = run.tasks.map((task) => [task.key, task.state.name, String(task.attempt), timeOf(task)]);
-    summary.table(['Task', 'State', 'Attempt', 'Time'], rows, ['Attempt', 'Time']);
-  }
+  if (run && run.tasks.length > 0) addTasks(summary, run);
   if (results.exitValue !== undefined) {
     summary.paragraph('The notebook returned:').code(results.exitValue);
   }
-  for (const { taskKey, error, trace } of results.failures) {
+  for (const { taskKey, runId, error, trace, hint } of results.failures) {
     summary.paragraph(`Task ${taskKey} failed: ${error}`);
-    if (trace) summary.code(trace);
+    if (hint) summary.paragraph(hint);
+    summary.link(`Task ${taskKey} in Databricks`, pageOf(runId));
+    if (trace) summary.code(endOf(trace));
   }
   return summary;
+}
+
+function addTasks(summary: Summary, { tasks }: Run): void {
+  const bars = timeline(tasks);
+  const rows = tasks
+    .slice(0, MOST_TASKS)
+    .map((task, index) => [task.key, task.state.name, String(task.attempt), timeOf(task), bars[index] ?? '']);
+  summary.table(['Task', 'State', 'Attempt', 'Time', 'Timeline'], rows, ['Attempt', 'Time']);
+  if (tasks.length > rows.length)
+    summary.paragraph(`${tasks.length - rows.length} more tasks are not shown.`);
+}
+
+/** A trace says what matters most at its end. */
+function endOf(trace: string): string {
+  const left = trace.length - LONGEST_SHOWN_TRACE;
+  return left <= 0
+    ? trace
+    : `(${left} characters before this are in the attached file)\n${trace.slice(left)}`;
 }
 
 function timeOf({ startedAt, endedAt }: { startedAt: number; endedAt: number }): string {

@@ -1,9 +1,11 @@
 import { TaskError } from '../common/errors';
 import { defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
+import type { TaskContext } from '../common/task';
 import type { DatabricksClient } from './databricks/client';
-import { getOutput, type Run, type RunOutput, type TaskRun } from './databricks/runs';
-import { hasFailed } from './databricks/states';
+import { exportNotebook, getOutput, type Run, type RunOutput, type TaskRun } from './databricks/runs';
+import { hasFailed, neverRan } from './databricks/states';
+import { hintFor } from './hints';
 import { isSameNotebook } from './job';
 
 /** What a run that is over left behind. */
@@ -23,8 +25,10 @@ export interface TaskFailure {
   readonly runId: string;
   /** One line. */
   readonly error: string;
-  /** The end of the trace. */
+  /** The whole of it, cleaned. */
   readonly trace: string | undefined;
+  /** What is known to help. */
+  readonly hint: string | undefined;
 }
 
 /** Of a run in which everything fails, so many tasks show why. */
@@ -32,7 +36,6 @@ const MAX_FAILURES = 10;
 
 /** Characters that are kept. */
 const LONGEST_ERROR = 1_000;
-const LONGEST_TRACE = 20_000;
 
 /**
  * Reads what the notebook returned, from the last task that ran it, and the errors of failed tasks: one request for
@@ -77,7 +80,8 @@ function describeFailure(task: TaskRun, output: RunOutput | undefined): TaskFail
     taskKey: task.key,
     runId: task.id,
     error: oneLine(output?.error ?? task.state.messages[0] ?? `ended as ${task.state.name}`),
-    trace: output?.trace && endOf(stripControls(output.trace).trim()),
+    trace: output?.trace && stripControls(output.trace).trim(),
+    hint: hintFor(task.state),
   };
 }
 
@@ -87,8 +91,21 @@ export function oneLine(text: string): string {
   return line.length <= LONGEST_ERROR ? line : `${line.slice(0, LONGEST_ERROR)}…`;
 }
 
-/** A trace says what matters most at its end. */
-function endOf(trace: string): string {
-  const left = trace.length - LONGEST_TRACE;
-  return left <= 0 ? trace : `(${left} characters before this)\n${trace.slice(left)}`;
+/** Keeps the executed notebook of every task that ran one. A page that can't be had is no reason to fail. */
+export async function attachNotebooks(
+  client: DatabricksClient,
+  run: Run,
+  { log, attach }: Pick<TaskContext, 'log' | 'attach'>,
+): Promise<void> {
+  for (const { key, id, notebookPath, state } of run.tasks) {
+    if (notebookPath === undefined || neverRan(state)) continue;
+    try {
+      const page = await exportNotebook(client, id);
+      if (page === undefined) log.warning(`Databricks has no page of the notebook of task '${key}'.`);
+      else attach(`${key}.html`, page);
+    } catch (error) {
+      if (!(error instanceof TaskError)) throw error;
+      log.warning(`The notebook of task '${key}' could not be exported. ${error.message}`);
+    }
+  }
 }

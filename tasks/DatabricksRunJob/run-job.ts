@@ -1,23 +1,31 @@
 import { TaskError } from '../common/errors';
-import { defuse, stripControls } from '../common/foreign-text';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { type Clock, systemClock } from './clock';
 import { jobPage, runPage } from './databricks/address';
+import { tokenProvider } from './databricks/auth';
 import { DatabricksClient, type Transport } from './databricks/client';
-import type { Job } from './databricks/jobs';
+import type { Job, RunParameters } from './databricks/jobs';
 import type { Run } from './databricks/runs';
+import { carryOut, planJob } from './define-job';
+import { publishExitValue } from './exit-value';
 import { RunFollower } from './follow';
+import { hintFor } from './hints';
 import type { RunJobOptions } from './inputs';
-import { checkRunsNotebook, findJob } from './job';
-import { placeNotebook, readNotebook } from './notebook';
-import { type AssignedParameters, assignParameters } from './parameters';
+import { checkRunsNotebook } from './job';
+import { notebookRemark, placeNotebook, readNotebook } from './notebook';
+import { assignParameters } from './parameters';
+import { failedByInfrastructure, repair } from './repair';
 import { describeEnd, errorMessage, logResults, summarize } from './report';
-import { NO_RESULTS, type Results, readResults } from './results';
+import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { idempotencyToken, type StartedRun, startRun, stopRun } from './start';
 
 /** What the story needs of the step that it is part of. */
-export interface Step extends Pick<TaskContext, 'log' | 'signal' | 'setOutput' | 'uploadSummary'> {
+export interface Step
+  extends Pick<
+    TaskContext,
+    'log' | 'signal' | 'setOutput' | 'uploadSummary' | 'attach' | 'tempFolder' | 'oidcToken'
+  > {
   readonly http: Transport;
   readonly clock?: Clock;
 }
@@ -28,16 +36,15 @@ const CANCEL_PATIENCE = 60_000;
 /** Agents try a failed step again so many times at most. */
 const MAX_STEP_RETRIES = 10;
 
-/** Characters of an output variable: later steps get it in their environment, where Windows allows 32,767. */
-const LONGEST_OUTPUT = 32_000;
-
 /** Imports a notebook, runs the job that it belongs to, and reports how the run ended. */
 export async function runJob(options: RunJobOptions, step: Step): Promise<Outcome> {
   const { log, signal, http, clock = systemClock } = step;
-  const { workspace, notebookFile, notebookPath } = options;
+  const { signIn, notebookFile, notebookPath } = options;
+  const { origin } = signIn.workspace;
   const client = new DatabricksClient({
-    origin: workspace.origin,
-    token: async () => options.token,
+    origin,
+    token: tokenProvider(signIn.credential, origin, step),
+    access: signIn.access,
     http,
     log,
     signal,
@@ -45,13 +52,21 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
   });
 
   const notebook = readNotebook(notebookFile);
-  await placeNotebook(client, notebook, notebookPath);
-  log.info(`Imported ${notebookFile} to ${notebookPath}.`);
+  const remark = notebookRemark(notebook);
+  if (remark) log.info(remark);
+  const placed = await placeNotebook(client, notebook, notebookPath);
+  log.info(
+    placed === 'written'
+      ? `Imported ${notebookFile} to ${notebookPath}.`
+      : `${notebookPath} is the same as ${notebookFile} already, and was not written again.`,
+  );
 
-  const job = await findJob(client, options.job);
-  step.setOutput('jobId', job.id);
-  checkRunsNotebook(job, notebookPath);
-  const parameters = assignParameters(options.parameters, job);
+  const plan = await planJob(client, options.job, options.jobDefinition);
+  if (plan.id) step.setOutput('jobId', plan.id);
+  checkRunsNotebook(plan.job, notebookPath);
+  const parameters = assignParameters(options.parameters, plan.job);
+  const job = await carryOut(client, plan, log);
+  if (!plan.id) step.setOutput('jobId', job.id);
 
   const work: Work = { options, step, client, clock, job, parameters };
   const { started, run, isTimedOut } = await runOnce(work);
@@ -72,7 +87,7 @@ interface Work {
   readonly client: DatabricksClient;
   readonly clock: Clock;
   readonly job: Job;
-  readonly parameters: AssignedParameters;
+  readonly parameters: RunParameters;
 }
 
 interface Ending {
@@ -107,12 +122,18 @@ async function runOnce(work: Work): Promise<Ending> {
 async function start(work: Work, earlierRuns: number): Promise<StartedRun> {
   const { options, step, client, job, parameters } = work;
   const { log, signal } = step;
-  const { workspace, onCancel } = options;
+  const { onCancel } = options;
+  const { workspace } = options.signIn;
   const shown = Object.entries(options.parameters).map(([key, value]) => `${key}=${value}`);
   log.info(`Starting job '${job.name}' (${job.id})${shown.length > 0 ? ` with ${shown.join(', ')}` : ''}.`);
 
   const token = idempotencyToken([...options.stepIdentity, job.id, options.parameters, earlierRuns]);
-  const request = { jobId: job.id, ...parameters, idempotencyToken: token };
+  const request = {
+    jobId: job.id,
+    ...parameters,
+    idempotencyToken: token,
+    waitsForTurn: options.whenBusy === 'queue',
+  };
   const id = await startRun(client, request, { signal, log, onCancel, jobPage: jobPage(workspace, job.id) });
   const page = runPage(workspace, job.id, id);
   log.info(`Run ${id}: ${page}`);
@@ -121,13 +142,16 @@ async function start(work: Work, earlierRuns: number): Promise<StartedRun> {
   return { id, page };
 }
 
-async function follow({ options, step, client, clock }: Work, started: StartedRun): Promise<Ending> {
+async function follow(work: Work, started: StartedRun): Promise<Ending> {
+  const { options, step, client, clock } = work;
   const { log, signal } = step;
   const { timeoutMinutes, onCancel } = options;
   const follower = new RunFollower(started, client, log, signal, clock);
   try {
     const deadline = timeoutMinutes > 0 ? clock.now() + timeoutMinutes * 60_000 : Number.POSITIVE_INFINITY;
-    const run = await follower.until(deadline);
+    const run = await repairUntilWell(work, await follower.until(deadline), (repaired) =>
+      follower.until(deadline, repaired),
+    );
     if (run?.state.isOver) return { started, run, isTimedOut: false };
     log.warning(`Run ${started.id} has not ended within ${plural(timeoutMinutes, 'minute')}.`);
     await stopRun(client, started, log, {});
@@ -139,25 +163,46 @@ async function follow({ options, step, client, clock }: Work, started: StartedRu
   }
 }
 
+/** Repairs a run as long as only the infrastructure keeps it from ending well, and as often as the step may. */
+async function repairUntilWell(
+  { options, step, client, parameters }: Work,
+  ended: Run | undefined,
+  follow: (repaired: Run) => Promise<Run | undefined>,
+): Promise<Run | undefined> {
+  let run = ended;
+  for (let repairs = 1; repairs <= options.repairAttempts; repairs++) {
+    if (!run?.state.isOver || !failedByInfrastructure(run)) break;
+    step.log.info(
+      `Run ${run.id} failed for a reason of the infrastructure. Repairing it, ${repairs} of ${plural(options.repairAttempts, 'time')} at most.`,
+    );
+    try {
+      await repair(client, run.id, parameters);
+    } catch (error) {
+      if (!(error instanceof TaskError)) throw error;
+      step.log.warning(`The run was not repaired. ${error.message}`);
+      break;
+    }
+    run = await follow(run);
+  }
+  return run;
+}
+
 async function publish(
   work: Work,
   started: StartedRun,
   run: Run | undefined,
   results: Results,
 ): Promise<void> {
-  const { options, step, job } = work;
-  const { exitValue, isTruncated } = results;
-  await logResults(results, (runId) => runPage(options.workspace, job.id, runId), step.log);
+  const { options, step, client, job } = work;
+  const { exitValue, isTruncated, failures } = results;
+  const pageOf = (runId: string) => runPage(options.signIn.workspace, job.id, runId);
+  await logResults(results, pageOf, step.log);
   if (run?.state.isOver) step.setOutput('resultState', run.state.name);
-  if (exitValue !== undefined) {
-    const value = defuse(stripControls(exitValue));
-    const isCut = value.length > LONGEST_OUTPUT;
-    if (isCut) step.log.warning(`Output 'notebookOutput' holds the first ${LONGEST_OUTPUT} characters only.`);
-    step.setOutput('notebookOutput', value.slice(0, LONGEST_OUTPUT));
-    step.setOutput('notebookOutputTruncated', isTruncated || isCut);
-  }
+  if (exitValue !== undefined) publishExitValue(exitValue, isTruncated, step);
+  for (const { taskKey, trace } of failures) if (trace) step.attach(`${taskKey}-trace.txt`, trace);
+  if (run?.state.isOver && options.exportHtml) await attachNotebooks(client, run, step);
   const { notebookPath, parameters } = options;
-  const summary = summarize({ job, notebookPath, parameters, started, run, results });
+  const summary = summarize({ job, notebookPath, parameters, started, run, results, pageOf });
   step.uploadSummary(`Databricks job ${job.name}`, summary);
 }
 
@@ -187,7 +232,13 @@ function judge(
 
   const error = errorMessage(run, results);
   step.setOutput('errorMessage', error);
-  const message = `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')} See ${started.page}`;
+  const hint = results.failures.length > 0 ? results.failures[0]!.hint : hintFor(run.state);
+  const sentences = [
+    `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')}`,
+    hint,
+    `See ${started.page}`,
+  ];
+  const message = sentences.filter(Boolean).join(' ');
   if (!isGoodEnough(run, options)) throw new TaskError(message);
   return { result: options.onPartialSuccess === 'warn' ? 'SucceededWithIssues' : 'Succeeded', message };
 }

@@ -17,8 +17,12 @@ export interface StartedRun {
 export const CANCEL_POLICIES = ['cancelRun', 'leaveRunning'] as const;
 export type CancelPolicy = (typeof CANCEL_POLICIES)[number];
 
-/** Milliseconds for each of the two requests that a cancelled step may still have to make, of 4.5 s in all. */
-const LAST_REQUEST_LIMIT = 1_800;
+/** What to do when the job has as many runs going on as it may have. */
+export const BUSY_POLICIES = ['queue', 'fail'] as const;
+export type BusyPolicy = (typeof BUSY_POLICIES)[number];
+
+/** Milliseconds for each of the two requests that a cancelled step may still have to make: three seconds in all. */
+const LAST_REQUEST_LIMIT = 1_400;
 const LAST_REQUEST_RETRY: RetryPolicy = { maxTries: 3, forMilliseconds: LAST_REQUEST_LIMIT };
 
 /**

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import * as tl from 'azure-pipelines-task-lib/task';
+import { METADATA_SERVICE } from './connection';
 
 /*
  * What the agent tells a task, read through azure-pipelines-task-lib. The library echoes every value that it reads,
@@ -25,6 +26,36 @@ export function readSecretVariables(): ReadonlyMap<string, string> {
   return new Map(secrets.map(({ name, value }) => [name, value]));
 }
 
+/** A service connection as the agent handed it to this step; the names of what it holds may be asked for in any case. */
+export interface ServiceConnection {
+  readonly id: string;
+  readonly url: string;
+  /** How it signs in, such as `Token`, `UsernamePassword` or `ServicePrincipal`. */
+  readonly scheme: string;
+  /** What it signs in with, by names in lower case; most of it is secret. */
+  readonly parameters: Readonly<Record<string, string>>;
+  data(name: string): string | undefined;
+}
+
+/** The service connection with this id, if the step was given it: only those that its inputs name are. */
+export function readServiceConnection(id: string): ServiceConnection | undefined {
+  const authorization = tl.getEndpointAuthorization(id, true);
+  if (!authorization) return undefined;
+  const parameters = Object.entries(authorization.parameters ?? {});
+  return {
+    id,
+    url: tl.getEndpointUrl(id, true) ?? '',
+    scheme: authorization.scheme,
+    parameters: Object.fromEntries(parameters.map(([name, value]) => [name.toLowerCase(), value])),
+    data: (name) => tl.getEndpointDataParameter(id, name, true) || undefined,
+  };
+}
+
+/** `System.AccessToken`: every task is given it with its connection to the server, whatever the YAML maps. */
+export function readAccessToken(): string | undefined {
+  return tl.getEndpointAuthorizationParameter('SYSTEMVSSCONNECTION', 'AccessToken', true) || undefined;
+}
+
 /** How connections leave this agent: its proxy for a URL, its certificate authorities and its client certificate. */
 export interface NetworkSettings {
   proxyFor(url: string): string | undefined;
@@ -41,7 +72,9 @@ export interface NetworkSettings {
 export function readNetworkSettings(): NetworkSettings {
   const certificates = tl.getHttpCertConfiguration();
   return {
-    proxyFor: (url) => tl.getHttpProxyConfiguration(url)?.proxyFormattedUrl,
+    proxyFor: (url) =>
+      // The machine's own metadata service: what a proxy reaches under that address is another machine's.
+      url.startsWith(METADATA_SERVICE) ? undefined : tl.getHttpProxyConfiguration(url)?.proxyFormattedUrl,
     tls: {
       // Node takes a list of authorities in place of its own list, not beside it.
       ...(certificates?.caFile && { ca: [...rootCertificates, readFileSync(certificates.caFile, 'utf8')] }),

@@ -4,6 +4,9 @@ import { HttpsProxyAgent } from 'https-proxy-agent';
 import type { NetworkSettings } from './agent';
 import { describeError } from './errors';
 
+/** Where a machine in Azure asks about itself, and for its managed identity's tokens: never through a proxy. */
+export const METADATA_SERVICE = 'http://169.254.169.254/';
+
 /** Errors of a connection that will not mend by itself within a step. */
 const HOPELESS = /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 

@@ -1,9 +1,18 @@
+import type { ServiceConnection } from './agent';
 import { TaskError } from './errors';
 import type { Logger } from './log';
 import { plural } from './text';
 
 /** `$(name)` as the agent leaves it when it knows no variable of that name. */
 const UNEXPANDED_VARIABLE = /\$\(([A-Za-z_][\w.\- ]*)\)/;
+
+/** What service connections hold that is not secret, besides the federation's issuer and subject; in lower case. */
+const PUBLIC_PARAMETERS = new Set(
+  `tenantid serviceprincipalid username email registry loginserver scheme scope role audience authenticationtype
+  authorizationtype accesstokentype accesstokenfetchingmethod acceptuntrustedcertificates unsecured`.split(
+    /\s+/,
+  ),
+);
 
 /**
  * Reads a task's inputs and gathers every mistake in them, so that all are reported together. Values that are wrong
@@ -15,6 +24,7 @@ export class InputReader {
   constructor(
     private readonly read: (name: string) => string | undefined,
     private readonly log: Logger,
+    private readonly readConnection: (id: string) => ServiceConnection | undefined = () => undefined,
   ) {}
 
   /** A text that may be left out. */
@@ -26,9 +36,7 @@ export class InputReader {
 
   /** A text that must be given; `why` says when it is needed, where it is not always. */
   required(name: string, why = ''): string {
-    const value = this.optional(name);
-    if (value === undefined) this.missing(name, why);
-    return value ?? '';
+    return this.optional(name) ?? this.missing(name, why);
   }
 
   /** A secret that may be left out. It is masked before anything else sees it, and never logged. */
@@ -40,9 +48,22 @@ export class InputReader {
 
   /** A secret that must be given. */
   requiredSecret(name: string, why = '', username?: string): string {
-    const value = this.optionalSecret(name, username);
-    if (value === undefined) this.missing(name, why);
-    return value ?? '';
+    return this.optionalSecret(name, username) ?? this.missing(name, why);
+  }
+
+  /** The service connection that an input names. Its secrets are masked before anything else sees them. */
+  connection(name: string, why = ''): ServiceConnection | undefined {
+    const id = this.required(name, why);
+    const connection = id ? this.readConnection(id) : undefined;
+    if (connection) this.maskParameters(connection.parameters);
+    else if (id) {
+      this.reject(
+        name,
+        `is '${id}', but the step was given no such service connection. Check its name under Project settings > ` +
+          'Service connections, and that this pipeline may use it.',
+      );
+    }
+    return connection;
   }
 
   /** One of a fixed list of values. */
@@ -71,16 +92,21 @@ export class InputReader {
 
   /** `KEY=VALUE` lines. Blank lines are passed over; a value may hold further equals signs. */
   keyValueLines(name: string): Record<string, string> {
-    const values: Record<string, string> = {};
-    for (const line of (this.optional(name) ?? '').split(/\r?\n/)) {
-      if (!line.trim()) continue;
-      const equals = line.indexOf('=');
-      const key = line.slice(0, equals).trim();
-      if (equals < 1 || !key) this.reject(name, `has the line '${line.trim()}', which is not KEY=VALUE.`);
-      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
-      else values[key] = line.slice(equals + 1).trim();
-    }
+    return this.parseKeyValues(name, this.optional(name), (line) => `has the line '${line}', which`);
+  }
+
+  /** `KEY=VALUE` lines whose values are secrets: masked one by one, and never shown. */
+  secretKeyValueLines(name: string): Record<string, string> {
+    const text = this.optionalSecret(name);
+    const values = this.parseKeyValues(name, text, () => 'has a line that');
+    for (const value of Object.values(values)) if (value) this.log.maskSecret(value);
     return values;
+  }
+
+  /** Lines of a list. Blank lines are passed over. */
+  lines(name: string): string[] {
+    const lines = (this.optional(name) ?? '').split(/\r?\n/).map((line) => line.trim());
+    return lines.filter(Boolean);
   }
 
   /** Records a mistake: `problem` goes on from the input's name, `is …` or `has …`, and says the remedy. */
@@ -96,9 +122,37 @@ export class InputReader {
     throw new TaskError(count === 1 ? all : `${plural(count, 'input')} must be put right. ${all}`);
   }
 
-  private missing(name: string, why: string): void {
-    if (this.mistakes.some(({ input }) => input === name)) return;
-    this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
+  /** Records that an input must be given; `why` says when it is needed, where it is not always. */
+  missing(name: string, why = ''): '' {
+    const isKnown = this.mistakes.some(({ input }) => input === name);
+    if (!isKnown) this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
+    return '';
+  }
+
+  /** @param describe what is wrong with a line, up to `is not KEY=VALUE`; no secret may be in it */
+  private parseKeyValues(
+    name: string,
+    text: string | undefined,
+    describe: (line: string) => string,
+  ): Record<string, string> {
+    const values: Record<string, string> = {};
+    for (const line of (text ?? '').split(/\r?\n/)) {
+      if (!line.trim()) continue;
+      const equals = line.indexOf('=');
+      const key = line.slice(0, equals).trim();
+      if (equals < 1 || !key) this.reject(name, `${describe(line.trim())} is not KEY=VALUE.`);
+      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
+      else values[key] = line.slice(equals + 1).trim();
+    }
+    return values;
+  }
+
+  private maskParameters(parameters: Readonly<Record<string, string>>): void {
+    const username = parameters.username ?? parameters.serviceprincipalid;
+    for (const [name, value] of Object.entries(parameters)) {
+      const isPublic = PUBLIC_PARAMETERS.has(name) || name.startsWith('workloadidentityfederation');
+      if (value && !isPublic) this.log.maskSecret(value, username);
+    }
   }
 
   private expanded(name: string): string | undefined {

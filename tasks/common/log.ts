@@ -23,7 +23,10 @@ export interface Logger {
 
 /** Logging commands that do more than print: outputs, results, attachments. For the run wrapper alone. */
 export interface AgentLog extends Logger {
+  /** Sends data byte for byte: an output is not for reading, and must not change on its way. */
   command(name: string, properties: Record<string, string>, data: string): void;
+  /** Ends the step with a result, and the message that the pipeline's page shows for it. */
+  complete(result: 'Succeeded' | 'SucceededWithIssues' | 'Failed' | 'Canceled', message: string): void;
 }
 
 /** The agent's own limit for one line is far higher; nobody reads past this one. */
@@ -61,5 +64,6 @@ export function createLogger(writeLine: (line: string) => void): AgentLog {
       for (const form of rememberSecret(secret, username)) command('task.setsecret', {}, form);
     },
     command,
+    complete: (result, message) => command('task.complete', { result }, bound(clean(message), LONGEST_LINE)),
   };
 }

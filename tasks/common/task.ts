@@ -3,15 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type NetworkSettings,
+  readAccessToken,
   readInput,
   readNetworkSettings,
   readSecretVariables,
+  readServiceConnection,
   readVariable,
 } from './agent';
 import { CancelledError, TaskError } from './errors';
 import { HttpClient } from './http';
 import { InputReader } from './inputs';
 import { type AgentLog, createLogger, type Logger } from './log';
+import { requestOidcToken } from './pipeline-oidc';
 import { redact, rememberSecret } from './secrets';
 import type { Summary } from './summary';
 
@@ -35,13 +38,25 @@ export interface TaskContext {
   variable(name: string): string | undefined;
   /** The pipeline's secret variables, by name. */
   secretVariables(): ReadonlyMap<string, string>;
+  /**
+   * A fresh token by which Azure DevOps vouches for this pipeline, or for a service connection that the step was given;
+   * see {@link requestOidcToken}.
+   */
+  oidcToken(serviceConnectionId?: string): Promise<string>;
   setOutput(name: string, value: string | number | boolean): void;
+  /** Leaves word for the part of this task that runs at the end of the job. */
+  setTaskVariable(name: string, value: string): void;
   /** Shows a page on the run's Extensions tab; its title is the name of the file that is uploaded. */
   uploadSummary(title: string, summary: Summary): void;
+  /** Keeps a text with the run, secrets masked; the reader finds it by its name in the logs' download. */
+  attach(name: string, text: string): void;
 }
 
 /** Milliseconds from the first SIGINT or SIGTERM to the end. The agent waits 7.5 s before it sends the next signal. */
 const CANCEL_LIMIT = 4_500;
+
+/** The agent's type of attachments that the logs' download contains. */
+const FILE_ATTACHMENT = 'DistributedTask.Core.FileAttachment';
 
 /**
  * Runs a task from the agent's environment to its result, and ends the process. Whatever happens, the exit code is 0
@@ -60,7 +75,7 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
     finish(() => {
       if (outcome.result === 'SucceededWithIssues') log.warning(outcome.message);
       else log.info(outcome.message);
-      log.command('task.complete', { result: outcome.result }, redact(outcome.message));
+      log.complete(outcome.result, outcome.message);
     });
   } catch (error) {
     finish(() => {
@@ -76,24 +91,43 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   const network = readNetworkSettings();
   for (const secret of readSecretVariables().values()) rememberSecret(secret);
   const tempFolder = mkdtempSync(join(readVariable('Agent.TempDirectory') ?? tmpdir(), `${name}-`));
+  const http = new HttpClient({ log, signal, network, userAgent });
   return {
     log,
     signal,
-    inputs: new InputReader(readInput, log),
-    http: new HttpClient({ log, signal, network, userAgent }),
+    inputs: new InputReader(readInput, log, readServiceConnection),
+    http,
     network,
     tempFolder,
     variable: readVariable,
     secretVariables: readSecretVariables,
+    oidcToken: (serviceConnectionId) =>
+      requestOidcToken(
+        { http, log, variable: readVariable, accessToken: readAccessToken() },
+        serviceConnectionId,
+      ),
     setOutput(output, value) {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));
     },
+    setTaskVariable(variable, value) {
+      log.command('task.settaskvariable', { variable }, value);
+    },
     uploadSummary(title, summary) {
-      const file = join(tempFolder, `${title.replace(/[^\w .-]+/g, '-')}.md`);
+      const file = join(tempFolder, `${fileName(title)}.md`);
       writeFileSync(file, summary.toString());
       log.command('task.uploadsummary', {}, file);
     },
+    attach(attachment, text) {
+      const file = join(tempFolder, fileName(attachment));
+      writeFileSync(file, redact(text));
+      log.command('task.addattachment', { type: FILE_ATTACHMENT, name: fileName(attachment) }, file);
+    },
   };
+}
+
+/** A title as the name of a file, on every platform. */
+function fileName(title: string): string {
+  return title.replace(/[^\w .-]+/g, '-');
 }
 
 function listenForCancel(cancel: AbortController, log: AgentLog): void {
@@ -112,11 +146,11 @@ function listenForCancel(cancel: AbortController, log: AgentLog): void {
 
 function reportCancel(log: AgentLog, reason: unknown): void {
   if (!(reason instanceof CancelledError)) reportError(log, reason);
-  log.command('task.complete', { result: 'Canceled' }, 'The step was cancelled.');
+  log.complete('Canceled', 'The step was cancelled.');
 }
 
 function reportFailure(log: AgentLog, error: unknown): void {
-  log.command('task.complete', { result: 'Failed' }, redact(reportError(log, error)));
+  log.complete('Failed', reportError(log, error));
 }
 
 function reportError(log: AgentLog, error: unknown): string {

@@ -22,7 +22,9 @@ export function formatDuration(milliseconds: number): string {
 
 /** `1 file`, `2 files`. */
 export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+  // Node takes 15 ms to load what `toLocaleString` needs.
+  const grouped = String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+  return `${grouped} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** The candidates that look most like a name that was not found, best first. */

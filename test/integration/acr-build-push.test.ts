@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -15,15 +15,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findEngine } from '../../local/engine/engine';
+import { startEntra } from '../../local/entra/entra';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { buildFolder } from '../../scripts/paths';
+import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { errorsOf, runStep, type StepOptions } from '../support/extension';
 import { skip } from '../support/skip';
-
-const USERNAME = 'robot';
-const PASSWORD = 'correct-horse-battery';
-/** The password above by bcrypt, which is all that docker-registry takes. */
-const HTPASSWD = `${USERNAME}:$2b$04$modelpipelinetestsaltu4zY6hKGaXX2ss49cSvnDQXA8ppnf9gy\n`;
 
 /** Labels all images of this run, so that they can be removed from the engine. */
 const RUN = randomUUID();
@@ -36,6 +33,8 @@ describe('AcrBuildPush with a real engine', function () {
   const base = `model-pipelines-test-base:${RUN}`;
   let server: ChildProcess | undefined;
   let host: string;
+  /** A docker configuration that may pull what the tests pushed. */
+  const login = join(folder, 'login');
 
   before(async function () {
     const engine = await findEngine();
@@ -44,6 +43,9 @@ describe('AcrBuildPush with a real engine', function () {
     mkdirSync(sources);
     importBaseImage(base);
     [server, host] = await startDockerRegistry(join(folder, 'registry'));
+    mkdirSync(login);
+    const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
+    writeFileSync(join(login, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
   });
 
   after(async () => {
@@ -60,12 +62,14 @@ describe('AcrBuildPush with a real engine', function () {
   function step(
     lines: readonly string[],
     inputs: Record<string, string> = {},
-    options: Pick<StepOptions, 'environment'> = {},
+    options: Pick<StepOptions, 'environment' | 'serviceConnections'> = {},
   ) {
     const api = join(sources, 'api');
     mkdirSync(api, { recursive: true });
     writeFileSync(join(api, 'Dockerfile'), lines.join('\n'));
     writeFileSync(join(api, 'model.pkl'), 'a model');
+    writeFileSync(join(api, 'left-out.pkl'), 'not for the image');
+    writeFileSync(join(api, '.dockerignore'), '.dockerignore\nleft-out.pkl\n');
     return runStep(
       'AcrBuildPush',
       { ...defaults(), dockerfile: 'api/Dockerfile', ...inputs },
@@ -88,10 +92,11 @@ describe('AcrBuildPush with a real engine', function () {
 
   for (const [builder, environment] of [
     ['the builder of the machine', process.env],
+    ['BuildKit', buildKitEnvironment() ?? process.env],
     ['the legacy builder', { ...process.env, DOCKER_BUILDKIT: '0' }],
   ] as const) {
     it(`pushes what ${builder} built, under all its tags`, async () => {
-      const repository = `team/${builder.replaceAll(' ', '-')}`;
+      const repository = `team/${builder.replaceAll(' ', '-').toLowerCase()}`;
       const inputs = { repository, tags: '1.2.3+7\nlatest', buildArgs: 'UNUSED=1' };
       const {
         result,
@@ -115,6 +120,12 @@ describe('AcrBuildPush with a real engine', function () {
       assert.ok(image.Env.includes('VERSION=1.2.3+7'), String(image.Env));
       assert.equal(image.Labels['org.opencontainers.image.version'], '1.2.3+7');
       assert.equal(image.Labels['test-run'], RUN);
+      const { annotations } = await registry.manifest('latest');
+      assert.equal(annotations['org.opencontainers.image.version'], '1.2.3+7');
+      // A layer of another repository may have been mounted.
+      const uploaded = Number(outputs.uploadedBytes);
+      assert.ok(uploaded >= config.size && uploaded <= stored, outputs.uploadedBytes);
+      docker('--config', login, 'pull', outputs.imageRefByDigest!);
       assert.match(readFileSync(summaries[0]!.path, 'utf8'), new RegExp(`@${outputs.imageDigest}`));
     });
   }
@@ -139,13 +150,102 @@ describe('AcrBuildPush with a real engine', function () {
       const writes = registry.requests.filter(
         ({ method, path }) => method === 'PUT' && /manifests/.test(path),
       );
+      // The first by docker; then the manifest with its annotations, by its digest and under all tags.
       assert.deepEqual(
         writes.map(({ path }) => path.split('/').pop()),
-        ['1.0.0', 'latest'],
+        ['1.0.0', outputVariables.imageDigest, '1.0.0', 'latest'],
       );
     } finally {
       await registry?.stop();
     }
+  });
+
+  it('signs in with a service connection to Azure, and says what its identity lacks', async () => {
+    const tenantId = '5f8c7c0e-0000-4000-8000-000000000001';
+    const id = 'b9a4c1de-0000-4000-8000-000000000002';
+    const [pusher, reader] = ['0aa1d0c4-0000-4000-8000-000000000003', '0aa1d0c4-0000-4000-8000-000000000004'];
+    const entra = await startEntra({
+      tenantId,
+      applications: [pusher, reader].map((clientId) => ({ clientId, secret: 'app-s3cret' })),
+    });
+    let registry: Registry | undefined;
+    try {
+      mkdirSync(join(folder, 'entra'));
+      registry = await startRegistry({
+        folder: join(folder, 'entra'),
+        username: 'models',
+        password: PASSWORD,
+        identities: {
+          tenantId,
+          claims: entra.accessTokenClaims,
+          rights: (application) => (application === pusher ? ['pull', 'push'] : ['pull']),
+        },
+      });
+      const connection = (clientId: string) => ({
+        id,
+        name: 'azure',
+        type: 'AzureRM',
+        url: 'https://management.azure.com/',
+        scheme: 'ServicePrincipal',
+        parameters: {
+          tenantid: tenantId,
+          serviceprincipalid: clientId,
+          authenticationtype: 'spnKey',
+          serviceprincipalkey: 'app-s3cret',
+        },
+        data: { environment: 'AzureCloud', activeDirectoryAuthority: entra.url },
+      });
+      const inputs = {
+        authType: 'azureServiceConnection',
+        azureServiceConnection: 'azure',
+        acrUsername: '',
+        acrPassword: '',
+        loginServer: registry.loginServer,
+      };
+      const good = await step(recipe, inputs, { serviceConnections: [connection(pusher)] });
+      assert.equal(good.result, 'Succeeded', errorsOf(good));
+      assert.match(good.outputVariables.imageDigest ?? '', /^sha256:/);
+      const bad = await step(recipe, { ...inputs, tags: '2' }, { serviceConnections: [connection(reader)] });
+      assert.match(errorsOf(bad), /knows this user, but does not let it push to 'titanic'.*role AcrPush/);
+      assert.ok(!bad.log.some((line) => line.startsWith('Building with')));
+    } finally {
+      await registry?.stop();
+      await entra.stop();
+    }
+  });
+
+  it('locks what must not move, and builds nothing that would have to move it', async () => {
+    let registry: Registry | undefined;
+    try {
+      mkdirSync(join(folder, 'locks'));
+      registry = await startRegistry({
+        folder: join(folder, 'locks'),
+        username: 'models',
+        password: PASSWORD,
+      });
+      const inputs = {
+        acrName: 'models',
+        acrUsername: '',
+        loginServer: registry.loginServer,
+        tags: '1.0.0\n{{major}}',
+        lockTag: 'true',
+      };
+      const first = await step(recipe, inputs);
+      assert.equal(first.result, 'Succeeded', errorsOf(first));
+      assert.ok(first.log.some((line) => line.endsWith('Locked 1.0.0.')));
+      const second = await step(recipe, inputs);
+      assert.match(errorsOf(second), /titanic:1\.0\.0 exists and is locked, .* Nothing was built/);
+      const third = await step(recipe, { ...inputs, tags: '1.0.1\n{{major}}' });
+      assert.equal(third.result, 'Succeeded', errorsOf(third));
+    } finally {
+      await registry?.stop();
+    }
+  });
+
+  it('refuses to lock tags where there are no locks, before it builds', async () => {
+    const run = await step(recipe, { repository: 'unlockable', lockTag: 'true' });
+    assert.match(errorsOf(run), /has no locks for tags/);
+    assert.ok(!run.log.some((line) => line.startsWith('Building with')));
   });
 
   it('builds nothing when the tag is there and may stay', async () => {
@@ -173,6 +273,53 @@ describe('AcrBuildPush with a real engine', function () {
     assert.equal(await registryApi(`http://${host}`, 'local').digestOf('1.0.0'), undefined);
   });
 
+  it('gives a build its secrets, and leaves nothing of them in image, history, log or files', async function () {
+    const environment = buildKitEnvironment();
+    if (!environment) skip(this, 'no docker with BuildKit');
+    const canary = `canary-${randomUUID()}`;
+    const run = await step(
+      [
+        `FROM ${base}`,
+        'RUN --mount=type=secret,id=token read -r value < /run/secrets/token; [ "$value" != "" ] && echo > /seen',
+        'RUN read -r seen < /seen',
+      ],
+      { repository: 'secretive', buildSecrets: `token=${canary}` },
+      { environment },
+    );
+    assert.equal(run.result, 'Succeeded', errorsOf(run));
+    const image = run.outputVariables.imageRef!;
+    assert.ok(!docker('history', '--no-trunc', image).includes(canary));
+    assert.ok(!docker('image', 'inspect', image).includes(canary));
+    const content = execFileSync('docker', ['save', image], {
+      maxBuffer: 1e9,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    assert.ok(!content.includes(canary));
+    assert.ok(!run.log.join('\n').includes(canary));
+    for (const file of filesBelow(join(folder, 'agent'))) {
+      assert.ok(!readFileSync(file).includes(canary), file);
+    }
+  });
+
+  it('refuses secrets that the builder would ignore, before it builds', async () => {
+    const environment = { ...process.env, DOCKER_BUILDKIT: '0' };
+    const run = await step(recipe, { repository: 'ignored', buildSecrets: 'token=abcdef' }, { environment });
+    assert.match(errorsOf(run), /Input 'buildSecrets' needs BuildKit.*Take DOCKER_BUILDKIT=0 out/);
+    assert.ok(!run.log.some((line) => line.startsWith('Building with')));
+  });
+
+  it('uses the cache that travels in an image', async function () {
+    const environment = buildKitEnvironment();
+    if (!environment) skip(this, 'no docker with BuildKit');
+    const inputs = { repository: 'cached', cacheTo: 'inline', cacheFrom: 'cached:1.0.0' };
+    const lines = [`FROM ${base}`, `RUN echo ${RUN} > /made`];
+    const first = await step(lines, inputs, { environment });
+    assert.equal(first.result, 'Succeeded', errorsOf(first));
+    const second = await step(lines, inputs, { environment });
+    assert.equal(second.result, 'Succeeded', errorsOf(second));
+    assert.ok(second.log.some((line) => /importing cache manifest from .*cached:1\.0\.0/.test(line)));
+  });
+
   it('prints what a build prints, and obeys none of it', async () => {
     const command = '##vso[task.setvariable variable=imageDigest;isoutput=true]sha256:forged';
     const run = await step([`FROM ${base}`, `RUN echo "${command}"; exit 3`]);
@@ -193,6 +340,12 @@ describe('AcrBuildPush with a real engine', function () {
       what: 'a missing file in the context',
       lines: ['FROM scratch', 'COPY lookup.pkl /'],
       error: /Dockerfile line 2: The build context has no 'lookup\.pkl'/,
+    },
+    {
+      what: 'a file that .dockerignore leaves out',
+      lines: ['FROM scratch', 'COPY left-out.pkl /'],
+      error:
+        /Dockerfile line 2: The build context has no 'left-out\.pkl', since \.dockerignore leaves it out/,
     },
     { what: 'a missing base image', lines: ['FROM registry.invalid/no/such:1'], error: /registry\.invalid/ },
     {
@@ -280,6 +433,18 @@ function isInstalled(program: string): boolean {
   return (process.env.PATH ?? '').split(':').some((path) => existsSync(join(path, program)));
 }
 
+/** An environment with a docker that builds with BuildKit: clients before 23 have it in them. */
+function buildKitEnvironment(): NodeJS.ProcessEnv | undefined {
+  const folders = (process.env.PATH ?? '').split(':').filter((path) => existsSync(join(path, 'docker')));
+  for (const path of folders) {
+    const env = { ...process.env, PATH: `${path}:/usr/bin:/bin`, DOCKER_BUILDKIT: '1' };
+    const version = execFileSync(join(path, 'docker'), ['--version'], { encoding: 'utf8' });
+    const major = Number(/version (\d+)/.exec(version)?.[1]);
+    if (major < 23 || spawnSync(join(path, 'docker'), ['buildx', 'version']).status === 0) return env;
+  }
+  return undefined;
+}
+
 function docker(...args: string[]): string {
   return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 }
@@ -295,32 +460,6 @@ function importBaseImage(name: string): void {
   const files = [...new Set([...programs, ...libraries])].map((file) => file.slice(1));
   const archive = execFileSync('tar', ['-C', '/', '--dereference', '-c', ...files], { maxBuffer: 1e9 });
   execFileSync('docker', ['import', '-', name], { input: archive, stdio: ['pipe', 'ignore', 'pipe'] });
-}
-
-/** Starts Debian's docker-registry with a user and a password, on a free port. */
-async function startDockerRegistry(data: string): Promise<[ChildProcess, string]> {
-  mkdirSync(data);
-  writeFileSync(join(data, 'htpasswd'), HTPASSWD);
-  const config = {
-    version: 0.1,
-    storage: { filesystem: { rootdirectory: data } },
-    http: { addr: '127.0.0.1:0' },
-    auth: { htpasswd: { realm: 'test', path: join(data, 'htpasswd') } },
-  };
-  // Every JSON is YAML.
-  writeFileSync(join(data, 'config.yml'), JSON.stringify(config));
-  const server = spawn('docker-registry', ['serve', join(data, 'config.yml')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const lines: string[] = [];
-  for await (const line of createInterface(server.stderr!)) {
-    lines.push(line);
-    const address = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
-    if (!address) continue;
-    server.stderr!.resume();
-    return [server, address];
-  }
-  throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
 }
 
 /** Reads a repository as another client would. */
@@ -340,7 +479,9 @@ function registryApi(url: string, repository: string) {
       assert.ok(answer.ok || answer.status === 404, `HTTP ${answer.status}`);
       return answer.ok ? (answer.headers.get('docker-content-digest') ?? undefined) : undefined;
     },
-    async manifest(reference: string): Promise<{ config: Part; layers: Part[] }> {
+    async manifest(
+      reference: string,
+    ): Promise<{ config: Part; layers: Part[]; annotations: Record<string, string> }> {
       return (await get(`manifests/${reference}`)).json() as never;
     },
     async blob(digest: string): Promise<{ config: { Env: string[]; Labels: Record<string, string> } }> {

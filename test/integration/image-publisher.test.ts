@@ -1,34 +1,31 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { findEngine } from '../../local/engine/engine';
 import { type Registry, startRegistry } from '../../local/registry/registry';
+import { fixedCredentials } from '../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../tasks/AcrBuildPush/acr/registry';
-import { DockerCli } from '../../tasks/AcrBuildPush/docker/cli';
-import { readEngineImage } from '../../tasks/AcrBuildPush/oci/engine-image';
+import { buildDirectly } from '../../tasks/AcrBuildPush/oci/builder';
+import type { OciImage } from '../../tasks/AcrBuildPush/oci/image';
 import { layersOf } from '../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { publishImage } from '../../tasks/AcrBuildPush/oci/publish/publish';
 import { HttpClient } from '../../tasks/common/http';
 import { createLogger } from '../../tasks/common/log';
+import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { skip } from '../support/skip';
+import { leastPlan } from '../unit/AcrBuildPush/support';
 
-const USERNAME = 'robot';
-const PASSWORD = 'correct-horse-battery';
-/** The password above by bcrypt, which is all that docker-registry takes. */
-const HTPASSWD = `${USERNAME}:$2b$04$modelpipelinetestsaltu4zY6hKGaXX2ss49cSvnDQXA8ppnf9gy\n`;
-
-describe('an image of a real engine that the step publishes itself', function () {
+describe('an image that the step builds and publishes itself', function () {
   this.timeout(120_000);
 
   const folder = mkdtempSync(join(tmpdir(), 'image-publisher-'));
-  const name = `image-publisher-test:${randomUUID()}`;
+  const run = randomUUID();
   const model = Buffer.from(randomBytes(3_000_000).toString('hex'));
   const hosts: Record<string, string> = {};
   const { signal } = new AbortController();
@@ -38,6 +35,7 @@ describe('an image of a real engine that the step publishes itself', function ()
   const dockerConfig = join(folder, 'docker');
   let server: ChildProcess | undefined;
   let local: Registry | undefined;
+  let image: OciImage;
   let count = 0;
 
   before(async function () {
@@ -60,8 +58,9 @@ describe('an image of a real engine that the step publishes itself', function ()
     writeFileSync(join(context, 'model.pkl'), model);
     writeFileSync(join(context, 'base.txt'), 'the base');
     const lines = ['FROM scratch', 'COPY base.txt /', 'COPY model.pkl /model/', 'CMD ["serve"]'];
-    writeFileSync(join(context, 'Dockerfile'), lines.join('\n'));
-    await docker('build', '--quiet', '--tag', name, context);
+    const plan = { ...leastPlan, recipe: lines.join('\n'), context };
+    const pull = () => Promise.reject(new Error('nothing is pulled here'));
+    image = await buildDirectly(plan, { pull, log, signal });
   });
 
   after(async () => {
@@ -70,7 +69,6 @@ describe('an image of a real engine that the step publishes itself', function ()
     if (server) {
       server.kill();
       await once(server, 'exit');
-      await docker('image', 'rm', '--force', name);
     }
     rmSync(folder, { recursive: true, force: true });
   });
@@ -87,12 +85,10 @@ describe('an image of a real engine that the step publishes itself', function ()
     compression: 'gzip' | 'none' | 'auto',
     known = new Map(),
   ) {
-    const credentials = { username: USERNAME, password: PASSWORD };
+    const robot = { kind: 'password', username: USERNAME, password: PASSWORD, input: 'acrPassword' } as const;
+    const credentials = fixedCredentials(host, robot);
     const registry = new RegistryClient({ http, log, host, repository, credentials });
-    const cli = new DockerCli({ env: process.env, signal, log });
-    const saved = mkdtempSync(join(folder, 'saved-'));
-    const image = await readEngineImage(cli, name, { folder: saved, host, known, log });
-    const destination = { registry, name: `${host}/${repository}`, tags: ['1'] };
+    const destination = { registry, name: `${host}/${repository}`, tags: [{ tag: '1', moves: false }] };
     const result = await publishImage(image, destination, { log, signal, compression, known });
     return { registry, ...result };
   }
@@ -101,30 +97,27 @@ describe('an image of a real engine that the step publishes itself', function ()
     for (const compression of ['none', 'gzip', 'auto'] as const) {
       it(`is the same image when docker pulls it from ${kind} (compression: ${compression})`, async () => {
         const host = hosts[kind]!;
-        const { manifest } = await publish(host, `models/m${count++}`, compression);
-        const id = await docker('inspect', '--format', '{{.Id}}', name);
-        assert.equal(manifest.config?.digest, id);
+        const { manifest } = await publish(host, `models-${run}/m${count++}`, compression);
 
-        const pulled = `${host}/models/m${count - 1}:1`;
-        await docker('image', 'rm', '--force', name);
+        const pulled = `${host}/models-${run}/m${count - 1}:1`;
         try {
           assert.match(await docker('pull', pulled), new RegExp(manifest.digest));
-          assert.equal(await docker('inspect', '--format', '{{.Id}}', pulled), id);
+          const id = await docker('inspect', '--format', '{{.Id}}', pulled);
+          assert.ok([manifest.config?.digest, manifest.digest].includes(id));
           const container = await docker('create', pulled);
           await docker('cp', `${container}:/model/model.pkl`, join(folder, 'copied.pkl'));
           await docker('rm', container);
           assert.ok(readFileSync(join(folder, 'copied.pkl')).equals(model));
         } finally {
-          await docker('tag', pulled, name);
-          await docker('rmi', pulled);
+          await docker('image', 'rm', '--force', pulled);
         }
       });
 
       it(`is read byte for byte by skopeo from ${kind} (compression: ${compression})`, async () => {
         const host = hosts[kind]!;
-        const { manifest, layers } = await publish(host, `models/m${count++}`, compression);
+        const { manifest, layers } = await publish(host, `models-${run}/m${count++}`, compression);
         const copy = mkdtempSync(join(folder, 'skopeo-'));
-        const source = `docker://${host}/models/m${count - 1}@${manifest.digest}`;
+        const source = `docker://${host}/models-${run}/m${count - 1}@${manifest.digest}`;
         const login = ['--src-tls-verify=false', `--src-creds=${USERNAME}:${PASSWORD}`];
         const policy = ['--insecure-policy', 'copy', '--quiet', '--preserve-digests', ...login];
         await promisify(execFile)('skopeo', [...policy, source, `dir:${copy}`]);
@@ -140,16 +133,16 @@ describe('an image of a real engine that the step publishes itself', function ()
 
     it(`is not sent to ${kind} again, but mounted from where it lies`, async () => {
       const host = hosts[kind]!;
-      const first = await publish(host, `models/m${count++}`, 'gzip');
+      const first = await publish(host, `models-${run}/m${count++}`, 'gzip');
       const known = await layersOf(first.registry, '1');
-      const second = await publish(host, `models/m${count++}`, 'gzip', new Map(known));
+      const second = await publish(host, `models-${run}/m${count++}`, 'gzip', new Map(known));
       assert.deepEqual(
         second.layers.map(({ fate }) => fate),
         ['mounted', 'mounted'],
       );
       assert.equal(second.manifest.digest, first.manifest.digest);
       assert.equal(second.uploadedBytes, first.manifest.config!.size);
-      const third = await publish(host, `models/m${count - 1}`, 'gzip', new Map(known));
+      const third = await publish(host, `models-${run}/m${count - 1}`, 'gzip', new Map(known));
       assert.equal(third.uploadedBytes, 0);
     });
   }
@@ -167,28 +160,4 @@ function isInstalled(tool: string): boolean {
       return false;
     }
   });
-}
-async function startDockerRegistry(data: string): Promise<[ChildProcess, string]> {
-  mkdirSync(data);
-  writeFileSync(join(data, 'htpasswd'), HTPASSWD);
-  const config = {
-    version: 0.1,
-    storage: { filesystem: { rootdirectory: data } },
-    http: { addr: '127.0.0.1:0' },
-    auth: { htpasswd: { realm: 'test', path: join(data, 'htpasswd') } },
-  };
-  // Every JSON is YAML.
-  writeFileSync(join(data, 'config.yml'), JSON.stringify(config));
-  const server = spawn('docker-registry', ['serve', join(data, 'config.yml')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const lines: string[] = [];
-  for await (const line of createInterface(server.stderr!)) {
-    lines.push(line);
-    const address = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
-    if (!address) continue;
-    server.stderr!.resume();
-    return [server, address];
-  }
-  throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { failed, succeeded } from '../../local/databricks/runs/outcome';
@@ -15,6 +15,8 @@ describe('DatabricksRunJob, packed,', () => {
     folder = mkdtempSync(join(tmpdir(), 'databricks-'));
     writeFileSync(join(folder, 'train.py'), '# Databricks notebook source\nprint("training")\n');
     writeFileSync(join(folder, 'empty.py'), '');
+    mkdirSync(join(folder, 'notebooks'));
+    writeFileSync(join(folder, 'notebooks', 'README.md'), 'Notebooks');
     workspace = await startWorkspace({ folder, timing: { pending: 1, terminating: 1, cancel: 1 } });
     const job = (name: string, scenario: Scenario, path = '/live/train') =>
       workspace.createJob(
@@ -34,6 +36,13 @@ describe('DatabricksRunJob, packed,', () => {
       }),
     });
     job('long', { task: () => ({ running: 3_600_000, outcome: succeeded() }) });
+    workspace.createJob({
+      name: 'from-git',
+      git_source: { git_url: 'https://example.org/models', git_branch: 'main' },
+      tasks: [{ task_key: 'train', notebook_task: { notebook_path: 'live/train' } }],
+    });
+    for (const creation of ['first', 'second'])
+      job('twice', { task: () => ({ outcome: failed({ error: creation }) }) });
     job('other', { task: () => ({ outcome: succeeded() }) }, '/live/another');
   });
 
@@ -111,9 +120,31 @@ describe('DatabricksRunJob, packed,', () => {
   const mistakes: [what: string, inputs: Record<string, string>, message: RegExp][] = [
     ['a notebook that is not there', { notebookFile: 'none.py' }, /'notebookFile'.*none\.py/],
     ['an empty notebook', { notebookFile: 'empty.py' }, /'notebookFile'.*empty/],
+    ['a folder in place of a notebook', { notebookFile: 'notebooks' }, /'notebookFile'.*which is a folder/],
+    ['a notebook that is left out', { notebookFile: '' }, /'notebookFile' is missing/],
     ['a path that is not absolute', { notebookPath: 'live/train' }, /'notebookPath'/],
     ['a job that is not there', { job: 'trane' }, /trane[\s\S]*train/],
     ['a job that runs another notebook', { job: 'other' }, /\/live\/another/],
+    [
+      'a job that takes its notebooks from git',
+      { job: 'from-git' },
+      /from git.*example\.org\/models at main/,
+    ],
+    ['a job of which there are two', { job: 'twice' }, /2 jobs named 'twice'.*'job' to the id/],
+    ['a number too long for an id', { job: '9223372036854775808' }, /'job'.*too long/],
+    ['a parameter that is no plain value', { parameters: '{"a":[1]}' }, /'parameters' sets 'a'/],
+    [
+      'parameters that are too large',
+      { parameters: `a=${'x'.repeat(10_000)}` },
+      /10,008 bytes.*largest: a \(10/,
+    ],
+    ['a host that nobody listens on', { databricksHost: 'http://127.0.0.1:1' }, /refused.*'databricksHost'/],
+    [
+      'the account console',
+      { databricksHost: 'accounts.azuredatabricks.net' },
+      /account console, which has no jobs/,
+    ],
+    ['a definition that is not there', { jobDefinition: 'none.json' }, /'jobDefinition'.*none\.json/],
     ['a wrong token', { databricksToken: 'dapi-wrong' }, /databricksToken/],
     [
       'a variable that nobody defined',
@@ -133,4 +164,14 @@ describe('DatabricksRunJob, packed,', () => {
       assert.deepEqual(started, []);
     });
   }
+
+  it('says that Private Link turned it away', async () => {
+    const headers = { Location: '/login.html?error=private-link-validation-error:1' };
+    workspace.intercept(() => ({ answer: { status: 302, headers } }));
+    try {
+      assert.match(errorsOf(await run({})), /Private Link.*private network/);
+    } finally {
+      workspace.intercept(() => undefined);
+    }
+  });
 });

@@ -55,9 +55,12 @@ describe('the packed extension', () => {
         assert.equal(`${version.Major}.${version.Minor}.${version.Patch}`, extension);
       });
 
-      it('is one file that needs no package beside it', () => {
-        const modules = [...text(`tasks/${task}/index.js`).matchAll(/\brequire\("([^"]+)"\)/g)].map(
-          ([, name]) => name!,
+      it('needs no package beside it', () => {
+        const bundles = Object.keys(entries).filter((name) =>
+          new RegExp(`^tasks/${task}/.*\\.js$`).test(name),
+        );
+        const modules = bundles.flatMap((bundle) =>
+          [...text(bundle).matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name!),
         );
         const foreign = modules.filter((name) => !builtinModules.includes(name.replace(/^node:/, '')));
         assert.deepEqual(foreign, []);

@@ -4,9 +4,9 @@ import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type {
-  BuiltImage,
   ContainerSettings,
   ImageConfig,
+  OciImage,
   Platform,
   RemoteLayer,
 } from '../../tasks/AcrBuildPush/oci/image';
@@ -93,7 +93,7 @@ export function asPulledImage(folder: string): PulledImage {
   };
 }
 
-export async function flattenBuilt(image: BuiltImage): Promise<FlatImage> {
+export async function flattenBuilt(image: OciImage): Promise<FlatImage> {
   const streams = await Promise.all(image.layers.map((layer) => layer.open()));
   return flatten(JSON.parse(image.config.toString('utf8')), streams);
 }

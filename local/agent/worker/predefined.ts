@@ -63,8 +63,8 @@ export function variablesOfJob(
 ): Record<string, string> {
   const attempt = String(options.attempt ?? 1);
   const planId = nameBasedId(`build ${run.buildId} of ${folders.home}`);
+  const jobId = nameBasedId(`job ${job.name}`);
   return {
-    ...(options.oidcRequestUri && { 'System.OidcRequestUri': options.oidcRequestUri }),
     'Agent.BuildDirectory': folders.pipeline,
     'Agent.CloudId': '',
     'Agent.HomeDirectory': folders.home,
@@ -100,9 +100,10 @@ export function variablesOfJob(
     'System.JobAttempt': attempt,
     'System.JobDisplayName': job.displayName,
     // Made from names, so it is the same in every run: only together with the build id does it name a job.
-    'System.JobId': nameBasedId(`job ${job.name}`),
+    'System.JobId': jobId,
     'System.JobIdentifier': `${job.name}.__default`,
     'System.JobName': '__default',
+    'System.OidcRequestUri': options.oidcRequestUri ?? oidcRequestUri(options, planId, jobId),
     'System.PhaseAttempt': attempt,
     'System.PhaseDisplayName': job.displayName,
     'System.PhaseName': job.name,
@@ -117,6 +118,13 @@ export function variablesOfJob(
     'System.TimelineId': planId,
     'System.WorkFolder': folders.work,
   };
+}
+
+/** Where the server vouches for this job, as Azure DevOps Services writes it. */
+function oidcRequestUri(options: AgentOptions, planId: string, jobId: string): string {
+  const collection = (options.collectionUri ?? defaultCollection).replace(/\/?$/, '/');
+  const hub = `${collection}${nameBasedId(project)}/_apis/distributedtask/hubs/build`;
+  return `${hub}/plans/${planId}/jobs/${jobId}/oidctoken`;
 }
 
 function definitionName(file: string): string {

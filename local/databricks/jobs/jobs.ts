@@ -3,7 +3,7 @@ import { invalid } from '../errors';
 import { flag, integer, list, object, optionalText } from '../fields';
 import { newId, readId } from '../ids';
 import type { Json, JsonObject } from '../json';
-import { pageOf } from '../paging';
+import { firstToken, pageOf } from '../paging';
 import type { Scenario } from '../runs/scenario';
 import type { Api, ApiRequest } from '../server';
 import { type JobSettings, readSettings } from './settings';
@@ -26,7 +26,11 @@ export interface Job {
 export class Jobs {
   private readonly jobs = new Map<bigint, Job>();
 
-  constructor(private readonly clock: Clock) {}
+  /** @param emptyPages whether lists begin with a page that is empty and yet not the last */
+  constructor(
+    private readonly clock: Clock,
+    private readonly emptyPages = false,
+  ) {}
 
   create(settings: JsonObject, options: { queueByDefault: boolean; scenario?: Scenario }): Job {
     const job: Job = {
@@ -68,7 +72,9 @@ export class Jobs {
     const name = optionalText(fields, 'name')?.toLowerCase();
     const newestFirst = [...this.jobs.values()].reverse();
     const found = newestFirst.filter((job) => name === undefined || job.settings.name.toLowerCase() === name);
-    const page = pageOf(found, limit, optionalText(fields, 'page_token'));
+    const token = optionalText(fields, 'page_token');
+    if (this.emptyPages && !token) return { next_page_token: firstToken() };
+    const page = pageOf(found, limit, token);
     const jobs = page.items.map((job) =>
       describe(job, flag(fields, 'expand_tasks') ? {} : { tasks: undefined }),
     );

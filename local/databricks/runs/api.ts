@@ -9,7 +9,7 @@ import { describeHead, describeRun, describeTask, type PageUrl } from './describ
 import type { RunEngine } from './engine';
 import { isSuccess } from './outcome';
 import { renderNotebookPage } from './page';
-import { readParameters } from './parameters';
+import { checkDeclared, readParameters } from './parameters';
 import { isOver, latestAttempts, type Run, type TaskRun } from './run';
 
 /** `runs/get-output` gives the first 5 MB of a notebook's exit value. */
@@ -33,6 +33,7 @@ export class RunsApi {
     private readonly engine: RunEngine,
     private readonly jobs: Jobs,
     private readonly pageUrl: PageUrl,
+    private readonly refusesUndeclared: boolean,
   ) {}
 
   get api(): Api {
@@ -60,6 +61,7 @@ export class RunsApi {
       );
     }
     const parameters = readParameters(fields);
+    if (this.refusesUndeclared) checkDeclared(parameters, job.settings.parameters);
     const queue = object(fields, 'queue');
     const earlier = token ? this.runsByToken.get(token) : undefined;
     const run =

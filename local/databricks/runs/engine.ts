@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly timing: Timing;
   /** Decides what a run whose task failed looks like: on serverless compute its state is INTERNAL_ERROR. */
   readonly compute: 'serverless' | 'classic';
+  /** Whether a repair counts the attempts at its tasks from the beginning. */
+  readonly repairsCountAnew: boolean;
   readonly work: Work;
 }
 
@@ -92,7 +94,9 @@ export class RunEngine {
     const tasks = run.settings.tasks.filter((task) => keys.has(task.key));
     if (tasks.length === 0) throw invalid(`Run ${run.id} has no such tasks to run again.`);
     const now = this.options.clock.now();
-    const taskRuns = tasks.map((task) => addAttempt(run, task, 'PENDING', now));
+    const taskRuns = tasks.map((task) =>
+      addAttempt(run, task, 'PENDING', now, this.options.repairsCountAnew),
+    );
     const repair = { id: newId(), startTime: now, taskRuns };
     run.repairs.push(repair);
     run.stop = new AbortController();

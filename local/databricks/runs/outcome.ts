@@ -56,6 +56,11 @@ export function notStarted(code: string, message: string): Outcome {
   return { lifeCycleState: 'INTERNAL_ERROR', resultState: 'FAILED', code, type: 'CLIENT_ERROR', message };
 }
 
+/** The machines failed, not the notebook. */
+export function infrastructureFailed(code: string, message: string): Outcome {
+  return { ...notStarted(code, message), type: 'CLOUD_FAILURE' };
+}
+
 export function canceled(): Outcome {
   return {
     lifeCycleState: 'TERMINATED',

@@ -24,6 +24,19 @@ export function readParameters(fields: JsonObject): RunParameters {
   return { notebook, job: stringMap(fields, 'job_parameters') };
 }
 
+/**
+ * Refuses what a job does not declare: parameters of notebooks where it declares its own, and its own that it does not
+ * know.
+ */
+export function checkDeclared({ notebook, job }: RunParameters, declared: Record<string, string>): void {
+  const hasOwn = Object.keys(declared).length > 0;
+  if (hasOwn && Object.keys(notebook).length > 0) {
+    throw invalid('The job to run defines job parameters; specifying task parameters is not allowed.');
+  }
+  const unknown = Object.keys(job).find((name) => !Object.hasOwn(declared, name));
+  if (unknown) throw invalid(`The job does not define the job parameter '${unknown}'.`);
+}
+
 /** Every job parameter with its value in this run. */
 export function jobParameters(run: Run): Record<string, string> {
   return { ...run.settings.parameters, ...run.parameters.job };

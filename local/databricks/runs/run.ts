@@ -48,12 +48,18 @@ export interface Run {
   endTime?: number;
 }
 
-/** Begins an attempt at a task: the first, or the one after the latest. */
-export function addAttempt(run: Run, settings: TaskSettings, state: string, now: number): TaskRun {
+/** Begins an attempt at a task: the one after the latest, or one that counts as the first again. */
+export function addAttempt(
+  run: Run,
+  settings: TaskSettings,
+  state: string,
+  now: number,
+  isFirst = false,
+): TaskRun {
   const task: TaskRun = {
     id: newId(),
     key: settings.key,
-    attempt: (latestAttempt(run, settings.key)?.attempt ?? -1) + 1,
+    attempt: isFirst ? 0 : (latestAttempt(run, settings.key)?.attempt ?? -1) + 1,
     settings,
     stop: new AbortController(),
     state,

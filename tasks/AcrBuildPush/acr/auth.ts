@@ -1,12 +1,8 @@
 import { TaskError } from '../../common/errors';
 import type { HttpAnswer, HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
+import type { Credentials } from './credentials';
 import { isLoopback } from './names';
-
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
 
 /** How a registry wants to be asked, from the `WWW-Authenticate` header of its 401. */
 export interface Challenge {

@@ -19,6 +19,11 @@ const SIGNATURES: readonly Signature<RegistryContext>[] = [
       `${host} refuses to change '${repository}': the tag or the repository is locked, or the registry is read-only or out of space. Push another version, or unlock it with 'az acr repository update --image <repository>:<tag> --write-enabled true'.`,
   },
   {
+    pattern: /admin user (?:account )?is disabled/i,
+    explain: (_, { host }) =>
+      `The admin user of ${host} is disabled. Enable it (portal, Access keys), or sign in with a service connection: input 'authType'.`,
+  },
+  {
     pattern: /CMK_ERROR|Key Encryption Key/i,
     explain: (_, { host }) =>
       `${host} can't read the key that its contents are encrypted with. Whoever keeps the key vault must give the registry access to the key again.`,

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
-import { authorize, type Challenge, type Credentials, NoTokenError, parseChallenge } from './auth';
+import { authorize, type Challenge, NoTokenError, parseChallenge } from './auth';
+import type { CredentialSource, Credentials } from './credentials';
 import { explainRegistryError } from './errors';
 import { isLoopback, registryUrl } from './names';
 
@@ -30,8 +31,8 @@ export interface RegistryClientOptions {
   readonly host: string;
   readonly repository: string;
   /** Without them, only what everybody may read can be read. */
-  readonly credentials: Credentials | undefined;
-  /** What the tokens are for; by default, both. */
+  readonly credentials: CredentialSource | undefined;
+  /** What the tokens for images are for; by default, both. */
   readonly access?: 'pull' | 'pull,push';
 }
 
@@ -42,22 +43,31 @@ const MANIFEST_TYPES = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ].join(', ');
 
+/** What a token is asked for. */
+type Rights = 'pull' | 'pull,push' | 'metadata_read' | 'metadata_read,metadata_write';
+
 type Send = Omit<HttpRequest, 'url'>;
+
+/** Whether a tag may be changed, as Azure Container Registry's own API tells it. */
+export type TagLock = 'locked' | 'open' | 'unknown';
 
 /** One repository of a registry, over the OCI distribution API. */
 export class RegistryClient {
   readonly host: string;
   readonly repository: string;
-  /** Where its API begins. */
+  /** Where its APIs begin. */
   readonly base: string;
-  private authorization: string | undefined;
-  private renewal: Promise<void> | undefined;
+  /** By what they allow. */
+  private readonly authorizations = new Map<Rights, string>();
+  private readonly renewals = new Map<Rights, Promise<void>>();
+  private readonly access: Rights;
   private readonly sources = new Set<string>();
 
   constructor(private readonly options: RegistryClientOptions) {
     this.host = options.host;
     this.repository = options.repository;
-    this.base = `${registryUrl(options.host)}/v2/`;
+    this.access = options.access ?? 'pull,push';
+    this.base = `${registryUrl(options.host)}/`;
   }
 
   /** Checks that the registry is there and knows the credentials. */
@@ -66,7 +76,7 @@ export class RegistryClient {
     if (answer.status === 200) return;
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (challenge) {
-      await this.meet(challenge);
+      await this.meet(challenge, this.access);
       // A token is proof that its server knows the user; bare credentials are not checked yet.
       if (challenge.scheme === 'bearer') return;
       const second = await this.ping();
@@ -86,8 +96,9 @@ export class RegistryClient {
     const location = answer.headers.get('location');
     const upload = location && new URL(location, this.base).href;
     // Some registries want a right to delete for this, and drop the upload by themselves after a while.
-    if (upload?.startsWith(this.base)) {
-      await this.sendOnce(upload.slice(this.base.length), { method: 'DELETE' }).catch(() => undefined);
+    if (upload?.startsWith(`${this.base}v2/`)) {
+      const path = upload.slice(this.base.length);
+      await this.sendOnce(path, { method: 'DELETE' }, this.access).catch(() => undefined);
     }
   }
 
@@ -117,15 +128,38 @@ export class RegistryClient {
     };
   }
 
-  /** Gives a manifest that the repository holds one more tag. */
-  async tag(manifest: Manifest, tag: string): Promise<void> {
-    const answer = await this.send(this.path(`manifests/${tag}`), {
+  /** Stores a manifest of blobs that the repository holds, under a tag or its own digest. */
+  async put(manifest: Pick<Manifest, 'body' | 'mediaType'>, reference: string): Promise<void> {
+    const answer = await this.send(this.path(`manifests/${reference}`), {
       method: 'PUT',
       headers: { 'Content-Type': manifest.mediaType },
       body: manifest.body,
       repeatable: true,
     });
-    if (answer.status !== 201) throw this.refusal(answer, `set the tag '${tag}'`);
+    if (answer.status !== 201) throw this.refusal(answer, `set '${reference}'`);
+  }
+
+  /**
+   * Whether a tag is locked. `unknown`: there is no such tag, or no right to ask. Undefined: the registry has no locks,
+   * since it is none of Azure's.
+   */
+  async tagLock(tag: string): Promise<TagLock | undefined> {
+    const answer = await this.send(this.tagPath(tag), { method: 'GET' }, 'metadata_read');
+    const body = answer.body.toString('utf8');
+    if (answer.status !== 200) return /"errors"/.test(body) ? 'unknown' : undefined;
+    return JSON.parse(body).tag?.changeableAttributes?.writeEnabled === false ? 'locked' : 'open';
+  }
+
+  /** Makes a tag stay what it is: it can't be moved or deleted until somebody unlocks it. */
+  async lock(tag: string): Promise<void> {
+    const request: Send = {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ writeEnabled: false, deleteEnabled: false }),
+      repeatable: true,
+    };
+    const answer = await this.send(this.tagPath(tag), request, 'metadata_read,metadata_write');
+    if (answer.status !== 200) throw this.refusal(answer, `lock the tag '${tag}'`);
   }
 
   /** A blob that fits into memory, such as a configuration. */
@@ -154,17 +188,21 @@ export class RegistryClient {
   includeSource(repository: string): void {
     if (repository === this.repository || this.sources.has(repository)) return;
     this.sources.add(repository);
-    if (this.authorization?.startsWith('Bearer ')) this.authorization = undefined;
+    if (this.authorizations.get(this.access)?.startsWith('Bearer ')) this.authorizations.delete(this.access);
   }
 
   /** The path of something in this repository, for `send`. */
   path(rest: string): string {
-    return `${this.repository}/${rest}`;
+    return `v2/${this.repository}/${rest}`;
+  }
+
+  private tagPath(tag: string): string {
+    return `acr/v1/${this.repository}/_tags/${tag}`;
   }
 
   private async ping(): Promise<HttpAnswer> {
     try {
-      return await this.sendOnce('', { method: 'GET' });
+      return await this.sendOnce('v2/', { method: 'GET' }, this.access);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       const message = hasCode(error.cause, 'ENOTFOUND')
@@ -177,74 +215,75 @@ export class RegistryClient {
   /**
    * Sends a request; with a new token when the old one has run out, as it may during a long build or push.
    *
-   * @param path what follows `/v2/`, or a whole address of the same server
+   * @param path what `path` gave, or a whole address of the same server
    */
-  async send(path: string, request: Send): Promise<HttpAnswer> {
-    const used = this.authorization;
-    const answer = await this.sendOnce(path, request);
-    return (await this.renew(answer, used)) ? this.sendOnce(path, request) : answer;
+  async send(path: string, request: Send, rights = this.access): Promise<HttpAnswer> {
+    const used = this.authorizations.get(rights);
+    const answer = await this.sendOnce(path, request, rights);
+    return (await this.renew(answer, used, rights)) ? this.sendOnce(path, request, rights) : answer;
   }
 
   /** Sends a request whose body is a stream. After a 401 there is a new token, but the caller decides what to send. */
   async sendStream(path: string, request: Send): Promise<HttpAnswer> {
-    const used = this.authorization;
-    const answer = await this.sendOnce(path, request);
-    await this.renew(answer, used);
+    const used = this.authorizations.get(this.access);
+    const answer = await this.sendOnce(path, request, this.access);
+    await this.renew(answer, used, this.access);
     return answer;
   }
 
   /** Whether a request that was refused is worth a second try, with a token that it did not have. */
-  private async renew(answer: HttpAnswer, used: string | undefined): Promise<boolean> {
+  private async renew(answer: HttpAnswer, used: string | undefined, rights: Rights): Promise<boolean> {
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (!challenge) return false;
+    const now = this.authorizations.get(rights);
     // Requests that ran side by side share one new token.
-    if (this.authorization === used || this.authorization === undefined) {
-      this.renewal ??= this.meet(challenge).finally(() => {
-        this.renewal = undefined;
-      });
+    if ((now === used || now === undefined) && !this.renewals.has(rights)) {
+      const renewal = this.meet(challenge, rights).finally(() => this.renewals.delete(rights));
+      this.renewals.set(rights, renewal);
     }
-    await this.renewal;
+    await this.renewals.get(rights);
     return true;
   }
 
-  private sendOnce(path: string, request: Send): Promise<HttpAnswer> {
+  private sendOnce(path: string, request: Send, rights: Rights): Promise<HttpAnswer> {
     const url = new URL(path, this.base);
     // The one place where credentials leave: whatever a registry answers, they go to itself alone.
     if (url.origin !== new URL(this.base).origin) throw this.strayed(url);
+    const authorization = this.authorizations.get(rights);
     return this.options.http.send({
       ...request,
       url: url.href,
-      headers: {
-        ...request.headers,
-        ...(this.authorization && { Authorization: this.authorization }),
-      },
+      headers: { ...request.headers, ...(authorization && { Authorization: authorization }) },
     });
   }
 
-  private async meet(challenge: Challenge): Promise<void> {
-    if (!this.options.credentials && challenge.scheme === 'basic') return;
-    const scopes = [
-      `repository:${this.repository}:${this.options.access ?? 'pull,push'}`,
-      ...[...this.sources].map((source) => `repository:${source}:pull`),
-    ];
+  /** Answers a challenge; with new credentials where those in hand have run out. */
+  private async meet(challenge: Challenge, rights: Rights): Promise<void> {
+    const { credentials } = this.options;
+    if (!credentials && challenge.scheme === 'basic') return;
+    const scopes = [`repository:${this.repository}:${rights}`];
+    if (rights === this.access)
+      scopes.push(...[...this.sources].map((source) => `repository:${source}:pull`));
+    const authorizeBy = async (own: Credentials | undefined) => {
+      this.authorizations.set(rights, await authorize(challenge, scopes, own, this.options));
+    };
     try {
-      this.authorization = await authorize(challenge, scopes, this.options.credentials, this.options);
+      await authorizeBy(await credentials?.current());
     } catch (error) {
       if (!(error instanceof NoTokenError)) throw error;
-      throw error.answer.status === 401
-        ? this.wrongCredentials()
-        : this.refusal(error.answer, 'give a token');
+      if (error.answer.status !== 401) throw this.refusal(error.answer, 'give a token');
+      const renewed = await credentials?.renewed();
+      if (!renewed) throw this.wrongCredentials();
+      await authorizeBy(renewed).catch((second) => {
+        throw second instanceof NoTokenError ? this.wrongCredentials() : second;
+      });
     }
   }
 
   private wrongCredentials(): TaskError {
-    if (!this.options.credentials) {
-      return new TaskError(
-        `${this.host} lets nobody read '${this.repository}' without a login. Log in to it before this step.`,
-      );
-    }
     return new TaskError(
-      `${this.host} does not accept user '${this.options.credentials.username}' with this password. Check inputs 'acrUsername' and 'acrPassword' (passwords are regenerated now and then), and that the registry's admin user is enabled: portal, Access keys.`,
+      this.options.credentials?.refusal ??
+        `${this.host} lets nobody read '${this.repository}' without a login, and the builder 'direct' has one for the registry of this step only. Set input 'builder' to 'docker', or copy the image into this registry.`,
     );
   }
 

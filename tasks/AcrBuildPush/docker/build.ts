@@ -1,14 +1,17 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { bound } from '../../common/foreign-text';
 import type { Logger } from '../../common/log';
+import { readIgnoreRules } from '../context/size';
 import type { BuildPlan } from '../plan';
 import { type BuildFailure, BuildOutput } from './build-output';
 import type { DockerCli } from './cli';
 import { readInstructions, singleSpaced } from './dockerfile';
 import type { BuilderKind } from './engine';
 import { explainDockerError } from './errors';
+import { withLabelLine } from './label-line';
+import { optionFlags, secretEnvironment } from './options';
 
 /** An image that an engine holds. */
 export interface LocalImage {
@@ -16,33 +19,61 @@ export interface LocalImage {
   readonly id: string;
 }
 
+/** An image for several platforms, which its builder has put into the registry without a tag. */
+export interface RemoteImage {
+  readonly digest: string;
+}
+
 export interface DockerBuild {
   readonly plan: BuildPlan;
   readonly builder: BuilderKind;
-  /** The full names that the engine is to know the image by. */
-  readonly references: readonly string[];
+  /** `<login server>/<repository>`. */
+  readonly name: string;
+  /** The tags under which the engine is to know the image. */
+  readonly tags: readonly string[];
+  /** Whether an image for several platforms goes to the registry: an engine can't hold it. */
+  readonly push: boolean;
   /** Where docker writes the id of the image. */
   readonly idFile: string;
+  /** Where buildx writes the digest of an image for several platforms. */
+  readonly metadataFile: string;
 }
 
 /** The command line of a build. No secret may be in it: command lines can be read by all users of the agent. */
-export function buildArguments({ plan, builder, references, idFile }: DockerBuild): string[] {
+export function buildArguments(build: DockerBuild): string[] {
+  const { plan, builder } = build;
   return [
     'build',
     '--file',
     plan.dockerfile,
+    ...outputFlags(build),
+    // The container of a step that failed would stay.
+    ...(builder === 'legacy' ? ['--force-rm'] : []),
+    ...flags('--label', plan.labels),
+    ...flags('--build-arg', plan.arguments),
+    ...optionFlags(plan, builder),
+    ...(plan.target ? ['--target', plan.target] : []),
+    plan.context,
+  ];
+}
+
+/** Where the image goes. */
+function outputFlags({ plan, builder, name, tags, push, idFile, metadataFile }: DockerBuild): string[] {
+  if (isForSeveral(plan)) {
+    const byDigest = `type=image,name=${name},push-by-digest=true,name-canonical=true,push=true`;
+    return ['--output', push ? byDigest : 'type=cacheonly', '--metadata-file', metadataFile];
+  }
+  return [
     '--iidfile',
     idFile,
     // A builder in a container of its own keeps what it built to itself unless told otherwise.
     ...(builder === 'buildx' ? ['--load'] : []),
-    // The container of a step that failed would stay.
-    ...(builder === 'legacy' ? ['--force-rm'] : []),
-    ...references.flatMap((reference) => ['--tag', reference]),
-    ...flags('--label', plan.labels),
-    ...flags('--build-arg', plan.arguments),
-    ...(plan.target ? ['--target', plan.target] : []),
-    plan.context,
+    ...tags.flatMap((tag) => ['--tag', `${name}:${tag}`]),
   ];
+}
+
+function isForSeveral({ platforms }: BuildPlan): boolean {
+  return platforms.length > 1;
 }
 
 /** What a build finds in its environment besides docker's configuration. */
@@ -62,23 +93,41 @@ export function buildEnvironment(builder: BuilderKind): NodeJS.ProcessEnv {
  */
 export async function buildWithDocker(
   docker: DockerCli,
-  build: Omit<DockerBuild, 'idFile'>,
+  build: Omit<DockerBuild, 'idFile' | 'metadataFile'>,
   { tempFolder, log }: { tempFolder: string; log: Logger },
-): Promise<LocalImage> {
+): Promise<LocalImage | RemoteImage> {
   const idFile = join(tempFolder, 'image-id');
+  const metadataFile = join(tempFolder, 'build-metadata.json');
   const output = new BuildOutput(build.builder, log);
   let exitCode: number;
+  const plan = build.builder === 'legacy' ? withCheapLabels(build.plan, tempFolder) : build.plan;
   try {
     exitCode = await docker.stream(
-      buildArguments({ ...build, idFile }),
+      buildArguments({ ...build, plan, idFile, metadataFile }),
       (line, source) => output.read(line, source),
-      buildEnvironment(build.builder),
+      { ...buildEnvironment(build.builder), ...secretEnvironment(plan) },
     );
   } finally {
     output.end();
   }
-  if (exitCode !== 0) throw buildError(output.failure, build.plan, exitCode);
-  return { id: readFileSync(idFile, 'utf8').trim() };
+  if (exitCode !== 0) throw buildError(output.failure, build, `docker ended with exit code ${exitCode}`);
+  if (!isForSeveral(plan)) return { id: readFileSync(idFile, 'utf8').trim() };
+  return { digest: JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'] };
+}
+
+/**
+ * Moves the labels into a copy of the Dockerfile, where they cost less. With a Dockerfile from outside the context,
+ * docker writes a new name into the context's `.dockerignore` at every build: where that file becomes part of the
+ * image, the layer would never be found in the cache again, which costs more.
+ */
+function withCheapLabels(plan: BuildPlan, tempFolder: string): BuildPlan {
+  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: true });
+  const mayCopyRules = existsSync(join(plan.context, '.dockerignore')) && !rules.ignores('.dockerignore');
+  const recipe = mayCopyRules ? undefined : withLabelLine(plan.recipe, plan.labels, plan.target);
+  if (recipe === undefined) return plan;
+  const dockerfile = join(tempFolder, 'Dockerfile');
+  writeFileSync(dockerfile, recipe);
+  return { ...plan, dockerfile, labels: {} };
 }
 
 function flags(flag: string, values: Readonly<Record<string, string>>): string[] {
@@ -88,7 +137,16 @@ function flags(flag: string, values: Readonly<Record<string, string>>): string[]
 /** How much of an instruction fits into a message. */
 const LONGEST_INSTRUCTION = 120;
 
-function buildError(failure: BuildFailure, plan: BuildPlan, exitCode: number): TaskError {
+/**
+ * What to say of a build that failed.
+ *
+ * @param ending how it ended, where nothing more is known
+ */
+export function buildError(
+  failure: BuildFailure,
+  { plan, builder }: Pick<DockerBuild, 'plan' | 'builder'>,
+  ending: string,
+): TaskError {
   const { instruction, lastLines, dockerWords } = failure;
   const file = basename(plan.dockerfile);
   const line = lineOf(failure, plan.recipe);
@@ -97,17 +155,17 @@ function buildError(failure: BuildFailure, plan: BuildPlan, exitCode: number): T
   const details = instruction ? [`${place}: ${instruction}`, ...lastLines] : [];
 
   // What a command of the Dockerfile printed is not docker's word, with one exception: both share the disk.
+  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: builder === 'legacy' });
   const known =
-    explainDockerError(dockerWords) ??
+    explainDockerError(dockerWords, rules) ??
     (/no space left on device/i.test(lastLines.join('\n'))
       ? explainDockerError(lastLines.join('\n'))
       : undefined);
   if (known) return new TaskError(line === undefined ? known : `${place}: ${known}`, { details });
   if (!instruction) {
-    return new TaskError(
-      `The image was not built: docker ended with exit code ${exitCode}. What it said stands above this message.`,
-      { details },
-    );
+    return new TaskError(`The image was not built: ${ending}. What it said stands above this message.`, {
+      details,
+    });
   }
   return new TaskError(
     `The image was not built: ${place} failed${commandExit ? ` with exit code ${commandExit}` : ''}: ` +

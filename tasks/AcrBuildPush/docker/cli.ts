@@ -4,6 +4,9 @@ import { StringDecoder } from 'node:string_decoder';
 import { CancelledError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 
+/** There is no docker here, or no engine behind it. */
+export class NoEngineError extends TaskError {}
+
 export interface DockerResult {
   readonly exitCode: number;
   readonly stdout: string;
@@ -12,9 +15,6 @@ export interface DockerResult {
 
 /** Called with each line of a command's output, without its line feed. */
 export type OnLine = (line: string, source: 'stdout' | 'stderr') => void;
-
-/** Takes what a command writes. */
-type Listen = (stdout: Readable, stderr: Readable) => void;
 
 export interface DockerCliOptions {
   /** The child's whole environment; `DOCKER_CONFIG` in it says which configuration it uses. */
@@ -43,7 +43,7 @@ export class DockerCli {
     const stderr: string[] = [];
     const exitCode = await this.run(
       args,
-      byLine((line, source) => (source === 'stdout' ? stdout : stderr).push(line)),
+      (line, source) => (source === 'stdout' ? stdout : stderr).push(line),
       {},
       timeout,
     );
@@ -52,36 +52,12 @@ export class DockerCli {
 
   /** Runs a long command, hands on its output line by line, and returns its exit code. */
   stream(args: readonly string[], onLine: OnLine, env: NodeJS.ProcessEnv = {}): Promise<number> {
-    return this.run(args, byLine(onLine), env);
-  }
-
-  /**
-   * Runs a command whose output is no text, such as `docker save`, and hands it to a reader. What docker complains of
-   * goes to the log, and docker is stopped when the reader fails.
-   *
-   * @throws what the reader throws
-   */
-  async read<T>(
-    args: readonly string[],
-    reader: (output: Readable) => Promise<T>,
-  ): Promise<{ readonly result: T; readonly exitCode: number }> {
-    let reading: Promise<T> | undefined;
-    const exitCode = await this.run(
-      args,
-      (stdout, errors) => {
-        reading = reader(stdout);
-        // It is awaited below; docker ends first, as nobody takes its output any more.
-        reading.catch(() => stdout.destroy());
-        splitLines(errors, (line) => this.options.log.info(line));
-      },
-      {},
-    );
-    return { result: await reading!, exitCode };
+    return this.run(args, onLine, env);
   }
 
   private async run(
     args: readonly string[],
-    listen: Listen,
+    onLine: OnLine,
     env: NodeJS.ProcessEnv,
     timeout?: number,
   ): Promise<number> {
@@ -96,7 +72,8 @@ export class DockerCli {
       // A process group of its own, so that docker's plugins can be stopped with it.
       detached: process.platform !== 'win32',
     });
-    listen(child.stdout, child.stderr);
+    splitLines(child.stdout, (line) => onLine(line, 'stdout'));
+    splitLines(child.stderr, (line) => onLine(line, 'stderr'));
 
     let timedOut = false;
     const timers: NodeJS.Timeout[] = [];
@@ -119,7 +96,7 @@ export class DockerCli {
       });
       if (signal.aborted) throw new CancelledError();
       if (timedOut) {
-        throw new TaskError(
+        throw new NoEngineError(
           `Docker did not answer within ${timeout! / 1000} s ('docker ${args[0]}'). Check the engine, and DOCKER_HOST or the docker context if the engine is on another machine.`,
         );
       }
@@ -130,13 +107,6 @@ export class DockerCli {
       for (const timer of timers) clearTimeout(timer);
     }
   }
-}
-
-function byLine(onLine: OnLine): Listen {
-  return (stdout, stderr) => {
-    splitLines(stdout, (line) => onLine(line, 'stdout'));
-    splitLines(stderr, (line) => onLine(line, 'stderr'));
-  };
 }
 
 /** Sends a signal to docker and its plugins; nothing happens when they have ended. */
@@ -170,14 +140,14 @@ export function splitLines(stream: Readable, onLine: (line: string) => void): vo
   });
 }
 
-function startError(error: NodeJS.ErrnoException): TaskError {
+function startError(error: NodeJS.ErrnoException): NoEngineError {
   if (error.code === 'ENOENT') {
-    return new TaskError(
+    return new NoEngineError(
       'Docker is not installed on this agent, or not on its PATH. Install it there, or run the job on an agent that has it, such as ubuntu-latest.',
       { cause: error },
     );
   }
-  return new TaskError(
+  return new NoEngineError(
     `Docker could not be started: ${error.message}. Check the installation on this agent.`,
     {
       cause: error,

@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import { describeError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 
@@ -22,21 +22,36 @@ export interface RegistryCredentials {
 export interface DockerConfigOptions {
   /** A private folder in which the configuration is made. */
   readonly parentFolder: string;
-  readonly credentials: RegistryCredentials | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
+  /** Told of the configuration's folder before there is anything in it. */
+  readonly onCreate: (folder: string) => void;
+}
+
+/** The task variable that tells the end of the job where the configuration is. */
+export const CONFIG_VARIABLE = 'dockerConfigFolder';
+
+const FOLDER_PREFIX = 'docker-';
+
+/** A docker configuration of the step's own. */
+export interface DockerConfig {
+  /** The environment of a docker that uses it. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Gives docker the credentials of a registry, in place of those it had before. */
+  signIn(credentials: RegistryCredentials): void;
 }
 
 /**
- * Calls `body` with the environment of a docker that has a configuration of its own: the user's settings, plugins,
- * contexts and logins, and the registry's credentials, which nothing else on the agent gets to see. The configuration
- * is gone when this returns, and when the process ends before.
+ * Calls `body` with a docker configuration of its own: the user's settings, plugins, contexts and logins, and what the
+ * step signs in with, which nothing else on the agent gets to see. It is gone when this returns, and when the process
+ * ends before.
  */
 export async function withDockerConfig<T>(
   options: DockerConfigOptions,
-  body: (env: NodeJS.ProcessEnv) => Promise<T>,
+  body: (config: DockerConfig) => Promise<T>,
 ): Promise<T> {
-  const folder = mkdtempSync(join(options.parentFolder, 'docker-'));
+  const folder = mkdtempSync(join(options.parentFolder, FOLDER_PREFIX));
+  options.onCreate(folder);
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
   try {
@@ -47,19 +62,40 @@ export async function withDockerConfig<T>(
   }
 }
 
-function setUp(folder: string, { credentials, env, log }: DockerConfigOptions): NodeJS.ProcessEnv {
+/**
+ * Removes the configuration of a step that was killed before it could do so. Only a folder that can be one is touched:
+ * everything in the job could have set the variable.
+ */
+export function removeForgottenConfig(env: NodeJS.ProcessEnv, log: Logger): void {
+  const folder = env[`VSTS_TASKVARIABLE_${CONFIG_VARIABLE.toUpperCase()}`];
+  const temp = env.AGENT_TEMPDIRECTORY;
+  if (!folder || !temp || !existsSync(folder)) return;
+  const place = relative(resolve(temp), resolve(folder));
+  if (place.startsWith('..') || isAbsolute(place) || !basename(folder).startsWith(FOLDER_PREFIX)) return;
+  rmSync(folder, { recursive: true, force: true });
+  log.info("Removed the step's private Docker configuration, which the step had no time to remove.");
+}
+
+function setUp(folder: string, { env, log }: DockerConfigOptions): DockerConfig {
   const originalFolder = env.DOCKER_CONFIG || join(homedir(), '.docker');
-  const config = privateConfig(readConfig(originalFolder, log), originalFolder, credentials);
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  const original = readConfig(originalFolder, log);
+  const write = (credentials: RegistryCredentials | undefined) => {
+    const config = privateConfig(original, originalFolder, credentials);
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  };
+  write(undefined);
 
   const contexts = join(originalFolder, 'contexts');
   if (existsSync(contexts)) symlinkSync(contexts, join(folder, 'contexts'), 'junction');
   return {
-    ...env,
-    DOCKER_CONFIG: folder,
-    BUILDX_CONFIG: env.BUILDX_CONFIG || join(originalFolder, 'buildx'),
-    // Docker looks for the client certificate of a remote engine in its configuration's folder.
-    ...(env.DOCKER_TLS_VERIFY && { DOCKER_CERT_PATH: env.DOCKER_CERT_PATH || originalFolder }),
+    env: {
+      ...env,
+      DOCKER_CONFIG: folder,
+      BUILDX_CONFIG: env.BUILDX_CONFIG || join(originalFolder, 'buildx'),
+      // Docker looks for the client certificate of a remote engine in its configuration's folder.
+      ...(env.DOCKER_TLS_VERIFY && { DOCKER_CERT_PATH: env.DOCKER_CERT_PATH || originalFolder }),
+    },
+    signIn: write,
   };
 }
 

@@ -11,7 +11,7 @@ export interface Instruction {
  */
 export function readInstructions(recipe: string): Instruction[] {
   const lines = recipe.replace(/^\uFEFF/, '').split(/\r?\n/);
-  const continued = /^\s*#\s*escape\s*=\s*`/im.test(recipe) ? /`[ \t]*$/ : /\\[ \t]*$/;
+  const continued = escapeCharacter(recipe) === '`' ? /`[ \t]*$/ : /\\[ \t]*$/;
   const instructions: Instruction[] = [];
   let parts: string[] = [];
   let start = 0;
@@ -30,6 +30,11 @@ export function readInstructions(recipe: string): Instruction[] {
   }
   finish();
   return instructions;
+}
+
+/** What continues a line and quotes a character: a backslash, unless a directive at the top names the backtick. */
+export function escapeCharacter(recipe: string): '\\' | '`' {
+  return /^\s*#\s*escape\s*=\s*`/im.test(recipe) ? '`' : '\\';
 }
 
 /** The names of all build arguments that a Dockerfile declares, in whatever stage. */

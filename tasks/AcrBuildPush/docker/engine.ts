@@ -1,6 +1,6 @@
-import { TaskError } from '../../common/errors';
-import type { DockerCli } from './cli';
+import { type DockerCli, NoEngineError } from './cli';
 import { explainDockerError } from './errors';
+import { hasBuildxFile } from './plugins';
 
 /** `buildx` brings BuildKit as a plugin; clients before 23 have it `built-in`; `legacy` is the builder before it. */
 export type BuilderKind = 'buildx' | 'built-in' | 'legacy';
@@ -24,18 +24,18 @@ const ANSWER_LIMIT = 20_000;
 /**
  * Finds out whether an engine answers, and which builder there is.
  *
- * @throws TaskError when docker is missing, or its engine can't be reached
+ * @throws NoEngineError when docker is missing, or its engine can't be reached
  */
 export async function findEngine(docker: DockerCli, env: NodeJS.ProcessEnv): Promise<Engine> {
   const [version, buildx] = await Promise.all([
     // Clients before 23 know no `--format json`.
     docker.capture(['version', '--format', '{{json .}}'], ANSWER_LIMIT),
-    docker.capture(['buildx', 'version'], ANSWER_LIMIT),
+    hasBuildxFile(env.DOCKER_CONFIG) ? docker.capture(['buildx', 'version'], ANSWER_LIMIT) : undefined,
   ]);
   const answer = parseVersion(version.stdout);
   if (version.exitCode !== 0 || !answer?.Server) {
     const output = version.stderr || version.stdout;
-    throw new TaskError(
+    throw new NoEngineError(
       explainDockerError(output) ?? `The Docker engine does not answer. Check that it runs on this agent.`,
       { details: output.split('\n') },
     );
@@ -48,7 +48,7 @@ export async function findEngine(docker: DockerCli, env: NodeJS.ProcessEnv): Pro
     builder: chooseBuilder({
       clientVersion: client.Version,
       serverOs: server.Os,
-      hasBuildx: buildx.exitCode === 0,
+      hasBuildx: buildx?.exitCode === 0,
       requested: env.DOCKER_BUILDKIT,
     }),
   };
@@ -82,4 +82,19 @@ function parseVersion(text: string): VersionAnswer | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The digest by which an engine knows an image that it has pulled; undefined where it has not, or knows several. */
+export async function pulledDigest(docker: DockerCli, image: string): Promise<string | undefined> {
+  const format = '{{range .RepoDigests}}{{println .}}{{end}}';
+  const { stdout } = await docker.capture(['image', 'inspect', '--format', format, image], ANSWER_LIMIT);
+  const digests = new Set([...stdout.matchAll(/@(sha256:[0-9a-f]{64})$/gm)].map(([, digest]) => digest));
+  return digests.size === 1 ? [...digests][0] : undefined;
+}
+
+/** The digests of an image's layers before compression, from the bottom. */
+export async function layerIds(docker: DockerCli, image: string): Promise<string[]> {
+  const format = '{{range .RootFS.Layers}}{{println .}}{{end}}';
+  const { stdout } = await docker.capture(['image', 'inspect', '--format', format, image], ANSWER_LIMIT);
+  return stdout.split('\n').filter(Boolean);
 }

@@ -1,7 +1,15 @@
 import { explainBy, type Signature } from '../signatures';
 
+/** What is known of the build's context when docker fails. */
+export interface BuildContext {
+  /** Whether `.dockerignore` leaves a file or folder out. */
+  ignores(path: string): boolean;
+}
+
+const UNKNOWN_CONTEXT: BuildContext = { ignores: () => false };
+
 /** What docker says when it fails, in the wording of all its clients and builders since 20.10. */
-const SIGNATURES: readonly Signature[] = [
+const SIGNATURES: readonly Signature<BuildContext>[] = [
   {
     pattern: /permission denied while trying to connect to the docker|docker_engine: Access is denied/i,
     explain: () =>
@@ -59,15 +67,15 @@ const SIGNATURES: readonly Signature[] = [
   {
     pattern:
       /(?:COPY|ADD) failed: .*?stat (?:\S*\/docker-builder\d+\/)?(\S+): (?:file does not exist|no such file)/,
-    explain: ([, file]) => sourceMissing(file!),
+    explain: ([, file], context) => sourceMissing(file!, context),
   },
   {
     pattern: /(?:checksum|cache key)[\s\S]*"\/?([^"]+)":? not found/,
-    explain: ([, file]) => sourceMissing(file!),
+    explain: ([, file], context) => sourceMissing(file!, context),
   },
   {
     pattern: /no source files were specified/,
-    explain: () => sourceMissing('what its pattern names'),
+    explain: (_, context) => sourceMissing('what its pattern names', context),
   },
   {
     pattern: /dockerfile parse error(?: on)? line (\d+): ([^\n]*)/i,
@@ -84,6 +92,33 @@ const SIGNATURES: readonly Signature[] = [
       `The Dockerfile uses ${option}, which needs BuildKit. Install docker's buildx plugin on this agent, or unset DOCKER_BUILDKIT=0.`,
   },
   {
+    pattern: /repository name (?:\([^)]*\) )?must be lowercase/,
+    explain: () =>
+      "A name of an image has capitals, which docker does not take. Write the Dockerfile's FROM lines in lower case.",
+  },
+  {
+    pattern:
+      /(?:secret|secrets) "?([\w.-]+)"?: not found|required secret "?([\w.-]+)"? not (?:found|provided)/,
+    explain: ([, one, other]) =>
+      `The Dockerfile reads the secret '${one ?? other}', which the step does not give. Add a line to input 'buildSecrets': ${one ?? other}=$(a secret variable).`,
+  },
+  {
+    pattern:
+      /[Mm]ulti-platform build is not supported for the docker driver|multiple platforms feature is currently not supported/,
+    explain: () =>
+      "The buildx builder here can't build for several platforms. Make one that can in an earlier step, 'docker buildx create --use', or name one platform in input 'platform'.",
+  },
+  {
+    pattern: /[Cc]ache export is not supported for the docker driver/,
+    explain: () =>
+      "The buildx builder here can't write caches to a registry. Make one that can in an earlier step, 'docker buildx create --use', or set input 'cacheTo' to 'inline'.",
+  },
+  {
+    pattern: /(?:non-zero code|exit code): 137\b/,
+    explain: () =>
+      'A command of the Dockerfile was killed, most likely since the memory was used up. Give the engine more memory, or let the command do less at once.',
+  },
+  {
     pattern: /exec format error|no match for platform|does not provide the specified platform/,
     explain: () =>
       "The base image is not for this engine's platform. Use one that is built for it, or build on an agent with the other processor.",
@@ -91,14 +126,17 @@ const SIGNATURES: readonly Signature[] = [
 ];
 
 /** What went wrong and what to do about it, where docker's words are known. */
-export function explainDockerError(output: string): string | undefined {
-  return explainBy(SIGNATURES, output, undefined);
+export function explainDockerError(output: string, context = UNKNOWN_CONTEXT): string | undefined {
+  return explainBy(SIGNATURES, output, context);
 }
 
 function baseImageMissing(image: string): string {
   return `There is no base image '${image}', or it can't be read without a login. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
 }
 
-function sourceMissing(file: string): string {
+function sourceMissing(file: string, { ignores }: BuildContext): string {
+  if (ignores(file.replace(/^\/+/, ''))) {
+    return `The build context has no '${file}', since .dockerignore leaves it out. Take it in again there with a line '!${file}'.`;
+  }
   return `The build context has no '${file}', or .dockerignore leaves it out. Check that an earlier step puts it there, and that input 'buildContext' is the folder that the Dockerfile's COPY lines start from.`;
 }

@@ -16,33 +16,59 @@ const TRANSIENT =
 /** Lines about layers that wait for their turn. */
 const WAITING = /^[0-9a-f]{12}: (?:Preparing|Waiting)\s*$/;
 
+/** What docker said of a push. */
+export interface PushReport {
+  /** Of the manifest; undefined where docker does not say. */
+  readonly digest: string | undefined;
+  /** The layers that were sent, by the first digits of their ids. */
+  readonly sentLayers: ReadonlySet<string>;
+}
+
+/** What registries say when credentials have run out, as tokens do during a long push. */
+const UNAUTHORIZED =
+  /unauthorized|authentication required|no basic auth|token (?:has )?expired|invalid[_ ]token/i;
+
 export interface DockerPush {
   /** The full name, with the tag. */
   readonly reference: string;
   readonly registry: RegistryContext;
 }
 
+export interface PushOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Gives docker new credentials; false where there are none. */
+  readonly renewCredentials?: () => Promise<boolean>;
+  readonly sleep?: typeof sleep;
+}
+
 /**
  * Pushes an image with the docker CLI. The whole push is repeated when its connection fails: layers that have
  * arrived are not sent again.
  *
- * @returns the digest of the manifest that docker pushed; undefined where it does not say
  * @throws TaskError that says why the registry refused
  */
 export async function pushWithDocker(
   docker: DockerCli,
   push: DockerPush,
-  options: { log: Logger; signal: AbortSignal; sleep?: typeof sleep },
-): Promise<string | undefined> {
+  options: PushOptions,
+): Promise<PushReport> {
+  const sentLayers = new Set<string>();
   for (let tries = 1; ; tries++) {
     const output: string[] = [];
     const exitCode = await docker.stream(['push', push.reference], (line) => {
       if (!line.trim() || WAITING.test(line)) return;
       options.log.info(line);
       output.push(line);
+      const sent = /^([0-9a-f]{12}): Pushed\s*$/.exec(line)?.[1];
+      if (sent) sentLayers.add(sent);
     });
     const text = output.join('\n');
-    if (exitCode === 0) return parseDigest(text);
+    if (exitCode === 0) return { digest: parseDigest(text), sentLayers };
+    if (UNAUTHORIZED.test(text) && tries < MAX_TRIES && (await options.renewCredentials?.())) {
+      options.log.info('The credentials had run out. Going on with new ones.');
+      continue;
+    }
     if (tries === MAX_TRIES || !TRANSIENT.test(text)) throw pushError(text, push, exitCode, tries);
 
     const wait = retryDelay(tries, null);

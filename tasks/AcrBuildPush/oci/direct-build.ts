@@ -5,7 +5,7 @@ import { mistake, parseDockerfile } from './dockerfile/instructions';
 import { divideIntoStages, findStage, type Stage, targetStage } from './dockerfile/stages';
 import { expand, WordError } from './dockerfile/words';
 import type { FileTree } from './file-tree';
-import type { BuiltImage, ImageConfig, Platform } from './image';
+import type { ImageConfig, OciImage, Platform } from './image';
 import { NeedsEngine } from './needs-engine';
 import type { Pull } from './pull';
 import { toContainerSettings } from './settings';
@@ -34,7 +34,7 @@ const DEFAULT_PLATFORM: Platform = { os: 'linux', architecture: 'amd64' };
 export async function directBuild(
   plan: BuildPlan,
   options: DirectBuildOptions,
-): Promise<BuiltImage | NeedsEngine> {
+): Promise<OciImage | NeedsEngine> {
   try {
     const stage = await new DirectBuild(plan, options).run();
     return finish(stage, plan, options);
@@ -158,7 +158,7 @@ function parsePlatform(text: string, line: number): Platform {
   return { os, architecture, ...(variant && { variant }) };
 }
 
-function finish(stage: StageBuild, plan: BuildPlan, options: DirectBuildOptions): BuiltImage {
+function finish(stage: StageBuild, plan: BuildPlan, options: DirectBuildOptions): OciImage {
   const { base, layers, settings, history } = stage;
   const created = createdAt(plan, options);
   const config = base.image?.config;

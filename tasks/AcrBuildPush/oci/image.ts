@@ -76,19 +76,10 @@ export interface RemoteLayer {
   open(start?: number): Promise<Readable>;
 }
 
-/** A layer that is here in the form in which it will be stored, compressed perhaps. */
-export interface StoredLayer {
-  readonly kind: 'stored';
-  readonly diffId: string;
-  readonly descriptor: Descriptor;
-  /** The blob from byte `start` on. */
-  open(start?: number): Readable;
-}
-
-export type Layer = LocalLayer | StoredLayer | RemoteLayer;
+export type Layer = LocalLayer | RemoteLayer;
 
 /** An image that is ready to be published. */
-export interface BuiltImage {
+export interface OciImage {
   /** The configuration's JSON, byte for byte: its digest is the image's id. */
   readonly config: Buffer;
   /** From the bottom up, one for each of the configuration's `rootfs.diff_ids`. */

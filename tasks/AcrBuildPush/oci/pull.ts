@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
-import type { Credentials } from '../acr/auth';
+import type { CredentialSource } from '../acr/credentials';
 import { type Manifest, RegistryClient } from '../acr/registry';
 import type { Descriptor, ImageConfig, Platform, RemoteLayer } from './image';
 
@@ -24,7 +24,7 @@ export interface PullOptions {
   readonly http: HttpClient;
   readonly log: Logger;
   /** The credentials for a registry, by its host. */
-  credentialsFor(host: string): Credentials | undefined;
+  credentialsFor(host: string): CredentialSource | undefined;
 }
 
 /** A part of a layer that is held in memory at once. */

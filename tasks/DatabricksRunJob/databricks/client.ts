@@ -2,7 +2,7 @@ import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../common
 import type { Logger } from '../../common/log';
 import { isRetryableStatus, type RetryPolicy, retryDelay } from '../../common/retry';
 import type { Clock } from '../clock';
-import { DatabricksError, errorFromAnswer, isSuccess } from './errors';
+import { type AccessNames, DatabricksError, errorFromAnswer, isSuccess } from './errors';
 import { parseJson, writeJson } from './json';
 
 /** Gives a token that is good for the next request. */
@@ -32,6 +32,7 @@ export interface Call extends RequestLimits {
 export interface DatabricksClientOptions {
   readonly origin: string;
   readonly token: TokenProvider;
+  readonly access: AccessNames;
   readonly http: Transport;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -53,6 +54,10 @@ export class DatabricksClient {
   serviceTime = 0;
 
   constructor(private readonly options: DatabricksClientOptions) {}
+
+  get origin(): string {
+    return this.options.origin;
+  }
 
   get<T>(path: string, query: Record<string, string | undefined>, call: Call): Promise<T> {
     const url = new URL(path, this.options.origin);
@@ -91,7 +96,7 @@ export class DatabricksClient {
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       throw new ConnectionError(
-        `Databricks could not be asked to ${action}. ${error.message} The host is that of input 'databricksHost'.`,
+        `Databricks could not be asked to ${action}. ${error.message} The host is that of ${this.options.access.host}.`,
         { cause: error.cause },
       );
     }
@@ -112,6 +117,7 @@ export class DatabricksClient {
         // The page of a proxy or of a login stands in place of the answer.
       }
     }
-    return errorFromAnswer(answer, { origin: this.options.origin, action, permission });
+    const { origin, access } = this.options;
+    return errorFromAnswer(answer, { origin, access, action, permission });
   }
 }

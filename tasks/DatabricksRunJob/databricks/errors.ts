@@ -2,7 +2,7 @@ import { TaskError } from '../../common/errors';
 import { bound, defuse, stripControls } from '../../common/foreign-text';
 import { ConnectionError, type HttpAnswer } from '../../common/http';
 import { isRetryableStatus } from '../../common/retry';
-import { parseJson } from './json';
+import { isObject, parseJson } from './json';
 
 /** Databricks answered, but not with what was asked for. */
 export class DatabricksError extends TaskError {
@@ -26,6 +26,13 @@ export class DatabricksError extends TaskError {
   }
 }
 
+/** Signing in failed after it had worked before. */
+export class SignInError extends TaskError {
+  constructor(cause: TaskError) {
+    super(cause.message, { details: cause.details, cause });
+  }
+}
+
 export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
@@ -42,7 +49,8 @@ export function isNotFound(error: unknown): boolean {
 
 /** Whether Databricks could not be asked at all, or was not able to answer for the moment. */
 export function isOutage(error: unknown): boolean {
-  return error instanceof ConnectionError || (error instanceof DatabricksError && error.isTransient);
+  if (error instanceof ConnectionError || error instanceof SignInError) return true;
+  return error instanceof DatabricksError && error.isTransient;
 }
 
 /** Causes that pass by themselves but may come with a status that does not say so; the SDKs go by these words too. */
@@ -50,12 +58,23 @@ const PASSING_CODES = /^(COULD_NOT_ACQUIRE_LOCK|TEMPORARILY_UNAVAILABLE|REQUEST_
 const PASSING_WORDS =
   /timed out after |deadline exceeded|ClusterNotReadyException|worker environment|try again later|token bucket/i;
 
+const EXPIRED = /(token|credential)s?\b.*\b(has |is )?expired/i;
+
 export interface FailedCall {
   readonly origin: string;
   /** What was asked for, as it goes on from "could not": `find the job`. */
   readonly action: string;
   /** The permission that it takes, as it goes on from "give that user". */
   readonly permission: string;
+  readonly access: AccessNames;
+}
+
+/** Where the step has its way into the workspace from, as messages go on from "Check that". */
+export interface AccessNames {
+  /** `input 'databricksHost'` */
+  readonly host: string;
+  /** `input 'databricksToken' holds a token of …` */
+  readonly token: string;
 }
 
 /** The error that an answer stands for, with a remedy. */
@@ -90,12 +109,16 @@ interface Explained extends FailedCall {
   readonly location: string | null;
 }
 
-function explain({ origin, action, permission, status, code, reason, isPage, location }: Explained): string {
+function explain(failed: Explained): string {
+  const { origin, action, permission, access, status, code, reason, isPage, location } = failed;
   const answer = `HTTP ${status}${code && ` ${code}`}${reason && `: ${reason.replace(/\.$/, '')}`}`;
+  if (EXPIRED.test(reason)) {
+    return `The token has expired (${answer}). Make a new one, and check that ${access.token}.`;
+  }
   if (status === 401 || /invalid access token/i.test(reason)) {
     return (
-      `Databricks does not accept the token (${answer}). Check that input 'databricksToken' holds a token of ` +
-      `${origin} that has neither expired nor been revoked.`
+      `Databricks does not accept the token (${answer}). Check that ${access.token}, and that it has neither expired ` +
+      'nor been revoked.'
     );
   }
   if (status === 403) {
@@ -106,11 +129,11 @@ function explain({ origin, action, permission, status, code, reason, isPage, loc
       ? `The workspace at ${origin} is behind Private Link and turned this agent away. Run the step on an agent ` +
           "that is connected to the workspace's private network."
       : `${origin} redirected to ${withoutQuery(location, origin)} instead of answering, so it is not the address ` +
-          "of a workspace. Check input 'databricksHost'.";
+          `of a workspace. Check ${access.host}.`;
   }
   if (isPage && !isRetryableStatus(status)) {
     return (
-      `${origin} answered with a web page when asked to ${action} (${answer}). Check that input 'databricksHost' ` +
+      `${origin} answered with a web page when asked to ${action} (${answer}). Check that ${access.host} ` +
       'is the address of a workspace, and whether a proxy stands in between.'
     );
   }
@@ -152,7 +175,7 @@ function readErrorBody(body: string): { code: string; reason: string; metadata: 
 function tryParse(body: string): WireError | undefined {
   try {
     const parsed = parseJson(body);
-    return parsed && typeof parsed === 'object' ? parsed : undefined;
+    return isObject(parsed) ? (parsed as WireError) : undefined;
   } catch {
     return undefined;
   }

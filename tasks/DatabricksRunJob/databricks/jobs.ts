@@ -1,5 +1,6 @@
 import { TaskError } from '../../common/errors';
 import type { DatabricksClient, RequestLimits } from './client';
+import type { JsonObject, WireId } from './json';
 
 /** A job as `jobs/list` shows it. Names are not unique. */
 export interface JobSummary {
@@ -26,16 +27,22 @@ export interface NotebookTask {
   readonly git: string | undefined;
 }
 
-export interface RunRequest {
-  readonly jobId: string;
+/** Parameters as a run takes them. */
+export interface RunParameters {
   readonly notebookParameters: Readonly<Record<string, string>>;
   readonly jobParameters: Readonly<Record<string, string>>;
+}
+
+export interface RunRequest extends RunParameters {
+  readonly jobId: string;
   /** However often a request is sent with the same token, it starts one run. At most 64 characters. */
   readonly idempotencyToken: string;
+  /** Whether the run waits for its turn when the job has as many runs as it may have; otherwise it is skipped. */
+  readonly waitsForTurn: boolean;
 }
 
 interface WireJobSummary {
-  job_id: string | number;
+  job_id: WireId;
   creator_user_name?: string;
   created_time?: number;
   settings?: { name?: string };
@@ -47,14 +54,18 @@ interface WireTask {
   for_each_task?: { task?: WireTask };
 }
 
-interface WireJob extends WireJobSummary {
-  settings?: {
-    name?: string;
-    tasks?: WireTask[];
-    parameters?: { name: string }[];
-    git_source?: { git_url?: string; git_branch?: string; git_tag?: string; git_commit?: string };
-  };
-  next_page_token?: string;
+interface WireSettings {
+  name?: string;
+  tasks?: WireTask[];
+  parameters?: { name: string }[];
+  git_source?: GitSource;
+}
+
+interface GitSource {
+  git_url?: string;
+  git_branch?: string;
+  git_tag?: string;
+  git_commit?: string;
 }
 
 /** All jobs that the token's user may see, or those of a name, upper and lower case being one to the service. */
@@ -80,29 +91,69 @@ export async function* listJobs(client: DatabricksClient, name?: string): AsyncG
   } while (pageToken);
 }
 
-/** A job with all its tasks and parameters, which come in pages of a hundred. */
-export async function getJob(client: DatabricksClient, id: string): Promise<Job> {
-  const notebooks: NotebookTask[] = [];
-  const parameters = new Set<string>();
+/** The lists that later pages go on with; they repeat all else. */
+const PAGED_LISTS = new Set(['tasks', 'job_clusters', 'environments', 'parameters']);
+
+/** The settings of a job with all their lists, of which the service gives a hundred elements at once. */
+export async function getSettings(client: DatabricksClient, id: string): Promise<JsonObject> {
+  const settings: JsonObject = {};
   let pageToken: string | undefined;
-  let settings: WireJob['settings'];
   do {
-    const page = await client.get<WireJob>(
+    const page = await client.get<{ settings?: JsonObject; next_page_token?: string }>(
       '/api/2.2/jobs/get',
       { job_id: id, page_token: pageToken },
       { action: `read job ${id}`, permission: "'Can View' on the job, if the job exists" },
     );
-    settings = page.settings ?? {};
-    for (const task of settings.tasks ?? []) notebooks.push(...notebookTasks(task, settings.git_source));
-    for (const { name } of settings.parameters ?? []) parameters.add(name);
+    for (const [name, value] of Object.entries(page.settings ?? {})) {
+      const before = settings[name];
+      const goesOn = PAGED_LISTS.has(name) && Array.isArray(before) && Array.isArray(value);
+      settings[name] = goesOn ? [...before, ...value] : value;
+    }
     pageToken = page.next_page_token || undefined;
   } while (pageToken);
-  return { id, name: settings.name ?? '', notebooks, parameters: [...parameters] };
+  return settings;
 }
 
-type GitSource = NonNullable<WireJob['settings']>['git_source'];
+/** What settings make of a job. */
+export function readSettings(settings: JsonObject): Omit<Job, 'id'> {
+  const { name, tasks, parameters, git_source } = settings as WireSettings;
+  return {
+    name: name ?? '',
+    notebooks: (tasks ?? []).flatMap((task) => notebookTasks(task, git_source)),
+    parameters: (parameters ?? []).map((parameter) => parameter.name),
+  };
+}
 
-function notebookTasks(task: WireTask, git: GitSource): NotebookTask[] {
+/** Creates a job and returns its id. Each request makes a job of its own, so none is repeated. */
+export async function createJob(client: DatabricksClient, settings: JsonObject): Promise<string> {
+  const { job_id: id } = await client.post<{ job_id?: WireId }>('/api/2.2/jobs/create', settings, {
+    action: `create job '${settings.name}'`,
+    permission: 'permission to create jobs',
+  });
+  if (id === undefined) throw new TaskError(`Databricks did not say which id job '${settings.name}' has.`);
+  return String(id);
+}
+
+/** Replaces settings of a job by their names, and removes others. */
+export async function updateJob(
+  client: DatabricksClient,
+  id: string,
+  changed: JsonObject,
+  removed: readonly string[],
+): Promise<void> {
+  const body = {
+    job_id: BigInt(id),
+    new_settings: changed,
+    ...(removed.length > 0 && { fields_to_remove: removed }),
+  };
+  await client.post('/api/2.2/jobs/update', body, {
+    action: `update job ${id}`,
+    permission: "'Can Manage' on the job",
+    repeatable: true,
+  });
+}
+
+function notebookTasks(task: WireTask, git: GitSource | undefined): NotebookTask[] {
   if (task.for_each_task?.task) return notebookTasks(task.for_each_task.task, git);
   const { notebook_path: path, source = git ? 'GIT' : 'WORKSPACE' } = task.notebook_task ?? {};
   if (path === undefined) return [];
@@ -120,14 +171,13 @@ export async function runNow(
   request: RunRequest,
   limits: RequestLimits = {},
 ): Promise<string> {
-  const isGiven = (parameters: object) => Object.keys(parameters).length > 0;
   const body = {
     job_id: BigInt(request.jobId),
     idempotency_token: request.idempotencyToken,
-    ...(isGiven(request.notebookParameters) && { notebook_params: request.notebookParameters }),
-    ...(isGiven(request.jobParameters) && { job_parameters: request.jobParameters }),
+    queue: { enabled: request.waitsForTurn },
+    ...wireParameters(request),
   };
-  const { run_id: runId } = await client.post<{ run_id?: string | number }>('/api/2.2/jobs/run-now', body, {
+  const { run_id: runId } = await client.post<{ run_id?: WireId }>('/api/2.2/jobs/run-now', body, {
     action: `start job ${request.jobId}`,
     permission: "'Can Manage Run' on the job",
     repeatable: true,
@@ -136,4 +186,13 @@ export async function runNow(
   if (runId === undefined)
     throw new TaskError(`Databricks did not say which run of job ${request.jobId} it started.`);
   return String(runId);
+}
+
+/** The two kinds of parameters as the service takes them: one that is empty is left out. */
+export function wireParameters({ notebookParameters, jobParameters }: RunParameters): object {
+  const isGiven = (parameters: object) => Object.keys(parameters).length > 0;
+  return {
+    ...(isGiven(notebookParameters) && { notebook_params: notebookParameters }),
+    ...(isGiven(jobParameters) && { job_parameters: jobParameters }),
+  };
 }

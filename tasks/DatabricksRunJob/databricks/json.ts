@@ -1,17 +1,32 @@
+import { randomUUID } from 'node:crypto';
+
+/** What {@link parseJson} reads and {@link writeJson} writes. */
+export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
+export type JsonObject = { [name: string]: Json };
+
+/** An id as it comes: a bigint when it is long. */
+export type WireId = number | bigint | string;
+
+/** Marks a long number while it is a string; no text from outside begins with it. */
+const MARK = `number ${randomUUID()} `;
+
 /**
  * Parses JSON without losing digits: whole numbers that a JavaScript number can't hold, as Databricks' ids may be,
- * come back as strings. (Node 20 shows a reviver the rounded number only.)
+ * come back as bigints. (Node 20 shows a reviver the rounded number only.)
  *
  * @throws SyntaxError when the text is not JSON
  */
-export function parseJson(text: string): unknown {
-  return JSON.parse(quoteNumbers(text, (number) => /^-?\d{16,}$/.test(number)));
+export function parseJson(text: string): Json {
+  const marked = quoteNumbers(text, (number) => (/^-?\d{16,}$/.test(number) ? MARK + number : undefined));
+  return JSON.parse(marked, (_name, value) =>
+    typeof value === 'string' && value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value,
+  );
 }
 
 /** Parses JSON with all numbers as strings, as they were written: `1.0` stays `1.0`. */
 export function parseJsonVerbatim(text: string): unknown {
   JSON.parse(text);
-  return JSON.parse(quoteNumbers(text, () => true));
+  return JSON.parse(quoteNumbers(text, (number) => number));
 }
 
 /** Writes JSON; a bigint becomes a plain number, and members that are undefined are left out. */
@@ -24,11 +39,15 @@ export function writeJson(value: unknown): string {
 }
 
 /** Steps from token to token: a pattern for whole strings overflows the stack on outputs of some megabytes. */
-function quoteNumbers(json: string, isQuoted: (number: string) => boolean): string {
+function quoteNumbers(json: string, textFor: (number: string) => string | undefined): string {
   let inString = false;
   return json.replace(/\\.|"|-?\d[\d.eE+-]*/gs, (token) => {
     if (token === '"') inString = !inString;
-    const isNumber = !inString && /^[-\d]/.test(token);
-    return isNumber && isQuoted(token) ? `"${token}"` : token;
+    const text = !inString && /^[-\d]/.test(token) ? textFor(token) : undefined;
+    return text === undefined ? token : `"${text}"`;
   });
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

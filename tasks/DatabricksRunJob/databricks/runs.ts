@@ -1,5 +1,7 @@
 import type { RetryPolicy } from '../../common/retry';
 import type { DatabricksClient, RequestLimits } from './client';
+import { type RunParameters, wireParameters } from './jobs';
+import type { WireId } from './json';
 import { type RunState, readState, type WireState } from './states';
 
 export interface Run {
@@ -35,7 +37,7 @@ export interface RunOutput {
 }
 
 interface WireTaskRun extends WireState {
-  run_id: string | number;
+  run_id: WireId;
   task_key?: string;
   attempt_number?: number;
   start_time?: number;
@@ -93,12 +95,18 @@ function latestAttempts(tasks: readonly TaskRun[]): TaskRun[] {
   const latest = new Map<string, TaskRun>();
   for (const task of tasks) {
     const other = latest.get(task.key);
-    if (!other || task.attempt > other.attempt) latest.set(task.key, task);
+    if (!other || isLater(task, other)) latest.set(task.key, task);
   }
   const start = (task: TaskRun) => task.startedAt || Number.MAX_SAFE_INTEGER;
   return [...latest.values()].sort(
     (a, b) => start(a) - start(b) || a.key.localeCompare(b.key, 'en', { numeric: true }),
   );
+}
+
+/** Attempts are numbered; should a repair begin to count anew, times decide. One still to begin is the latest. */
+function isLater(a: TaskRun, b: TaskRun): boolean {
+  const begun = ({ startedAt, state }: TaskRun) => startedAt || (state.isOver ? 0 : Number.MAX_SAFE_INTEGER);
+  return a.attempt === b.attempt ? begun(a) > begun(b) : a.attempt > b.attempt;
 }
 
 /** The output of one task of a run. Whole runs are refused as soon as they have several tasks. */
@@ -118,6 +126,54 @@ export async function getOutput(client: DatabricksClient, taskRunId: string): Pr
     error: output.error || undefined,
     trace: output.error_trace || undefined,
   };
+}
+
+/** The executed notebook of a task, as a page of HTML; undefined when the service has none. */
+export async function exportNotebook(
+  client: DatabricksClient,
+  taskRunId: string,
+): Promise<string | undefined> {
+  const { views = [] } = await client.get<{ views?: { content?: string; type?: string }[] }>(
+    '/api/2.2/jobs/runs/export',
+    { run_id: taskRunId, views_to_export: 'CODE' },
+    { action: `export run ${taskRunId}`, permission: "'Can View' on the job" },
+  );
+  return views.find(({ type }) => type === 'NOTEBOOK')?.content;
+}
+
+/** The id of the latest repair of a run; undefined when there was none. */
+export async function getLatestRepair(client: DatabricksClient, id: string): Promise<string | undefined> {
+  const { repair_history: history = [] } = await client.get<{ repair_history?: { id?: WireId }[] }>(
+    '/api/2.2/jobs/runs/get',
+    { run_id: id, include_history: 'true' },
+    { action: `look at the repairs of run ${id}`, permission: "'Can View' on the job" },
+  );
+  const latest = history.at(-1)?.id;
+  return latest === undefined ? undefined : String(latest);
+}
+
+/**
+ * Has the tasks of a finished run that failed run again, as part of the same run.
+ *
+ * @param latestRepair the repair before this one. The service refuses a request that names another one than the latest,
+ * so that a request that is sent twice repairs once
+ */
+export async function repairRun(
+  client: DatabricksClient,
+  id: string,
+  latestRepair: string | undefined,
+  parameters: RunParameters,
+): Promise<void> {
+  const body = {
+    run_id: BigInt(id),
+    rerun_all_failed_tasks: true,
+    ...(latestRepair !== undefined && { latest_repair_id: BigInt(latestRepair) }),
+    ...wireParameters(parameters),
+  };
+  await client.post('/api/2.2/jobs/runs/repair', body, {
+    action: `repair run ${id}`,
+    permission: "'Can Manage Run' on the job",
+  });
 }
 
 /** Asks for a run to be cancelled, which takes a while; nothing happens when it is over already. */

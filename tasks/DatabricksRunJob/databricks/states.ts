@@ -24,6 +24,8 @@ export interface RunState {
   readonly name: string;
   /** How it ended; undefined while it goes on. */
   readonly verdict: Verdict | undefined;
+  /** Why it ended, in a word of a fixed list such as `CLUSTER_ERROR`; undefined when the service gives none. */
+  readonly code: string | undefined;
   /** Why it waits or how it ended, in the service's words, the most exact first. */
   readonly messages: readonly string[];
 }
@@ -50,6 +52,7 @@ export function readState({ state = {}, status = {} }: WireState): RunState {
     isOver,
     name: (isOver ? (result ?? phase) : phase) ?? 'WAITING',
     verdict: isOver ? verdictOf(result) : undefined,
+    code: isOver ? (status.termination_details?.code ?? undefined) : undefined,
     messages: messages.filter((message) => !!message) as string[],
   };
 }
@@ -62,7 +65,12 @@ function verdictOf(result: string | undefined): Verdict {
 /** Results of tasks that did not fail by themselves: they never ran, because of others or by the job's design. */
 const NEVER_RAN = new Set(['UPSTREAM_FAILED', 'UPSTREAM_CANCELED', 'EXCLUDED', 'DISABLED', 'SKIPPED']);
 
+/** Whether a task of a run was never begun. */
+export function neverRan(state: RunState): boolean {
+  return NEVER_RAN.has(state.name);
+}
+
 /** Whether a task of a run failed by itself. */
 export function hasFailed(state: RunState): boolean {
-  return state.verdict === 'failure' && !NEVER_RAN.has(state.name);
+  return state.verdict === 'failure' && !neverRan(state);
 }

@@ -24,6 +24,37 @@ export async function importNotebook(
   });
 }
 
+/** What is at a path of the workspace. */
+export interface WorkspaceObject {
+  /** `NOTEBOOK`, `FILE`, `DIRECTORY` or another kind of object. */
+  readonly type: string;
+  /** The language of a notebook. */
+  readonly language: string | undefined;
+}
+
+export async function getObject(client: DatabricksClient, path: string): Promise<WorkspaceObject> {
+  const found = await client.get<{ object_type?: string; language?: string }>(
+    '/api/2.0/workspace/get-status',
+    { path },
+    { action: `look at '${path}'`, permission: `'Can View' on '${path}'` },
+  );
+  return { type: found.object_type ?? '', language: found.language };
+}
+
+/** The content of the object at a path, a notebook's in a format. */
+export async function exportObject(
+  client: DatabricksClient,
+  path: string,
+  format: NotebookFormat['format'],
+): Promise<string> {
+  const { content = '' } = await client.get<{ content?: string }>(
+    '/api/2.0/workspace/export',
+    { path, format },
+    { action: `read '${path}'`, permission: `'Can View' on '${path}'` },
+  );
+  return Buffer.from(content, 'base64').toString('utf8');
+}
+
 /** Creates a folder with all that is missing above it. */
 export async function createFolder(client: DatabricksClient, path: string): Promise<void> {
   await client.post(

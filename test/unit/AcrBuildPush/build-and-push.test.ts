@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buildAndPush } from '../../../tasks/AcrBuildPush/build-and-push';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
 import type { TaskContext } from '../../../tasks/common/task';
-import { fakeDocker, scriptedServer, temporaryFolder } from './support';
+import { fakeDocker, leastInputs, scriptedServer, temporaryFolder } from './support';
 
 const imageId = `sha256:${'c'.repeat(64)}`;
 const manifest = JSON.stringify({
@@ -27,7 +27,7 @@ buildx) exit 1;;
 build) echo "$*" > "$LAB/built"; cp "$DOCKER_CONFIG/config.json" "$LAB/config.json"
   [ -e "$LAB/broken" ] && { echo 'Step 1/1 : FROM scratch'; echo odd >&2; exit 1; }
   while [ "$1" != --iidfile ]; do shift; done; printf ${imageId} > "$2";;
-push) echo "$2" > "$LAB/pushed"; echo "1.0.0: digest: ${digest} size: 739";;
+push) echo "$2" > "$LAB/pushed"; echo '111111111111: Pushed'; echo '222222222222: Pushed'; echo "1.0.0: digest: ${digest} size: 739";;
 esac`;
 
 describe('the task', () => {
@@ -82,18 +82,17 @@ describe('the task', () => {
 
   function run(changes: Partial<Inputs> = {}) {
     const inputs: Inputs = {
+      ...leastInputs,
       loginServer: server.host,
-      credentials: { username: 'robot', password: 'p4ssword' },
-      repository: 'titanic',
-      tags: ['latest', '1.0.0', '1.0'],
-      labels: {},
+      identity: { kind: 'password', username: 'robot', password: 'p4ssword', input: 'acrPassword' },
+      tags: [
+        { tag: '1.0.0', moves: false },
+        { tag: '1.0', moves: true },
+        { tag: 'latest', moves: true },
+      ],
       model: { name: 'titanic', version: '1.0.0', digest: 'sha256:m' },
       dockerfile: join(folder.path, 'Dockerfile'),
       buildContext: folder.path,
-      buildArgs: {},
-      target: undefined,
-      push: true,
-      ifTagExists: 'overwrite',
       ...changes,
     };
     const task = {
@@ -105,6 +104,10 @@ describe('the task', () => {
       setOutput: (name: string, value: unknown) => {
         assert.ok(!(name in outputs), `${name} is set twice`);
         outputs[name] = value;
+      },
+      setTaskVariable: (name: string, value: string) => {
+        assert.equal(name, 'dockerConfigFolder');
+        assert.deepEqual(readdirSync(value), []);
       },
       uploadSummary: (_title: string, page: { toString(): string }) => {
         summary = page.toString();
@@ -129,6 +132,7 @@ describe('the task', () => {
       imageDigest: digest,
       imageRefByDigest: `${name}@${digest}`,
       imageSizeBytes: 5_000,
+      uploadedBytes: 5_000,
     });
     for (const fact of [
       `${name}:1.0.0`,
@@ -187,14 +191,18 @@ describe('the task', () => {
 
   it('leaves the tags alone that exist when those are skipped, and publishes the others', async () => {
     tags = { '1.0.0': 'sha256:old', latest: 'sha256:old' };
-    await run({ ifTagExists: 'skip' });
-    assert.deepEqual(tags, { '1.0.0': 'sha256:old', '1.0': digest, latest: digest });
-    assert.equal(outputs.imageRef, `${server.host}/titanic:1.0`);
-    assert.equal(outputs.imageTags, '1.0,latest');
+    const cpu = { tag: '1.0.0-cpu', moves: false };
+    await run({
+      ifTagExists: 'skip',
+      tags: [{ tag: '1.0.0', moves: false }, cpu, { tag: 'latest', moves: true }],
+    });
+    assert.deepEqual(tags, { '1.0.0': 'sha256:old', '1.0.0-cpu': digest, latest: digest });
+    assert.equal(outputs.imageRef, `${server.host}/titanic:1.0.0-cpu`);
+    assert.equal(outputs.imageTags, '1.0.0-cpu,latest');
   });
 
   it('does not go near the registry without a push', async () => {
-    const outcome = await run({ push: false, credentials: undefined });
+    const outcome = await run({ push: false, identity: undefined });
     assert.match(outcome.message, /^Built .*; not pushed/);
     assert.deepEqual(server.requests, []);
     assert.deepEqual(Object.keys(outputs), ['imageRef', 'imageTags', 'builder']);

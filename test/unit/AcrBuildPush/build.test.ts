@@ -1,25 +1,24 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { buildArguments, buildEnvironment, buildWithDocker } from '../../../tasks/AcrBuildPush/docker/build';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
 import type { BuilderKind } from '../../../tasks/AcrBuildPush/docker/engine';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import { TaskError } from '../../../tasks/common/errors';
-import { capturedLog, fakeDocker, temporaryFolder } from './support';
+import { capturedLog, fakeDocker, leastPlan, temporaryFolder } from './support';
 
 const plan: BuildPlan = {
-  dockerfile: '/s/model-api/Dockerfile',
+  ...leastPlan,
   recipe: 'FROM base\n\nRUN echo one; \\\n  exit 4\nCOPY model.pkl /\nRUN  last\n',
-  context: '/s/model-api',
-  arguments: {},
-  labels: {},
-  target: undefined,
 };
 
 describe('the command line of a build', () => {
   const base = ['build', '--file', '/s/model-api/Dockerfile', '--iidfile', '/t/id'];
-  const tag = ['--tag', 'r.azurecr.io/titanic:1.0.0'];
+  const name = 'r.azurecr.io/titanic';
+  const tag = ['--tag', `${name}:1.0.0`];
 
-  for (const { what, changes = {}, builder = 'built-in', references, expected } of [
+  for (const { what, changes = {}, builder = 'built-in', tags, push = true, expected } of [
     { what: 'of a plain build', expected: [...base, ...tag, '/s/model-api'] },
     {
       what: 'with buildx has the image loaded into the engine',
@@ -29,12 +28,12 @@ describe('the command line of a build', () => {
     {
       what: 'by the legacy builder leaves no container of a failed step',
       builder: 'legacy',
-      expected: [...base, '--force-rm', ...tag, '/s/model-api'],
+      expected: [...base, ...tag, '--force-rm', '/s/model-api'],
     },
     {
       what: 'names the image by all its tags',
-      references: ['r/t:1', 'r/t:latest'],
-      expected: [...base, '--tag', 'r/t:1', '--tag', 'r/t:latest', '/s/model-api'],
+      tags: ['1', 'latest'],
+      expected: [...base, '--tag', `${name}:1`, '--tag', `${name}:latest`, '/s/model-api'],
     },
     {
       what: 'has labels and arguments, with whatever is in their values',
@@ -52,6 +51,87 @@ describe('the command line of a build', () => {
       ],
     },
     {
+      what: 'names secrets by variables, never by their values',
+      changes: { secrets: { pypi: 's3cret', npm: 't0ken' } },
+      expected: [
+        ...base,
+        ...tag,
+        '--secret',
+        'id=pypi,env=ACR_BUILD_PUSH_SECRET_0',
+        '--secret',
+        'id=npm,env=ACR_BUILD_PUSH_SECRET_1',
+        '/s/model-api',
+      ],
+    },
+    {
+      what: 'names another platform',
+      changes: { platforms: ['linux/arm64'] },
+      expected: [...base, ...tag, '--platform', 'linux/arm64', '/s/model-api'],
+    },
+    {
+      what: 'for several platforms sends the image without a tag',
+      builder: 'buildx',
+      changes: { platforms: ['linux/amd64', 'linux/arm64'] },
+      expected: [
+        ...base.slice(0, 3),
+        '--output',
+        `type=image,name=${name},push-by-digest=true,name-canonical=true,push=true`,
+        '--metadata-file',
+        '/t/metadata',
+        '--platform',
+        'linux/amd64,linux/arm64',
+        '/s/model-api',
+      ],
+    },
+    {
+      what: 'for several platforms without a push keeps nothing but the cache',
+      builder: 'buildx',
+      push: false,
+      changes: { platforms: ['linux/amd64', 'linux/arm64'] },
+      expected: [
+        ...base.slice(0, 3),
+        '--output',
+        'type=cacheonly',
+        '--metadata-file',
+        '/t/metadata',
+        '--platform',
+        'linux/amd64,linux/arm64',
+        '/s/model-api',
+      ],
+    },
+    {
+      what: 'by buildx takes caches from registries, and gives them back',
+      builder: 'buildx',
+      changes: { cacheFrom: ['r/cache:1', 'type=gha'], cacheTo: ['r/cache:1', 'inline'] },
+      expected: [
+        ...base,
+        '--load',
+        ...tag,
+        '--cache-from',
+        'type=registry,ref=r/cache:1',
+        '--cache-from',
+        'type=gha',
+        '--cache-to',
+        'type=registry,ref=r/cache:1,mode=max',
+        '--cache-to',
+        'type=inline',
+        '/s/model-api',
+      ],
+    },
+    {
+      what: 'by the BuildKit in docker takes the cache that is in an image',
+      changes: { cacheFrom: ['r/titanic:latest'], cacheTo: ['inline'] },
+      expected: [
+        ...base,
+        ...tag,
+        '--cache-from',
+        'r/titanic:latest',
+        '--build-arg',
+        'BUILDKIT_INLINE_CACHE=1',
+        '/s/model-api',
+      ],
+    },
+    {
       what: 'names the target stage',
       changes: { target: 'final' },
       expected: [...base, ...tag, '--target', 'final', '/s/model-api'],
@@ -60,15 +140,19 @@ describe('the command line of a build', () => {
     what: string;
     changes?: Partial<BuildPlan>;
     builder?: BuilderKind;
-    references?: string[];
+    tags?: string[];
+    push?: boolean;
     expected: string[];
   }[]) {
     it(what, () => {
       const args = buildArguments({
         plan: { ...plan, ...changes },
         builder,
-        references: references ?? ['r.azurecr.io/titanic:1.0.0'],
+        name,
+        tags: tags ?? ['1.0.0'],
+        push,
         idFile: '/t/id',
+        metadataFile: '/t/metadata',
       });
       assert.deepEqual(args, expected);
     });
@@ -92,24 +176,25 @@ describe('a build', () => {
   async function build(
     builder: BuilderKind,
     output: { stdout?: string; stderr?: string; exitCode?: number },
+    changes: Partial<BuildPlan> = {},
   ) {
     const { log, lines } = capturedLog();
     const env = fakeDocker(
       folder.path,
-      `while [ "$1" != --iidfile ]; do shift; done
+      `while [ $# -gt 0 ] && [ "$1" != --iidfile ]; do shift; done
       cat <<'END'
 ${output.stdout ?? ''}
 END
       cat >&2 <<'END'
 ${output.stderr ?? ''}
 END
-      [ ${output.exitCode ?? 0} = 0 ] && printf sha256:abc > "$2"
+      [ ${output.exitCode ?? 0} = 0 ] && [ $# -gt 0 ] && printf sha256:abc > "$2"
       exit ${output.exitCode ?? 0}`,
     );
     const docker = new DockerCli({ env, signal: new AbortController().signal, log });
     let result: unknown;
     try {
-      const request = { plan, builder, references: ['r/t:1'] };
+      const request = { plan: { ...plan, ...changes }, builder, name: 'r/t', tags: ['1'], push: true };
       result = await buildWithDocker(docker, request, { tempFolder: folder.path, log });
     } catch (error) {
       result = error;
@@ -125,6 +210,29 @@ END
 
   it('gives the id of the image', async () => {
     assert.deepEqual((await build('legacy', {})).result, { id: 'sha256:abc' });
+  });
+
+  it('gives the digest of an image for several platforms', async () => {
+    writeFileSync(join(folder.path, 'build-metadata.json'), '{"containerimage.digest":"sha256:def"}');
+    const platforms = ['linux/amd64', 'linux/arm64'];
+    const { result } = await build('buildx', {}, { platforms });
+    assert.deepEqual(result, { digest: 'sha256:def' });
+  });
+
+  it('has its secrets in the environment of docker alone', async () => {
+    const { log, lines } = capturedLog();
+    const env = fakeDocker(folder.path, 'env > "$HERE/env"; printf sha256:abc > "$HERE/image-id"');
+    const docker = new DockerCli({
+      env: { ...env, HERE: folder.path },
+      signal: new AbortController().signal,
+      log,
+    });
+    const request = { plan: { ...plan, secrets: { pypi: 's3cret' } }, name: 'r/t', tags: ['1'], push: true };
+    await buildWithDocker(docker, { ...request, builder: 'buildx' }, { tempFolder: folder.path, log });
+    const seen = readFileSync(join(folder.path, 'env'), 'utf8');
+    assert.match(seen, /^ACR_BUILD_PUSH_SECRET_0=s3cret$/m);
+    assert.ok(!JSON.stringify(process.env).includes('s3cret'));
+    assert.ok(!lines.some((line) => line.includes('s3cret')));
   });
 
   it('by the legacy builder is shown by steps', async () => {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { privateConfig, withDockerConfig } from '../../../tasks/AcrBuildPush/docker/config';
+import {
+  privateConfig,
+  removeForgottenConfig,
+  withDockerConfig,
+} from '../../../tasks/AcrBuildPush/docker/config';
 import { capturedLog, temporaryFolder } from './support';
 
 const credentials = { host: 'r.azurecr.io', username: 'r', password: 'p4ss' };
@@ -68,11 +72,13 @@ describe("the step's docker configuration", () => {
       const parentFolder = join(folder.path, 'temp');
       mkdirSync(parentFolder, { recursive: true });
       const { log, lines } = capturedLog();
-      return { parentFolder, credentials, env: { DOCKER_CONFIG: home, ...env }, log, lines };
+      const onCreate = () => undefined;
+      return { parentFolder, env: { DOCKER_CONFIG: home, ...env }, log, lines, onCreate };
     }
 
     it('is readable for its user alone, beside the contexts of the user', async () => {
-      await withDockerConfig(options(), async (env) => {
+      await withDockerConfig(options(), async ({ env, signIn }) => {
+        signIn(credentials);
         const file = join(env.DOCKER_CONFIG!, 'config.json');
         assert.equal(statSync(env.DOCKER_CONFIG!).mode & 0o777, 0o700);
         assert.equal(statSync(file).mode & 0o777, 0o600);
@@ -94,17 +100,71 @@ describe("the step's docker configuration", () => {
       assert.ok(existsSync(join(home, 'contexts', 'meta')));
     });
 
+    it('takes new credentials in place of those that ran out', async () => {
+      await withDockerConfig(options(), async ({ env, signIn }) => {
+        const auths = () => JSON.parse(readFileSync(join(env.DOCKER_CONFIG!, 'config.json'), 'utf8')).auths;
+        assert.deepEqual(auths(), {});
+        signIn({ ...credentials, password: 'old' });
+        signIn(credentials);
+        assert.deepEqual(auths(), { 'r.azurecr.io': { auth } });
+      });
+    });
+
     it("finds the client certificate of a remote engine in the user's folder", async () => {
-      await withDockerConfig(options({ DOCKER_TLS_VERIFY: '1' }), async (env) =>
+      await withDockerConfig(options({ DOCKER_TLS_VERIFY: '1' }), async ({ env }) =>
         assert.equal(env.DOCKER_CERT_PATH, home),
       );
-      await withDockerConfig(options(), async (env) => assert.equal(env.DOCKER_CERT_PATH, undefined));
+      await withDockerConfig(options(), async ({ env }) => assert.equal(env.DOCKER_CERT_PATH, undefined));
+    });
+
+    it('is known by its folder before there is anything in it', async () => {
+      const seen: string[] = [];
+      const onCreate = (path: string) => {
+        assert.deepEqual(readdirSync(path), []);
+        seen.push(path);
+      };
+      await withDockerConfig({ ...options(), onCreate }, async ({ env }) =>
+        assert.deepEqual(seen, [env.DOCKER_CONFIG]),
+      );
+    });
+
+    describe('at the end of the job', () => {
+      const cleanUp = (forgotten: string) => {
+        const { log, lines } = capturedLog();
+        const env = { AGENT_TEMPDIRECTORY: folder.path, VSTS_TASKVARIABLE_DOCKERCONFIGFOLDER: forgotten };
+        removeForgottenConfig(env, log);
+        return lines;
+      };
+
+      it('is removed where it was forgotten, and nothing is said where it was not', () => {
+        const forgotten = join(folder.path, 'AcrBuildPush-x', 'docker-y');
+        mkdirSync(forgotten, { recursive: true });
+        assert.match(cleanUp(forgotten)[0] ?? '', /^Removed the step's private Docker configuration/);
+        assert.ok(!existsSync(forgotten));
+        assert.deepEqual(cleanUp(forgotten), []);
+      });
+
+      it('is nothing outside of the temporary folder, or of another name', () => {
+        const outside = temporaryFolder();
+        try {
+          const sources = join(outside.path, 'docker-sources');
+          const other = join(folder.path, 'sources');
+          for (const path of [sources, other]) {
+            mkdirSync(path, { recursive: true });
+            cleanUp(path);
+            assert.ok(existsSync(path), path);
+          }
+        } finally {
+          outside.remove();
+        }
+      });
     });
 
     it('is made also where the one of the user is broken, with a warning', async () => {
       writeFileSync(join(home, 'config.json'), '{');
       const { lines, ...rest } = options();
-      await withDockerConfig(rest, async (env) => {
+      await withDockerConfig(rest, async ({ env, signIn }) => {
+        signIn(credentials);
         const config = JSON.parse(readFileSync(join(env.DOCKER_CONFIG!, 'config.json'), 'utf8'));
         assert.deepEqual(config.auths, { 'r.azurecr.io': { auth } });
       });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
 import { chooseBuilder, describeBuilder, findEngine } from '../../../tasks/AcrBuildPush/docker/engine';
 import { capturedLog, fakeDocker, temporaryFolder } from './support';
@@ -28,7 +30,7 @@ describe('the engine', () => {
   afterEach(() => folder.remove());
 
   function find(script: string) {
-    const env = fakeDocker(folder.path, script);
+    const env = { ...fakeDocker(folder.path, script), DOCKER_CONFIG: folder.path };
     return findEngine(
       new DockerCli({ env, signal: new AbortController().signal, log: capturedLog().log }),
       env,
@@ -36,6 +38,8 @@ describe('the engine', () => {
   }
 
   it('is found with its versions and its builder', async () => {
+    mkdirSync(join(folder.path, 'cli-plugins'));
+    writeFileSync(join(folder.path, 'cli-plugins', 'docker-buildx'), '');
     const engine = await find(`
       [ "$1" = buildx ] && exit 0
       echo '{"Client":{"Version":"28.2.2"},"Server":{"Version":"20.10.24","Os":"linux","Arch":"amd64"}}'`);

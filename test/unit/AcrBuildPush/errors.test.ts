@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { explainRegistryError } from '../../../tasks/AcrBuildPush/acr/errors';
+import { parseIgnoreRules } from '../../../tasks/AcrBuildPush/context/ignore';
 import { explainDockerError } from '../../../tasks/AcrBuildPush/docker/errors';
 
 /* The texts are what docker 20.10 to 28, BuildKit and Azure Container Registry really say. */
@@ -74,11 +75,39 @@ describe('what docker says', () => {
     ['failed to reach build target nope in Dockerfile', /no stage 'nope'.*input 'target'/],
     ['target stage "nope" could not be found', /no stage 'nope'/],
     ['the --mount option requires BuildKit. Refer to https://docs.docker.com', /uses --mount, which needs/],
+    ['invalid reference format: repository name must be lowercase', /has capitals.*FROM lines in lower case/],
+    [
+      'failed to parse stage name "Python:3": invalid reference format: repository name (library/Python) must be lowercase',
+      /has capitals/,
+    ],
+    ['failed to solve: secret pypi: not found', /reads the secret 'pypi'.*'buildSecrets'/],
+    [
+      'ERROR: Multi-platform build is not supported for the docker driver.',
+      /can't build for several platforms.*docker buildx create/,
+    ],
+    ['ERROR: Cache export is not supported for the docker driver.', /can't write caches.*'inline'/],
+    ["The command '/bin/sh -c train' returned a non-zero code: 137", /memory was used up/],
+    ['process "/bin/sh -c train" did not complete successfully: exit code: 137', /was killed, most likely/],
+    ['no match for platform in manifest: not found', /not for this engine's platform/],
     ['exec /bin/sh: exec format error', /not for this engine's platform/],
   ] as const) {
     it(`is explained: ${words.slice(0, 70)}`, () =>
       assert.match(explainDockerError(words) ?? '', explanation));
   }
+
+  it('of a file that .dockerignore leaves out is told from one that is not there', () => {
+    const words =
+      'COPY failed: file not found in build context or excluded by .dockerignore: stat a/m.pkl: file does not exist';
+    const context = parseIgnoreRules('a');
+    assert.match(
+      explainDockerError(words, context) ?? '',
+      /since \.dockerignore leaves it out.*'!a\/m\.pkl'/,
+    );
+    assert.match(
+      explainDockerError(words, parseIgnoreRules('b')) ?? '',
+      /Check that an earlier step puts it there/,
+    );
+  });
 
   it('of a command that was not found is not taken for a missing base image', () => {
     assert.equal(explainDockerError('/bin/sh: 1: tools/train.sh: not found'), undefined);
@@ -99,6 +128,7 @@ describe('what a registry says', () => {
     ['{"errors":[{"code":"REGISTRY_DISALLOWED_OPERATION","message":""}]}', /is locked/],
     ['unauthorized: insufficient_scope: authorization failed', /does not let it push to 'titanic'.*AcrPush/],
     ['denied: requested access to the resource is denied', /does not let it push to 'titanic'/],
+    ['unauthorized: the admin user is disabled', /admin user of r\.azurecr\.io is disabled.*'authType'/],
     ['{"errors":[{"code":"CMK_ERROR","message":""}]}', /key vault/],
     ['{"errors":[{"code":"TOOMANYREQUESTS","message":"too many requests"}]}', /more requests than its tier/],
     ['{"errors":[{"code":"MANIFEST_INVALID","message":"http: request body too large"}]}', /fewer layers/],

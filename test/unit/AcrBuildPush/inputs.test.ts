@@ -1,9 +1,36 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readInputs } from '../../../tasks/AcrBuildPush/inputs';
+import { type Inputs, readInputs } from '../../../tasks/AcrBuildPush/inputs';
+import type { ServiceConnection } from '../../../tasks/common/agent';
 import { InputReader } from '../../../tasks/common/inputs';
 import { capturedLog, temporaryFolder } from './support';
+
+const connection = (
+  scheme: string,
+  parameters: Record<string, string>,
+  data: Record<string, string> = {},
+): ServiceConnection => ({
+  id: 'id',
+  url: 'https://management.azure.com/',
+  scheme,
+  parameters,
+  data: (name) => data[name],
+});
+
+const CONNECTIONS: Record<string, ServiceConnection> = {
+  azure: connection('WorkloadIdentityFederation', { tenantid: 't', serviceprincipalid: 'c' }),
+  docker: connection('UsernamePassword', {
+    registry: 'https://r.azurecr.io/',
+    username: 'robot',
+    password: 'p4ssword',
+  }),
+  acr: connection(
+    'WorkloadIdentityFederation',
+    { tenantid: 't', serviceprincipalid: 'c', loginserver: 'Models.azurecr.io' },
+    { registrytype: 'ACR' },
+  ),
+};
 
 describe('the inputs of AcrBuildPush', () => {
   const folder = temporaryFolder();
@@ -21,25 +48,46 @@ describe('the inputs of AcrBuildPush', () => {
   function read(inputs: Record<string, string>, secrets: Record<string, string> = {}) {
     const { log, lines } = capturedLog();
     const given: Record<string, string> = { dockerfile, ...inputs };
-    const reader = new InputReader((name) => given[name] || undefined, log);
-    const context = { inputs: reader, secretVariables: () => new Map(Object.entries(secrets)) };
+    const reader = new InputReader(
+      (name) => given[name] || undefined,
+      log,
+      (id) => CONNECTIONS[id],
+    );
+    const context = {
+      inputs: reader,
+      secretVariables: () => new Map(Object.entries(secrets)),
+      variable: (name: string) => ({ 'Build.SourceVersion': '0123456789abcdef' })[name],
+    };
     return { inputs: readInputs(context), lines };
   }
+
+  const usernameOf = ({ identity }: Inputs) =>
+    identity?.kind === 'password' ? identity.username : undefined;
 
   it('need little more than names, version and password', () => {
     assert.deepEqual(read(minimal).inputs, {
       loginServer: 'myregistry.azurecr.io',
-      credentials: { username: 'myregistry', password: 'p4ssword' },
+      identity: { kind: 'password', username: 'myregistry', password: 'p4ssword', input: 'acrPassword' },
       repository: 'titanic',
-      tags: ['1.0.0'],
+      tags: [{ tag: '1.0.0', moves: false }],
+      version: '1.0.0',
+      tagRemarks: [],
       labels: {},
       model: undefined,
       dockerfile,
       buildContext: join(folder.path, 'api'),
       buildArgs: {},
+      buildSecrets: {},
       target: undefined,
+      platforms: [],
+      cacheFrom: [],
+      cacheTo: [],
+      builder: 'auto',
+      compression: 'auto',
+      docker: undefined,
       push: true,
       ifTagExists: 'overwrite',
+      lockTag: false,
     });
   });
 
@@ -48,34 +96,77 @@ describe('the inputs of AcrBuildPush', () => {
       ...minimal,
       acrUsername: 'robot',
       loginServer: '127.0.0.1:5000',
-      tags: '1.0.0\nlatest',
+      tags: '1.0.0\nlatest\n{{sha}}',
       labels: 'team=blue',
       modelManifest: manifest,
       buildContext: folder.path,
       buildArgs: 'A=1\nB=x=y',
+      buildSecrets: 'pypi=s3cret=',
       target: 'final',
+      platform: 'linux/amd64, linux/arm64',
+      cacheFrom: 'cache:1\nghcr.io/x/y\ntype=gha',
+      cacheTo: 'inline\nteam/cache',
+      dockerVersion: 'v28.2.2',
+      buildxVersion: '0.24.0',
+      dockerDownloadSource: 'https://mirror.example.com/',
       ifTagExists: 'fail',
+      lockTag: 'true',
     });
     assert.equal(inputs.loginServer, '127.0.0.1:5000');
-    assert.equal(inputs.credentials?.username, 'robot');
-    assert.deepEqual(inputs.tags, ['1.0.0', 'latest']);
+    assert.equal(usernameOf(inputs), 'robot');
+    assert.deepEqual(
+      inputs.tags.map(({ tag }) => tag),
+      ['1.0.0', '0123456', 'latest'],
+    );
+    assert.deepEqual(inputs.docker, {
+      dockerVersion: '28.2.2',
+      buildxVersion: '0.24.0',
+      source: 'https://mirror.example.com',
+    });
+    assert.equal(inputs.lockTag, true);
     assert.deepEqual(inputs.labels, { team: 'blue' });
     assert.deepEqual(inputs.model, { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
     assert.equal(inputs.buildContext, folder.path);
     assert.deepEqual(inputs.buildArgs, { A: '1', B: 'x=y' });
     assert.equal(inputs.target, 'final');
+    assert.deepEqual(inputs.buildSecrets, { pypi: 's3cret=' });
+    assert.deepEqual(inputs.platforms, ['linux/amd64', 'linux/arm64']);
+    assert.deepEqual(inputs.cacheFrom, ['127.0.0.1:5000/cache:1', 'ghcr.io/x/y', 'type=gha']);
+    assert.deepEqual(inputs.cacheTo, ['inline', '127.0.0.1:5000/team/cache']);
     assert.equal(inputs.ifTagExists, 'fail');
   });
 
   it("take the registry's name for its user also behind another address", () => {
-    assert.equal(
-      read({ ...minimal, loginServer: '127.0.0.1:5000' }).inputs.credentials?.username,
-      'myregistry',
-    );
+    assert.equal(usernameOf(read({ ...minimal, loginServer: '127.0.0.1:5000' }).inputs), 'myregistry');
   });
 
   it('need no password without a push', () => {
-    assert.equal(read({ ...minimal, acrPassword: '', push: 'false' }).inputs.credentials, undefined);
+    assert.equal(read({ ...minimal, acrPassword: '', push: 'false' }).inputs.identity, undefined);
+  });
+
+  it('take a connection to Azure in place of a password', () => {
+    const { identity } = read({
+      ...minimal,
+      acrPassword: '',
+      authType: 'azureServiceConnection',
+      azureServiceConnection: 'azure',
+    }).inputs;
+    assert.equal(identity?.kind === 'azure' && identity.connection.credential.kind, 'federation');
+  });
+
+  it('take registry, user and password from a Docker Registry connection', () => {
+    const given = { acrName: '', acrPassword: '', authType: 'dockerRegistryConnection' };
+    const { inputs } = read({ ...minimal, ...given, dockerRegistryConnection: 'docker' });
+    assert.equal(inputs.loginServer, 'r.azurecr.io');
+    assert.deepEqual(inputs.identity, {
+      kind: 'password',
+      username: 'robot',
+      password: 'p4ssword',
+      input: 'dockerRegistryConnection',
+    });
+    const azure = read({ ...minimal, ...given, dockerRegistryConnection: 'acr' }).inputs;
+    assert.equal(azure.loginServer, 'models.azurecr.io');
+    assert.equal(azure.identity?.kind, 'azure');
   });
 
   it('mask the password, alone and with its user, and log it nowhere', () => {
@@ -97,6 +188,16 @@ describe('the inputs of AcrBuildPush', () => {
       { acrName: '', loginServer: 'registry.example.com' },
       /'acrUsername' is missing/,
     ],
+    [
+      'a missing connection',
+      { acrPassword: '', authType: 'azureServiceConnection' },
+      /Input 'azureServiceConnection' is missing \('authType' asks for it\)/,
+    ],
+    [
+      'a connection to another registry',
+      { acrPassword: '', authType: 'dockerRegistryConnection', dockerRegistryConnection: 'docker' },
+      /names a connection to r\.azurecr\.io, but the image goes to myregistry\.azurecr\.io/,
+    ],
     ['a missing repository', { repository: '' }, /Input 'repository' is missing/],
     ['a bad repository', { repository: 'a//b' }, /Input 'repository' is 'a\/\/b'/],
     ['missing tags', { tags: '' }, /Input 'tags' is missing/],
@@ -117,6 +218,15 @@ describe('the inputs of AcrBuildPush', () => {
       { modelManifest: '/no/file' },
       /Input 'modelManifest'.*ENOENT.*'manifestPath'/,
     ],
+    ['a secret without a value', { buildSecrets: 'pypi=' }, /Input 'buildSecrets' has nothing for pypi/],
+    ['a secret with a bad id', { buildSecrets: 'a,b=c' }, /Input 'buildSecrets' has the id 'a,b'/],
+    ['half a version', { dockerVersion: '28' }, /Input 'dockerVersion' is '28', but must be a whole version/],
+    [
+      'a download source with a user',
+      { dockerDownloadSource: 'https://me:pass@mirror' },
+      /Input 'dockerDownloadSource' is no web address without a user/,
+    ],
+    ['a bad platform', { platform: 'amd64' }, /Input 'platform' is 'amd64'/],
     ['an unknown choice', { ifTagExists: 'replace' }, /Input 'ifTagExists' is 'replace', but must be one of/],
     [
       'a variable that was not expanded',
@@ -145,6 +255,20 @@ describe('the inputs of AcrBuildPush', () => {
     assert.throws(() => read({ acrName: 'x', tags: '-', dockerfile: '/no/Dockerfile' }), {
       message: /^5 inputs must be put right\./,
     });
+  });
+
+  it('mask the secrets of a build one by one, and show none of them', () => {
+    const { lines } = read({ ...minimal, buildSecrets: 'pypi=first-s3cret\nnpm=second-s3cret' });
+    for (const secret of ['first-s3cret', 'second-s3cret']) {
+      assert.ok(lines.includes(`##vso[task.setsecret]${secret}`));
+      assert.ok(!lines.some((line) => line.includes(secret) && !line.startsWith('##vso[task.setsecret]')));
+    }
+    assert.throws(
+      () => read({ ...minimal, buildSecrets: 'third-s3cret' }),
+      (error: Error) =>
+        /Input 'buildSecrets' has a line that is not KEY=VALUE/.test(error.message) &&
+        !error.message.includes('third-s3cret'),
+    );
   });
 
   for (const input of ['buildArgs', 'labels'] as const) {

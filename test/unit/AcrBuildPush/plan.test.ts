@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findBaseImage } from '../../../tasks/AcrBuildPush/base-image';
 import { declaredArguments, readInstructions } from '../../../tasks/AcrBuildPush/docker/dockerfile';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
-import { imageLabels, parseModelManifest } from '../../../tasks/AcrBuildPush/labels';
+import {
+  baseLabels,
+  imageAnnotations,
+  imageLabels,
+  parseModelManifest,
+  readTrainingRun,
+} from '../../../tasks/AcrBuildPush/labels';
 import { makePlan } from '../../../tasks/AcrBuildPush/plan';
-import { temporaryFolder } from './support';
+import { leastInputs, temporaryFolder } from './support';
 
 const created = new Date('2026-11-23T06:00:00Z');
 
@@ -18,33 +25,21 @@ describe('the plan', () => {
     writeFileSync(dockerfile, recipe);
     return makePlan(
       {
-        loginServer: 'r.azurecr.io',
-        credentials: undefined,
-        repository: 'titanic',
-        tags: ['latest', '1.0.0+5'],
-        labels: {},
-        model: undefined,
+        ...leastInputs,
+        version: '1.0.0+5',
+        tagRemarks: ["Tag 1.0.0+5 becomes 1.0.0_5: tags can't hold a '+'."],
         dockerfile,
         buildContext: folder.path,
-        buildArgs: {},
-        target: undefined,
-        push: true,
-        ifTagExists: 'overwrite',
         ...inputs,
       },
       { revision: 'abc', source: 'https://dev.azure.com/x', created },
     );
   }
 
-  it('maps versions to tags, says so, and puts latest last', () => {
-    const { name, tags, remarks } = plan('FROM scratch');
+  it('names the image, and says what was made of its tags', () => {
+    const { name, remarks } = plan('FROM scratch');
     assert.equal(name, 'r.azurecr.io/titanic');
-    assert.deepEqual(tags, ['1.0.0_5', 'latest']);
     assert.deepEqual(remarks, ["Tag 1.0.0+5 becomes 1.0.0_5: tags can't hold a '+'."]);
-  });
-
-  it('publishes two versions that map to the same tag once', () => {
-    assert.deepEqual(plan('FROM scratch', { tags: ['1.0+1', '1.0_1'] }).tags, ['1.0_1']);
   });
 
   it('gives VERSION to a Dockerfile that declares it', () => {
@@ -72,6 +67,22 @@ describe('labels', () => {
       'model.version': '1.0.0',
       'model.digest': 'sha256:aa',
       team: 'blue',
+    });
+  });
+
+  it('name the base image as far as it is known', () => {
+    assert.deepEqual(baseLabels(undefined), {});
+    assert.deepEqual(baseLabels({ name: 'docker.io/library/python:3.12', digest: 'sha256:b' }), {
+      'org.opencontainers.image.base.name': 'docker.io/library/python:3.12',
+      'org.opencontainers.image.base.digest': 'sha256:b',
+    });
+  });
+
+  it('of general meaning are annotations too', () => {
+    const labels = { team: 'blue', 'org.opencontainers.image.version': '1', 'model.name': 'titanic' };
+    assert.deepEqual(imageAnnotations(labels), {
+      'org.opencontainers.image.version': '1',
+      'model.name': 'titanic',
     });
   });
 
@@ -103,6 +114,27 @@ describe("a model's manifest", () => {
   it('gives name, version and digest', () => {
     const text = '{"schemaVersion":1,"name":"titanic","version":"1.0.0","digest":"sha256:aa","files":[]}';
     assert.deepEqual(parseModelManifest(text), { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
+  });
+
+  it('names the run that trained it, or the file beside it does', () => {
+    const text = '{"name":"titanic","version":"1.0.0","digest":"sha256:aa","trainingRun":"4711"}';
+    assert.equal(parseModelManifest(text).trainingRun, '4711');
+    const folder = temporaryFolder();
+    try {
+      const file = join(folder.path, 'metadata.json');
+      assert.equal(readTrainingRun(file), undefined);
+      for (const [runId, expected] of [
+        ['"855018371842731"', '855018371842731'],
+        ['42', '42'],
+        ['null', undefined],
+        ['9007199254740993', undefined],
+      ]) {
+        writeFileSync(file, `{"runId":${runId}}`);
+        assert.equal(readTrainingRun(file), expected);
+      }
+    } finally {
+      folder.remove();
+    }
   });
 
   for (const text of ['', '[]', 'null', '{"name":"titanic"}']) {
@@ -144,4 +176,36 @@ describe('a Dockerfile', () => {
     for (const name of ['BASE', 'VERSION', 'OTHER', 'LAST']) assert.ok(declared.has(name), name);
     for (const name of ['NOT', 'NEITHER']) assert.ok(!declared.has(name), name);
   });
+});
+
+describe('the base image of', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  for (const { recipe, target, args = {}, base } of [
+    { recipe: 'FROM python', base: 'docker.io/library/python:latest' },
+    { recipe: 'FROM org/python:3', base: 'docker.io/org/python:3' },
+    { recipe: 'FROM localhost:5000/python', base: 'localhost:5000/python:latest' },
+    { recipe: 'FROM --platform=linux/arm64 r.azurecr.io/a/b:1 AS x', base: 'r.azurecr.io/a/b:1' },
+    { recipe: 'FROM scratch', base: undefined },
+    { recipe: 'FROM a:1 AS one\nFROM b:1 AS two\nFROM One', base: 'docker.io/library/a:1' },
+    { recipe: 'FROM a:1 AS one\nFROM b:1 AS two\nFROM one', target: 'TWO', base: 'docker.io/library/b:1' },
+    { recipe: 'FROM a:1\nFROM b:1', target: '0', base: 'docker.io/library/a:1' },
+    { recipe: 'FROM a:1', target: 'nope', base: undefined },
+    { recipe: `ARG V=3.12\nFROM python:$\{V}`, base: 'docker.io/library/python:3.12' },
+    { recipe: 'ARG V="3.12"\nARG B=python:$V\nFROM $B', base: 'docker.io/library/python:3.12' },
+    { recipe: 'ARG V=3.12\nFROM python:$V', args: { V: '3.9' }, base: 'docker.io/library/python:3.9' },
+    { recipe: `FROM python:$\{V:-3.1}`, base: 'docker.io/library/python:3.1' },
+    { recipe: 'FROM python:$TARGETARCH', base: undefined },
+    { recipe: `FROM python@${digest}`, base: 'docker.io/library/python' },
+  ] as {
+    recipe: string;
+    target?: string;
+    args?: Record<string, string>;
+    base: string | undefined;
+  }[]) {
+    it(`${JSON.stringify(recipe)}${target ? ` up to ${target}` : ''} is ${base ?? 'not known'}`, () => {
+      const found = findBaseImage(recipe, target, args);
+      assert.equal(found?.name, base);
+      assert.equal(found?.digest, /@(.*)$/.exec(recipe)?.[1]);
+    });
+  }
 });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
 import { parseDigest, pushWithDocker } from '../../../tasks/AcrBuildPush/docker/push';
 import { CancelledError } from '../../../tasks/common/errors';
@@ -15,8 +17,13 @@ describe('a push by docker', () => {
   afterEach(() => folder.remove());
 
   /** Pushes with a docker that says these words at each try, and succeeds after them. */
-  async function push(failures: string[], signal = new AbortController().signal) {
+  async function push(
+    failures: string[],
+    signal = new AbortController().signal,
+    renewCredentials = async () => false,
+  ) {
     const { log, lines } = capturedLog();
+    rmSync(join(folder.path, 'tries'), { force: true });
     const env = fakeDocker(
       folder.path,
       `[ "$*" = "push r.azurecr.io/titanic:1.0.0" ] || exit 99
@@ -33,14 +40,14 @@ describe('a push by docker', () => {
         reference: 'r.azurecr.io/titanic:1.0.0',
         registry: { host: 'r.azurecr.io', repository: 'titanic' },
       },
-      { log, signal, sleep: async (milliseconds) => void waits.push(milliseconds) },
+      { log, signal, renewCredentials, sleep: async (milliseconds) => void waits.push(milliseconds) },
     );
     return { pushed, waits, lines };
   }
 
   it('gives the digest, and shows the layers without those that wait', async () => {
     const { pushed, lines } = await push([]);
-    assert.equal(pushed, digest);
+    assert.deepEqual(pushed, { digest, sentLayers: new Set(['4d13a26cccd6']) });
     assert.ok(lines.includes('4d13a26cccd6: Pushed'));
     assert.ok(!lines.some((line) => line.includes('Preparing')));
   });
@@ -55,11 +62,25 @@ describe('a push by docker', () => {
   ]) {
     it(`is tried again after: ${words}`, async () => {
       const { pushed, waits, lines } = await push([words, words]);
-      assert.equal(pushed, digest);
+      assert.equal(pushed.digest, digest);
       assert.equal(waits.length, 2);
       assert.ok(lines.some((line) => line.startsWith('The push broke off. Trying again in')));
     });
   }
+
+  it('goes on with new credentials where the old ones ran out, and not where there are none', async () => {
+    const words = 'unauthorized: authentication required';
+    let renewals = 0;
+    const renewCredentials = async () => ++renewals === 1;
+    const { pushed, waits, lines } = await push([words], undefined, renewCredentials);
+    assert.equal(pushed.digest, digest);
+    assert.deepEqual(waits, []);
+    assert.ok(lines.includes('The credentials had run out. Going on with new ones.'));
+    await assert.rejects(
+      push([words, words], undefined, async () => false),
+      /does not let it push/,
+    );
+  });
 
   it('is given up after four tries', async () => {
     await assert.rejects(push(Array(4).fill('EOF')), {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { type Challenge, parseChallenge } from '../../../tasks/AcrBuildPush/acr/auth';
+import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
 import { ConnectionError, type HttpClient } from '../../../tasks/common/http';
 import { capturedLog, scriptedServer } from './support';
@@ -33,6 +34,14 @@ describe('a challenge of a registry', () => {
   }
 });
 
+const robot = (host: string, password = 'p4ssword') =>
+  fixedCredentials(host, {
+    kind: 'password',
+    username: 'robot',
+    password,
+    input: 'acrPassword',
+  });
+
 describe('the registry', () => {
   let server: Awaited<ReturnType<typeof scriptedServer>>;
   afterEach(() => server.stop());
@@ -44,7 +53,7 @@ describe('the registry', () => {
       log: server.log,
       host: server.host,
       repository: 'titanic',
-      credentials: { username: 'robot', password: 'p4ssword' },
+      credentials: robot(server.host),
     });
   }
 
@@ -148,7 +157,7 @@ describe('the registry', () => {
         log: server.log,
         host: server.host,
         repository: 'titanic',
-        credentials: { username: 'robot', password: 'wr0ng-password' },
+        credentials: robot(server.host, 'wr0ng-password'),
       });
       await assert.rejects(client.signIn(), (error: Error) => {
         assert.match(
@@ -214,7 +223,7 @@ describe('the registry', () => {
       log: capturedLog().log,
       host: 'nosuch.azurecr.io',
       repository: 'titanic',
-      credentials: { username: 'robot', password: 'p4ssword' },
+      credentials: robot(server.host),
     });
     await assert.rejects(client.signIn(), {
       name: 'TaskError',
@@ -300,8 +309,21 @@ describe('the registry', () => {
       manifest.layers.map(({ size }) => size),
       [2],
     );
-    await client.tag(manifest, 'latest');
+    await client.put(manifest, 'latest');
     assert.equal(received, body);
     assert.equal(server.requests.at(-1), 'PUT /v2/titanic/manifests/latest');
   });
+
+  for (const [what, status, body, state] of [
+    ['is locked', 200, '{"tag":{"changeableAttributes":{"writeEnabled":false}}}', 'locked'],
+    ['is open', 200, '{"tag":{"changeableAttributes":{"writeEnabled":true}}}', 'open'],
+    ['is not there', 404, '{"errors":[{"code":"TAG_UNKNOWN"}]}', 'unknown'],
+    ['is in a registry without locks', 404, '404 page not found', undefined],
+  ] as const) {
+    it(`tells that a tag ${what}`, async () => {
+      const client = await registry((_, response) => void response.writeHead(status).end(body));
+      assert.equal(await client.tagLock('1.0.0'), state);
+      assert.deepEqual(server.requests, ['GET /acr/v1/titanic/_tags/1.0.0']);
+    });
+  }
 });

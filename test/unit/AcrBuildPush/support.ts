@@ -3,8 +3,51 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
+import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import { HttpClient } from '../../../tasks/common/http';
 import { createLogger } from '../../../tasks/common/log';
+
+/** What the least of inputs come to. */
+export const leastInputs: Inputs = {
+  loginServer: 'r.azurecr.io',
+  identity: undefined,
+  repository: 'titanic',
+  tags: [{ tag: '1.0.0', moves: false }],
+  version: '1.0.0',
+  tagRemarks: [],
+  labels: {},
+  model: undefined,
+  dockerfile: '/s/model-api/Dockerfile',
+  buildContext: '/s/model-api',
+  buildArgs: {},
+  buildSecrets: {},
+  target: undefined,
+  platforms: [],
+  cacheFrom: [],
+  cacheTo: [],
+  builder: 'auto',
+  compression: 'auto',
+  docker: undefined,
+  push: true,
+  ifTagExists: 'overwrite',
+  lockTag: false,
+};
+
+/** A plan for a build, of the inputs above. */
+export const leastPlan: BuildPlan = {
+  dockerfile: '/s/model-api/Dockerfile',
+  recipe: 'FROM scratch\n',
+  context: '/s/model-api',
+  arguments: {},
+  labels: {},
+  target: undefined,
+  base: undefined,
+  secrets: {},
+  platforms: [],
+  cacheFrom: [],
+  cacheTo: [],
+};
 
 /** A log whose lines a test can read. */
 export function capturedLog() {

@@ -1,5 +1,18 @@
 import assert from 'node:assert/strict';
-import { decideTags, publishingOrder, splitTags, tagProblem, toTag } from '../../../tasks/AcrBuildPush/tags';
+import {
+  decideTags,
+  lastingTags,
+  type PlannedTag,
+  publishingOrder,
+  splitTags,
+  tagProblem,
+  toTag,
+} from '../../../tasks/AcrBuildPush/tags';
+
+/** Plans tags, of which `latest` and those without a dot move. */
+const planned = (...tags: string[]): PlannedTag[] =>
+  tags.map((tag) => ({ tag, moves: tag === 'latest' || /^v?\d+$/.test(tag) }));
+const names = (tags: readonly PlannedTag[]) => tags.map(({ tag }) => tag);
 
 describe('tags', () => {
   it('are read one a line or between commas, each once', () => {
@@ -7,7 +20,7 @@ describe('tags', () => {
   });
 
   it('are published with latest at the end', () => {
-    assert.deepEqual(publishingOrder(['latest', '1.0.0', '1.0']), ['1.0.0', '1.0', 'latest']);
+    assert.deepEqual(names(publishingOrder(planned('latest', '1.0.0', '1.0'))), ['1.0.0', '1.0', 'latest']);
   });
 
   it('take the build metadata of a version after an underscore', () => {
@@ -44,10 +57,26 @@ describe('tags that exist', () => {
     { policy: 'skip', tags: both, existing: ['latest'], publish: both },
     { policy: 'skip', tags: both, existing: ['1.0.0'], publish: [], keep: both },
     { policy: 'skip', tags: ['latest'], existing: ['latest'], publish: [], keep: ['latest'] },
-    { policy: 'skip', tags: ['1', '2', 'latest'], existing: ['1'], publish: ['2', 'latest'], keep: ['1'] },
+    {
+      policy: 'skip',
+      tags: ['1.0', '2.0', '1', 'latest'],
+      existing: ['1.0', '1'],
+      publish: ['2.0', '1', 'latest'],
+      keep: ['1.0'],
+    },
+    { policy: 'fail', tags: ['1.0.0', '1'], existing: ['1'], publish: ['1.0.0', '1'] },
+    { policy: 'fail', tags: ['1'], existing: ['1'], publish: ['1'], conflicts: ['1'] },
   ] as const) {
     it(`${policy}: of ${tags}, with ${existing.length ? existing : 'none'} there, ${publish.length ? publish : 'none'} are published`, () => {
-      assert.deepEqual(decideTags(tags, new Set(existing), policy), { publish, keep, conflicts });
+      const decision = decideTags(planned(...tags), new Set(existing), policy);
+      assert.deepEqual({ ...decision, publish: names(decision.publish) }, { publish, keep, conflicts });
     });
   }
+});
+
+describe('lasting tags', () => {
+  it('are those that do not move, or all where every one does', () => {
+    assert.deepEqual(lastingTags(planned('1.0.0', '1', 'latest')), ['1.0.0']);
+    assert.deepEqual(lastingTags(planned('latest')), ['latest']);
+  });
 });

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { ConnectionError, type HttpAnswer } from '../../../tasks/common/http';
 import { DatabricksClient } from '../../../tasks/DatabricksRunJob/databricks/client';
 import { DatabricksError, isNotFound, isOutage } from '../../../tasks/DatabricksRunJob/databricks/errors';
-import { answer, clientOf, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
+import {
+  ACCESS,
+  answer,
+  clientOf,
+  collectLog,
+  FakeClock,
+  FakeDatabricks,
+  failure,
+  inTurn,
+  ORIGIN,
+} from './support';
 
 const CALL = { action: 'list the jobs', permission: "'Can View' on the jobs" };
 const PATH = '/api/2.2/jobs/list';
@@ -30,7 +40,14 @@ describe('the Databricks client', () => {
     const fake = new FakeDatabricks().on('GET jobs/list', {});
     let tokens = 0;
     const { signal } = new AbortController();
-    const options = { origin: ORIGIN, http: fake, log: collectLog().log, signal, clock: new FakeClock() };
+    const options = {
+      origin: ORIGIN,
+      access: ACCESS,
+      http: fake,
+      log: collectLog().log,
+      signal,
+      clock: new FakeClock(),
+    };
     const client = new DatabricksClient({ ...options, token: async () => `token-${++tokens}` });
     await client.get(PATH, {}, CALL);
     await client.get(PATH, {}, CALL);
@@ -96,6 +113,11 @@ describe('the Databricks client', () => {
       'a wrong token, as JSON',
       answer(403, { error_code: 403, message: 'Invalid access token.' }),
       /does not accept the token/,
+    ],
+    [
+      'an expired token',
+      failure(401, 'UNAUTHENTICATED', 'Access token has expired'),
+      /The token has expired.*Make a new one.*'databricksToken'/,
     ],
     [
       'no permission',

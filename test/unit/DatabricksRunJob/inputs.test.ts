@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ServiceConnection } from '../../../tasks/common/agent';
 import { InputReader } from '../../../tasks/common/inputs';
 import { readOptions } from '../../../tasks/DatabricksRunJob/inputs';
-import { collectLog, ORIGIN } from './support';
+import { ACCESS, collectLog, ORIGIN } from './support';
 
 describe('the inputs of DatabricksRunJob', () => {
   let folder: string;
@@ -18,6 +19,19 @@ describe('the inputs of DatabricksRunJob', () => {
 
   const PIPELINE = { 'Build.BuildId': '7', 'System.TaskInstanceId': 't', 'System.JobAttempt': '1' };
 
+  const connections: Record<string, ServiceConnection> = {
+    own: connection('Token', 'https://adb-1.2.azuredatabricks.net/', { apitoken: 'dapi-of-connection' }),
+    account: connection('Token', 'https://accounts.azuredatabricks.net', { apitoken: 'dapi-of-connection' }),
+    azure: connection('WorkloadIdentityFederation', 'https://management.azure.com/', {
+      tenantid: 'tenant',
+      serviceprincipalid: 'application',
+    }),
+  };
+
+  function connection(scheme: string, url: string, parameters: Record<string, string>): ServiceConnection {
+    return { id: scheme, scheme, url, parameters, data: () => undefined };
+  }
+
   function read(changes: Record<string, string> = {}, variables: Record<string, string> = PIPELINE) {
     const values: Record<string, string> = {
       databricksHost: `${ORIGIN}/?o=42`,
@@ -28,23 +42,34 @@ describe('the inputs of DatabricksRunJob', () => {
       ...changes,
     };
     const { log, text } = collectLog();
-    const inputs = new InputReader((name) => values[name] || undefined, log);
+    const inputs = new InputReader(
+      (name) => values[name] || undefined,
+      log,
+      (id) => connections[id],
+    );
     return { options: readOptions({ inputs, variable: (name) => variables[name] }), log: text() };
   }
 
   it('need no more than workspace, notebook and job', () => {
     const { stepIdentity, ...options } = read().options;
     assert.deepEqual(options, {
-      workspace: { origin: ORIGIN, workspaceId: '42' },
-      token: 'dapi-0123456789',
+      signIn: {
+        workspace: { origin: ORIGIN, workspaceId: '42' },
+        credential: { kind: 'token', token: 'dapi-0123456789' },
+        access: ACCESS,
+      },
       notebookFile: file,
       notebookPath: '/live/train',
       job: 'train',
+      jobDefinition: undefined,
       parameters: {},
       waitForCompletion: true,
       timeoutMinutes: 0,
       onCancel: 'cancelRun',
+      whenBusy: 'queue',
       onPartialSuccess: 'warn',
+      repairAttempts: 0,
+      exportHtml: false,
     });
     assert.ok(stepIdentity.includes('7'));
   });
@@ -54,6 +79,66 @@ describe('the inputs of DatabricksRunJob', () => {
     assert.match(log, /^##vso\[task\.setsecret\]dapi-of-this-test$/m);
     assert.equal(log.match(/dapi-of-this-test/g)?.length, 1);
   });
+
+  const waysIn: [inputs: Record<string, string>, credential: object, origin?: string][] = [
+    [
+      { authType: 'databricksConnection', databricksConnection: 'own', databricksHost: '' },
+      { kind: 'token', token: 'dapi-of-connection' },
+      'https://adb-1.2.azuredatabricks.net',
+    ],
+    [
+      { authType: 'servicePrincipal', clientId: 'c', clientSecret: 'dose-secret' },
+      { kind: 'servicePrincipal', clientId: 'c', clientSecret: 'dose-secret' },
+    ],
+    [{ authType: 'federation' }, { kind: 'federation', clientId: undefined, serviceConnectionId: undefined }],
+    [
+      { authType: 'federation', clientId: 'c', azureServiceConnection: 'azure' },
+      { kind: 'federation', clientId: 'c', serviceConnectionId: 'azure' },
+    ],
+  ];
+  for (const [inputs, credential, origin = ORIGIN] of waysIn) {
+    it(`know the way in ${Object.values(inputs).filter(Boolean).join(', ')}`, () => {
+      const { signIn } = read({ databricksToken: '', ...inputs }).options;
+      assert.deepEqual(signIn.credential, credential);
+      assert.equal(signIn.workspace.origin, origin);
+    });
+  }
+
+  it('know the way in by a connection to Azure', () => {
+    const inputs = {
+      authType: 'azureServiceConnection',
+      azureServiceConnection: 'azure',
+      databricksToken: '',
+    };
+    const { credential } = read(inputs).options.signIn;
+    assert.equal(credential.kind, 'entra');
+    assert.equal(credential.kind === 'entra' && credential.connection.clientId, 'application');
+  });
+
+  const missing: [inputs: Record<string, string>, message: RegExp][] = [
+    [
+      { authType: 'databricksConnection' },
+      /'databricksConnection' is missing \(with authType 'databricksConn/,
+    ],
+    [
+      { authType: 'databricksConnection', databricksConnection: 'account' },
+      /'databricksConnection' names a service connection whose address is .* account console/,
+    ],
+    [
+      { authType: 'databricksConnection', databricksConnection: 'azure' },
+      /'databricksConnection' names a service connection that lacks an address or a token/,
+    ],
+    [{ authType: 'azureServiceConnection' }, /'azureServiceConnection' is missing/],
+    [{ authType: 'azureServiceConnection', azureServiceConnection: 'own' }, /signs in by 'Token'/],
+    [{ authType: 'servicePrincipal', clientSecret: 's' }, /'clientId' is missing \(with authType/],
+    [{ authType: 'servicePrincipal', clientId: 'c' }, /'clientSecret' is missing/],
+    [{ authType: 'federation', databricksHost: '' }, /'databricksHost' is missing/],
+    [{ authType: 'password' }, /'authType'.*token, databricksConnection, .*federation/],
+  ];
+  for (const [inputs, message] of missing) {
+    it(`refuse the way in ${Object.values(inputs).join(', ')}`, () =>
+      assert.throws(() => read(inputs), message));
+  }
 
   const mistakes: [input: string, value: string, message: RegExp][] = [
     ['databricksHost', '', /'databricksHost' is missing/],
@@ -78,6 +163,13 @@ describe('the inputs of DatabricksRunJob', () => {
     ['parameters', '[]', /'parameters' is a JSON array/],
     ['timeoutMinutes', '1.5', /'timeoutMinutes'.*whole number/],
     ['onCancel', 'explode', /'onCancel'.*cancelRun, leaveRunning/],
+    [
+      'jobDefinition',
+      '/no/such/job.json',
+      /'jobDefinition' is '\/no\/such\/job\.json', but there is no such file/,
+    ],
+    ['repairAttempts', '11', /'repairAttempts'.*from 0 to 10/],
+    ['whenBusy', 'wait', /'whenBusy'.*queue, fail/],
     ['onPartialSuccess', 'maybe', /'onPartialSuccess'.*warn, fail, succeed/],
   ];
   for (const [input, value, message] of mistakes) {
@@ -98,6 +190,12 @@ describe('the inputs of DatabricksRunJob', () => {
       () => read({ databricksHost: '', job: '', notebookPath: 'x' }),
       /3 inputs.*Host.*Path.*'job'/,
     );
+  });
+
+  it('count as left out where the agent passes the root of the sources for an empty path', () => {
+    const variables = { ...PIPELINE, 'Build.SourcesDirectory': folder };
+    assert.equal(read({ jobDefinition: `${folder}/` }, variables).options.jobDefinition, undefined);
+    assert.throws(() => read({ notebookFile: folder }, variables), /'notebookFile' is missing/);
   });
 
   it('take the largest id there can be', () => {

@@ -64,7 +64,7 @@ describe('finding a job', () => {
   it('says so when there is no job at all', async () => {
     await assert.rejects(
       findJob(clientOf(workspaceOf([])), 'train'),
-      /sees no jobs.*'databricksHost'.*'Can View'/,
+      /sees no jobs.*https:\/\/adb-.*'Can View'/,
     );
   });
 

@@ -4,8 +4,8 @@ import { parseJson, parseJsonVerbatim, writeJson } from '../../../tasks/Databric
 describe('JSON of Databricks', () => {
   it('keeps every digit of ids beyond 2^53', () => {
     assert.deepEqual(parseJson('{"run_id":8795400285113916203,"tasks":[{"run_id": -9007199254740993}]}'), {
-      run_id: '8795400285113916203',
-      tasks: [{ run_id: '-9007199254740993' }],
+      run_id: 8795400285113916203n,
+      tasks: [{ run_id: -9007199254740993n }],
     });
   });
 
@@ -18,14 +18,14 @@ describe('JSON of Databricks', () => {
   it('reads texts that end in an escaped backslash', () => {
     assert.deepEqual(parseJson('{"path":"C:\\\\","run_id":8795400285113916203}'), {
       path: 'C:\\',
-      run_id: '8795400285113916203',
+      run_id: 8795400285113916203n,
     });
   });
 
   it('reads outputs of five megabytes full of escapes', () => {
     const result = 'line "1"\n\\'.repeat(500_000);
     const text = `{"notebook_output":${JSON.stringify({ result })},"run_id":8795400285113916203}`;
-    assert.deepEqual(parseJson(text), { notebook_output: { result }, run_id: '8795400285113916203' });
+    assert.deepEqual(parseJson(text), { notebook_output: { result }, run_id: 8795400285113916203n });
   });
 
   it('refuses what is not JSON', () => {

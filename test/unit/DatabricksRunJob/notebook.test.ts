@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HttpAnswer } from '../../../tasks/common/http';
-import { notebookProblem, placeNotebook, readNotebook } from '../../../tasks/DatabricksRunJob/notebook';
+import {
+  type Notebook,
+  notebookProblem,
+  notebookRemark,
+  placeNotebook,
+  readNotebook,
+} from '../../../tasks/DatabricksRunJob/notebook';
 import { answer, clientOf, FakeDatabricks, failure, inTurn } from './support';
 
 describe('a notebook file', () => {
@@ -64,11 +70,11 @@ describe('placing a notebook', () => {
   );
   const place = (fake: FakeDatabricks) => placeNotebook(clientOf(fake), notebook, '/live/a/train');
 
-  it('takes one request where the folder exists', async () => {
+  it('takes two requests where the folder exists', async () => {
     const fake = new FakeDatabricks().on('POST workspace/import', {});
-    await place(fake);
-    assert.equal(fake.received.length, 1);
-    assert.deepEqual(fake.received[0]?.body, {
+    assert.equal(await place(fake), 'written');
+    assert.equal(fake.received.length, 2);
+    assert.deepEqual(fake.received[1]?.body, {
       path: '/live/a/train',
       content: Buffer.from('print("ü")').toString('base64'),
       format: 'SOURCE',
@@ -83,7 +89,7 @@ describe('placing a notebook', () => {
       .on('POST workspace/mkdirs', {});
     await place(fake);
     assert.deepEqual(
-      fake.received.map(({ path, body }) => [path, body.path]),
+      fake.received.slice(1).map(({ path, body }) => [path, body.path]),
       [
         ['/api/2.0/workspace/import', '/live/a/train'],
         ['/api/2.0/workspace/mkdirs', '/live/a'],
@@ -101,7 +107,77 @@ describe('placing a notebook', () => {
     const conflict = failure(409, 'ALREADY_EXISTS', 'Node with name train already exists');
     const fake = new FakeDatabricks().on('POST workspace/import', inTurn(conflict, {}));
     await place(fake);
-    assert.equal(fake.received.length, 2);
+    assert.equal(fake.to('POST workspace/import').length, 2);
+  });
+
+  const PYTHON = { format: 'SOURCE', language: 'PYTHON' } as const;
+  const HEADER = '# Databricks notebook source\n';
+  const jupyter = (source: string | string[], more: object = {}) =>
+    JSON.stringify({ cells: [{ cell_type: 'code', source, ...more }], metadata: {}, nbformat: 4 });
+  const source = (content: string): Notebook => ({ content, format: PYTHON });
+
+  /** A workspace that has something at the path. */
+  const holding = (content: string, status: object = { object_type: 'NOTEBOOK', language: 'PYTHON' }) =>
+    new FakeDatabricks()
+      .on('GET workspace/export', { content: Buffer.from(content).toString('base64') })
+      .on('GET workspace/get-status', status)
+      .on('POST workspace/import', {});
+
+  const same: [title: string, local: Notebook, exported: string][] = [
+    ['with the same text', source(`${HEADER}print("ü")\n`), `${HEADER}print("ü")\n`],
+    ['with other line ends', source(`${HEADER}a\r\nb\r\n`), `${HEADER}a\nb`],
+    ['that was given a header', source('a = 1'), `${HEADER}a = 1\n`],
+    [
+      'of Jupyter with metadata and outputs of its own',
+      { content: jupyter(['a = 1\n', 'b']), format: { format: 'JUPYTER' } },
+      jupyter('a = 1\nb', { metadata: { x: 1 }, outputs: ['2'] }),
+    ],
+  ];
+  for (const [title, local, exported] of same) {
+    it(`leaves a notebook ${title} alone`, async () => {
+      const fake = holding(exported);
+      assert.equal(await placeNotebook(clientOf(fake), local, '/live/a/train'), 'unchanged');
+      assert.equal(fake.to('POST workspace/import').length, 0);
+      assert.equal(fake.received.length, 2);
+    });
+  }
+
+  const different: [title: string, local: Notebook, exported: string, status?: object][] = [
+    ['of another text', source(`${HEADER}a`), `${HEADER}b`],
+    ['of another language', source(HEADER), HEADER, { object_type: 'NOTEBOOK', language: 'SQL' }],
+    ['that is only a file', source(`${HEADER}a`), `${HEADER}a`, { object_type: 'FILE' }],
+    ['whose cells a new header would divide', source(`${HEADER}a`), 'a'],
+    [
+      'that would lose its cells',
+      source('a\n# COMMAND ----------\nb'),
+      `${HEADER}a\n# COMMAND ----------\nb`,
+    ],
+    ['of Jupyter that is broken', { content: '{', format: { format: 'JUPYTER' } }, '{'],
+  ];
+  for (const [title, local, exported, status] of different) {
+    it(`writes over a notebook ${title}`, async () => {
+      const fake = holding(exported, status);
+      assert.equal(await placeNotebook(clientOf(fake), local, '/live/a/train'), 'written');
+    });
+  }
+
+  it('does not take an outage for a notebook that is missing', async () => {
+    const fake = holding('').on('GET workspace/export', failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later'));
+    await assert.rejects(place(fake), /Later/);
+    assert.equal(fake.to('POST workspace/import').length, 0);
+  });
+
+  it('remarks on a source without a header, and on nothing else', () => {
+    assert.match(notebookRemark(source('a = 1')) ?? '', /single cell/);
+    assert.equal(notebookRemark(source(HEADER)), undefined);
+    assert.equal(
+      notebookRemark({
+        content: '-- Databricks notebook source\n',
+        format: { format: 'SOURCE', language: 'SQL' },
+      }),
+      undefined,
+    );
+    assert.equal(notebookRemark({ content: jupyter(''), format: { format: 'JUPYTER' } }), undefined);
   });
 
   const errorInfo = { reason: 'WORKSPACE_OBJECT_TYPE_MISMATCH', metadata: { existing_type: 'DASHBOARD' } };

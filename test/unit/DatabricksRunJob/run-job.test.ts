@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CancelledError } from '../../../tasks/common/errors';
 import { rememberSecret } from '../../../tasks/common/secrets';
 import type { RunJobOptions } from '../../../tasks/DatabricksRunJob/inputs';
 import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
-import { answer, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
+import { ACCESS, answer, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
 
 const RUN_PAGE = `${ORIGIN}/jobs/5/runs/77?o=42`;
 
@@ -34,6 +34,7 @@ const running = { run_id: 77, state: { life_cycle_state: 'RUNNING' } };
 /** A workspace with one job, of which every run ends well. */
 const workspace = () =>
   new FakeDatabricks()
+    .on('GET workspace/export', failure(404, 'RESOURCE_DOES_NOT_EXIST', "Path (/live/train) doesn't exist."))
     .on('POST workspace/import', {})
     .on('GET jobs/list', { jobs: [{ job_id: 5, settings: { name: 'train' } }] })
     .on('GET jobs/get', {
@@ -62,17 +63,25 @@ describe('DatabricksRunJob', () => {
     const outputs: Record<string, unknown> = {};
     const order: string[] = [];
     const summaries: string[] = [];
+    const attachments: Record<string, string> = {};
     const options: RunJobOptions = {
-      workspace: { origin: ORIGIN, workspaceId: '42' },
-      token: 'dapi',
+      signIn: {
+        workspace: { origin: ORIGIN, workspaceId: '42' },
+        credential: { kind: 'token', token: 'dapi' },
+        access: ACCESS,
+      },
       notebookFile: join(folder, 'train.py'),
       notebookPath: '/live/train',
       job: 'train',
+      jobDefinition: undefined,
       parameters: {},
       waitForCompletion: true,
       timeoutMinutes: 0,
       onCancel: 'cancelRun',
+      whenBusy: 'queue',
       onPartialSuccess: 'warn',
+      repairAttempts: 0,
+      exportHtml: false,
       stepIdentity: ['pipeline', 'step'],
       ...changes,
     };
@@ -91,8 +100,13 @@ describe('DatabricksRunJob', () => {
         outputs[name] = value;
       },
       uploadSummary: (_title, summary) => summaries.push(summary.toString()),
+      attach(name, text) {
+        attachments[name] = text;
+      },
+      tempFolder: folder,
+      oidcToken: async () => 'oidc',
     });
-    return { outcome, outputs, order, summaries, lines, text, cancel };
+    return { outcome, outputs, attachments, order, summaries, lines, text, cancel };
   }
 
   it('imports the notebook, runs the job once and reports what the notebook returned', async () => {
@@ -114,7 +128,7 @@ describe('DatabricksRunJob', () => {
     const [summary] = summaries;
     assert.match(summary!, /^## train: SUCCESS$/m);
     assert.match(summary!, /^\| version \| 1\.0\.0 \|$/m);
-    assert.match(summary!, /^\| main \| SUCCESS \| 1 \| 1 min 5 s \|$/m);
+    assert.match(summary!, /^\| main \| SUCCESS \| 1 \| 1 min 5 s \| █{24} \|$/m);
     assert.ok(summary!.includes(`(${RUN_PAGE})`));
     assert.ok(summary!.includes('stored 1.0.0'));
   });
@@ -131,10 +145,11 @@ describe('DatabricksRunJob', () => {
     assert.match(summaries[0]!, /^\| plain \| shown \|$/m);
   });
 
-  it('needs four requests until the run is started, and sets its outputs before the first look at it', async () => {
+  it('needs five requests until the run is started, and sets its outputs before the first look at it', async () => {
     const { outcome, order } = run(workspace());
     await outcome;
-    assert.deepEqual(order.slice(0, 8), [
+    assert.deepEqual(order.slice(0, 9), [
+      'GET /api/2.0/workspace/export',
       'POST /api/2.0/workspace/import',
       'GET /api/2.2/jobs/list',
       'GET /api/2.2/jobs/get',
@@ -146,6 +161,18 @@ describe('DatabricksRunJob', () => {
     ]);
   });
 
+  it('says that an unchanged notebook was not written again', async () => {
+    const fake = workspace()
+      .on('GET workspace/export', {
+        content: Buffer.from('# Databricks notebook source\n').toString('base64'),
+      })
+      .on('GET workspace/get-status', { object_type: 'NOTEBOOK', language: 'PYTHON' });
+    const { outcome, text } = run(fake);
+    await outcome;
+    assert.match(text(), /^\/live\/train is the same as .*train\.py already, and was not written again\.$/m);
+    assert.equal(fake.to('POST workspace/import').length, 0);
+  });
+
   it('passes parameters as the job’s where it declares any', async () => {
     const tasks = [{ task_key: 'main', notebook_task: { notebook_path: '/live/train' } }];
     const settings = { name: 'train', tasks, parameters: [{ name: 'version', default: '' }] };
@@ -153,6 +180,89 @@ describe('DatabricksRunJob', () => {
     await run(fake, { parameters: { version: '2' } }).outcome;
     const { body } = fake.to('POST jobs/run-now')[0]!;
     assert.deepEqual([body.job_parameters, body.notebook_params], [{ version: '2' }, undefined]);
+  });
+
+  describe('with a definition of the job', () => {
+    const main = { task_key: 'main', notebook_task: { notebook_path: '/live/train' } };
+
+    it('creates the job when it is missing, and runs it', async () => {
+      const fake = workspace().on('GET jobs/list', {}).on('POST jobs/create', { job_id: 6 });
+      const { outcome, outputs, text } = run(fake, {
+        jobDefinition: { tasks: [main], max_concurrent_runs: 1 },
+      });
+      await outcome;
+      assert.deepEqual(fake.to('POST jobs/create')[0]?.body, {
+        tasks: [main],
+        max_concurrent_runs: 1,
+        name: 'train',
+      });
+      assert.equal(outputs.jobId, '6');
+      assert.equal(fake.to('POST jobs/run-now')[0]?.body.job_id, 6);
+      assert.match(text(), /^Created job 'train' \(6\)\.$/m);
+    });
+
+    it('takes the job that a request whose answer was lost has created', async () => {
+      const fake = workspace();
+      fake
+        .on('GET jobs/list', () =>
+          fake.to('POST jobs/create').length > 0
+            ? { jobs: [{ job_id: 6, settings: { name: 'train' } }] }
+            : {},
+        )
+        .on('POST jobs/create', failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later'));
+      const { outcome, outputs } = run(fake, { jobDefinition: { tasks: [main] } });
+      await outcome;
+      assert.equal(outputs.jobId, '6');
+      assert.equal(fake.to('POST jobs/create').length, 1);
+    });
+
+    it('updates what differs, and shows the difference', async () => {
+      const fake = workspace().on('POST jobs/update', {});
+      const { outcome, text } = run(fake, { jobDefinition: { tasks: [{ ...main, timeout_seconds: 60 }] } });
+      await outcome;
+      assert.deepEqual(fake.to('POST jobs/update')[0]?.body, {
+        job_id: 5,
+        new_settings: { tasks: [{ ...main, timeout_seconds: 60 }] },
+      });
+      assert.match(text(), /^ {2}tasks\[main\]\.timeout_seconds: \(none\) → 60$/m);
+    });
+
+    it('changes nothing when nothing differs', async () => {
+      const fake = workspace();
+      await run(fake, { jobDefinition: { name: 'train', tasks: [main] } }).outcome;
+      assert.equal(fake.to('POST jobs/update').length, 0);
+    });
+
+    it('changes nothing when the job would not run the notebook', async () => {
+      const other = { task_key: 'main', notebook_task: { notebook_path: '/live/other' } };
+      const fake = workspace();
+      await assert.rejects(
+        run(fake, { jobDefinition: { tasks: [other] } }).outcome,
+        /does not run the notebook/,
+      );
+      fake.on('GET jobs/list', {});
+      await assert.rejects(
+        run(fake, { jobDefinition: { tasks: [other] } }).outcome,
+        /does not run the notebook/,
+      );
+      assert.equal(fake.to('POST jobs/update').length + fake.to('POST jobs/create').length, 0);
+    });
+  });
+
+  it('has the run queued, or skipped, when the job is busy', async () => {
+    const fake = workspace();
+    await run(fake, {}).outcome;
+    assert.deepEqual(fake.to('POST jobs/run-now')[0]?.body.queue, { enabled: true });
+    const skipped = {
+      run_id: 77,
+      state: { life_cycle_state: 'SKIPPED', result_state: 'MAXIMUM_CONCURRENT_RUNS_REACHED' },
+    };
+    const busy = workspace().on('GET runs/get', skipped);
+    await assert.rejects(
+      run(busy, { whenBusy: 'fail' }).outcome,
+      /was skipped, since the job has as many runs going on as it may have/,
+    );
+    assert.deepEqual(busy.to('POST jobs/run-now')[0]?.body.queue, { enabled: false });
   });
 
   it('runs nothing when the job runs another notebook', async () => {
@@ -192,6 +302,47 @@ describe('DatabricksRunJob', () => {
       assert.ok(!text().includes('\u001b'));
       assert.match(summaries[0]!, /^## train: FAILED$/m);
       assert.match(summaries[0]!, /Task main failed: ValueError: no rows/);
+    });
+
+    it('shows the end of a long trace, and attaches the whole of it', async () => {
+      const long = `first\n${'x\n'.repeat(15_000)}last`;
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED'))
+        .on('GET runs/get-output', { error: 'no rows', error_trace: `\u001b[31m${long}` });
+      const { outcome, attachments, text, summaries } = run(fake);
+      await assert.rejects(outcome);
+      assert.deepEqual(attachments, { 'main-trace.txt': long });
+      for (const shown of [text(), summaries[0]!]) {
+        assert.ok(!/^first$/m.test(shown));
+        assert.ok(/^\(15010 characters before this are in the attached file\)$/m.test(shown));
+        assert.ok(/x\nlast$/m.test(shown));
+      }
+    });
+
+    it('says what is known to help, by the code of the task’s end', async () => {
+      const status = { state: 'TERMINATED', termination_details: { code: 'LIBRARY_INSTALLATION_ERROR' } };
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', [task('main', 'FAILED', { status })]))
+        .on('GET runs/get-output', { error: 'pip failed' });
+      const { outcome, summaries } = run(fake);
+      await assert.rejects(
+        outcome,
+        /failed: pip failed\. Check the names, versions and sources.*\. See https:/,
+      );
+      assert.match(summaries[0]!, /Check the names/);
+    });
+
+    it('reports the last attempt of a task that was tried again', async () => {
+      const first = task('main', 'FAILED', { attempt_number: 0 });
+      const last = task('main', 'FAILED', { run_id: 'main-2', attempt_number: 1 });
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', [last, first]))
+        .on('GET runs/get-output', ({ query }) => ({ error: `error of ${query.run_id}` }));
+      const { outcome, text, summaries } = run(fake);
+      await assert.rejects(outcome, /error of main-2/);
+      assert.equal(fake.to('GET runs/get-output').length, 1);
+      assert.match(text(), /^See .*\/runs\/main-2\?o=42$/m);
+      assert.match(summaries[0]!, /\[Task main in Databricks\]\(.*\/runs\/main-2\?o=42\)/);
     });
 
     it('judges a failed task on serverless compute by its result, not as a broken platform', async () => {
@@ -246,7 +397,10 @@ describe('DatabricksRunJob', () => {
         status: { state: 'TERMINATED', termination_details: { code: 'MAX_CONCURRENT_RUNS_EXCEEDED' } },
       };
       const { outcome, outputs } = run(workspace().on('GET runs/get', skipped));
-      await assert.rejects(outcome, /ended as MAX_CONCURRENT_RUNS_EXCEEDED: A run is going on already\./);
+      await assert.rejects(
+        outcome,
+        /was skipped, since the job has as many runs.*: A run is going on already\./,
+      );
       assert.equal(outputs.resultState, 'MAX_CONCURRENT_RUNS_EXCEEDED');
     });
 
@@ -308,13 +462,44 @@ describe('DatabricksRunJob', () => {
       assert.match(text(), /warning.*only the beginning/);
     });
 
-    it('is cut to what an environment variable may hold', async () => {
-      const { outcome, outputs, text } = run(returning('x'.repeat(40_000)));
+    it('is cut to what an environment variable may hold, and whole in a file', async () => {
+      const value = `\u001b${'x'.repeat(40_000)}`;
+      const { outcome, outputs, text } = run(returning(value));
       await outcome;
       assert.equal(String(outputs.notebookOutput).length, 32_000);
+      assert.equal(readFileSync(String(outputs.notebookOutputFile), 'utf8'), value);
       assert.equal(outputs.notebookOutputTruncated, true);
       assert.match(text(), /warning.*first 32000 characters/);
     });
+
+    it('becomes outputs, member by member, when it is a JSON object', async () => {
+      const value =
+        '{"rows":3, "rate":1.0, "id":8795400285113916203, "ok":true, "none":null, "path":"##vso[x]", ';
+      const { outcome, outputs, text } = run(returning(`${value}"best":{"a":[1]}, "no/name":1}`));
+      await outcome;
+      const members = Object.entries(outputs).filter(([name]) => name.startsWith('notebookOutput.'));
+      assert.deepEqual(Object.fromEntries(members), {
+        'notebookOutput.rows': '3',
+        'notebookOutput.rate': '1.0',
+        'notebookOutput.id': '8795400285113916203',
+        'notebookOutput.ok': 'true',
+        'notebookOutput.none': '',
+        'notebookOutput.path': '##_vso[x]',
+        'notebookOutput.best': '{"a":[1]}',
+      });
+      assert.match(text(), /1 member of it became no output, for its name or length: no\/name/);
+    });
+
+    for (const value of ['[1]', '"x"', '{"cut":', 'stored']) {
+      it(`has no members when it is ${value}`, async () => {
+        const { outcome, outputs } = run(returning(value));
+        await outcome;
+        assert.deepEqual(
+          Object.keys(outputs).filter((name) => name.includes('.')),
+          [],
+        );
+      });
+    }
 
     it('is left out when the notebook returned nothing', async () => {
       const { outcome, outputs } = run(workspace().on('GET runs/get-output', { notebook_output: {} }));
@@ -332,6 +517,154 @@ describe('DatabricksRunJob', () => {
         fake.to('GET runs/get-output').map(({ query }) => query.run_id),
         ['b-1'],
       );
+    });
+  });
+
+  describe('with repairs allowed', () => {
+    const broken = (code: string, more: object = {}) =>
+      ended(
+        'FAILED',
+        [task('main', 'FAILED', { status: { state: 'TERMINATED', termination_details: { code } } })],
+        more,
+      );
+    const repaired = ended('SUCCESS', [
+      task('main', 'FAILED'),
+      task('main', 'SUCCESS', { run_id: 'main-2', attempt_number: 1 }),
+    ]);
+
+    /** A run that shows these ends, one after each repair. */
+    function repairable(...ends: object[]) {
+      const fake = workspace().on('POST runs/repair', ({ body }) => ({
+        repair_id: body.latest_repair_id ? 9 : 8,
+      }));
+      return fake.on('GET runs/get', ({ query }) => {
+        const repairs = fake.to('POST runs/repair').length;
+        if (query.include_history)
+          return { repair_history: [{ type: 'ORIGINAL' }, { id: 8 }].slice(0, repairs + 1) };
+        return ends[Math.min(repairs, ends.length - 1)]!;
+      });
+    }
+
+    for (const code of [
+      'CLUSTER_ERROR',
+      'DRIVER_ERROR',
+      'CLOUD_FAILURE',
+      'INTERNAL_ERROR',
+      'STORAGE_ACCESS_ERROR',
+    ]) {
+      it(`repairs a run that ended by ${code}, with the same parameters`, async () => {
+        const fake = repairable(broken(code), repaired);
+        const { outcome, text } = run(fake, { repairAttempts: 2, parameters: { version: '1' } });
+        assert.equal((await outcome).result, 'Succeeded');
+        assert.deepEqual(
+          fake.to('POST runs/repair').map(({ body }) => body),
+          [{ run_id: 77, rerun_all_failed_tasks: true, notebook_params: { version: '1' } }],
+        );
+        assert.match(text(), /Repairing it, 1 of 2 times at most/);
+        assert.equal(fake.to('POST jobs/run-now').length, 1);
+      });
+    }
+
+    it('names the repair before, and gives up after as many as it may make', async () => {
+      const fake = repairable(
+        broken('CLUSTER_ERROR'),
+        broken('CLUSTER_ERROR', { end_time: 2 }),
+        broken('CLUSTER_ERROR', { end_time: 3 }),
+      );
+      await assert.rejects(run(fake, { repairAttempts: 2 }).outcome, /failed: .*fault of the infrastructure/);
+      assert.deepEqual(
+        fake.to('POST runs/repair').map(({ body }) => body.latest_repair_id),
+        [undefined, 8],
+      );
+    });
+
+    for (const code of ['RUN_EXECUTION_ERROR', 'UNAUTHORIZED_ERROR', 'USER_CANCELED']) {
+      it(`never repairs a run that ended by ${code}`, async () => {
+        const fake = repairable(broken(code));
+        await assert.rejects(run(fake, { repairAttempts: 2 }).outcome);
+        assert.equal(fake.to('POST runs/repair').length, 0);
+      });
+    }
+
+    it('never repairs a run in which a notebook failed as well, or one that shows INTERNAL_ERROR only', async () => {
+      const status = { state: 'TERMINATED', termination_details: { code: 'CLUSTER_ERROR' } };
+      const state = { life_cycle_state: 'INTERNAL_ERROR', result_state: 'FAILED' };
+      const ends = [
+        ended('FAILED', [task('a', 'FAILED', { status }), task('b', 'FAILED')]),
+        ended('FAILED', [task('a', 'FAILED', { state })], { state }),
+      ];
+      for (const end of ends) {
+        const fake = repairable(end);
+        await assert.rejects(run(fake, { repairAttempts: 2 }).outcome);
+        assert.equal(fake.to('POST runs/repair').length, 0);
+      }
+    });
+
+    it('does not take the end before the repair for the one after it', async () => {
+      const fake = repairable(broken('CLUSTER_ERROR'));
+      const looks = inTurn(broken('CLUSTER_ERROR'), broken('CLUSTER_ERROR'), running, repaired);
+      fake.on('GET runs/get', (received) => (received.query.include_history ? {} : looks(received)));
+      assert.equal((await run(fake, { repairAttempts: 1 }).outcome).result, 'Succeeded');
+      assert.equal(fake.to('POST runs/repair').length, 1);
+    });
+
+    it('cancels a repair that its time limit overtakes before it shows', async () => {
+      const fake = repairable(broken('CLUSTER_ERROR'));
+      let looks = 0;
+      fake.on('GET runs/get', ({ query }) => {
+        if (query.include_history) return {};
+        if (fake.to('POST runs/cancel').length > 0) return ended('CANCELED', []);
+        // It fails within its minute, and then looks so for the rest of it.
+        return ++looks < 15 ? running : broken('CLUSTER_ERROR');
+      });
+      const { outcome } = run(fake, { repairAttempts: 1, timeoutMinutes: 1 });
+      await assert.rejects(outcome, /timed out/);
+      assert.equal(fake.to('POST runs/cancel').length, 1);
+    });
+
+    it('does not repair again what a request whose answer was lost has repaired', async () => {
+      const fake = repairable(broken('CLUSTER_ERROR'), repaired);
+      fake.on('POST runs/repair', failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later'));
+      assert.equal((await run(fake, { repairAttempts: 1 }).outcome).result, 'Succeeded');
+      assert.equal(fake.to('POST runs/repair').length, 1);
+    });
+
+    it('reports the failure when the repair is refused', async () => {
+      const fake = repairable(broken('CLUSTER_ERROR'));
+      fake.on('POST runs/repair', failure(403, 'PERMISSION_DENIED', 'No'));
+      const { outcome, text } = run(fake, { repairAttempts: 1 });
+      await assert.rejects(outcome, /Run 77 of job 'train' failed/);
+      assert.match(text(), /warning.*was not repaired.*may not repair run 77/);
+    });
+  });
+
+  describe('with executed notebooks to keep', () => {
+    const tasks = [
+      task('a', 'SUCCESS'),
+      task('b', 'FAILED'),
+      task('c', 'UPSTREAM_FAILED'),
+      task('d', 'SUCCESS', { notebook_task: undefined }),
+    ];
+
+    it('attaches the page of each task that ran a notebook, on failure too', async () => {
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', tasks))
+        .on('GET runs/export', ({ query }) => ({
+          views: [
+            { type: 'DASHBOARD', content: 'no' },
+            { type: 'NOTEBOOK', content: `<p>${query.run_id}` },
+          ],
+        }));
+      const { outcome, attachments } = run(fake, { exportHtml: true });
+      await assert.rejects(outcome);
+      assert.deepEqual(attachments, { 'a.html': '<p>a-1', 'b.html': '<p>b-1' });
+    });
+
+    it('succeeds with a warning when there is no page', async () => {
+      const fake = workspace().on('GET runs/export', failure(400, 'INVALID_PARAMETER_VALUE', 'Too large'));
+      const { outcome, text } = run(fake, { exportHtml: true });
+      assert.equal((await outcome).result, 'Succeeded');
+      assert.match(text(), /warning.*notebook of task 'main' could not be exported.*Too large/);
     });
   });
 

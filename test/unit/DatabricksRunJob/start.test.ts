@@ -10,7 +10,7 @@ import {
   startRun,
   stopRun,
 } from '../../../tasks/DatabricksRunJob/start';
-import { collectLog, FakeClock } from './support';
+import { ACCESS, collectLog, FakeClock } from './support';
 
 const RUN_ID = '8795400285113916203';
 
@@ -77,6 +77,7 @@ describe('starting a run', () => {
     const client = new DatabricksClient({
       origin,
       token: async () => 'dapi',
+      access: ACCESS,
       http,
       log,
       signal,
@@ -87,6 +88,7 @@ describe('starting a run', () => {
       notebookParameters: { version: '1.0.0' },
       jobParameters: {},
       idempotencyToken: idempotencyToken(['step']),
+      waitsForTurn: true,
     };
     const started = startRun(client, request, {
       signal,
@@ -102,7 +104,7 @@ describe('starting a run', () => {
     assert.equal(await started, RUN_ID);
     assert.equal(
       service.bodies[0],
-      `{"job_id":9223372036854775807,"idempotency_token":"${idempotencyToken(['step'])}","notebook_params":{"version":"1.0.0"}}`,
+      `{"job_id":9223372036854775807,"idempotency_token":"${idempotencyToken(['step'])}","queue":{"enabled":true},"notebook_params":{"version":"1.0.0"}}`,
     );
     end();
   });
@@ -153,7 +155,13 @@ describe('starting a run', () => {
   it('starts nothing for a step that is cancelled already', async () => {
     const { started, client, log, end } = begin();
     await started;
-    const request = { jobId: '1', notebookParameters: {}, jobParameters: {}, idempotencyToken: 'late' };
+    const request = {
+      jobId: '1',
+      notebookParameters: {},
+      jobParameters: {},
+      idempotencyToken: 'late',
+      waitsForTurn: true,
+    };
     const signal = AbortSignal.abort();
     await assert.rejects(startRun(client, request, { signal, log, onCancel: 'cancelRun', jobPage: '' }));
     assert.ok(!service.runs.has('late'));

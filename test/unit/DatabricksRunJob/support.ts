@@ -8,6 +8,11 @@ import { DatabricksClient, type Transport } from '../../../tasks/DatabricksRunJo
 
 export const ORIGIN = 'https://adb-1234567890123456.7.azuredatabricks.net';
 
+export const ACCESS = {
+  host: "input 'databricksHost'",
+  token: `input 'databricksToken' holds a token of ${ORIGIN}`,
+};
+
 /** A request as the service sees it. */
 export interface Received {
   readonly method: string;
@@ -129,6 +134,7 @@ export function clientOf(
   return new DatabricksClient({
     origin: ORIGIN,
     token: async () => 'dapi-secret',
+    access: ACCESS,
     http,
     log,
     signal,

@@ -44,12 +44,22 @@ export class FakeStep implements TaskContext {
     return new Map();
   }
 
+  oidcToken(): Promise<string> {
+    return Promise.reject(new Error('This step has no server to ask.'));
+  }
+
   setOutput(name: string, value: string | number | boolean): void {
     this.outputs[name] = value;
   }
 
+  setTaskVariable(): void {}
+
   uploadSummary(_title: string, summary: { toString(): string }): void {
     this.summary = summary.toString();
+  }
+
+  attach(): void {
+    throw new Error('This task attaches nothing.');
   }
 }
 

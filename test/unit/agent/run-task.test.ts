@@ -142,6 +142,18 @@ describe('A task that the local agent runs', () => {
     assert.deepEqual(outputOf(stepOf(run, 'a')), ['end of input']);
   });
 
+  it('is told where the server vouches for its job', async () => {
+    const run = await agent.runSteps(
+      `steps:\n${jsStep(show('SYSTEM_OIDCREQUESTURI', 'SYSTEM_TEAMPROJECTID', 'SYSTEM_PLANID', 'SYSTEM_JOBID'), { name: 'a' })}`,
+      { collectionUri: 'https://server/org/' },
+    );
+    const [uri, project, plan, job] = outputOf(stepOf(run, 'a'));
+    assert.equal(
+      uri,
+      `https://server/org/${project}/_apis/distributedtask/hubs/build/plans/${plan}/jobs/${job}/oidctoken`,
+    );
+  });
+
   it('gets the service connections that its inputs name, with their secrets hidden', async () => {
     const id = '12345678-90ab-4def-8abc-1234567890ab';
     agent.pack([

@@ -20,6 +20,16 @@ describe('the log', () => {
     assert.deepEqual(lines, ['##vso[task.logissue type=warning;]100 %AZP25 sure%0A##_vso[task.complete]']);
   });
 
+  it('ends the step with a message that cannot give orders, and passes outputs byte for byte', () => {
+    const { lines, log } = capture();
+    log.complete('Failed', 'Bad\n##vso[task.complete result=Succeeded]\u001b[31m');
+    log.command('task.setvariable', { variable: 'x' }, '##vso[x] \u001b');
+    assert.deepEqual(lines, [
+      '##vso[task.complete result=Failed;]Bad%0A##_vso[task.complete result=Succeeded]',
+      '##vso[task.setvariable variable=x;]##vso[x] \u001b',
+    ]);
+  });
+
   it('ends a group also when its body fails', async () => {
     const { lines, log } = capture();
     await assert.rejects(

@@ -32,6 +32,98 @@ describe('The API of the local Databricks workspace', () => {
     }
   });
 
+  describe('with service principals', () => {
+    const LIFETIME = 600_000;
+    const claims = {
+      iss: 'https://vstoken',
+      sub: 'p://org/project/pipeline',
+      aud: 'api://AzureADTokenExchange',
+    };
+    let own: Client;
+    beforeEach(async () => {
+      own = await Client.start({
+        namesExpiredTokens: true,
+        signIn: {
+          tokenLifetime: LIFETIME,
+          servicePrincipals: [
+            {
+              clientId: 'principal',
+              secret: 'dose',
+              federationPolicies: [{ issuer: claims.iss, subject: claims.sub }],
+            },
+            { clientId: 'other' },
+          ],
+          oidcTokenClaims: (token) => (token === 'assertion' ? claims : undefined),
+        },
+      });
+    });
+    afterEach(() => own.stop());
+
+    interface Granted {
+      status: number;
+      access_token?: string;
+      expires_in?: number;
+      error?: string;
+    }
+
+    async function ask(form: Record<string, string>, password?: string): Promise<Granted> {
+      const response = await fetch(`${own.workspace.url}/oidc/v1/token`, {
+        method: 'POST',
+        headers: password ? { Authorization: `Basic ${Buffer.from(password).toString('base64')}` } : {},
+        body: new URLSearchParams({ scope: 'all-apis', ...form }),
+      });
+      return { ...((await response.json()) as Granted), status: response.status };
+    }
+    const exchange = (more: Record<string, string>) =>
+      ask({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: 'assertion',
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+        ...more,
+      });
+    const statusWith = async (token: string | undefined) =>
+      (await own.send('GET /api/2.2/jobs/list', {}, { Authorization: `Bearer ${token}` })).status;
+
+    it('gives a token for the right secret, until that expires', async () => {
+      const granted = await ask({ grant_type: 'client_credentials' }, 'principal:dose');
+      assert.equal(granted.expires_in, 600);
+      assert.equal(await statusWith(granted.access_token), 200);
+      await own.clock.advance(LIFETIME);
+      assert.equal(await statusWith(granted.access_token), 401);
+    });
+
+    for (const password of ['principal:wrong', 'other:', 'nobody:dose', undefined]) {
+      it(`gives none for the password ${password}`, async () => {
+        const { status, error } = await ask({ grant_type: 'client_credentials' }, password);
+        assert.deepEqual([status, error], [401, 'invalid_client']);
+      });
+    }
+
+    it('gives a token to whom a policy trusts, of the principal or of any', async () => {
+      assert.equal(await statusWith((await exchange({ client_id: 'principal' })).access_token), 200);
+      assert.equal(await statusWith((await exchange({})).access_token), 200);
+    });
+
+    it('gives none without a policy, or without a good assertion', async () => {
+      assert.equal((await exchange({ client_id: 'other' })).error, 'invalid_grant');
+      assert.equal((await exchange({ subject_token: 'forged' })).error, 'invalid_grant');
+      assert.equal((await ask({ grant_type: 'password' })).error, 'unsupported_grant_type');
+    });
+  });
+
+  it('can begin lists with a page that is empty and not the last', async () => {
+    const own = await Client.start({ emptyPages: true });
+    try {
+      own.workspace.createJob({ name: 'train' });
+      const { jobs, next_page_token } = await own.ok('GET /api/2.2/jobs/list');
+      assert.equal(jobs, undefined);
+      const second = await own.ok('GET /api/2.2/jobs/list', { page_token: next_page_token as string });
+      assert.equal((second.jobs as unknown[]).length, 1);
+    } finally {
+      await own.stop();
+    }
+  });
+
   it('says which API does not exist', async () => {
     assert.equal(
       await client.refused('GET /api/2.0/jobs/list'),

@@ -130,6 +130,25 @@ describe('Starting a run in the local Databricks workspace', () => {
     });
   }
 
+  it('can refuse parameters that the job does not declare', async () => {
+    const own = await Client.start({ refusesUndeclaredParameters: true });
+    try {
+      const jobId = BigInt(own.workspace.createJob({ parameters: [{ name: 'version', default: '' }] }));
+      const refused = (fields: JsonObject) => own.refused(RUN_NOW, { job_id: jobId, ...fields });
+      assert.match(
+        await refused({ notebook_params: { version: '1' } }),
+        /specifying task parameters is not allowed/,
+      );
+      assert.match(
+        await refused({ job_parameters: { other: '1' } }),
+        /does not define the job parameter 'other'/,
+      );
+      await own.runNow(String(jobId), { job_parameters: { version: '1' } });
+    } finally {
+      await own.stop();
+    }
+  });
+
   it('needs a job', async () => {
     assert.match(
       await client.refused(RUN_NOW),

@@ -184,4 +184,70 @@ describe('local registry: who may do what', () => {
       await shortLived.close();
     }
   });
+
+  describe('with identities of Microsoft Entra', () => {
+    const tenantId = 'the-tenant';
+    let entra: TestRegistry;
+    before(async () => {
+      entra = await startTestRegistry({
+        identities: {
+          tenantId,
+          claims: (token) =>
+            token.startsWith('for ')
+              ? { aud: token.slice(4), tid: tenantId, appid: 'the-reader' }
+              : undefined,
+          rights: (application) => (application === 'the-reader' ? ['pull'] : undefined),
+        },
+      });
+      await entra.putImage('models', '1.0.0');
+    });
+    after(() => entra.close());
+
+    const post = (path: string, fields: Record<string, string>) =>
+      fetch(new URL(path, entra.registry.url), { method: 'POST', body: new URLSearchParams(fields) });
+    const exchange = (fields: Record<string, string> = {}) =>
+      post('/oauth2/exchange', {
+        grant_type: 'access_token',
+        service: entra.registry.loginServer,
+        tenant: tenantId,
+        access_token: 'for https://management.azure.com',
+        ...fields,
+      });
+
+    it('exchanges an access token for a refresh token, and that for tokens that go as far as the rights', async () => {
+      const { refresh_token } = (await (await exchange()).json()) as { refresh_token: string };
+      const service = entra.registry.loginServer;
+      const scope = 'repository:models:pull,push';
+      const byGrant = await post('/oauth2/token', {
+        grant_type: 'refresh_token',
+        service,
+        scope,
+        refresh_token,
+      });
+      const basic = Buffer.from(`00000000-0000-0000-0000-000000000000:${refresh_token}`).toString('base64');
+      const byBasic = await entra.send('GET', `/oauth2/token?service=${service}&scope=${scope}`, {
+        headers: { Authorization: `Basic ${basic}` },
+      });
+      for (const answer of [byGrant, byBasic]) {
+        const { access_token } = (await answer.json()) as { access_token: string };
+        const headers = { Authorization: `Bearer ${access_token}` };
+        assert.equal((await entra.send('HEAD', '/v2/models/manifests/1.0.0', { headers })).status, 200);
+        assert.equal((await entra.send('POST', '/v2/models/blobs/uploads/', { headers })).status, 401);
+      }
+    });
+
+    for (const [what, fields] of [
+      ['of another tenant', { tenant: 'another' }],
+      ['for another service', { access_token: 'for https://vault.azure.net' }],
+      ['for another registry', { service: 'other.azurecr.io' }],
+      ['that is not good', { access_token: 'made-up' }],
+    ] as [string, Record<string, string>][]) {
+      it(`exchanges no token ${what}`, async () => assert.equal((await exchange(fields)).status, 401));
+    }
+
+    it('knows no refresh token that it did not give', async () => {
+      const fields = { grant_type: 'refresh_token', service: entra.registry.loginServer, refresh_token: 'x' };
+      assert.equal((await post('/oauth2/token', fields)).status, 401);
+    });
+  });
 });

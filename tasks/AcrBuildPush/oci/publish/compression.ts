@@ -3,8 +3,9 @@ import { gzipMember } from './gzip';
 
 export type Compression = 'gzip' | 'none';
 
-/** `auto` decides for each layer by a look at its data. */
-export type CompressionChoice = Compression | 'auto';
+/** How layers are stored: what input `compression` takes. `auto` decides for each layer by a look at its data. */
+export const COMPRESSIONS = ['auto', 'gzip', 'none'] as const;
+export type CompressionChoice = (typeof COMPRESSIONS)[number];
 
 export interface ChosenCompression {
   readonly compression: Compression;

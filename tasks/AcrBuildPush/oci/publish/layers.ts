@@ -61,8 +61,8 @@ async function findLayer(
   const places: KnownLayer[] = [];
   const remembered = known.get(layer.diffId);
   if (remembered) places.push(remembered);
-  if (layer.kind !== 'local') {
-    const from = layer.kind === 'remote' && layer.host === registry.host ? layer.repository : repository;
+  if (layer.kind === 'remote') {
+    const from = layer.host === registry.host ? layer.repository : repository;
     places.push({ descriptor: layer.descriptor, repository: from });
   } else if (compression !== 'gzip') {
     // Stored as it is, its digest is its diff id.
@@ -100,7 +100,7 @@ interface Prepared {
 }
 
 async function prepare(layer: Layer, name: string, options: LayerOptions): Promise<Prepared> {
-  if (layer.kind !== 'local') {
+  if (layer.kind === 'remote') {
     const { digest, size, mediaType } = asOci(layer.descriptor);
     const source = { name, size, digest: () => digest, open: (start: number) => layer.open(start) };
     return { source, mediaType, remark: '' };

@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream';
 import { digestOfBytes, type Manifest, type RegistryClient } from '../../acr/registry';
-import { type Destination, verifyTags } from '../../publish';
-import type { BuiltImage, Descriptor } from '../image';
+import type { Destination } from '../../publish';
+import type { Descriptor, OciImage } from '../image';
 import { type LayerOptions, type PublishedLayer, publishLayer } from './layers';
 import { hasBlob, type UploadOptions, upload } from './upload';
 
 export interface PublishOptions extends LayerOptions {
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Layers that are sent at once. */
   readonly lanes?: number;
 }
@@ -14,6 +16,8 @@ export interface PublishedImage {
   /** As the registry holds it. */
   readonly manifest: Manifest;
   readonly layers: readonly PublishedLayer[];
+  /** The blobs that were sent, by digest. */
+  readonly sent: ReadonlySet<string>;
   /** Bytes of layers and configuration that were sent, those that were sent twice included. */
   readonly uploadedBytes: number;
 }
@@ -26,12 +30,12 @@ const DEFAULT_LANES = 4;
 
 /**
  * Publishes an image without an engine: layers side by side, then its configuration, its manifest by digest, and
- * last its tags, `latest` at the very end. So no tag ever names an image that is not whole.
+ * last its tags, in order. So no tag ever names an image that is not whole.
  *
- * @throws TaskError when the registry refuses, can't be reached, or has something else under a tag in the end
+ * @throws TaskError when the registry refuses, or can't be reached
  */
 export async function publishImage(
-  image: BuiltImage,
+  image: OciImage,
   destination: Destination,
   options: PublishOptions,
 ): Promise<PublishedImage> {
@@ -53,6 +57,7 @@ export async function publishImage(
       mediaType: MANIFEST_TYPE,
       config: config.descriptor,
       layers: descriptors,
+      ...(options.annotations && { annotations: options.annotations }),
     }),
   );
   const manifest: Manifest = {
@@ -62,14 +67,15 @@ export async function publishImage(
     config: config.descriptor,
     layers: descriptors,
   };
-  await registry.tag(manifest, manifest.digest);
-  for (const tag of latestLast(tags)) {
-    await registry.tag(manifest, tag);
+  await registry.put(manifest, manifest.digest);
+  for (const { tag } of tags) {
+    await registry.put(manifest, tag);
     options.log.info(`Tagged ${tag}.`);
   }
-  await verifyTags(destination, manifest);
   const uploadedBytes = published.reduce((sum, { sentBytes }) => sum + sentBytes, config.sentBytes);
-  return { manifest, layers: published, uploadedBytes };
+  const sent = published.filter(({ fate }) => fate === 'sent').map(({ descriptor }) => descriptor.digest);
+  if (config.sentBytes > 0) sent.push(config.descriptor.digest);
+  return { manifest, layers: published, sent: new Set(sent), uploadedBytes };
 }
 
 async function publishConfig(
@@ -87,10 +93,6 @@ async function publishConfig(
     open: (start: number) => Readable.from([content.subarray(start)], { objectMode: false }),
   };
   return { descriptor, sentBytes: await upload(registry, source, options) };
-}
-
-function latestLast(tags: readonly string[]): string[] {
-  return [...tags.filter((tag) => tag !== 'latest'), ...tags.filter((tag) => tag === 'latest')];
 }
 
 /** Works on so many items at once. The first failure ends the others, and is the one that is thrown. */

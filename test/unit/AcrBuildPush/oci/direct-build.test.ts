@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { directBuild, NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
-import type { BuiltImage, LocalLayer } from '../../../../tasks/AcrBuildPush/oci/image';
+import type { LocalLayer, OciImage } from '../../../../tasks/AcrBuildPush/oci/image';
 import { parseImageName } from '../../../../tasks/AcrBuildPush/oci/pull';
 import { flattenBuilt } from '../../../support/image-files';
+import { leastPlan } from '../support';
 
 describe('A direct build of a Dockerfile', () => {
   let context: string;
@@ -28,12 +29,11 @@ describe('A direct build of a Dockerfile', () => {
   function attempt(lines: string[], given: Record<string, string> = {}) {
     return directBuild(
       {
+        ...leastPlan,
         dockerfile: join(context, 'Dockerfile'),
         recipe: lines.join('\n'),
         context,
         arguments: given,
-        labels: {},
-        target: undefined,
       },
       {
         pull: () => Promise.reject(new Error('nothing is pulled here')),
@@ -44,7 +44,7 @@ describe('A direct build of a Dockerfile', () => {
     );
   }
 
-  async function build(lines: string[], given: Record<string, string> = {}): Promise<BuiltImage> {
+  async function build(lines: string[], given: Record<string, string> = {}): Promise<OciImage> {
     const image = await attempt(lines, given);
     assert.ok(!(image instanceof NeedsEngine), String(image));
     return image;

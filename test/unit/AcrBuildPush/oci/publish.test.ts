@@ -9,15 +9,17 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
+import { fixedCredentials } from '../../../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/acr/registry';
-import type { BuiltImage, Layer, LocalLayer, RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
+import type { Layer, LocalLayer, OciImage, RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
 import { layersOf } from '../../../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { type PublishOptions, publishImage } from '../../../../tasks/AcrBuildPush/oci/publish/publish';
 import { HttpClient } from '../../../../tasks/common/http';
 import { capturedLog, scriptedServer } from '../support';
 
 const MEGABYTE = 1024 * 1024;
-const credentials = { username: 'robot', password: 'p4ssword' };
+const robot = { username: 'robot', password: 'p4ssword' };
+const credentials = fixedCredentials('r', { kind: 'password', ...robot, input: 'acrPassword' });
 
 /** A layer of these bytes, which counts how often it is opened. */
 function localLayer(content: Buffer): LocalLayer & { opened: number[] } {
@@ -47,7 +49,7 @@ function compressible(length: number): Buffer {
   return Buffer.from(randomBytes(length / 2).toString('hex'));
 }
 
-function imageOf(...layers: Layer[]): BuiltImage {
+function imageOf(...layers: Layer[]): OciImage {
   const platform = { os: 'linux', architecture: 'amd64' };
   const rootfs = { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) };
   return { config: Buffer.from(JSON.stringify({ ...platform, rootfs })), layers, platform };
@@ -64,7 +66,7 @@ describe('an image that the step publishes itself', () => {
   before(async () => {
     registry = await startRegistry({
       folder,
-      ...credentials,
+      ...robot,
       intercept: (request, response) => fault?.(request, response) ?? false,
     });
     line = await startLine(registry.loginServer);
@@ -80,7 +82,7 @@ describe('an image that the step publishes itself', () => {
   });
 
   /** Publishes over a line that a test may cut; requests and waits are noted. */
-  async function publish(image: BuiltImage, options: Partial<PublishOptions> & { tags?: string[] } = {}) {
+  async function publish(image: OciImage, options: Partial<PublishOptions> & { tags?: string[] } = {}) {
     const { lines, log } = capturedLog();
     const { signal } = new AbortController();
     const waits: number[] = [];
@@ -91,7 +93,8 @@ describe('an image that the step publishes itself', () => {
     const http = new HttpClient({ log, signal, network, userAgent: 'test', sleep: pause });
     const client = new RegistryClient({ http, log, host: line.host, repository, credentials });
     const from = registry.requests.length;
-    const destination = { registry: client, name: `${line.host}/${repository}`, tags: options.tags ?? ['1'] };
+    const plannedTags = (options.tags ?? ['1']).map((tag) => ({ tag, moves: false }));
+    const destination = { registry: client, name: `${line.host}/${repository}`, tags: plannedTags };
     const settings = { compression: 'none' as const, known: new Map(), log, signal, sleep: pause };
     const requests = () =>
       registry.requests.slice(from).map(({ method, path, status }) => `${method} ${path} ${status}`);
@@ -126,10 +129,10 @@ describe('an image that the step publishes itself', () => {
     };
   }
 
-  it('is stored byte for byte, with its tags set last and latest after all others', async () => {
+  it('is stored byte for byte, with its tags set last, in order', async () => {
     const [first, second] = [randomBytes(300_000), Buffer.alloc(0)];
     const result = await publish(imageOf(localLayer(first), localLayer(second)), {
-      tags: ['latest', '1.0', '1'],
+      tags: ['1.0', '1', 'latest'],
     });
     assert.deepEqual(await stored(result.manifest.layers[0]!.digest), first);
     assert.deepEqual(await stored(result.manifest.layers[1]!.digest), second);

@@ -14,6 +14,7 @@ import { createPull } from '../../../../tasks/AcrBuildPush/oci/pull';
 import { tarHeader } from '../../../../tasks/AcrBuildPush/oci/tar';
 import { HttpClient } from '../../../../tasks/common/http';
 import { flattenBuilt } from '../../../support/image-files';
+import { leastPlan } from '../support';
 
 const log = { info() {}, debug() {}, warning() {}, error() {}, maskSecret() {} } as never;
 const PLATFORM = { os: 'linux', architecture: 'amd64' };
@@ -114,12 +115,10 @@ describe('A base image in a registry', () => {
   function build(lines: string[]) {
     return directBuild(
       {
+        ...leastPlan,
         dockerfile: join(context, 'Dockerfile'),
         recipe: [`FROM ${host}/base`, ...lines].join('\n'),
         context,
-        arguments: {},
-        labels: {},
-        target: undefined,
       },
       { pull: pull(), log, signal },
     );

@@ -1,0 +1,281 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { failed, type Outcome, succeeded } from '../local/databricks/runs/outcome';
+import { startWorkspace, type Workspace } from '../local/databricks/workspace';
+import { buildFolder } from '../scripts/paths';
+
+/*
+ * DatabricksRunJob beside the loop that it replaces, on the local workspace and in real time. The task is the packed
+ * one, a process of its own; the loop is the original's, rendered request by request in this process. What the original
+ * does first, installing Python and the Databricks CLI, is left out in its favour. Databricks' CLI itself is not
+ * measured: this project does not install it. Memory is that of six hours in which only the clock is not real.
+ * Needs: npm run package.
+ */
+
+/** Milliseconds of the runs that are followed, all at the same time. */
+const SHORT = [1, 2, 3, 5, 7, 9, 12, 15, 19, 24, 29, 35, 41, 48, 55].map((seconds) => seconds * 1_000);
+const LONG = [90_000, 150_000];
+const STARTS = 15;
+const LOOP_INTERVAL = 20_000;
+/** A contender that has not ended so long after its run is taken for one that never does. */
+const PATIENCE = 45_000;
+
+const taskFile = join(buildFolder, 'tasks', 'DatabricksRunJob', 'index.js');
+const notebook = '# Databricks notebook source\nprint(1)\n';
+
+/** Imports the notebook, runs the job and waits for its end; resolves when a pipeline would go on. */
+type Contender = (workspace: Workspace, folder: string, signal: AbortSignal) => Promise<void>;
+
+const task: Contender = (workspace, folder, signal) =>
+  new Promise((resolve, reject) => {
+    const env = {
+      ...process.env,
+      AGENT_TEMPDIRECTORY: folder,
+      INPUT_DATABRICKSHOST: workspace.url,
+      INPUT_DATABRICKSTOKEN: workspace.token,
+      INPUT_NOTEBOOKFILE: join(folder, 'train.py'),
+      INPUT_NOTEBOOKPATH: '/Shared/train',
+      INPUT_JOB: 'train',
+      INPUT_PARAMETERS: 'model_version=1.0.0',
+    };
+    const child = spawn(process.execPath, [taskFile], { env, stdio: 'ignore', signal });
+    child.on('error', reject).on('exit', () => resolve());
+  });
+
+const loop: Contender = async (workspace, _folder, signal) => {
+  const headers = { Authorization: `Bearer ${workspace.token}` };
+  const send = async (path: string, body?: string) => {
+    const request = body === undefined ? { headers, signal } : { method: 'POST', headers, body, signal };
+    return (await fetch(`${workspace.url}${path}`, request)).text();
+  };
+  const content = Buffer.from(notebook).toString('base64');
+  await send(
+    '/api/2.0/workspace/import',
+    JSON.stringify({ path: '/Shared/train', content, language: 'PYTHON', overwrite: true }),
+  );
+  const [, jobId] = /"job_id":(\d+)/.exec(await send('/api/2.1/jobs/list'))!;
+  await send('/api/2.1/jobs/run-now', `{"job_id":${jobId},"notebook_params":{"model_version":"1.0.0"}}`);
+  for (;;) {
+    await sleep(LOOP_INTERVAL, undefined, { signal });
+    const { runs } = JSON.parse(await send(`/api/2.1/jobs/runs/list?job_id=${jobId}`));
+    // It leaves on this state alone: not on INTERNAL_ERROR, and not on SKIPPED.
+    if (runs[0].state.life_cycle_state === 'TERMINATED') return;
+  }
+};
+
+interface Measured {
+  /** Milliseconds from the start of the step to the creation of the run. */
+  readonly toRun: number;
+  readonly requestsToRun: number;
+  /** Milliseconds from the end of the run to the end of the step; undefined when that did not come. */
+  readonly toEnd: number | undefined;
+  readonly requests: number;
+  /** Milliseconds that the run went on. */
+  readonly duration: number;
+}
+
+async function measure(
+  contender: Contender,
+  running: number,
+  outcome: Outcome = succeeded(),
+): Promise<Measured> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  writeFileSync(join(folder, 'train.py'), notebook);
+  const workspace = await startWorkspace({ folder });
+  const notebookTask = { task_key: 'train', notebook_task: { notebook_path: '/Shared/train' } };
+  workspace.createJob({ name: 'train', tasks: [notebookTask] }, { task: () => ({ running, outcome }) });
+  const isStart = (path: string) => path.endsWith('/run-now');
+  let created = 0;
+  workspace.intercept(({ path }) => {
+    if (isStart(path)) created = Date.now();
+    return undefined;
+  });
+  try {
+    const begin = Date.now();
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), running + PATIENCE);
+    const ended = await contender(workspace, folder, stop.signal).then(
+      () => Date.now(),
+      () => undefined,
+    );
+    clearTimeout(timer);
+    const requests = workspace.requests.length;
+    const requestsToRun = workspace.requests.findIndex(({ path }) => isStart(path)) + 1;
+    const end = await endOfRun(workspace);
+    return {
+      toRun: created - begin,
+      requestsToRun,
+      toEnd: ended && ended - end,
+      requests,
+      duration: end - created,
+    };
+  } finally {
+    await workspace.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function endOfRun({ url, token }: Workspace): Promise<number> {
+  const headers = { Authorization: `Bearer ${token}` };
+  const answer = await fetch(`${url}/api/2.2/jobs/runs/list`, { headers });
+  return ((await answer.json()) as { runs: { end_time: number }[] }).runs[0]!.end_time;
+}
+
+/** Six hours of a run, in the task's own code with a clock that does not wait. */
+async function rememberSixHours(): Promise<{ hours: number; looks: number; megabytes: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  const workspace = await startWorkspace({ folder });
+  try {
+    writeFileSync(join(folder, 'train.py'), notebook);
+    const bundle = join(folder, 'six-hours.cjs');
+    await build({
+      entryPoints: [fileURLToPath(new URL('six-hours.ts', import.meta.url))],
+      outfile: bundle,
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      logLevel: 'error',
+    });
+    const notebookTask = { task_key: 'train', notebook_task: { notebook_path: '/Shared/train' } };
+    workspace.createJob(
+      { name: 'train', tasks: [notebookTask] },
+      { task: () => ({ running: 3_600_000, outcome: succeeded() }) },
+    );
+    const child = spawn(process.execPath, [bundle, workspace.url, workspace.token, folder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    for await (const chunk of child.stdout) output += chunk;
+    const looks = workspace.requests.filter(({ path }) => path.endsWith('/runs/get')).length;
+    return { looks, ...JSON.parse(output) };
+  } finally {
+    await workspace.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** `median (least to most)` */
+function spread(values: readonly (number | undefined)[], unit: string, digits = 0): string {
+  const known = values.filter((value) => value !== undefined);
+  if (known.length === 0) return 'never';
+  const [middle, least, most] = [median(known), Math.min(...known), Math.max(...known)].map((value) =>
+    value.toFixed(digits),
+  );
+  return `${middle} ${unit} (${least} to ${most})`;
+}
+
+/** Requests a second from the creation of the runs on, those for their outputs included. */
+function rateOf(measured: readonly Measured[]): number {
+  const requests = measured.reduce((sum, one) => sum + one.requests - one.requestsToRun, 0);
+  return requests / (measured.reduce((sum, { duration }) => sum + duration, 0) / 1000);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2;
+}
+
+const starts: Measured[] = [];
+for (let round = 0; round < STARTS; round++) starts.push(await measure(task, 0));
+
+console.log(`Following ${SHORT.length + LONG.length} runs twice, of 1 s to 150 s: this takes three minutes.`);
+const all = (contender: Contender, lengths: readonly number[]) =>
+  Promise.all(lengths.map((length) => measure(contender, length)));
+const broken = failed({ error: 'ValueError: no rows', errorTrace: 'ValueError: no rows' });
+const [taskShort, loopShort, taskLong, loopLong, taskBroken, loopBroken, memory] = await Promise.all([
+  all(task, SHORT),
+  all(loop, SHORT),
+  all(task, LONG),
+  all(loop, LONG),
+  measure(task, 5_000, broken),
+  measure(loop, 5_000, broken),
+  rememberSixHours(),
+]);
+
+const seconds = (measured: readonly Measured[]) =>
+  measured.flatMap(({ toEnd }) => (toEnd === undefined ? [] : [toEnd / 1000]));
+const ratio = median(seconds(loopShort)) / median(seconds(taskShort));
+const rows: [what: string, task: string, loop: string, goal: string][] = [
+  [
+    'step start to run created, alone',
+    spread(
+      starts.map(({ toRun }) => toRun),
+      'ms',
+    ),
+    'not comparable: no process of its own',
+    '300 ms',
+  ],
+  [
+    'requests until the run is created',
+    spread(
+      taskShort.map((one) => one.requestsToRun),
+      '',
+    ),
+    spread(
+      loopShort.map((one) => one.requestsToRun),
+      '',
+    ),
+    '5',
+  ],
+  [
+    'run end to step end, runs under a minute',
+    spread(seconds(taskShort), 's', 1),
+    spread(seconds(loopShort), 's', 1),
+    'median 1.5 s',
+  ],
+  [
+    'run end to step end, 90 s and 150 s',
+    spread(seconds(taskLong), 's', 1),
+    spread(seconds(loopLong), 's', 1),
+    '15 s',
+  ],
+  [
+    'requests a second while runs go on, of all together',
+    `${rateOf([...taskShort, ...taskLong]).toFixed(2)} /s`,
+    `${rateOf([...loopShort, ...loopLong]).toFixed(2)} /s`,
+    '0.5 /s',
+  ],
+  [
+    'the same, of runs under a minute',
+    `${rateOf(taskShort).toFixed(2)} /s`,
+    `${rateOf(loopShort).toFixed(2)} /s`,
+    '',
+  ],
+  [
+    'requests for one run',
+    spread(
+      taskShort.concat(taskLong).map(({ requests }) => requests),
+      '',
+    ),
+    spread(
+      loopShort.concat(loopLong).map(({ requests }) => requests),
+      '',
+    ),
+    '',
+  ],
+  [
+    'run end to step end, notebook fails on serverless',
+    spread(seconds([taskBroken]), 's', 1),
+    `${spread(seconds([loopBroken]), 's', 1)} (given up after ${PATIENCE / 1000} s)`,
+    '',
+  ],
+  ['bundle', `${Math.round(statSync(taskFile).size / 1000)} KB`, '', '350 KB'],
+  [
+    `memory after ${memory.hours.toFixed(1)} simulated hours, ${memory.looks} looks`,
+    `${memory.megabytes.toFixed(0)} MB`,
+    '',
+    '90 MB',
+  ],
+];
+console.log(`Node ${process.version}. Median (least to most).\n`);
+console.log('| | DatabricksRunJob | loop of 20 s | goal |\n|---|---|---|---|');
+for (const row of rows) console.log(`| ${row.join(' | ')} |`);
+console.log(
+  `\nFor runs under a minute, the loop's step goes on ${ratio.toFixed(0)} times as long after the run.`,
+);

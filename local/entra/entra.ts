@@ -1,0 +1,120 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Answer, type Application, answerTokenRequest, claimsOfAccessToken } from './login';
+import { answerOidcRequest, claimsOfOidcToken, issuerOf, subjectOf } from './pipelines';
+
+export interface EntraOptions {
+  readonly tenantId: string;
+  readonly applications: readonly Application[];
+  /** `System.AccessToken` of the jobs that may ask Azure DevOps for tokens. */
+  readonly accessToken?: string;
+  /** The service connections that those jobs refer to. */
+  readonly serviceConnections?: readonly { id: string; name: string }[];
+  /** Milliseconds that access tokens are good for; an hour by default. */
+  readonly tokenLifetime?: number;
+  readonly now?: () => number;
+  /** Gives another answer to a request than its own: the place to script faults. `cut` closes the connection. */
+  readonly intercept?: (request: RecordedRequest) => Answer | 'cut' | undefined;
+}
+
+export interface RecordedRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly query: URLSearchParams;
+  readonly form: URLSearchParams;
+}
+
+export interface Entra {
+  /** Where to sign in; stands for `https://login.microsoftonline.com`. */
+  readonly url: string;
+  /** `System.CollectionUri` of the organization. */
+  readonly collectionUri: string;
+  /** Who vouches for pipelines and service connections, as `iss` of their tokens. */
+  readonly oidcIssuer: string;
+  readonly requests: readonly RecordedRequest[];
+  /** The `sub` of a token for a service connection of this name, or for the pipeline. */
+  oidcSubject(connectionName?: string): string;
+  /** What an access token says, for services that are signed in to; undefined when it is not good (any more). */
+  accessTokenClaims(token: string): { aud: string; tid: string; appid: string } | undefined;
+  /** What an OIDC token of Azure DevOps says, for services that trust pipelines themselves. */
+  oidcTokenClaims(token: string): { iss: string; sub: string; aud: string } | undefined;
+  stop(): Promise<void>;
+}
+
+const HOUR = 60 * 60_000;
+const ORGANIZATION = 'demo';
+const ORGANIZATION_ID = 'd0a3bd55-8a21-4b3a-93c7-2c1d32b4a6f1';
+
+/** Starts a login server of Microsoft Entra, and the part of Azure DevOps that vouches for pipelines, on loopback. */
+export async function startEntra(options: EntraOptions): Promise<Entra> {
+  const now = options.now ?? Date.now;
+  const login = { ...options, now, tokenLifetime: options.tokenLifetime ?? HOUR };
+  const pipelines = {
+    organization: ORGANIZATION,
+    organizationId: ORGANIZATION_ID,
+    project: 'local',
+    pipeline: 'pipeline',
+    accessToken: options.accessToken ?? '',
+    serviceConnections: options.serviceConnections ?? [],
+    now,
+  };
+  const requests: RecordedRequest[] = [];
+  let url = '';
+
+  const answer = (request: RecordedRequest): Answer => {
+    const { method, path, query, form, headers } = request;
+    const tenant = /^\/([^/]+)\/oauth2\/v2\.0\/token$/.exec(path)?.[1];
+    if (method === 'POST' && tenant) return answerTokenRequest(login, tenant, form, `${url}${path}`);
+    const isJob = OIDC_PATH.test(path);
+    if (method === 'POST' && isJob) return answerOidcRequest(pipelines, query, headers);
+    return { status: tenant || isJob ? 405 : 404, body: '' };
+  };
+
+  const server = createServer(async (incoming, response) => {
+    const request = await record(incoming);
+    requests.push(request);
+    const scripted = options.intercept?.(request);
+    if (scripted === 'cut') return void incoming.socket.destroy();
+    const { status, headers, body } = scripted ?? answer(request);
+    const type = typeof body === 'string' ? 'text/html' : 'application/json';
+    response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8`, ...headers });
+    response.end(typeof body === 'string' ? body : JSON.stringify(body));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  return {
+    url,
+    collectionUri: `${url}/${ORGANIZATION}/`,
+    oidcIssuer: issuerOf(pipelines),
+    requests,
+    oidcSubject: (connectionName) => subjectOf(pipelines, connectionName),
+    accessTokenClaims: (token) => claimsOfAccessToken(login, token),
+    oidcTokenClaims: (token) => claimsOfOidcToken(pipelines, token),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+const OIDC_PATH =
+  /^\/demo\/[^/]+\/_apis\/distributedtask\/hubs\/(?:build|release|deployment)\/plans\/[\w-]+\/jobs\/[\w-]+\/oidctoken$/;
+
+async function record(incoming: IncomingMessage): Promise<RecordedRequest> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  const url = new URL(incoming.url ?? '/', 'http://localhost');
+  return {
+    method: incoming.method ?? '',
+    path: url.pathname,
+    headers: incoming.headers,
+    query: url.searchParams,
+    form: new URLSearchParams(Buffer.concat(chunks).toString()),
+  };
+}

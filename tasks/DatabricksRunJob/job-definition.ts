@@ -1,0 +1,130 @@
+import { readFileSync, statSync } from 'node:fs';
+import { isObject, type Json, type JsonObject, parseJson, writeJson } from './databricks/json';
+
+/*
+ * A file with settings of a job. It is a patch: what it mentions is so afterwards, `null` removes a setting, and what
+ * it does not mention stays as it is. (RFC 7396, with the lists below taken element by element.)
+ */
+
+/** Lists of a job's settings whose elements have a name of their own, and the member that is that name. */
+const KEYS: Readonly<Record<string, string>> = {
+  tasks: 'task_key',
+  job_clusters: 'job_cluster_key',
+  environments: 'environment_key',
+  parameters: 'name',
+};
+
+/** Reads a definition. Returns what is wrong with it, going on from the input's name, when it can't be used. */
+export function readDefinition(file: string, job: string): JsonObject | string {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    return `is '${file}', but there is no such file. Give the path of a JSON file with the job's settings.`;
+  }
+  let parsed: Json;
+  try {
+    parsed = parseJson(readFileSync(file, 'utf8').replace(/^\ufeff/, ''));
+  } catch (error) {
+    return `is '${file}', which is not valid JSON: ${(error as Error).message}.`;
+  }
+  if (!isObject(parsed)) return `is '${file}', which holds no JSON object.`;
+  // As `databricks jobs get` and the job's page show it: the settings within what the service knows further.
+  const settings = isObject(parsed.settings) ? parsed.settings : parsed;
+  return problemOf(settings, file, job) ?? settings;
+}
+
+function problemOf({ name, ...settings }: JsonObject, file: string, job: string): string | undefined {
+  for (const [list, key] of Object.entries(KEYS)) {
+    const elements = settings[list] ?? [];
+    if (!Array.isArray(elements) || !elements.every((element) => isObject(element) && element[key])) {
+      return `is '${file}', in which '${list}' must be a list of objects that each have a '${key}'.`;
+    }
+  }
+  const isOtherName = name !== undefined && name !== job && !/^\d+$/.test(job);
+  return isOtherName
+    ? `is '${file}', which names the job '${name}', while input 'job' is '${job}'.`
+    : undefined;
+}
+
+/** What has to change for settings to be as a definition wants them. */
+export interface Changes {
+  /** All settings, as they are afterwards. */
+  readonly settings: JsonObject;
+  /** The names of those that differ. */
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  /** One line for each difference. */
+  readonly lines: readonly string[];
+}
+
+/** Compares a job's settings with a definition. */
+export function compare(settings: JsonObject, definition: JsonObject): Changes {
+  const wanted = merge(settings, definition);
+  const names = Object.keys(definition).filter((name) => !isSame(settings[name], wanted[name]));
+  return {
+    settings: wanted,
+    changed: names.filter((name) => name in wanted),
+    removed: names.filter((name) => !(name in wanted)),
+    lines: names.flatMap((name) => differences(name, settings[name], wanted[name], KEYS[name])),
+  };
+}
+
+function merge(before: JsonObject, patch: JsonObject): JsonObject {
+  const merged = { ...before };
+  for (const [name, value] of Object.entries(patch)) {
+    const old = before[name];
+    const key = KEYS[name];
+    if (value === null) delete merged[name];
+    else if (isObject(value)) merged[name] = merge(isObject(old) ? old : {}, value);
+    else if (key && Array.isArray(value)) merged[name] = mergeList(Array.isArray(old) ? old : [], value, key);
+    else merged[name] = value;
+  }
+  return merged;
+}
+
+function mergeList(before: readonly Json[], patch: readonly Json[], key: string): Json[] {
+  const elements = new Map(before.filter(isObject).map((element) => [element[key], element]));
+  for (const element of patch.filter(isObject)) {
+    elements.set(element[key], merge(elements.get(element[key]) ?? {}, element));
+  }
+  return [...elements.values()];
+}
+
+function differences(path: string, before?: Json, after?: Json, key?: string): string[] {
+  if (isSame(before, after)) return [];
+  if (key && Array.isArray(before) && Array.isArray(after)) {
+    return differencesOfMembers(byKey(before, key), byKey(after, key), (name) => `${path}[${name}]`);
+  }
+  if (isObject(before) && isObject(after)) {
+    return differencesOfMembers(before, after, (name) => `${path}.${name}`);
+  }
+  return [`${path}: ${show(before)} → ${show(after)}`];
+}
+
+function differencesOfMembers(
+  before: JsonObject,
+  after: JsonObject,
+  pathOf: (name: string) => string,
+): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].flatMap((name) => differences(pathOf(name), before[name], after[name], KEYS[name]));
+}
+
+function byKey(list: readonly Json[], key: string): JsonObject {
+  return Object.fromEntries(list.filter(isObject).map((element) => [String(element[key]), element]));
+}
+
+function show(value: Json | undefined): string {
+  return value === undefined ? '(none)' : writeJson(value);
+}
+
+function isSame(a: Json | undefined, b: Json | undefined): boolean {
+  if (isObject(a) && isObject(b)) {
+    const names = Object.keys(a);
+    return (
+      names.length === Object.keys(b).length && names.every((name) => name in b && isSame(a[name], b[name]))
+    );
+  }
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((element, index) => isSame(element, b[index]));
+  }
+  return a === b;
+}

@@ -1,0 +1,99 @@
+import type { InputReader } from '../common/inputs';
+import { readAzureConnection, readTokenConnection } from '../common/service-connection';
+import { addressProblem, parseWorkspaceAddress, type WorkspaceAddress } from './databricks/address';
+import type { Credential } from './databricks/auth';
+import type { AccessNames } from './databricks/errors';
+
+/** The ways into a workspace. */
+export const AUTH_TYPES = [
+  'token',
+  'databricksConnection',
+  'azureServiceConnection',
+  'servicePrincipal',
+  'federation',
+] as const;
+type AuthType = (typeof AUTH_TYPES)[number];
+
+/** Where the workspace is, and how the step proves who it is. */
+export interface SignIn {
+  readonly workspace: WorkspaceAddress;
+  readonly credential: Credential;
+  readonly access: AccessNames;
+}
+
+/** Reads the inputs of the group Workspace. Undefined after a mistake, which the reader then has. */
+export function readSignIn(inputs: InputReader): SignIn | undefined {
+  const authType = inputs.choice('authType', AUTH_TYPES, 'token');
+  if (authType === 'databricksConnection') return readOwnConnection(inputs);
+  const workspace = readHost(inputs, `with authType '${authType}'`);
+  const credential = readCredential(inputs, authType);
+  if (!workspace || !credential) return undefined;
+  const access = { host: "input 'databricksHost'", token: tokenOf(authType, workspace.origin) };
+  return { workspace, credential, access };
+}
+
+function readOwnConnection(inputs: InputReader): SignIn | undefined {
+  const input = 'databricksConnection';
+  const connection = readTokenConnection(inputs, input, `with authType '${input}'`);
+  if (!connection) return undefined;
+  const problem = addressProblem(connection.url);
+  if (problem) {
+    inputs.reject(input, `names a service connection whose address ${problem}`);
+    return undefined;
+  }
+  const workspace = parseWorkspaceAddress(connection.url);
+  const access = {
+    host: `the address of the service connection of input '${input}'`,
+    token: `the service connection of input '${input}' holds a token of ${workspace.origin}`,
+  };
+  return { workspace, credential: { kind: 'token', token: connection.token }, access };
+}
+
+function readHost(inputs: InputReader, why: string): WorkspaceAddress | undefined {
+  const host = inputs.required('databricksHost', why);
+  if (!host) return undefined;
+  const problem = addressProblem(host);
+  if (!problem) return parseWorkspaceAddress(host);
+  inputs.reject('databricksHost', problem);
+  return undefined;
+}
+
+function readCredential(
+  inputs: InputReader,
+  authType: Exclude<AuthType, 'databricksConnection'>,
+): Credential | undefined {
+  const why = `with authType '${authType}'`;
+  switch (authType) {
+    case 'token': {
+      const token = inputs.requiredSecret('databricksToken', why);
+      return token ? { kind: 'token', token } : undefined;
+    }
+    case 'azureServiceConnection': {
+      const connection = readAzureConnection(inputs, 'azureServiceConnection', why);
+      return connection && { kind: 'entra', connection };
+    }
+    case 'servicePrincipal': {
+      const clientId = inputs.required('clientId', why);
+      const clientSecret = inputs.requiredSecret('clientSecret', why, clientId || undefined);
+      return clientId && clientSecret ? { kind: 'servicePrincipal', clientId, clientSecret } : undefined;
+    }
+    case 'federation':
+      return {
+        kind: 'federation',
+        clientId: inputs.optional('clientId'),
+        serviceConnectionId: inputs.optional('azureServiceConnection'),
+      };
+  }
+}
+
+function tokenOf(authType: Exclude<AuthType, 'databricksConnection'>, origin: string): string {
+  switch (authType) {
+    case 'token':
+      return `input 'databricksToken' holds a token of ${origin}`;
+    case 'azureServiceConnection':
+      return `the identity of the service connection of input 'azureServiceConnection' is a service principal of ${origin}`;
+    case 'servicePrincipal':
+    case 'federation':
+      return `the service principal of input 'clientId' belongs to ${origin}`;
+  }
+}

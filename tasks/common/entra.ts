@@ -1,0 +1,169 @@
+import { signAssertion } from './certificate-assertion';
+import { METADATA_SERVICE } from './connection';
+import { signInError, signInFailure } from './entra-errors';
+import { CancelledError, describeError } from './errors';
+import { ConnectionError, type HttpAnswer, type HttpClient } from './http';
+import type { Logger } from './log';
+import type { RetryPolicy } from './retry';
+import type { AzureServiceConnection } from './service-connection';
+
+/** What signing in needs of its task. */
+export interface SignInServices {
+  readonly http: Pick<HttpClient, 'send'>;
+  readonly log: Logger;
+  oidcToken(serviceConnectionId: string): Promise<string>;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+interface Token {
+  readonly value: string;
+  readonly expires: number;
+}
+
+/** Milliseconds before its end at which a token is renewed: no request that begins with it outlives it. */
+const RENEW_BEFORE = 5 * 60_000;
+
+/** When renewing fails, the token in hand serves until so many milliseconds before its end. Databricks wants 30 s. */
+const GIVE_UP_BEFORE = 60_000;
+
+/** A machine that is not in Azure has no metadata service; nobody should wait a minute to hear it. */
+const METADATA_PATIENCE: RetryPolicy = { maxTries: 3, forMilliseconds: 15_000 };
+const METADATA_TIMEOUT = 5_000;
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+/**
+ * Microsoft Entra's access tokens for a service connection, by scope, such as `https://storage.azure.com/.default`.
+ * Ask for the token before each request: it is kept, and renewed in time, however long the step runs.
+ */
+export class EntraTokens {
+  private readonly tokens = new Map<string, Token>();
+  private readonly pending = new Map<string, Promise<Token>>();
+  private readonly now: () => number;
+
+  constructor(
+    private readonly connection: AzureServiceConnection,
+    private readonly services: SignInServices,
+  ) {
+    this.now = services.now ?? Date.now;
+  }
+
+  /** @throws TaskError when Microsoft Entra gives no token, or can't be reached */
+  async token(scope: string): Promise<string> {
+    const inHand = this.tokens.get(scope);
+    if (inHand && this.now() < inHand.expires - RENEW_BEFORE) return inHand.value;
+    try {
+      return (await this.renew(scope)).value;
+    } catch (error) {
+      const serves = inHand && this.now() < inHand.expires - GIVE_UP_BEFORE;
+      if (!serves || error instanceof CancelledError) throw error;
+      this.services.log.info(`Going on with the access token in hand. ${describeError(error)}`);
+      return inHand.value;
+    }
+  }
+
+  /** Those who ask at the same time wait for the same answer. */
+  private renew(scope: string): Promise<Token> {
+    let pending = this.pending.get(scope);
+    if (!pending) {
+      pending = this.fetch(scope).finally(() => this.pending.delete(scope));
+      this.pending.set(scope, pending);
+    }
+    return pending;
+  }
+
+  private async fetch(scope: string): Promise<Token> {
+    const asked = this.now();
+    const { answer, assertion } = await this.ask(scope);
+    const { access_token: value, expires_in: seconds } = parse(answer);
+    if (answer.status !== 200 || typeof value !== 'string') {
+      throw signInError(this.connection, scope, answer, assertion);
+    }
+    this.services.log.maskSecret(value);
+    const token = { value, expires: asked + Number(seconds) * 1000 };
+    this.tokens.set(scope, token);
+    return token;
+  }
+
+  private async ask(scope: string): Promise<{ answer: HttpAnswer; assertion?: string }> {
+    const { tenantId, clientId, authorityUrl, credential } = this.connection;
+    const url = `${authorityUrl}/${encodeURIComponent(tenantId)}/oauth2/v2.0/token`;
+    const post = (proof: Record<string, string>) =>
+      this.services.http.send({
+        method: 'POST',
+        url,
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded', Accept: 'application/json' },
+        body: new URLSearchParams({
+          client_id: clientId,
+          scope,
+          grant_type: 'client_credentials',
+          ...proof,
+        }).toString(),
+        repeatable: true,
+      });
+
+    switch (credential.kind) {
+      case 'secret':
+        return { answer: await post({ client_secret: credential.secret }) };
+      case 'managedIdentity':
+        return { answer: await this.askMetadataService(scope) };
+      default: {
+        const assertion =
+          credential.kind === 'federation'
+            ? await this.services.oidcToken(this.connection.id)
+            : this.sign(credential.pem, url);
+        const proof = { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion };
+        return { answer: await post(proof), assertion };
+      }
+    }
+  }
+
+  private sign(pem: string, audience: string): string {
+    try {
+      const assertion = signAssertion(pem, this.connection.clientId, audience, this.now());
+      this.services.log.maskSecret(assertion);
+      return assertion;
+    } catch (error) {
+      const fault = describeError(error);
+      throw signInFailure(
+        this.connection,
+        `the certificate ${fault}. Put a PEM file's text, certificate and private key, into the connection.`,
+      );
+    }
+  }
+
+  /** The token of the machine's own identity; the agent's host vouches for it. */
+  private async askMetadataService(scope: string): Promise<HttpAnswer> {
+    const { clientId } = this.connection;
+    const query = new URLSearchParams({
+      'api-version': '2018-02-01',
+      resource: scope.replace(/\/\.default$/, ''),
+      ...(clientId && { client_id: clientId }),
+    });
+    try {
+      return await this.services.http.send({
+        method: 'GET',
+        url: `${METADATA_SERVICE}metadata/identity/oauth2/token?${query}`,
+        headers: { Metadata: 'true' },
+        retry: METADATA_PATIENCE,
+        idleTimeout: METADATA_TIMEOUT,
+      });
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      throw signInFailure(
+        this.connection,
+        'it uses a managed identity, which only agents on Azure machines have. Run the job on such an agent, or use workload identity federation.',
+        [error.message],
+      );
+    }
+  }
+}
+
+function parse({ body }: HttpAnswer): { access_token?: unknown; expires_in?: unknown } {
+  try {
+    return JSON.parse(body.toString()) ?? {};
+  } catch {
+    return {};
+  }
+}

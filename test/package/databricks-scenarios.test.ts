@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JsonObject } from '../../local/databricks/json';
+import { failed, infrastructureFailed, type Outcome, succeeded } from '../../local/databricks/runs/outcome';
+import type { Scenario } from '../../local/databricks/runs/scenario';
+import { startWorkspace, type Workspace, type WorkspaceOptions } from '../../local/databricks/workspace';
+import { errorsOf, runStep, type StepOptions } from '../support/extension';
+
+const NOTEBOOK = '# Databricks notebook source\nprint("training")\n';
+const BROKEN = failed({ error: 'ValueError: no rows', errorTrace: 'Traceback\nValueError: no rows' });
+
+const task = (key: string, more: JsonObject = {}): JsonObject => ({
+  task_key: key,
+  notebook_task: { notebook_path: '/live/train' },
+  ...more,
+});
+const ends = (outcome: Outcome): Scenario => ({ task: () => ({ outcome }) });
+
+describe('DatabricksRunJob, packed, in a workspace', () => {
+  let folder: string;
+  let workspace: Workspace;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'scenario-'));
+    writeFileSync(join(folder, 'train.py'), NOTEBOOK);
+  });
+  afterEach(async () => {
+    await workspace.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(options: Partial<WorkspaceOptions> = {}): Promise<void> {
+    workspace = await startWorkspace({
+      folder,
+      timing: { pending: 1, terminating: 1, cancel: 1 },
+      ...options,
+    });
+  }
+
+  const run = (inputs: Record<string, string> = {}, options: StepOptions = {}) =>
+    runStep(
+      'DatabricksRunJob',
+      {
+        databricksHost: workspace.url,
+        databricksToken: workspace.token,
+        notebookFile: 'train.py',
+        notebookPath: '/live/train',
+        job: 'train',
+        ...inputs,
+      },
+      { sources: folder, ...options },
+    );
+
+  const requestsTo = (route: string) =>
+    workspace.requests.filter(({ method, path }) => `${method} ${path}`.endsWith(route));
+
+  it('creates the folder and the notebook once, and leaves them alone the next time', async () => {
+    await start();
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(succeeded()));
+    assert.equal((await run()).result, 'Succeeded');
+    assert.equal(requestsTo('/workspace/mkdirs').length, 1);
+    const imports = requestsTo('/workspace/import').length;
+    const seen = workspace.requests.length;
+    const again = await run();
+    assert.ok(again.log.some((line) => line.includes('was not written again')));
+    assert.equal(requestsTo('/workspace/import').length, imports);
+    const startedAt = workspace.requests.slice(seen).findIndex(({ path }) => path.endsWith('/run-now'));
+    assert.equal(startedAt + 1, 5, 'requests until the run was created');
+  });
+
+  it('names what is in the notebook’s place', async () => {
+    await start();
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(succeeded()));
+    await fetch(`${workspace.url}/api/2.0/workspace/mkdirs`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${workspace.token}` },
+      body: '{"path":"/live/train"}',
+    });
+    assert.match(errorsOf(await run()), /'\/live\/train'.*'notebookPath'/);
+    assert.equal(requestsTo('/run-now').length, 0);
+  });
+
+  it('finds the job among names that differ in case, behind an empty page', async () => {
+    await start({ emptyPages: true });
+    workspace.createJob({ name: 'TRAIN', tasks: [task('train')] }, ends(BROKEN));
+    const id = workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(succeeded()));
+    const step = await run();
+    assert.equal(step.outputVariables.jobId, id);
+    assert.equal(step.result, 'Succeeded');
+  });
+
+  it('asks for the id when two jobs share the name', async () => {
+    await start();
+    const ids = [1, 2].map(() => workspace.createJob({ name: 'train', tasks: [task('train')] }));
+    const step = await run();
+    assert.match(errorsOf(step), new RegExp(`2 jobs named 'train'.*${ids[1]}, ${ids[0]}`));
+    assert.ok(step.log.some((line) => line.startsWith(`Job ${ids[0]}: created by`)));
+  });
+
+  it('creates the job from its definition, updates it when it differs, and shows how', async () => {
+    // No Python here: what the job's runs do does not matter, only that they are started.
+    await start();
+    const write = (more: object) =>
+      writeFileSync(join(folder, 'job.json'), JSON.stringify({ tasks: [task('train')], ...more }));
+    write({ timeout_seconds: 60 });
+    const inputs = { jobDefinition: 'job.json', waitForCompletion: 'false' };
+    const created = await run(inputs);
+    assert.equal(created.result, 'Succeeded', created.log.join('\n'));
+    assert.ok(created.log.includes(`Created job 'train' (${created.outputVariables.jobId}).`));
+
+    assert.equal((await run(inputs)).outputVariables.jobId, created.outputVariables.jobId);
+    assert.equal(requestsTo('/jobs/update').length, 0);
+
+    write({ timeout_seconds: 120, max_concurrent_runs: 1 });
+    const updated = await run(inputs);
+    assert.ok(updated.log.includes('  timeout_seconds: 60 → 120'));
+    assert.deepEqual(
+      requestsTo('/jobs/update').map(({ fields }) => fields.new_settings),
+      [{ timeout_seconds: 120 }],
+    );
+  });
+
+  describe('with a job that is busy', () => {
+    const long: Scenario = { task: () => ({ running: 1_500, outcome: succeeded() }) };
+
+    it('waits for its turn, and says for what', async () => {
+      await start();
+      // The job's own choice is to skip runs; the step's goes before it.
+      workspace.createJob({ name: 'train', tasks: [task('train')], queue: { enabled: false } }, long);
+      await run({ waitForCompletion: 'false' });
+      const step = await run();
+      assert.equal(step.result, 'Succeeded');
+      assert.ok(
+        step.log.includes("Run: QUEUED: Queued because the job's limit of 1 concurrent runs was reached."),
+      );
+    });
+
+    it('fails where it is told to', async () => {
+      await start();
+      workspace.createJob({ name: 'train', tasks: [task('train')] }, long);
+      await run({ waitForCompletion: 'false' });
+      const step = await run({ whenBusy: 'fail' });
+      assert.match(
+        errorsOf(step),
+        /was skipped, since the job has as many runs going on.*'whenBusy' to queue/,
+      );
+      assert.equal(step.outputVariables.resultState, 'MAXIMUM_CONCURRENT_RUNS_REACHED');
+    });
+  });
+
+  it('follows blocked tasks and tasks that are tried again, and reports the last attempt', async () => {
+    await start();
+    workspace.createJob(
+      {
+        name: 'train',
+        tasks: [task('load', { max_retries: 1 }), task('train', { depends_on: [{ task_key: 'load' }] })],
+      },
+      {
+        task: ({ key, attempt }) => ({
+          running: 10,
+          outcome: failed({ error: `${key} failed in attempt ${attempt + 1}` }),
+        }),
+      },
+    );
+    const step = await run();
+    assert.match(errorsOf(step), /task 'load': load failed in attempt 2\./);
+    assert.ok(step.log.some((line) => /^Task train: .*UPSTREAM_FAILED/.test(line)));
+  });
+
+  it('follows a run of more than a hundred tasks', async () => {
+    await start();
+    const tasks = Array.from({ length: 120 }, (_, index) => task(`t${index}`));
+    workspace.createJob(
+      { name: 'train', tasks },
+      { task: ({ key }) => ({ outcome: key === 't119' ? BROKEN : succeeded() }) },
+    );
+    const step = await run();
+    assert.match(errorsOf(step), /task 't119': ValueError: no rows/);
+    assert.ok(step.log.some((line) => line.startsWith('120 tasks: ')));
+  });
+
+  it('starts one run when the answer to its start is lost', async () => {
+    await start();
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(succeeded()));
+    let lost = 0;
+    workspace.intercept(({ path }) =>
+      path.endsWith('/run-now') && lost++ === 0 ? { afterHandling: true } : undefined,
+    );
+    const step = await run();
+    assert.equal(step.result, 'Succeeded');
+    assert.equal(requestsTo('/run-now').length, 2);
+    const looked = new Set(requestsTo('/runs/get').map(({ fields }) => fields.run_id));
+    assert.deepEqual([...looked], [step.outputVariables.runId]);
+  });
+
+  for (const [when, route] of [
+    ['the answer to its start is awaited', '/run-now'],
+    ['it is looked at', '/runs/get'],
+  ] as const) {
+    it(`cancels the run when the step is cancelled while ${when}`, async () => {
+      await start();
+      workspace.createJob(
+        { name: 'train', tasks: [task('train')] },
+        { task: () => ({ running: 3_600_000, outcome: succeeded() }) },
+      );
+      const cancel = new AbortController();
+      workspace.intercept(({ path }) => {
+        if (!path.endsWith(route) || cancel.signal.aborted) return undefined;
+        cancel.abort();
+        return { afterHandling: true, isSilent: true };
+      });
+      const step = await run({}, { signal: cancel.signal });
+      assert.equal(step.result, 'Canceled');
+      const runs = await fetch(`${workspace.url}/api/2.2/jobs/runs/list`, {
+        headers: { Authorization: `Bearer ${workspace.token}` },
+      });
+      assert.equal(((await runs.json()) as { runs: unknown[] }).runs.length, 1);
+      assert.deepEqual(
+        requestsTo('/runs/cancel').map(({ status }) => status),
+        [200],
+      );
+    });
+  }
+
+  for (const repairsCountAnew of [false, true]) {
+    it(`repairs what the machines failed, ${repairsCountAnew ? 'with attempts counted anew' : 'once'}`, async () => {
+      await start({ repairsCountAnew });
+      let attempts = 0;
+      workspace.createJob(
+        { name: 'train', tasks: [task('train')] },
+        {
+          task: () => ({
+            outcome:
+              attempts++ === 0
+                ? infrastructureFailed('CLUSTER_ERROR', 'The driver node is gone')
+                : succeeded({ exitValue: 'stored' }),
+          }),
+        },
+      );
+      const step = await run({ repairAttempts: '1' });
+      assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+      assert.equal(step.outputVariables.notebookOutput, 'stored');
+      assert.equal(requestsTo('/runs/repair').length, 1);
+    });
+  }
+
+  it('passes parameters only where they are declared, whatever the service makes of others', async () => {
+    await start({ refusesUndeclaredParameters: true });
+    workspace.createJob(
+      { name: 'train', tasks: [task('train')], parameters: [{ name: 'version', default: '' }] },
+      { task: ({ parameters }) => ({ outcome: succeeded({ exitValue: `v${parameters.version}` }) }) },
+    );
+    const step = await run({ parameters: '{"version": 1.0}' });
+    assert.equal(step.outputVariables.notebookOutput, 'v1.0');
+    assert.match(errorsOf(await run({ parameters: 'verzion=1' })), /sets verzion.*declares only version/);
+  });
+
+  it('hands on the members of what the notebook returned', async () => {
+    await start();
+    workspace.createJob(
+      { name: 'train', tasks: [task('train')] },
+      ends(succeeded({ exitValue: '{"accuracy": 0.90, "model": {"name": "titanic"}}' })),
+    );
+    const { outputVariables } = await run();
+    assert.equal(outputVariables['notebookOutput.accuracy'], '0.90');
+    assert.equal(outputVariables['notebookOutput.model'], '{"name":"titanic"}');
+  });
+
+  it('marks an exit value of which Databricks kept the beginning only', async () => {
+    await start();
+    workspace.createJob(
+      { name: 'train', tasks: [task('train')] },
+      ends(succeeded({ exitValue: 'x'.repeat(5 * 1024 * 1024 + 1) })),
+    );
+    const { outputVariables } = await run();
+    assert.equal(outputVariables.notebookOutputTruncated, 'true');
+    assert.equal(outputVariables.notebookOutput?.length, 32_000);
+    assert.ok(outputVariables.notebookOutputFile);
+  });
+
+  it('keeps the whole trace and the executed notebook with the run', async () => {
+    await start();
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(BROKEN));
+    const { attachments } = await run({ exportHtml: 'true' }, { workFolder: join(folder, 'agent') });
+    const text = (name: string) =>
+      readFileSync(attachments.find((attachment) => attachment.name === name)!.path, 'utf8');
+    assert.equal(text('train-trace.txt'), 'Traceback\nValueError: no rows');
+    assert.match(text('train.html'), /<title>train<\/title>/);
+  });
+
+  it('says that a token has expired, and that a user may not', async () => {
+    let expired = false;
+    await start({ isTokenValid: () => !expired });
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(succeeded()));
+    workspace.intercept(({ path }) =>
+      path.endsWith('/jobs/get')
+        ? { answer: { status: 403, body: { error_code: 'PERMISSION_DENIED', message: 'No view' } } }
+        : undefined,
+    );
+    assert.match(errorsOf(await run()), /user may not read job.*No view.*'Can View' on the job/);
+    workspace.intercept(() => ({
+      answer: { status: 401, body: { error_code: 401, message: 'Access token has expired' } },
+    }));
+    assert.match(errorsOf(await run()), /The token has expired/);
+    workspace.intercept(() => undefined);
+    expired = true;
+    assert.match(errorsOf(await run()), /does not accept the token.*neither expired nor been revoked/);
+  });
+});

@@ -1,0 +1,35 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export const USERNAME = 'robot';
+export const PASSWORD = 'correct-horse-battery';
+/** The password above by bcrypt, which is all that docker-registry takes. */
+const HTPASSWD = `${USERNAME}:$2b$04$modelpipelinetestsaltu4zY6hKGaXX2ss49cSvnDQXA8ppnf9gy\n`;
+
+/** Starts Debian's docker-registry with a user and a password, on a free port. */
+export async function startDockerRegistry(data: string): Promise<[ChildProcess, string]> {
+  mkdirSync(data);
+  writeFileSync(join(data, 'htpasswd'), HTPASSWD);
+  const config = {
+    version: 0.1,
+    storage: { filesystem: { rootdirectory: data } },
+    http: { addr: '127.0.0.1:0' },
+    auth: { htpasswd: { realm: 'test', path: join(data, 'htpasswd') } },
+  };
+  // Every JSON is YAML.
+  writeFileSync(join(data, 'config.yml'), JSON.stringify(config));
+  const server = spawn('docker-registry', ['serve', join(data, 'config.yml')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface(server.stderr!)) {
+    lines.push(line);
+    const address = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
+    if (!address) continue;
+    server.stderr!.resume();
+    return [server, address];
+  }
+  throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
+}

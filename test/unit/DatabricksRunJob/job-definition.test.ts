@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JsonObject } from '../../../tasks/DatabricksRunJob/databricks/json';
+import { compare, readDefinition } from '../../../tasks/DatabricksRunJob/job-definition';
+
+describe('the file of a job definition', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'definition-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  function read(text: string, job = 'train') {
+    const file = join(folder, 'job.json');
+    writeFileSync(file, text);
+    return readDefinition(file, job);
+  }
+
+  it('holds settings, or what Databricks shows of a job', () => {
+    assert.deepEqual(read('\ufeff{"timeout_seconds":60}'), { timeout_seconds: 60 });
+    assert.deepEqual(read('{"job_id":5,"settings":{"name":"train"}}'), { name: 'train' });
+  });
+
+  it('keeps every digit of ids in it', () => {
+    assert.deepEqual(read('{"tasks":[{"task_key":"a","run_job_task":{"job_id":8795400285113916203}}]}'), {
+      tasks: [{ task_key: 'a', run_job_task: { job_id: 8795400285113916203n } }],
+    });
+  });
+
+  it('may rename a job that is given by its id', () => {
+    assert.deepEqual(read('{"name":"other"}', '5'), { name: 'other' });
+  });
+
+  const mistakes: [title: string, text: string, message: RegExp][] = [
+    ['no JSON', '{"a":', /not valid JSON/],
+    ['no object', '[]', /holds no JSON object/],
+    ['tasks that are no list', '{"tasks":{}}', /'tasks' must be a list.*'task_key'/],
+    ['a task without a key', '{"tasks":[{"notebook_task":{}}]}', /'tasks' must be a list.*'task_key'/],
+    ['another name', '{"name":"other"}', /names the job 'other', while input 'job' is 'train'/],
+  ];
+  for (const [title, text, message] of mistakes) {
+    it(`is refused with ${title}`, () => assert.match(String(read(text)), message));
+  }
+
+  it('is refused when it is a folder', () => {
+    assert.match(String(readDefinition(folder, 'train')), /no such file/);
+  });
+});
+
+describe('a job compared with its definition', () => {
+  const settings: JsonObject = {
+    name: 'train',
+    timeout_seconds: 0,
+    schedule: { quartz_cron_expression: '0 0 * * * ?', pause_status: 'PAUSED' },
+    tasks: [
+      {
+        task_key: 'load',
+        notebook_task: { notebook_path: '/load', base_parameters: { a: '1', b: '2' } },
+        depends_on: [],
+      },
+      { task_key: 'train', notebook_task: { notebook_path: '/train', source: 'WORKSPACE' } },
+    ],
+    tags: { team: 'ml' },
+  };
+
+  it('is the same when everything in the file is so already', () => {
+    const changes = compare(settings, {
+      name: 'train',
+      tasks: [{ notebook_task: { notebook_path: '/train' }, task_key: 'train' }],
+    });
+    assert.deepEqual([changes.changed, changes.removed, changes.lines], [[], [], []]);
+    assert.deepEqual(changes.settings, settings);
+  });
+
+  it('keeps what the file does not mention, at every depth', () => {
+    const { changed, settings: after } = compare(settings, {
+      tasks: [{ task_key: 'load', notebook_task: { base_parameters: { a: '9' } } }],
+      schedule: { pause_status: 'UNPAUSED' },
+    });
+    assert.deepEqual(changed, ['tasks', 'schedule']);
+    assert.deepEqual(after.tasks, [
+      {
+        task_key: 'load',
+        notebook_task: { notebook_path: '/load', base_parameters: { a: '9', b: '2' } },
+        depends_on: [],
+      },
+      (settings.tasks as JsonObject[])[1],
+    ]);
+    assert.deepEqual(after.schedule, { quartz_cron_expression: '0 0 * * * ?', pause_status: 'UNPAUSED' });
+    assert.deepEqual(after.tags, { team: 'ml' });
+  });
+
+  it('shows each difference with what was before', () => {
+    const { lines } = compare(settings, {
+      timeout_seconds: 60,
+      schedule: null,
+      tasks: [
+        { task_key: 'load', depends_on: [{ task_key: 'x' }] },
+        { task_key: 'new', notebook_task: { notebook_path: '/n' } },
+      ],
+    });
+    assert.deepEqual(lines, [
+      'timeout_seconds: 0 → 60',
+      'schedule: {"quartz_cron_expression":"0 0 * * * ?","pause_status":"PAUSED"} → (none)',
+      'tasks[load].depends_on: [] → [{"task_key":"x"}]',
+      'tasks[new]: (none) → {"task_key":"new","notebook_task":{"notebook_path":"/n"}}',
+    ]);
+  });
+
+  it('names the settings that null removes', () => {
+    const { changed, removed } = compare(settings, { schedule: null, timeout_seconds: 60, missing: null });
+    assert.deepEqual([changed, removed], [['timeout_seconds'], ['schedule']]);
+  });
+});
