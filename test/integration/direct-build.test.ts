@@ -34,7 +34,7 @@ describe('A direct build', function () {
   const context = join(folder, 'context');
   const baseFolder = join(folder, 'base');
   const builders: Builder[] = [];
-  const cases: BuildCase[] = [...writtenCases(BASE), ...generatedCases(BASE, 40)];
+  const cases: BuildCase[] = [...writtenCases(BASE), ...generatedCases(BASE, 22)];
 
   before(async function () {
     const engine = await findEngine();

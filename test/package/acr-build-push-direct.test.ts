@@ -104,6 +104,21 @@ describe('AcrBuildPush without an engine, packed,', () => {
     assert.equal((await read('unpushed/manifests/latest')).status, 404);
   });
 
+  it('builds on an image of its registry, whose layers it leaves there', async () => {
+    const base = await run({ repository: 'base' });
+    assert.equal(base.result, 'Succeeded', base.log.join('\n'));
+    const recipe = `FROM ${registry.loginServer}/base:1.0.0\nCOPY Dockerfile /notes/\n`;
+    writeFileSync(join(folder, 'Dockerfile.on-base'), recipe);
+    const step = await run({ repository: 'on-base', dockerfile: 'Dockerfile.on-base' });
+    assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+    assert.ok(
+      step.log.some((line) => /Layer 1 of 2 was mounted from 'base'/.test(line)),
+      step.log.join('\n'),
+    );
+    assert.ok(Number(step.outputVariables.uploadedBytes) < 20_000, 'the model was sent again');
+    assert.ok(Number(step.outputVariables.imageSizeBytes) > MODEL_SIZE);
+  });
+
   it('says which line needs an engine, and pushes nothing', async () => {
     const step = await run({ repository: 'refused', dockerfile: 'Dockerfile.run' });
     assert.equal(step.result, 'Failed');
