@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
-import type { Descriptor, Manifest, RegistryClient } from './acr/registry';
+import { type Descriptor, digestOfBytes, type Manifest, type RegistryClient } from './acr/registry';
 import type { LocalImage, RemoteImage } from './docker/build';
 import type { DockerCli } from './docker/cli';
 import { layerIds } from './docker/engine';
@@ -154,7 +153,7 @@ function encode(
 ): Manifest {
   const body = Buffer.from(JSON.stringify(content));
   return {
-    digest: `sha256:${createHash('sha256').update(body).digest('hex')}`,
+    digest: digestOfBytes(body),
     mediaType: content.mediaType ?? manifest.mediaType,
     body,
     config: content.config,
