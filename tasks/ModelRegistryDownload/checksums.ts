@@ -3,7 +3,8 @@ import type { ModelContainer } from './registry/client';
 import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
 import { Lanes } from './registry/transfer/lanes';
-import { downloadRange } from './registry/transfer/range';
+import { downloadRange, type Fetch } from './registry/transfer/range';
+import { collect } from './registry/transfer/receive';
 
 /** Where a version may state the SHA-256 of its files. */
 const PLACES = [MANIFEST_NAME, 'metadata.json'];
@@ -41,8 +42,11 @@ async function readWhole(
   connection: Connection,
 ): Promise<string> {
   const content = Buffer.alloc(file.size);
-  const write = async (piece: Buffer, position: number) => void piece.copy(content, position);
-  await downloadRange(container, file, { offset: 0, length: file.size }, write, new Lanes(1), connection);
+  const fetch: Fetch = async (part, onReceived, signal) => {
+    const body = await container.read(file, part, signal);
+    await collect(body, content, part.offset, onReceived);
+  };
+  await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), connection);
   return content.toString('utf8');
 }
 

@@ -6,13 +6,16 @@ import { TaskError } from '../common/errors';
  * @param folder where the task was writing, for errors that do not name a path
  */
 export function explainDiskError(error: unknown, folder: string): unknown {
-  const { code, path = folder } = error as NodeJS.ErrnoException;
-  const explanation = code && EXPLANATIONS[code];
+  const { code, syscall, path = folder } = error as NodeJS.ErrnoException;
+  // Node says this of a folder that it cannot make on a read-only file system, too.
+  const explanation = code === 'ENOENT' && syscall === 'mkdir' ? NO_DISK : code && EXPLANATIONS[code];
   return explanation ? new TaskError(`'${path}' ${explanation}`, { cause: error }) : error;
 }
 
 const NO_PERMISSION =
   "cannot be written: the agent's user has no permission, or (on Windows) another process has a file open there. Put that right, or choose another 'destinationFolder'.";
+
+const NO_DISK = "cannot be made: its disk is read-only, or not there. Choose another 'destinationFolder'.";
 
 const EXPLANATIONS: Record<string, string> = {
   ENOSPC:

@@ -1,32 +1,38 @@
 import { join } from 'node:path';
 import { throwIfCancelled } from '../common/cancel';
+import { EntraTokens } from '../common/entra';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
+import { chooseVersion } from './choose-version';
 import { explainDiskError } from './disk';
 import { fetchVersion } from './fetch-version';
 import { ModelFolder } from './folder';
 import type { DownloadInputs } from './inputs';
 import { MANIFEST_NAME } from './manifest';
 import { openContainer } from './registry/client';
+import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
 import { PATIENCE, type Patience } from './registry/persist';
+import type { SignIn } from './registry-inputs';
 import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './report';
-import { readVersion } from './version';
 
 /**
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
  * together beside the folder, verify them, and only then put them in the old model's place.
+ *
+ * @param program file that becomes a worker of the transfer when it is started as a thread
  */
 export async function downloadModel(
   inputs: DownloadInputs,
   task: TaskContext,
   patience: Patience = PATIENCE,
+  program?: string,
 ): Promise<Outcome> {
   const { log, signal } = task;
   const connection = { log, signal, patience };
   const container = openContainer({
     account: inputs.account,
-    key: inputs.key,
+    credential: credentialOf(inputs.signIn, task),
     endpoint: inputs.endpoint,
     container: inputs.model,
     network: task.network,
@@ -34,10 +40,10 @@ export async function downloadModel(
   let downloadedBytes = 0;
   try {
     log.info(`Looking for ${inputs.model} ${inputs.version} at ${inputs.endpoint}.`);
-    const version = await readVersion(container, inputs, connection);
+    const version = await chooseVersion(container, inputs, connection);
     const totalBytes = version.files.reduce((sum, { size }) => sum + size, 0);
     log.info(`Found ${plural(version.files.length, 'file')}, ${formatBytes(totalBytes)}.`);
-    task.setOutput('modelVersion', inputs.version);
+    task.setOutput('modelVersion', version.name);
     task.setOutput('fileCount', version.files.length);
     task.setOutput('totalBytes', totalBytes);
 
@@ -46,7 +52,7 @@ export async function downloadModel(
       const onBytes = (count: number) => {
         downloadedBytes += count;
       };
-      const model = await fetchVersion(version, { inputs, container, folder, connection, onBytes });
+      const model = await fetchVersion(version, { inputs, container, folder, connection, program, onBytes });
 
       throwIfCancelled(signal);
       const swap = model.isInPlace ? undefined : await folder.swap(model.manifest);
@@ -57,11 +63,12 @@ export async function downloadModel(
 
       const report = {
         model,
+        why: version.why,
         folder: folder.path,
         downloadedBytes,
         metadata: await readMetadata(folder.path, model.manifest),
       };
-      task.uploadSummary(`${inputs.model} ${inputs.version}`, summarise(report));
+      task.uploadSummary(`${inputs.model} ${version.name}`, summarise(report));
       return { result: 'Succeeded', message: outcomeMessage(report) };
     } finally {
       await folder.release();
@@ -72,4 +79,11 @@ export async function downloadModel(
     task.setOutput('downloadedBytes', downloadedBytes);
     container.close();
   }
+}
+
+/** A token of Microsoft Entra lasts about an hour, and a download may take longer: it is asked for anew each time. */
+function credentialOf(signIn: SignIn, task: TaskContext): RegistryCredential {
+  if (signIn.kind !== 'entra') return signIn;
+  const tokens = new EntraTokens(signIn.connection, task);
+  return { kind: 'entra', input: signIn.input, token: () => tokens.token(STORAGE_SCOPE) };
 }

@@ -12,7 +12,7 @@ import type { Connection } from './registry/persist';
 import { transferFiles } from './registry/transfer/queue';
 import { type Digests, type Proof, verify } from './registry/transfer/verify';
 import { findUnchanged } from './unchanged';
-import { findChange, type ModelVersion, readVersion } from './version';
+import { findChange, listVersion, type ModelVersion, selectVersion } from './version';
 
 /** What a download works with. */
 export interface Download {
@@ -20,6 +20,8 @@ export interface Download {
   readonly container: ModelContainer;
   readonly folder: ModelFolder;
   readonly connection: Connection;
+  /** File that becomes a worker of the transfer when it is started as a thread. */
+  readonly program: string | undefined;
   /** Told of every piece of the model that has reached the disk, in bytes. */
   onBytes(count: number): void;
 }
@@ -59,11 +61,12 @@ export async function fetchVersion(version: ModelVersion, download: Download): P
       if (!(error instanceof MovedError)) throw error;
       if (starts === MOST_STARTS) {
         throw new TaskError(
-          `Version '${inputs.version}' keeps changing while it is downloaded; at last '${error.blob}' did. Run the step again once it is published completely; a version that is in use should not change at all.`,
+          `Version '${version.name}' keeps changing while it is downloaded; at last '${error.blob}' did. Run the step again once it is published completely; a version that is in use should not change at all.`,
         );
       }
       connection.log.warning(`${error.message} The download starts over.`);
-      current = await readVersion(container, inputs, connection);
+      const listing = await listVersion(container, version.name, inputs, connection);
+      current = selectVersion(version.name, listing, inputs);
     }
   }
 }
@@ -99,7 +102,7 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
 
   const manifest = createManifest({
     name: inputs.model,
-    version: inputs.version,
+    version: version.name,
     source,
     files: version.files.map((file) => ({
       ...file,
@@ -128,13 +131,15 @@ async function transferAndVerify(
   const verified = new Map<string, VerifiedFile>();
   if (files.length === 0) return verified;
   const stated = await readStatedChecksums(container, version.all, connection);
+  const unstated = files.filter(({ path, md5, size }) => md5 === null && size > 0 && !stated.has(path));
+  const checked = new Set(download.inputs.verify === 'crc64' ? unstated.map(({ path }) => path) : []);
   let missing = files;
   for (let transfers = 1; missing.length > 0; transfers++) {
-    const digests = await transfer(missing, download);
+    const digests = await transfer(missing, checked, download);
     const damaged: ModelFile[] = [];
     for (const file of missing) {
       const fileDigests = digests.get(file.path)!;
-      const verdict = verify(file, fileDigests, stated.get(file.path));
+      const verdict = verify(file, fileDigests, stated.get(file.path), checked.has(file.path));
       if ('proof' in verdict) {
         verified.set(file.path, { sha256: fileDigests.sha256, proof: verdict.proof });
       } else if (transfers < MOST_TRANSFERS) {
@@ -153,7 +158,8 @@ async function transferAndVerify(
 
 async function transfer(
   files: readonly ModelFile[],
-  { inputs, container, folder, connection, onBytes }: Download,
+  checked: ReadonlySet<string>,
+  { inputs, container, folder, connection, program, onBytes }: Download,
 ): Promise<Map<string, Digests>> {
   const size = files.reduce((sum, file) => sum + file.size, 0);
   connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
@@ -161,6 +167,8 @@ async function transfer(
   const options = {
     folder: folder.staging,
     concurrency: inputs.concurrency,
+    program,
+    checked,
     onBytes(count: number) {
       progress.add(count);
       onBytes(count);
@@ -174,6 +182,6 @@ async function confirmUnmoved(
   version: ModelVersion,
   { inputs, container, connection }: Download,
 ): Promise<void> {
-  const change = findChange(version, await readVersion(container, inputs, connection));
+  const change = await findChange(container, version, inputs, connection);
   if (change !== undefined) throw new MovedError(change);
 }

@@ -1,82 +1,45 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { TaskContext } from '../common/task';
+import { rangeOf } from './registry/versions';
+import { type RegistryInputs, readRegistryInputs } from './registry-inputs';
 
-export interface DownloadInputs {
-  readonly account: string;
-  readonly key: string;
-  /** The account's Blob endpoint, without a slash at its end. */
-  readonly endpoint: string;
+export interface DownloadInputs extends RegistryInputs {
   readonly model: string;
+  /** A version's name, `latest`, or a semantic-version range. */
   readonly version: string;
+  readonly includePrereleases: boolean;
   /** Where the versions are in the container: empty, or a path that ends with a slash. */
   readonly versionsFolder: string;
   readonly patterns: readonly string[];
   readonly requiredFiles: readonly string[];
+  /** Whether files without a checksum in the registry are compared part by part, on their way. */
+  readonly verify: (typeof VERIFY)[number];
   /** Absolute. */
   readonly destination: string;
   /** Requests at the same time. */
   readonly concurrency: number;
 }
 
+const VERIFY = ['stored', 'crc64'] as const;
+
 /** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
 export function readInputs(task: TaskContext): DownloadInputs {
   const { inputs } = task;
-  const account = readAccount(task);
   const read: DownloadInputs = {
-    account,
-    key: readKey(task),
-    endpoint: readEndpoint(task, account),
+    ...readRegistryInputs(task),
     model: readModel(task),
     version: readVersion(task),
+    includePrereleases: inputs.boolean('includePrereleases', false),
     versionsFolder: readVersionsFolder(task),
     patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
     requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
+    verify: inputs.choice('verify', VERIFY, 'stored'),
     destination: readDestination(task),
     concurrency: inputs.integer('maxConcurrency', { min: 1, max: 64 }, 16),
   };
   if (read.patterns.length === 0) inputs.reject('patterns', 'holds only comments. Add a pattern such as **.');
   inputs.check();
   return read;
-}
-
-function readAccount({ inputs }: TaskContext): string {
-  const account = inputs.required('storageAccount');
-  if (account && !/^[a-z0-9]{3,24}$/.test(account)) {
-    inputs.reject(
-      'storageAccount',
-      `is '${account}', but a storage account's name is 3 to 24 lower-case letters and digits. Give the name alone; an address goes into 'blobEndpoint'.`,
-    );
-  }
-  return account;
-}
-
-function readKey({ inputs }: TaskContext): string {
-  const key = inputs.requiredSecret('storageKey');
-  if (key && !/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
-    inputs.reject(
-      'storageKey',
-      'is not an account key, which is one line of Base64. Copy one from Access keys of the storage account; connection strings and SAS tokens are something else.',
-    );
-  }
-  return key;
-}
-
-function readEndpoint({ inputs }: TaskContext, account: string): string {
-  const text = inputs.optional('blobEndpoint');
-  if (text === undefined) return `https://${account}.blob.core.windows.net`;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || !url.hostname) {
-    inputs.reject(
-      'blobEndpoint',
-      `is '${text}', but must be an address such as https://${account || 'account'}.blob.core.windows.net.`,
-    );
-  } else if (url.search || url.hash || url.username || url.password) {
-    inputs.reject(
-      'blobEndpoint',
-      'holds more than an address. Leave out the query, and any user or password.',
-    );
-  }
-  return text.replace(/\/+$/, '');
 }
 
 /** The model's name is the name of its container: rules of Blob storage. */
@@ -96,7 +59,12 @@ function readVersion({ inputs }: TaskContext): string {
   if (version && !isPlainPath(version, 1)) {
     inputs.reject(
       'modelVersion',
-      `is '${version}', but must be the name of one folder, such as 1.0.0. Folders above it go into 'pathPrefix'.`,
+      `is '${version}', but must be the name of one folder, such as 1.0.0, or latest, or a range such as 1.x. Folders above it go into 'pathPrefix'.`,
+    );
+  } else if (/^[~^<>=]|\|\||\*$/.test(version) && rangeOf(version) === undefined) {
+    inputs.reject(
+      'modelVersion',
+      `is '${version}', which is no range of semantic versions. Write it as npm does: 1.x, ^1.2 or >=1.2.0 <2.0.0.`,
     );
   }
   return version;

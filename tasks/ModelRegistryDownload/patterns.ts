@@ -19,6 +19,28 @@ export function selectFiles<T extends { readonly path: string }>(
   files: readonly T[],
   patterns: readonly string[],
 ): T[] {
+  const { selected, idle } = matchFiles(files, patterns);
+  const details = ['Files of this version:', ...shorten(files.map(({ path }) => path))];
+  if (idle.length > 0) {
+    throw new TaskError(
+      `Nothing in this version matches ${idle.map((pattern) => `'${pattern}'`).join(', ')}. Check 'patterns': they are relative to the version's folder, upper and lower case differ, and * does not cross slashes (** does).`,
+      { details },
+    );
+  }
+  if (selected.length === 0) {
+    throw new TaskError(
+      "'patterns' leave out every file of this version. Check the lines that begin with !, and that a line such as ** comes before them.",
+      { details },
+    );
+  }
+  return selected;
+}
+
+/** The files that patterns pick, and the patterns that should add files but add none. */
+export function matchFiles<T extends { readonly path: string }>(
+  files: readonly T[],
+  patterns: readonly string[],
+): { readonly selected: T[]; readonly idle: string[] } {
   const selected = new Set<string>();
   const idle: string[] = [];
   for (const pattern of patterns) {
@@ -32,21 +54,7 @@ export function selectFiles<T extends { readonly path: string }>(
     }
     if (adds && fitting.length === 0) idle.push(pattern);
   }
-
-  const details = ['Files of this version:', ...shorten(files.map(({ path }) => path))];
-  if (idle.length > 0) {
-    throw new TaskError(
-      `Nothing in this version matches ${idle.map((pattern) => `'${pattern}'`).join(', ')}. Check 'patterns': they are relative to the version's folder, upper and lower case differ, and * does not cross slashes (** does).`,
-      { details },
-    );
-  }
-  if (selected.size === 0) {
-    throw new TaskError(
-      "'patterns' leave out every file of this version. Check the lines that begin with !, and that a line such as ** comes before them.",
-      { details },
-    );
-  }
-  return files.filter(({ path }) => selected.has(path));
+  return { selected: files.filter(({ path }) => selected.has(path)), idle };
 }
 
 function shorten(paths: readonly string[]): string[] {

@@ -9,6 +9,8 @@ import type { ModelManifest } from './manifest';
 
 export interface Report {
   readonly model: FetchedModel;
+  /** Why it is this version. */
+  readonly why: string;
   readonly folder: string;
   readonly downloadedBytes: number;
   /** What the version's metadata.json holds; empty when it has none. */
@@ -68,11 +70,12 @@ export function outcomeMessage(report: Report): string {
 
 /** The page on the run's Extensions tab. */
 export function summarise(report: Report): Summary {
-  const { model, folder, metadata } = report;
+  const { model, why, folder, metadata } = report;
   const { name, version, digest, source, files } = model.manifest;
   const summary = new Summary()
     .heading(`${name} ${version}`)
     .facts([
+      ['Why this version', why],
       ['Digest', digest],
       ['Registry', `${source.endpoint}, container ${source.container}, ${source.prefix}`],
       ['Folder', folder],

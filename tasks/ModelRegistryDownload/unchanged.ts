@@ -44,7 +44,7 @@ async function sha256Of(path: string, size: number, signal: AbortSignal): Promis
   try {
     const stats = await handle.stat();
     if (!stats.isFile() || stats.size !== size) return undefined;
-    return (await digestFile(handle, { md5: false }, signal)).sha256;
+    return (await digestFile(handle.fd, size, { md5: false }, signal)).sha256;
   } finally {
     await handle.close();
   }

@@ -32,7 +32,9 @@ describe('ModelRegistryDownload on Azurite', function () {
       'empty.txt': '',
       'metadata.json': JSON.stringify({ metrics: { accuracy: 0.78 }, rows: 2201 }),
     });
-    await publish('1.1.0', { 'model.pkl': 'the next model' });
+    await publish('1.1.0', { 'model.pkl': 'the next model', 'metadata.json': '{}' });
+    await publish('1.2.0-rc.1', { 'model.pkl': 'a candidate', 'metadata.json': '{}' });
+    await publish('1.2.0', { 'model.pkl': 'half of a model' });
   });
 
   after(() => azurite.stop());
@@ -87,10 +89,78 @@ describe('ModelRegistryDownload on Azurite', function () {
     const second = await download();
     assert.equal(second.outputVariables.downloadedBytes, '0');
     const third = await download({ modelVersion: '1.1.0' });
-    assert.equal(third.outputVariables.downloadedBytes, '14');
-    assert.deepEqual(await readdir(destination), ['model-manifest.json', 'model.pkl']);
+    assert.equal(third.outputVariables.downloadedBytes, '16');
+    assert.deepEqual((await readdir(destination)).sort(), [
+      'metadata.json',
+      'model-manifest.json',
+      'model.pkl',
+    ]);
     assert.notEqual(third.outputVariables.modelDigest, second.outputVariables.modelDigest);
   });
+
+  /** A signature for the container. */
+  async function signature(permissions: string, minutes: number): Promise<string> {
+    const url = await registry.generateSasUrl({
+      permissions: ContainerSASPermissions.parse(permissions),
+      startsOn: new Date(Date.now() - 60 * 60_000),
+      expiresOn: new Date(Date.now() + minutes * 60_000),
+    });
+    return new URL(url).search;
+  }
+
+  const signIns: [how: string, inputs: () => Promise<Record<string, string>>][] = [
+    ['a shared access signature', async () => ({ authType: 'sasToken', sasToken: await signature('rl', 5) })],
+    [
+      'a connection string',
+      async () => ({
+        authType: 'connectionString',
+        storageAccount: '',
+        blobEndpoint: '',
+        connectionString: `DefaultEndpointsProtocol=http;AccountName=${azurite.account};AccountKey=${azurite.key};BlobEndpoint=${azurite.blobEndpoint};`,
+      }),
+    ],
+    [
+      'a connection string that holds a signature',
+      async () => ({
+        authType: 'connectionString',
+        storageAccount: '',
+        blobEndpoint: '',
+        connectionString: `BlobEndpoint=${azurite.blobEndpoint};SharedAccessSignature=${(await signature('rl', 5)).slice(1)}`,
+      }),
+    ],
+  ];
+  for (const [how, inputs] of signIns) {
+    it(`signs in with ${how}, which it shows nowhere`, async () => {
+      const given = { storageKey: '', ...(await inputs()) };
+      const step = await download(given);
+      assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+      assert.equal(step.outputVariables.fileCount, '5');
+      const secret = /(?:sig|AccountKey)=([^&;]+)/.exec(Object.values(given).join())![1]!;
+      for (const form of [secret, decodeURIComponent(secret)])
+        assert.ok(!JSON.stringify(step).includes(form));
+    });
+  }
+
+  it('says that a signature has expired, and when', async () => {
+    const step = await download({
+      authType: 'sasToken',
+      storageKey: '',
+      sasToken: await signature('rl', -30),
+    });
+    assert.match(errorsOf(step), /signature in 'sasToken': it expired at 20/);
+  });
+
+  const choices: [inputs: Record<string, string>, version: string][] = [
+    [{ modelVersion: 'latest' }, '1.1.0'],
+    [{ modelVersion: '1.0.x' }, '1.0.0'],
+    [{ modelVersion: '>=1.0.0', includePrereleases: 'true' }, '1.2.0-rc.1'],
+  ];
+  for (const [inputs, version] of choices) {
+    it(`takes ${version} for ${Object.values(inputs).join(' with pre-releases: ')}`, async () => {
+      const step = await download(inputs);
+      assert.equal(step.outputVariables.modelVersion, version, step.log.join('\n'));
+    });
+  }
 
   it('takes names with spaces, signs and other letters', async () => {
     const names = ['a b.txt', 'ünï.txt', '#1.txt', '100%25.txt', 'a+b&c=d.txt', '.hidden'];
@@ -115,6 +185,11 @@ describe('ModelRegistryDownload on Azurite', function () {
     ],
     ['a container that is not there', () => ({ modelName: 'batcomputer' }), /has no container 'batcomputer'/],
     ['a version that is not there', () => ({ modelVersion: '1.0.1' }), /no version '1\.0\.1'.*'1\.0\.0'/],
+    [
+      'a version that is not complete',
+      () => ({ modelVersion: '1.2.0' }),
+      /'1\.2\.0' is not complete: it lacks 'metadata\.json', which version '1\.2\.0-rc\.1' has/,
+    ],
     ['a variable that is not there', () => ({ storageKey: '$(storage-key)' }), /no variable 'storage-key'/],
     [
       'an empty destination',

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Entra, startEntra } from '../../local/entra/entra';
 import { BlobServer } from '../support/blob-server';
 import { errorsOf, nodeVersions, runStep, type StepOptions } from '../support/extension';
 
@@ -79,7 +80,9 @@ describe('ModelRegistryDownload, packed,', () => {
   it('leaves the old model whole when the new one turns out to be damaged', async () => {
     await run();
     server.put('titanic', '2.0.0/model.pkl', 'new');
-    server.fault = ({ kind }) => (kind === 'read' ? { flipByte: 0 } : undefined);
+    server.put('titanic', '2.0.0/metadata.json', '{}');
+    server.fault = ({ kind, blob }) =>
+      kind === 'read' && blob.endsWith('.pkl') ? { flipByte: 0 } : undefined;
     const step = await run({ modelVersion: '2.0.0' });
     assert.equal(step.result, 'Failed');
     assert.match(errorsOf(step), /model\.pkl/);
@@ -93,6 +96,7 @@ describe('ModelRegistryDownload, packed,', () => {
   it('leaves the old model whole when it is cancelled', async () => {
     await run();
     server.put('titanic', '2.0.0/model.pkl', Buffer.alloc(1_000_000));
+    server.put('titanic', '2.0.0/metadata.json', '{}');
     const cancel = new AbortController();
     server.fault = ({ kind }) =>
       kind === 'read' ? { stallAfter: 10, onStall: () => cancel.abort() } : undefined;
@@ -112,6 +116,78 @@ describe('ModelRegistryDownload, packed,', () => {
     assert.ok(!readFileSync(step.outputVariables.manifestPath!, 'utf8').includes(server.key));
   });
 
+  describe('signed in with a service connection', () => {
+    const TENANT = '72f988bf-0000-4000-8000-2d7cd011db47';
+    const CLIENT = 'c3b7a1f2-0000-4000-8000-9a1f5e3d7b11';
+    const SECRET = 'the~secret~of~the~connection';
+    let entra: Entra;
+
+    afterEach(() => entra.stop());
+
+    /** A login server, and a Blob service that takes its tokens alone. */
+    async function runWith(scheme: 'ServicePrincipal' | 'WorkloadIdentityFederation', options = {}) {
+      const connection = { id: '8a1c6bb0-5a3f-4a5e-9b0e-d0c7f0f5a111', name: 'azure-demo' };
+      const federatedCredentials = [
+        {
+          issuer: 'https://vstoken.dev.azure.com/d0a3bd55-8a21-4b3a-93c7-2c1d32b4a6f1',
+          subject: 'sc://demo/local/azure-demo',
+        },
+      ];
+      entra = await startEntra({
+        tenantId: TENANT,
+        applications: [{ clientId: CLIENT, secret: SECRET, federatedCredentials }],
+        accessToken: 'job-token',
+        serviceConnections: [connection],
+        ...options,
+      });
+      const isGood = (authorization = '') =>
+        entra.accessTokenClaims(authorization.replace('Bearer ', ''))?.aud === 'https://storage.azure.com';
+      server.fault = ({ authorization }) =>
+        isGood(authorization) ? undefined : { status: 401, code: 'InvalidAuthenticationInfo' };
+      server.requests.length = 0;
+      return run(
+        { authType: 'azureServiceConnection', storageKey: '', azureServiceConnection: connection.name },
+        {
+          accessToken: 'job-token',
+          collectionUri: entra.collectionUri,
+          serviceConnections: [
+            {
+              ...connection,
+              type: 'azurerm',
+              url: 'https://management.azure.com/',
+              scheme,
+              parameters: {
+                tenantid: TENANT,
+                serviceprincipalid: CLIENT,
+                ...(scheme === 'ServicePrincipal' && {
+                  authenticationtype: 'spnKey',
+                  serviceprincipalkey: SECRET,
+                }),
+              },
+              data: { environment: 'AzureCloud', environmentAuthorityUrl: entra.url },
+            },
+          ],
+        },
+      );
+    }
+
+    for (const scheme of ['ServicePrincipal', 'WorkloadIdentityFederation'] as const) {
+      it(`by ${scheme}, downloads a model with one token, and shows neither token nor secret`, async () => {
+        const step = await runWith(scheme);
+        assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        const tokens = new Set(server.requests.map(({ authorization }) => authorization!.slice(7)));
+        assert.equal(tokens.size, 1);
+        for (const secret of [...tokens, SECRET]) assert.ok(!JSON.stringify(step).includes(secret));
+      });
+    }
+
+    it('goes on with a new token when the first is about to end', async () => {
+      const step = await runWith('WorkloadIdentityFederation', { tokenLifetime: 60_000 });
+      assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+      assert.ok(new Set(server.requests.map(({ authorization }) => authorization)).size > 1);
+    });
+  });
+
   const mistakes: [what: string, inputs: Record<string, string>, message: RegExp][] = [
     ['a version that is not there', { modelVersion: '1.0.1' }, /1\.0\.1[\s\S]*1\.0\.0/],
     ['a model that is not there', { modelName: 'titanik' }, /titanik/],
@@ -119,6 +195,11 @@ describe('ModelRegistryDownload, packed,', () => {
     ['a file that the version lacks', { requiredFiles: 'flags.pkl' }, /flags\.pkl/],
     ['a pattern that matches nothing', { patterns: '*.onnx' }, /\*\.onnx/],
     ['a variable that nobody defined', { modelVersion: '$(version)' }, /'modelVersion' holds \$\(version\)/],
+    [
+      'a signature that may not list',
+      { authType: 'sasToken', sasToken: 'sr=c&sp=r&sig=x' },
+      /'sasToken'.*List/,
+    ],
     ['a destination that is left empty', { destinationFolder: '' }, /'destinationFolder'/],
   ];
   for (const [what, inputs, message] of mistakes) {

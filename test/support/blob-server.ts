@@ -9,6 +9,8 @@ export interface StoredBlob {
   /** Base64; undefined where the writer stored none, as with blobs of several blocks. */
   readonly md5: string | undefined;
   readonly tier: string;
+  /** Such as `rehydrate-pending-to-hot`. */
+  readonly archiveStatus: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly lastModified: Date;
 }
@@ -21,6 +23,10 @@ export interface BlobRequest {
   readonly blob: string;
   readonly offset: number;
   readonly length: number;
+  /** The header by which the request proves who sends it. */
+  readonly authorization: string | undefined;
+  /** The `sig` of a shared access signature. */
+  readonly signature: string | undefined;
   /** Connections that are being answered at this moment, this one included. */
   readonly atOnce: number;
 }
@@ -32,6 +38,8 @@ export type Fault =
   | { readonly resetAfter: number }
   /** Nothing more comes after some bytes of the body; 0 means no headers either. `onStall` is told. */
   | { readonly stallAfter: number; onStall(): void }
+  /** The body comes in pieces of some bytes. Each waits for `before`, which is told how many bytes went before it. */
+  | { readonly pieces: number; before(sent: number): Promise<void> }
   /** One bit of the body is another one. */
   | { readonly flipByte: number }
   /** The range is ignored, and the whole blob comes. */
@@ -41,6 +49,9 @@ export type Fault =
 
 const ACCOUNT = 'teststorage';
 
+/** The service refuses to tell a checksum of more bytes than these. */
+const LARGEST_CHECKED_RANGE = 4 * 1024 * 1024;
+
 /**
  * A Blob service on loopback that can do what Azurite cannot: stall, break off, throttle, flip bits, change blobs
  * between two requests, and list names that nobody should write to a disk. It does not check signatures.
@@ -48,11 +59,17 @@ const ACCOUNT = 'teststorage';
 export class BlobServer {
   readonly account = ACCOUNT;
   readonly key = Buffer.alloc(64, 'k').toString('base64');
+  /** The key as the task's own modules take it. */
+  readonly credential = { kind: 'accountKey', input: 'storageKey', key: this.key } as const;
   readonly requests: BlobRequest[] = [];
   /** Decides for each request whether and how it goes wrong. May change blobs too. */
   fault: (request: BlobRequest) => Fault | undefined = () => undefined;
+  /** Makes the CRC64 that a client may ask for with a part of a blob; without it the service has none, as Azurite. */
+  crc64: ((bytes: Buffer) => string) | undefined;
   /** The most that one page of a listing shows, whatever the client asks for. */
   pageSize = 5_000;
+  /** Folders are things of their own, as in accounts with a hierarchical namespace: listings show them as blobs too. */
+  hierarchical = false;
   /** Pages never end: with the same marker again and again, or with ever new markers and nothing in the pages. */
   endless: 'same marker' | 'same blobs' | 'empty pages' | undefined;
 
@@ -85,6 +102,17 @@ export class BlobServer {
 
   /** Stores a blob, with its MD5 unless told otherwise, as a new generation with an ETag of its own. */
   put(container: string, name: string, content: string | Buffer, properties: Partial<StoredBlob> = {}): void {
+    const above = name.lastIndexOf('/');
+    if (this.hierarchical && above > 0) this.makeFolder(container, name.slice(0, above));
+    this.store(container, name, content, properties);
+  }
+
+  private store(
+    container: string,
+    name: string,
+    content: string | Buffer,
+    properties: Partial<StoredBlob>,
+  ): void {
     if (!this.containers.has(container)) this.createContainer(container);
     const bytes = Buffer.from(content);
     this.generation += 1;
@@ -93,10 +121,20 @@ export class BlobServer {
       etag: `0x8DE${this.generation.toString(16).toUpperCase().padStart(12, '0')}`,
       md5: createHash('md5').update(bytes).digest('base64'),
       tier: 'Hot',
+      archiveStatus: undefined,
       metadata: {},
       lastModified: new Date('2026-11-23T06:00:00Z'),
       ...properties,
     });
+  }
+
+  /** Makes a folder with those above it, in a hierarchical account. */
+  makeFolder(container: string, path: string): void {
+    const above = path.lastIndexOf('/');
+    if (above > 0) this.makeFolder(container, path.slice(0, above));
+    if (!this.containers.get(container)?.has(path)) {
+      this.store(container, path, '', { md5: undefined, metadata: { hdi_isfolder: 'true' } });
+    }
   }
 
   remove(container: string, name: string): void {
@@ -124,6 +162,8 @@ export class BlobServer {
       blob: isListing ? '' : path.join('/'),
       offset,
       length,
+      authorization: request.headers.authorization,
+      signature: url.searchParams.get('sig') ?? undefined,
       atOnce: this.atOnce,
     };
     this.requests.push(seen);
@@ -142,11 +182,14 @@ export class BlobServer {
     const prefix = query.get('prefix') ?? '';
     const delimiter = query.get('delimiter');
     const marker = query.get('marker') ?? '';
+    const withMetadata = query.get('include')?.split(',').includes('metadata') ?? false;
     const entries = new Map<string, string>();
-    for (const name of [...blobs.keys()].filter((name) => name.startsWith(prefix)).sort()) {
-      const end = delimiter ? name.indexOf(delimiter, prefix.length) : -1;
-      const shown = end < 0 ? name : name.slice(0, end + 1);
-      entries.set(shown, end < 0 ? blobXml(name, blobs.get(name)!) : prefixXml(shown));
+    for (const [name, blob] of [...blobs].filter(([name]) => name.startsWith(prefix)).sort(byName)) {
+      // A listing by folders shows a folder of a hierarchical account once, and not as a blob.
+      const path = delimiter && this.hierarchical && isFolder(blob) ? `${name}/` : name;
+      const end = delimiter ? path.indexOf(delimiter, prefix.length) : -1;
+      const shown = end < 0 ? path : path.slice(0, end + 1);
+      entries.set(shown, end < 0 ? blobXml(name, blob, withMetadata) : prefixXml(shown));
     }
     const names = [...entries.keys()];
     const start = marker && !this.endless ? names.indexOf(decodeMarker(marker)) : 0;
@@ -173,7 +216,14 @@ export class BlobServer {
       fail(response, ...refused!);
       return;
     }
+    const wantsCrc64 = request.headers['x-ms-range-get-content-crc64'] === 'true';
+    if (wantsCrc64 && length > LARGEST_CHECKED_RANGE) {
+      fail(response, 400, 'InvalidHeaderValue');
+      return;
+    }
     const whole = fault && 'wholeBlob' in fault;
+    const crc64 =
+      wantsCrc64 && this.crc64 ? this.crc64(blob.content.subarray(offset, offset + length)) : undefined;
     let body = whole ? blob.content : blob.content.subarray(offset, offset + length);
     if (fault && 'flipByte' in fault) {
       body = Buffer.from(body);
@@ -184,6 +234,7 @@ export class BlobServer {
         'Content-Length': body.length,
         'Content-Range': `bytes ${offset}-${offset + body.length - 1}/${blob.content.length}`,
         ETag: `"${blob.etag}"`,
+        ...(crc64 && { 'x-ms-content-crc64': crc64 }),
         'Last-Modified': blob.lastModified.toUTCString(),
         'x-ms-request-id': 'test',
       });
@@ -191,10 +242,24 @@ export class BlobServer {
       send().write(body.subarray(0, fault.resetAfter), () => request.socket.destroy());
     } else if (fault && 'stallAfter' in fault) {
       send().write(body.subarray(0, fault.stallAfter), () => fault.onStall());
+    } else if (fault && 'pieces' in fault) {
+      sendInPieces(send(), body, fault);
     } else {
       send().end(body);
     }
   }
+}
+
+async function sendInPieces(
+  response: ServerResponse,
+  body: Buffer,
+  { pieces, before }: Extract<Fault, { pieces: number }>,
+): Promise<void> {
+  for (let sent = 0; sent < body.length; sent += pieces) {
+    await before(sent);
+    response.write(body.subarray(sent, sent + pieces));
+  }
+  response.end();
 }
 
 /** What the service answers to a read that it cannot serve. */
@@ -239,9 +304,19 @@ function fail(
   response.end(body);
 }
 
-function blobXml(name: string, { content, etag, md5, tier, metadata, lastModified }: StoredBlob): string {
+function byName([a]: [string, StoredBlob], [b]: [string, StoredBlob]): number {
+  return a < b ? -1 : 1;
+}
+
+function isFolder({ metadata }: StoredBlob): boolean {
+  return metadata.hdi_isfolder === 'true';
+}
+
+/** Metadata is shown to those who ask for it, and to nobody else. */
+function blobXml(name: string, blob: StoredBlob, withMetadata: boolean): string {
+  const { content, etag, md5, tier, archiveStatus, metadata, lastModified } = blob;
   const pairs = Object.entries(metadata).map(([key, value]) => `<${key}>${escapeXml(value)}</${key}>`);
-  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier></Properties><Metadata>${pairs.join('')}</Metadata></Blob>`;
+  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}${isFolder(blob) ? '<ResourceType>directory</ResourceType>' : ''}</Properties>${withMetadata ? `<Metadata>${pairs.join('')}</Metadata>` : ''}</Blob>`;
 }
 
 function prefixXml(name: string): string {

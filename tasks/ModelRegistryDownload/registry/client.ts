@@ -1,17 +1,18 @@
 import type { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
-import {
-  ContainerClient,
-  type StoragePipelineOptions,
-  StorageSharedKeyCredential,
-} from '@azure/storage-blob';
+import { type StoragePipelineOptions, RestError as StorageRestError } from '@azure/storage-blob';
 import type { NetworkSettings } from '../../common/agent';
 import { createAgent } from '../../common/connection';
-import { BrokenAnswerError, MovedError, type RegistryAddress } from './errors';
+import type { RegistryCredential } from './credential';
+import { BrokenAnswerError, type RegistryAddress, RestError } from './errors';
+import { bareEtag, brokenBy } from './service';
+import { signerFor } from './sign';
+import { signInTo } from './sign-in';
+import { openRange, type RangeRequest } from './transfer/receive';
 
 export interface RegistrySettings {
   readonly account: string;
-  readonly key: string;
+  readonly credential: RegistryCredential;
   /** The account's Blob endpoint, without a slash at its end. */
   readonly endpoint: string;
   readonly container: string;
@@ -28,6 +29,8 @@ export interface ListedBlob {
   readonly md5: string | null;
   readonly lastModified: Date;
   readonly tier: string | undefined;
+  /** Such as `rehydrate-pending-to-hot`, for a blob on its way out of the archive tier. */
+  readonly rehydration: string | undefined;
   /** Whether it stands for a folder of an account with a hierarchical namespace. */
   readonly isFolder: boolean;
 }
@@ -38,9 +41,30 @@ export interface Page<T> {
   readonly next: string | undefined;
 }
 
+/** A blob in one of its states. */
+export interface BlobGeneration {
+  readonly name: string;
+  readonly etag: string;
+}
+
+/** A part of a blob, in bytes. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** How a host is reached. Made of plain values only. */
+export interface Route {
+  readonly origin: string;
+  readonly proxy: string | undefined;
+  readonly tls: NetworkSettings['tls'];
+}
+
 /** The container that holds a model's versions, as far as a download needs one. Each call makes one request. */
 export interface ModelContainer {
   readonly address: RegistryAddress;
+  /** How it is reached, for other threads. */
+  readonly route: Route;
   listBlobs(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<ListedBlob>>;
   /** The names directly under a prefix that have something under them, without the prefix and slash. */
   listFolders(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<string>>;
@@ -49,31 +73,76 @@ export interface ModelContainer {
    *
    * @throws MovedError or the service's 412 when it is not
    */
-  read(
-    blob: { readonly name: string; readonly etag: string },
-    range: { readonly offset: number; readonly length: number },
+  read(blob: BlobGeneration, range: Range, signal: AbortSignal): Promise<Readable>;
+  /** As {@link read}, with the CRC64 that the service tells of the part, of at most 4 MiB; in Base64. */
+  readChecked(
+    blob: BlobGeneration,
+    range: Range,
     signal: AbortSignal,
-  ): Promise<Readable>;
+  ): Promise<{ readonly body: Readable; readonly crc64: string | undefined }>;
+  /** The request that {@link read} would send, for another thread to send. */
+  requestFor(blob: BlobGeneration, range: Range): Promise<RangeRequest>;
   close(): void;
 }
 
 /** The most that the service gives at once. */
 const PAGE_SIZE = 5_000;
 
-/** A client of the model's container that signs with the account's key. Makes no request yet. */
+/** The service's version that reads are answered in; the library lists in its own. */
+const SERVICE_VERSION = '2021-12-02';
+
+/**
+ * A client of the model's container. Makes no request yet.
+ *
+ * `@azure/storage-blob` lists. It does not read: its requests take three times as long in this process, other threads
+ * cannot send them, and its calls for whole blobs hang on a stall, break with a connection and mix generations.
+ */
 export function openContainer(settings: RegistrySettings): ModelContainer {
   const endpoint = new URL(settings.endpoint);
   const agent = createAgent(endpoint, settings.network);
   // The library hands `agent` on to its transport, though its type does not say so.
   const options: StoragePipelineOptions & { agent: Agent } = { agent, retryOptions: { maxTries: 1 } };
-  const client = new ContainerClient(
-    `${settings.endpoint}/${settings.container}`,
-    new StorageSharedKeyCredential(settings.account, settings.key),
-    options,
-  );
+  const client = signInTo(`${settings.endpoint}/${settings.container}`, settings, options);
+  const root = `${endpoint.pathname.replace(/\/$/, '')}/${settings.container}`;
+  const sign = signerFor(settings.account, settings.credential);
+
+  async function requestFor(
+    { name, etag }: BlobGeneration,
+    { offset, length }: Range,
+    more: Record<string, string> = {},
+  ): Promise<RangeRequest> {
+    const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
+    const headers = {
+      'x-ms-version': SERVICE_VERSION,
+      'x-ms-range': `bytes=${offset}-${offset + length - 1}`,
+      'if-match': `"${etag}"`,
+      ...more,
+    };
+    const signed = await sign({ path, query: {}, headers });
+    const query = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
+    return {
+      origin: endpoint.origin,
+      path: [signed.path, ...(query.length > 0 ? [query.join('&')] : [])].join('?'),
+      headers: signed.headers,
+      blob: name,
+      etag,
+      length,
+    };
+  }
 
   return {
-    address: { account: settings.account, host: endpoint.host, container: settings.container },
+    route: {
+      origin: endpoint.origin,
+      proxy: settings.network.proxyFor(settings.endpoint),
+      tls: settings.network.tls,
+    },
+
+    address: {
+      account: settings.account,
+      host: endpoint.host,
+      container: settings.container,
+      signIn: settings.credential,
+    },
 
     async listBlobs(prefix, from, abortSignal) {
       const page = await firstPage(
@@ -86,6 +155,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
         md5: properties.contentMD5?.length ? Buffer.from(properties.contentMD5).toString('hex') : null,
         lastModified: properties.lastModified,
         tier: properties.accessTier,
+        rehydration: properties.archiveStatus,
         isFolder: isFolder(metadata),
       }));
       return { items, next: page.continuationToken || undefined };
@@ -99,24 +169,17 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       return { items, next: page.continuationToken || undefined };
     },
 
-    async read({ name, etag }, { offset, length }, abortSignal) {
-      // Neither downloadToFile nor downloadToBuffer: they hang on a stall and mix generations of a blob.
-      const answer = await client.getBlobClient(name).download(offset, length, {
-        abortSignal,
-        conditions: { ifMatch: `"${etag}"` },
-        maxRetryRequests: 0,
-      });
-      const body = answer.readableStreamBody as Readable;
-      if (bareEtag(answer.etag ?? '') !== etag) {
-        body.destroy();
-        throw new MovedError(name);
-      }
-      if (answer.contentLength !== length) {
-        body.destroy();
-        throw new BrokenAnswerError(`${answer.contentLength} bytes came where ${length} were asked for`);
-      }
-      return body;
+    async read(blob, range, signal) {
+      return openRange(await requestFor(blob, range), agent, signal);
     },
+
+    async readChecked(blob, range, signal) {
+      const request = await requestFor(blob, range, { 'x-ms-range-get-content-crc64': 'true' });
+      const body = await openRange(request, agent, signal);
+      return { body, crc64: body.headers['x-ms-content-crc64'] as string | undefined };
+    },
+
+    requestFor: (blob, range) => requestFor(blob, range),
 
     close: () => agent.destroy(),
   };
@@ -126,13 +189,33 @@ function pageFrom(marker: string | undefined) {
   return { maxPageSize: PAGE_SIZE, ...(marker && { continuationToken: marker }) };
 }
 
+/** @throws RestError and BrokenAnswerError, as reads do */
 async function firstPage<T>(pages: AsyncIterator<T>): Promise<T> {
-  return (await pages.next()).value;
+  try {
+    return (await pages.next()).value;
+  } catch (error) {
+    throw fromLibrary(error as Error);
+  }
 }
 
-/** ETags have quotes in headers, and none in the listings of Azure. */
-function bareEtag(etag: string): string {
-  return etag.replace(/^"|"$/g, '');
+const NO_LISTING = 'the answer is not a whole listing';
+
+/** An error of the library as one of ours. What it did not make itself, such as that there is no token, stays. */
+function fromLibrary(error: Error): Error {
+  // The library's name for a connection that broke.
+  if (error.name === 'AbortError') return new BrokenAnswerError('the connection broke');
+  // It looks for the parts of a listing in whatever came.
+  if (error instanceof TypeError) return new BrokenAnswerError(NO_LISTING);
+  if (!(error instanceof StorageRestError)) return error;
+  const { statusCode, message, response } = error;
+  // The library has codes of its own too, for answers that it cannot read.
+  const isUnreadable = error.code === StorageRestError.PARSE_ERROR;
+  if (statusCode === undefined || statusCode < 300) {
+    return isUnreadable ? new BrokenAnswerError(NO_LISTING) : brokenBy(error);
+  }
+  const headers = new Map(response?.headers);
+  const code = isUnreadable ? undefined : error.code;
+  return new RestError(message, statusCode, code ?? headers.get('x-ms-error-code'), headers);
 }
 
 /** Accounts with a hierarchical namespace list their folders as blobs with this metadata, in any case. */

@@ -1,8 +1,8 @@
-import { RestError } from '@azure/storage-blob';
 import { explainConnectionError, isHopeless } from '../../common/connection';
 import { describeError, TaskError } from '../../common/errors';
 import { isRetryableStatus } from '../../common/retry';
 import { formatDuration } from '../../common/text';
+import type { RegistryCredential, SharedAccessSignature } from './credential';
 
 /** Where the registry is, as far as messages need to say. */
 export interface RegistryAddress {
@@ -10,6 +10,7 @@ export interface RegistryAddress {
   /** Host, and port where there is one, of the account's Blob endpoint. */
   readonly host: string;
   readonly container: string;
+  readonly signIn: RegistryCredential;
 }
 
 /** A blob is no longer the one that was listed. */
@@ -21,22 +22,44 @@ export class MovedError extends Error {
   }
 }
 
-/** An answer that stopped, or was not what was asked for. */
+/** An answer that did not come, that stopped, or that was not what was asked for. */
 export class BrokenAnswerError extends Error {
   override readonly name = 'BrokenAnswerError';
+
+  constructor(
+    message: string,
+    /** The system's code for it, such as `ECONNRESET`, where there is one. */
+    readonly code?: string | undefined,
+  ) {
+    super(message);
+  }
+}
+
+/** The service answered, and the answer is that it will not do what was asked. */
+export class RestError extends Error {
+  override readonly name = 'RestError';
+
+  constructor(
+    message: string,
+    readonly statusCode: number,
+    /** The service's own code for it, such as `BlobNotFound`; proxies have none. */
+    readonly code: string | undefined,
+    /** By names in lower case. */
+    readonly headers: ReadonlyMap<string, string>,
+  ) {
+    super(message);
+  }
 }
 
 /** Whether the service says that a blob was replaced or removed after it was listed. */
 export function isMoved(error: unknown): boolean {
-  return error instanceof RestError && (error.statusCode === 412 || errorCode(error) === 'BlobNotFound');
+  return error instanceof RestError && (error.statusCode === 412 || error.code === 'BlobNotFound');
 }
 
 /** Whether the same request may do better a little later. */
 export function isTransient(error: Error): boolean {
-  if (isConnectionError(error)) return !isHopeless(error);
-  if (!(error instanceof RestError)) return false;
-  // An answer of 2xx becomes an error when its body ends too early.
-  return error.statusCode! < 300 || isRetryableStatus(error.statusCode!);
+  if (error instanceof BrokenAnswerError) return !isHopeless(error);
+  return error instanceof RestError && isRetryableStatus(error.statusCode);
 }
 
 /** Whether the account says that it is asked too much. */
@@ -46,15 +69,13 @@ export function isThrottled(error: Error): boolean {
 
 /** The `Retry-After` header of an answer that became an error. */
 export function retryAfter(error: Error): string | null {
-  return (error instanceof RestError && error.response?.headers.get('retry-after')) || null;
+  return (error instanceof RestError && error.headers.get('retry-after')) || null;
 }
 
 /** An error in a few words, for a line about a retry. */
 export function reason(error: Error): string {
-  if (error instanceof RestError && error.statusCode) {
-    return [`HTTP ${error.statusCode}`, errorCode(error)].filter(Boolean).join(' ');
-  }
-  return error.name === 'AbortError' ? 'the connection broke' : describeError(error);
+  if (error instanceof RestError) return [`HTTP ${error.statusCode}`, error.code].filter(Boolean).join(' ');
+  return describeError(error);
 }
 
 /**
@@ -63,54 +84,91 @@ export function reason(error: Error): string {
  */
 export function explainRegistryError(error: unknown, address: RegistryAddress): unknown {
   if (!(error instanceof Error)) return error;
-  if (isConnectionError(error)) return new TaskError(noConnection(address, error), { cause: error });
+  if (error instanceof BrokenAnswerError)
+    return new TaskError(noConnection(address, error), { cause: error });
   if (!(error instanceof RestError)) return error;
-  const explain = EXPLANATIONS.get(isThrottled(error) ? 'ServerBusy' : errorCode(error));
+  const explain = EXPLANATIONS.get(isThrottled(error) ? 'ServerBusy' : (error.code ?? ''));
   const message = explain?.(address, error) ?? unknownAnswer(address, error);
   return new TaskError(message, { cause: error, details: [requestDetail(error)] });
 }
 
-/** How errors of sockets begin. Those of files have codes of the same kind, and must not be taken for them. */
-const SOCKET_ERROR = /^(ECONN|EPIPE|ETIMEDOUT|ENET|EHOST|EAI_|ENOTFOUND)/;
-
-/** Whether there was no whole answer. The library's name for a connection that broke is AbortError. */
-function isConnectionError(error: Error): boolean {
-  if (error instanceof RestError) return error.statusCode === undefined;
-  const { code } = error as NodeJS.ErrnoException;
-  return error instanceof BrokenAnswerError || error.name === 'AbortError' || SOCKET_ERROR.test(code ?? '');
+function noConnection(address: RegistryAddress, error: BrokenAnswerError): string {
+  const { account, host } = address;
+  if (error.code === 'ENOTFOUND') {
+    return `There is no storage account '${account}', as no host has the name ${host}. Check '${accountInput(address)}' for typing errors, 'blobEndpoint' where it is given, and the DNS of this agent.`;
+  }
+  return `No connection to ${host}: ${explainConnectionError(error)}`;
 }
 
-function noConnection({ account, host }: RegistryAddress, error: Error): string {
-  if ((error as NodeJS.ErrnoException).code === 'ENOTFOUND') {
-    return `There is no storage account '${account}', as no host has the name ${host}. Check 'storageAccount' for typing errors, 'blobEndpoint' where it is given, and the DNS of this agent.`;
-  }
-  const plain = error.name === 'AbortError' ? new Error(reason(error)) : error;
-  return `No connection to ${host}: ${explainConnectionError(plain)}`;
+/** The input that says which account it is. */
+function accountInput({ signIn }: RegistryAddress): string {
+  return signIn.input === 'connectionString' ? signIn.input : 'storageAccount';
 }
 
 type Explanation = (address: RegistryAddress, error: RestError) => string;
 
-const refusedKey: Explanation = ({ account }, error) => {
-  const skew = clockSkew(error);
-  return skew === undefined
-    ? `Storage account '${account}' refused the key in 'storageKey'. Copy one of the account's current access keys; a key that was rotated is no longer valid.`
-    : `Storage account '${account}' refused the request because the clock of this agent is ${formatDuration(skew)} off. Set the agent's clock: 15 minutes are the most that Azure accepts.`;
+const refusedSignIn: Explanation = ({ account, signIn }, error) => {
+  switch (signIn.kind) {
+    case 'accountKey': {
+      // Only these requests are signed with the agent's time.
+      const skew = clockSkew(error);
+      if (skew !== undefined) {
+        return `Storage account '${account}' refused the request because the clock of this agent is ${formatDuration(skew)} off. Set the agent's clock: 15 minutes are the most that Azure accepts.`;
+      }
+      return `Storage account '${account}' refused the key in '${signIn.input}'. Copy one of the account's current access keys; a key that was rotated is no longer valid.`;
+    }
+    case 'sas':
+      return `Storage account '${account}' refused the shared access signature in '${signIn.input}': ${faultOfSignature(signIn, serviceTime(error))}`;
+    case 'entra':
+      return `Storage account '${account}' refused the access token of the service connection in '${signIn.input}'. Check that the connection and the account belong to the same Microsoft Entra tenant.`;
+  }
 };
 
-const refusedNetwork: Explanation = ({ account }) =>
-  `The network rules of storage account '${account}' keep this agent out. Allow the agent's address or network in the account's firewall, or run the step on an agent inside that network.`;
+function faultOfSignature({ starts, expires }: SharedAccessSignature, now: number): string {
+  if (expires && expires.getTime() <= now) {
+    return `it expired at ${expires.toISOString()}. Make a new one, and update the variable that holds it.`;
+  }
+  if (starts && starts.getTime() > now) {
+    return `it begins to be valid at ${starts.toISOString()}. Run the step after that, or make one without a start.`;
+  }
+  return 'it is for another account or container, was cut while it was copied, or is signed with a key that was rotated. Make a new one.';
+}
+
+/** It may be signed in to, and yet may not read. */
+const missingPermission: Explanation = ({ account, container, signIn }) => {
+  if (signIn.kind === 'sas') {
+    return `The shared access signature in '${signIn.input}' may not list and read container '${container}' of storage account '${account}'. Make one with the permissions Read and List for the container.`;
+  }
+  return `What '${signIn.input}' signs in as may not read blobs in storage account '${account}'. Give it the role Storage Blob Data Reader on the account or the container; Owner and Contributor do not include it, and a new role takes up to ten minutes to count.`;
+};
+
+const wrongScope: Explanation = ({ account, signIn }) =>
+  `The shared access signature in '${signIn.input}' does not cover listing and reading a container of storage account '${account}'. Make one for the Blob service, with the resource types Container and Object and the permissions Read and List.`;
+
+const refusedNetwork: Explanation = ({ account, signIn }) => {
+  const also =
+    signIn.kind === 'sas'
+      ? ` If it is not the network, the shared access signature in '${signIn.input}' does not allow to list and read.`
+      : '';
+  return `The network rules of storage account '${account}' keep this agent out. Allow the agent's address or network in the account's firewall, or run the step on an agent inside that network.${also}`;
+};
 
 /** Error codes of Blob storage, as its REST reference lists them, with what the reader can do about each. */
 const EXPLANATIONS = new Map<string, Explanation>(
   Object.entries({
-    AuthenticationFailed: refusedKey,
+    AuthenticationFailed: refusedSignIn,
     // Azure keeps this code for the firewall; Azurite gives it for a wrong signature too.
     AuthorizationFailure: (address, error) =>
-      /signature/i.test(error.message) ? refusedKey(address, error) : refusedNetwork(address, error),
-    AuthorizationPermissionMismatch: ({ account }) =>
-      `These credentials may not read blobs in storage account '${account}'. Give them the role Storage Blob Data Reader; Owner and Contributor do not include it.`,
+      /signature/i.test(error.message) ? refusedSignIn(address, error) : refusedNetwork(address, error),
+    AuthorizationPermissionMismatch: missingPermission,
+    AuthorizationResourceTypeMismatch: wrongScope,
+    AuthorizationServiceMismatch: wrongScope,
+    AuthorizationProtocolMismatch: ({ signIn }) =>
+      `The shared access signature in '${signIn.input}' is for https alone. Begin 'blobEndpoint' with https://.`,
+    AuthorizationSourceIPMismatch: ({ signIn }) =>
+      `The shared access signature in '${signIn.input}' is not for the address of this agent. Make one without a range of addresses (sip), or run the step on an agent inside it.`,
     KeyBasedAuthenticationNotPermitted: ({ account }) =>
-      `Storage account '${account}' does not accept account keys. Allow storage account key access in the account's configuration.`,
+      `Storage account '${account}' accepts no account keys, nor shared access signatures made with them. Set 'authType' to azureServiceConnection, or allow storage account key access in the account's configuration.`,
     AccountIsDisabled: ({ account }) =>
       `Storage account '${account}' is disabled. See in the Azure portal whether its subscription was suspended.`,
     AccountRequiresHttps: ({ account }) =>
@@ -124,8 +182,10 @@ const EXPLANATIONS = new Map<string, Explanation>(
       `${host} knows nothing at the address of container '${container}'. Check 'blobEndpoint': where the account is a part of the path, as with Azurite, it ends with the account's name.`,
     InvalidResourceName: ({ container }) =>
       `'${container}' cannot be the name of a container. Check 'modelName' and 'blobEndpoint'.`,
-    InvalidAuthenticationInfo: ({ host }) =>
-      `${host} did not understand the credentials. Check that 'blobEndpoint' is the Blob endpoint of the account in 'storageAccount'.`,
+    InvalidAuthenticationInfo: (address, error) =>
+      address.signIn.kind === 'entra'
+        ? refusedSignIn(address, error)
+        : `${address.host} did not understand the credentials. Check that 'blobEndpoint' is the Blob endpoint of the account in '${accountInput(address)}'.`,
     BlobArchived: () =>
       'A file of this version is in the archive tier and cannot be read. Rehydrate the version to the hot or cool tier first.',
     BlobBeingRehydrated: () =>
@@ -135,23 +195,27 @@ const EXPLANATIONS = new Map<string, Explanation>(
   }),
 );
 
-function unknownAnswer({ host, container }: RegistryAddress, error: RestError): string {
-  return `${host} answered ${reason(error)} about container '${container}'. Check 'storageAccount', 'modelName' and 'blobEndpoint', and whether a proxy stands in between.`;
+function unknownAnswer(address: RegistryAddress, error: RestError): string {
+  const { host, container } = address;
+  return `${host} answered ${reason(error)} about container '${container}'. Check '${accountInput(address)}', 'modelName' and 'blobEndpoint', and whether a proxy stands in between.`;
 }
 
 function requestDetail(error: RestError): string {
-  const id = error.response?.headers.get('x-ms-request-id');
+  const id = error.headers.get('x-ms-request-id');
   return `${reason(error)}${id ? `, request ${id}` : ''}`;
 }
 
-/** Answers to HEAD and some errors of proxies have no body that could tell the code; the header does, if it is there. */
-function errorCode(error: RestError): string {
-  return error.code ?? error.response?.headers.get('x-ms-error-code') ?? '';
+/** What the service's clock said; this machine's time where it did not say. */
+function serviceTime(error: RestError): number {
+  const date = Date.parse(error.headers.get('date') ?? '');
+  return Number.isNaN(date) ? Date.now() : date;
 }
+
+/** Milliseconds that a signature's time may be off, less what an answer may take to come. */
+const MOST_SKEW = 14 * 60_000;
 
 /** Milliseconds between this machine's clock and the service's, when they are too many for a signature. */
 function clockSkew(error: RestError): number | undefined {
-  const date = Date.parse(error.response?.headers.get('date') ?? '');
-  const skew = Math.abs(Date.now() - date);
-  return skew > 10 * 60_000 ? skew : undefined;
+  const skew = Math.abs(Date.now() - serviceTime(error));
+  return skew > MOST_SKEW ? skew : undefined;
 }

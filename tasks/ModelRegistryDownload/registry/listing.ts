@@ -1,5 +1,5 @@
 import { TaskError } from '../../common/errors';
-import { nearest, plural } from '../../common/text';
+import { plural } from '../../common/text';
 import type { ListedBlob, ModelContainer, Page } from './client';
 import { ancestors, sortByPath } from './names';
 import { type Connection, limitSilence, persist } from './persist';
@@ -48,33 +48,38 @@ export async function listFiles(
 }
 
 /**
- * The error for a version that lists nothing: names the versions that are there and look most like it.
+ * The names of a model's version folders, in the order of the registry.
  *
- * @param folder where the versions are: empty, or a path that ends with a slash
+ * @param folder where they are: empty, or a path that ends with a slash
  */
-export async function versionNotFound(
+export async function listVersions(
   container: ModelContainer,
   folder: string,
-  version: string,
   connection: Connection,
-): Promise<TaskError> {
-  const versions: string[] = [];
+): Promise<string[]> {
+  const versions = new Set<string>();
   for await (const page of pages('Listing the versions', container.listFolders, folder, connection)) {
-    versions.push(...page);
+    const known = versions.size;
+    for (const version of page) versions.add(version);
+    if (page.length > 0 && versions.size === known) throw new TaskError(ENDLESS);
+    if (versions.size > MOST_BLOBS) {
+      throw new TaskError(`There are more than ${plural(MOST_BLOBS, 'version')}. Check 'pathPrefix'.`);
+    }
   }
-  const { account, container: model } = container.address;
-  const where = `container '${model}' of storage account '${account}'`;
-  const under = folder ? ` under '${folder}'` : '';
-  if (versions.length === 0) {
-    return new TaskError(
-      `There is no version '${version}' of the model: ${where} holds no versions at all${under}. Check 'modelName' and 'pathPrefix', and that the model was published.`,
-    );
+  return [...versions];
+}
+
+/** Whether there is a blob of exactly this name. */
+export async function hasBlob(
+  container: ModelContainer,
+  name: string,
+  connection: Connection,
+): Promise<boolean> {
+  for await (const page of pages(`Looking for ${name}`, container.listBlobs, name, connection)) {
+    // Of the names that begin with this one, it is the first.
+    if (page.length > 0) return page[0]!.name === name;
   }
-  const close = nearest(version, versions);
-  const theirs = close.length === versions.length ? 'its versions are' : 'the nearest of its versions are';
-  return new TaskError(
-    `There is no version '${version}' of the model in ${where}${under}. Check 'modelVersion': ${theirs} ${close.map((name) => `'${name}'`).join(', ')}.`,
-  );
+  return false;
 }
 
 async function* pages<T>(

@@ -23,11 +23,11 @@ export interface Connection {
 }
 
 /**
- * Makes a request, and makes it again where that may help. The library's own retries miss half of what is worth
- * retrying, so it is told to make none, and they are made here.
+ * Makes a request, and makes it again where that may help.
  *
  * @param what names the request in the log
- * @param progressed whether the try that failed has brought something worth keeping; tries are then counted anew
+ * @param progressed whether the try that failed has brought something worth keeping; tries are then counted anew, and
+ *   when only the connection broke, there is nothing to wait for
  * @throws the last try's error
  */
 export async function persist<T>(
@@ -46,29 +46,42 @@ export async function persist<T>(
       failure = error as Error;
     }
     if (!isTransient(failure)) throw failure;
-    failures = progressed() ? 1 : failures + 1;
+    const asked = retryAfter(failure);
+    if (progressed()) {
+      failures = 0;
+      if (asked === null && failure instanceof BrokenAnswerError) {
+        log.info(`${what}: ${reason(failure)}. Trying again from there.`);
+        continue;
+      }
+    }
+    failures += 1;
     if (failures >= patience.maxTries) throw failure;
-    const wait = retryDelay(failures, retryAfter(failure));
+    const wait = retryDelay(failures, asked);
     log.info(`${what}: ${reason(failure)}. Trying again in ${(wait / 1000).toFixed(1)} s.`);
     await patience.sleep(wait, signal);
   }
 }
 
+/** A connection fell silent. */
+export class SilenceError extends BrokenAnswerError {}
+
 /**
- * Makes one request and gives it up after too long a silence: the library has no timeouts, and would wait for ever.
+ * Makes one request and gives it up after too long a silence.
  *
  * @param request ends when the timer's signal says so, and touches the timer at every sign of life
+ * @param milliseconds that a silence may last
  */
 export async function limitSilence<T>(
   request: (idle: IdleTimer) => Promise<T>,
   { signal, patience }: Connection,
+  milliseconds = patience.idle,
 ): Promise<T> {
   throwIfCancelled(signal);
-  const idle = new IdleTimer(patience.idle, signal);
+  const idle = new IdleTimer(milliseconds, signal);
   try {
     return await request(idle);
   } catch (error) {
-    throw idle.expired ? new BrokenAnswerError(`nothing came for ${patience.idle / 1000} s`) : error;
+    throw idle.expired ? new SilenceError(`nothing came for ${milliseconds / 1000} s`) : error;
   } finally {
     idle.stop();
   }

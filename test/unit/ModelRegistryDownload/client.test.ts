@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
+import { text } from 'node:stream/consumers';
+import { type ModelContainer, openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
+import type { RegistryCredential } from '../../../tasks/ModelRegistryDownload/registry/credential';
 import { BlobServer } from '../../support/blob-server';
 
 describe('the client of the registry', () => {
@@ -35,24 +37,132 @@ describe('the client of the registry', () => {
 
   const proxyUrl = () => `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 
-  async function listThrough(agentProxy: string | undefined): Promise<string[]> {
+  /** Opens the container through a proxy of the agent's, and uses it. */
+  async function use<T>(
+    work: (container: ModelContainer) => Promise<T>,
+    {
+      agentProxy,
+      credential,
+      endpoint = server.endpoint,
+    }: { agentProxy?: string; credential?: RegistryCredential; endpoint?: string } = {},
+  ): Promise<T> {
     const container = openContainer({
       account: server.account,
-      key: server.key,
-      endpoint: server.endpoint,
+      credential: credential ?? server.credential,
+      endpoint,
       container: 'titanic',
       network: { proxyFor: () => agentProxy, tls: {} },
     });
     try {
-      const page = await container.listBlobs('1.0.0/', undefined, new AbortController().signal);
-      return page.items.map(({ name }) => name);
+      return await work(container);
     } finally {
       container.close();
     }
   }
 
+  const names = (container: ModelContainer) =>
+    container
+      .listBlobs('1.0.0/', undefined, new AbortController().signal)
+      .then(({ items }) => items.map(({ name }) => name));
+
+  async function readFirst(container: ModelContainer) {
+    const { signal } = new AbortController();
+    const { items } = await container.listBlobs('1.0.0/', undefined, signal);
+    const body = await container.read(items[0]!, { offset: 0, length: items[0]!.size }, signal);
+    return text(body);
+  }
+
+  it('signs with the key of the account', async () => {
+    assert.equal(await use(readFirst), 'the model');
+    for (const { authorization } of server.requests) assert.match(authorization!, /^SharedKey teststorage:/);
+  });
+
+  for (const sig of ['a%2Fb%2Bc%3D', 'a%2fb%2bc%3d', 'a/b+c='])
+    it(`goes with a shared access signature that is written ${sig}, in every request and to the letter`, async () => {
+      const token = `sv=2026-02-06&sr=c&sp=rl&sig=${sig}`;
+      const credential = {
+        kind: 'sas',
+        input: 'sasToken',
+        token,
+        starts: undefined,
+        expires: undefined,
+      } as const;
+      assert.equal(await use(readFirst, { credential }), 'the model');
+      assert.deepEqual(
+        server.requests.map(({ authorization, signature }) => [authorization, signature]),
+        [
+          [undefined, 'a/b+c='],
+          [undefined, 'a/b+c='],
+        ],
+      );
+    });
+
+  it('asks for an access token before each request, so that a long download is not cut off by its end', async () => {
+    let tokens = 0;
+    const token = async () => `token-${++tokens}`;
+    const credential = { kind: 'entra', input: 'azureServiceConnection', token } as const;
+    assert.equal(await use(readFirst, { credential }), 'the model');
+    assert.deepEqual(
+      server.requests.map(({ authorization }) => authorization),
+      ['Bearer token-1', 'Bearer token-2'],
+    );
+  });
+
+  const LISTING = '<?xml version="1.0"?><EnumerationResults><Blobs><Blob><Name>1.0.0/model.pkl</Name>';
+  type Respond = (response: ServerResponse) => void;
+  const strange: [what: string, respond: Respond, fault: object][] = [
+    [
+      'a page of some proxy',
+      (response) => response.end('<html><body>Sign in</body></html>'),
+      { name: 'BrokenAnswerError', message: 'the answer is not a whole listing' },
+    ],
+    [
+      'half a listing',
+      (response) => response.end(LISTING),
+      { name: 'BrokenAnswerError', message: 'the answer is not a whole listing' },
+    ],
+    [
+      'a listing cut off',
+      (response) => response.write(LISTING, () => response.destroy()),
+      { name: 'BrokenAnswerError', message: 'the answer is not a whole listing' },
+    ],
+    [
+      'no answer',
+      (response) => response.destroy(),
+      { name: 'BrokenAnswerError', message: 'the connection broke', code: 'ECONNRESET' },
+    ],
+    [
+      'a refusal without a body',
+      (response) => response.writeHead(403, { 'x-ms-error-code': 'AuthenticationFailed' }).end(),
+      { name: 'RestError', statusCode: 403, code: 'AuthenticationFailed' },
+    ],
+    [
+      'a gateway that is down',
+      (response) => response.writeHead(502).end('<html>Bad gateway</html>'),
+      { name: 'RestError', statusCode: 502, code: undefined },
+    ],
+  ];
+  for (const [what, respond, fault] of strange) {
+    it(`gives the errors of reads for ${what} to a listing, after one request`, async () => {
+      let requests = 0;
+      proxy.on('request', (_, response) => {
+        requests += 1;
+        respond(response);
+      });
+      const { signal } = new AbortController();
+      await use(
+        async (container) => {
+          await assert.rejects(container.listBlobs('1.0.0/', undefined, signal), fault);
+          await assert.rejects(container.listFolders('', undefined, signal), fault);
+        },
+        { endpoint: `${proxyUrl()}/${server.account}` },
+      );
+      assert.equal(requests, 2);
+    });
+  }
+
   it('goes through the proxy of the agent', async () => {
-    assert.deepEqual(await listThrough(proxyUrl()), ['1.0.0/model.pkl']);
+    assert.deepEqual(await use(names, { agentProxy: proxyUrl() }), ['1.0.0/model.pkl']);
     assert.deepEqual(asked, [new URL(server.endpoint).host]);
   });
 
@@ -60,7 +170,7 @@ describe('the client of the registry', () => {
     const before = process.env.HTTPS_PROXY;
     process.env.HTTPS_PROXY = proxyUrl();
     try {
-      assert.deepEqual(await listThrough(undefined), ['1.0.0/model.pkl']);
+      assert.deepEqual(await use(names), ['1.0.0/model.pkl']);
       assert.deepEqual(asked, []);
     } finally {
       if (before === undefined) delete process.env.HTTPS_PROXY;

@@ -17,6 +17,12 @@ describe('an error of the disk', () => {
     });
   }
 
+  it('that has no folder made is told with what to do, as a read-only disk says it', () => {
+    const error = Object.assign(new Error(), { code: 'ENOENT', syscall: 'mkdir', path: '/mnt/x' });
+    const { message } = explainDiskError(error, '/work/pickles') as Error;
+    assert.match(message, /^'\/mnt\/x' cannot be made: its disk is read-only, or not there/);
+  });
+
   it('names its own path, where it has one', () => {
     const error = Object.assign(new Error(), { code: 'EACCES', path: '/work/pickles/model.pkl' });
     assert.match(

@@ -6,6 +6,7 @@ import type { Outcome } from '../../../tasks/common/task';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
 import type { DownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
 import { BlobServer } from '../../support/blob-server';
+import { skip } from '../../support/skip';
 import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';
 
 const MANIFEST = 'model-manifest.json';
@@ -127,6 +128,24 @@ describe('downloading a model', () => {
       assert.deepEqual(await modelFiles(), { 'model.pkl': 'live' });
     });
 
+    it('comes from an account with a hierarchical namespace without the stubs of its folders', async () => {
+      server.hierarchical = true;
+      server.put('forest', '1.0.0/data/train/model.pkl', 'the tree');
+      server.put('forest', '1.0.0/flags', '');
+      server.makeFolder('forest', '1.0.0/logs');
+      server.makeFolder('forest', '1.1.0');
+      await download({ model: 'forest', version: 'latest' });
+      assert.deepEqual(await modelFiles(), { 'data/train/model.pkl': 'the tree', flags: '' });
+      assert.match(step.text, /Passed over version 1\.1\.0, which is not complete: it holds no files/);
+    });
+
+    it('says why it is this version, where a range was asked for', async () => {
+      await download({ version: '1.x' });
+      assert.equal(step.outputs.modelVersion, '1.0.0');
+      assert.ok(step.summary.includes("| Why this version | the newest that fits '1.x', and the only one |"));
+      assert.match(step.text, /Left out as pre-releases: 1\.0\.0-rc1/);
+    });
+
     it('keeps a .gitignore that is not its own, and names it', async () => {
       await mkdir(destination, { recursive: true });
       await writeFile(join(destination, '.gitignore'), '*');
@@ -173,8 +192,13 @@ describe('downloading a model', () => {
 
     it('takes away what the new model does not have, and nothing else', async () => {
       server.put('titanic', '2.0.0/model.pkl', 'version two');
+      server.put('titanic', '2.0.0/metadata.json', '{}');
       await download({ version: '2.0.0' });
-      assert.deepEqual(await modelFiles(), { 'README.md': 'by hand', 'model.pkl': 'version two' });
+      assert.deepEqual(await modelFiles(), {
+        'README.md': 'by hand',
+        'metadata.json': '{}',
+        'model.pkl': 'version two',
+      });
     });
 
     it('takes away what the patterns no longer pick', async () => {
@@ -185,7 +209,8 @@ describe('downloading a model', () => {
 
     it('says so when it has to replace a file that is not its own', async () => {
       server.put('titanic', '2.0.0/README.md', 'by the model');
-      await download({ version: '2.0.0' });
+      server.put('titanic', '2.0.0/metadata.json', '{}');
+      await download({ version: '2.0.0', patterns: ['*.md'] });
       assert.deepEqual(await modelFiles(), { 'README.md': 'by the model' });
       assert.match(step.text, /did not come from this task: README\.md\./);
     });
@@ -289,6 +314,20 @@ describe('downloading a model', () => {
       });
     }
 
+    it('for a folder that this user may not write says so', async function () {
+      if (process.getuid?.() === 0) skip(this, 'root may write everywhere');
+      await mkdir(join(workspace.path, 'model-api'), { mode: 0o555 });
+      await assert.rejects(download(), {
+        name: 'TaskError',
+        message: /cannot be written: the agent's user has no permission.*'destinationFolder'/,
+      });
+    });
+
+    it('for a part of the path that is a file says so', async () => {
+      await writeFile(join(workspace.path, 'model-api'), 'a file');
+      await assert.rejects(download(), { name: 'TaskError', message: /a part of its path is a file/ });
+    });
+
     for (const name of [
       '../evil',
       './x',
@@ -331,6 +370,38 @@ describe('downloading a model', () => {
       assert.equal((await modelFiles())['added.pkl'], 'added');
     });
 
+    it('starts over when the marker of the version is replaced, though it is not downloaded', async () => {
+      server.fault = ({ kind }) => {
+        if (kind === 'read' && server.reads.length === 1) server.put('titanic', '1.0.0/_SUCCESS', '');
+        return undefined;
+      };
+      await download({ patterns: ['*.pkl'] });
+      assert.match(step.text, /'_SUCCESS' has changed in the registry.*The download starts over/);
+    });
+
+    it('does not start over for a file that is neither downloaded nor a marker', async () => {
+      server.fault = ({ kind }) => {
+        if (kind === 'read' && server.reads.length === 1) server.put('titanic', '1.0.0/train.log', 'x');
+        return undefined;
+      };
+      await download({ patterns: ['*.pkl'] });
+      assert.doesNotMatch(step.text, /starts over/);
+    });
+
+    it('fails when the version is being replaced, whose marker is the first to go', async () => {
+      server.put('titanic', '0.9.0/metadata.json', '{}');
+      server.fault = ({ kind }) => {
+        if (kind === 'read') server.remove('titanic', '1.0.0/metadata.json');
+        return undefined;
+      };
+      await assert.rejects(
+        download({ patterns: ['*.pkl'] }),
+        /'1\.0\.0' is not complete: it lacks 'metadata\.json'/,
+      );
+      assert.deepEqual(await readdir(workspace.path), ['model-api']);
+      assert.deepEqual(await readdir(join(workspace.path, 'model-api')), []);
+    });
+
     it('starts over when a file was removed meanwhile, and does without', async () => {
       server.fault = ({ kind }) => {
         if (kind === 'read' && server.reads.length === 1) server.remove('titanic', '1.0.0/lookup.pkl');
@@ -360,6 +431,17 @@ describe('downloading a model', () => {
       assert.equal((await modelFiles())['model.pkl'], 'the model');
       assert.match(step.summary, /\| model\.pkl \| 9 B \| [0-9a-f]{12} \| SHA-256 in the version \|/);
     });
+  });
+
+  it('reads the checksums that the version states over a connection that breaks', async () => {
+    const sha256 = createHash('sha256').update('the model').digest('hex');
+    const stated = JSON.stringify({ files: [{ path: 'model.pkl', sha256 }] });
+    server.put('titanic', '1.0.0/metadata.json', stated);
+    let resets = 1;
+    server.fault = ({ blob }) =>
+      blob === '1.0.0/metadata.json' && resets-- > 0 ? { resetAfter: 10 } : undefined;
+    await download();
+    assert.match(step.summary, /\| model\.pkl \|.*\| SHA-256 in the version \|/);
   });
 
   describe('that is cancelled', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../tasks/common/log';
 import { openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
-import { listFiles, versionNotFound } from '../../../tasks/ModelRegistryDownload/registry/listing';
+import { listFiles, listVersions } from '../../../tasks/ModelRegistryDownload/registry/listing';
 import { BlobServer } from '../../support/blob-server';
 import { impatient } from './support';
 
@@ -19,7 +19,7 @@ describe('the listing of a version', () => {
     server.createContainer('titanic');
     container = openContainer({
       account: server.account,
-      key: server.key,
+      credential: server.credential,
       endpoint: server.endpoint,
       container: 'titanic',
       network: { proxyFor: () => undefined, tls: {} },
@@ -52,6 +52,7 @@ describe('the listing of a version', () => {
       md5: '900150983cd24fb0d6963f7d28e17f72',
       lastModified: new Date('2026-11-23T06:00:00Z'),
       tier: 'Cool',
+      rehydration: undefined,
       isFolder: false,
     });
   });
@@ -70,6 +71,21 @@ describe('the listing of a version', () => {
     server.put('titanic', '1.0.0/plain/a', 'a');
     server.put('titanic', '1.0.0/empty', '');
     assert.deepEqual(await paths(), ['empty', 'plain/a']);
+  });
+
+  it('of a hierarchical account tells its folders from its empty files', async () => {
+    server.hierarchical = true;
+    server.put('titanic', '1.0.0/data/train/a', 'a');
+    server.put('titanic', '1.0.0/data/empty', '');
+    server.makeFolder('titanic', '1.0.0/empty/folder');
+    assert.deepEqual(await paths(), ['data/empty', 'data/train/a']);
+    assert.deepEqual(await listVersions(container, '', connection), ['1.0.0']);
+  });
+
+  it('takes ten thousand blobs, page by page', async () => {
+    for (let n = 0; n < 10_000; n++) server.put('titanic', `1.0.0/part-${n}`, 'x', { md5: undefined });
+    assert.equal((await paths()).length, 10_000);
+    assert.equal(server.requests.length, 2);
   });
 
   it('keeps names as they are, spaces and control characters included', async () => {
@@ -103,31 +119,5 @@ describe('the listing of a version', () => {
     server.fault = () => ({ status: 403, code: 'AuthenticationFailed' });
     await assert.rejects(paths(), { statusCode: 403 });
     assert.equal(server.requests.length, 1);
-  });
-
-  describe('of a version that is not there', () => {
-    const message = async (version: string, folder = '') =>
-      (await versionNotFound(container, folder, version, connection)).message;
-
-    it('leads to all other versions, when they are few', async () => {
-      server.put('titanic', '1.0.0/a', 'x');
-      server.put('titanic', '2.0.0/a', 'x');
-      assert.match(await message('1.0'), /its versions are '1\.0\.0', '2\.0\.0'\.$/);
-    });
-
-    it('leads to the nearest other versions, when they are many', async () => {
-      for (let n = 0; n < 20; n++) server.put('titanic', `1.${n}.0/a`, 'x');
-      assert.match(await message('1.13.1'), /nearest of its versions are '1\.13\.0', /);
-    });
-
-    it('looks only where versions should be', async () => {
-      server.put('titanic', '1.0.0/a', 'x');
-      server.put('titanic', 'live/3.0.0/a', 'x');
-      assert.match(await message('2.0.0', 'live/'), /under 'live\/'.*versions are '3\.0\.0'\.$/);
-    });
-
-    it('says when there are no versions at all', async () => {
-      assert.match(await message('1.0.0'), /holds no versions at all\. Check 'modelName' and 'pathPrefix'/);
-    });
   });
 });

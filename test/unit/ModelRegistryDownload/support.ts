@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ServiceConnection } from '../../../tasks/common/agent';
 import { HttpClient } from '../../../tasks/common/http';
 import { InputReader } from '../../../tasks/common/inputs';
 import { createLogger } from '../../../tasks/common/log';
@@ -27,9 +28,14 @@ export class FakeStep implements TaskContext {
     readonly tempFolder: string,
     inputs: Record<string, string> = {},
     private readonly variables: Record<string, string> = {},
+    connections: readonly ServiceConnection[] = [],
   ) {
     this.http = new HttpClient({ log: this.log, signal: this.signal, network, userAgent: 'test' });
-    this.inputs = new InputReader((name) => inputs[name]?.trim() || undefined, this.log);
+    this.inputs = new InputReader(
+      (name) => inputs[name]?.trim() || undefined,
+      this.log,
+      (id) => connections.find((connection) => connection.id === id),
+    );
   }
 
   get text(): string {
@@ -71,13 +77,15 @@ export function inputsFor(
 ): DownloadInputs {
   return {
     account: server.account,
-    key: server.key,
+    signIn: server.credential,
     endpoint: server.endpoint,
     model: 'titanic',
     version: '1.0.0',
+    includePrereleases: false,
     versionsFolder: '',
     patterns: ['**'],
     requiredFiles: [],
+    verify: 'stored',
     destination,
     concurrency: 4,
     ...changes,

@@ -27,7 +27,7 @@ describe('the transfer of a big file', () => {
     folder = await temporaryFolder();
     container = openContainer({
       account: server.account,
-      key: server.key,
+      credential: server.credential,
       endpoint: server.endpoint,
       container: 'titanic',
       network: { proxyFor: () => undefined, tls: {} },
@@ -141,6 +141,23 @@ describe('the transfer of a big file', () => {
       assert.match(lines.join('\n'), /model\.bin: nothing came for 30 s\. Trying again/);
     });
   }
+
+  it('is patient with a slow link, as long as something comes', async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const before = async (sent: number) => {
+        while (bytes < sent) await new Promise((resolve) => setImmediate(resolve));
+        clock.tick(29_000);
+      };
+      server.put('titanic', '1/model.bin', content.subarray(0, 1000));
+      server.fault = ({ kind }) => (kind === 'read' ? { pieces: 100, before } : undefined);
+      await transfer({ concurrency: 1 });
+    } finally {
+      clock.restore();
+    }
+    assert.equal(server.reads.length, 1);
+    assert.equal(bytes, 1000);
+  });
 
   it('is stopped by a blob that was replaced after it was listed', async () => {
     const afterListing = () => server.put('titanic', '1/model.bin', Buffer.alloc(content.length));

@@ -1,58 +1,74 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { closeSync, constants, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Range } from '../client';
 import type { ModelFile } from '../listing';
-import { type Digests, digestFile } from './verify';
+
+/** Bytes of one request. Sixteen of these at once fill a link of 20 ms and 60 MB/s a connection; 4 MiB lose a tenth. */
+export const RANGE = 8 * 1024 * 1024;
 
 /** A file of the new model on its way to the disk. Made at its full size at once, and written in any order. */
 export class PartialFile {
   private readonly path: string;
-  private handle: Promise<FileHandle> | undefined;
-  /** Bytes of the ranges that have not come to their end. */
-  private missing: number;
+  private descriptor: number | undefined;
+  private readonly finished: Set<number>;
+  /** Everything before it has come. */
+  private reached = 0;
 
+  /** @param finished where ranges begin that an earlier step has brought */
   constructor(
     readonly file: ModelFile,
     folder: string,
+    finished: readonly number[],
+    /** Bytes of one request for it. */
+    private readonly rangeSize = RANGE,
   ) {
     this.path = join(folder, file.path);
-    this.missing = file.size;
+    this.finished = new Set(finished);
   }
 
-  async write(piece: Buffer, position: number): Promise<void> {
-    const handle = await this.open();
-    for (let done = 0; done < piece.length; ) {
-      const { bytesWritten } = await handle.write(piece, done, piece.length - done, position + done);
-      done += bytesWritten;
+  /** The ranges that have not come. The service refuses any range of an empty blob; its one here is 0 bytes long. */
+  *missingRanges(): Generator<Range> {
+    const { size } = this.file;
+    for (let offset = 0; offset === 0 || offset < size; offset += this.rangeSize) {
+      if (!this.finished.has(offset)) yield { offset, length: Math.min(this.rangeSize, size - offset) };
     }
   }
 
-  /** Takes note that a range has come to its end; true, once, when it was the last. */
-  finishRange(length: number): boolean {
-    this.missing -= length;
-    return this.missing === 0;
+  /** Its descriptor. Opens it at the first call; all of this is in the system's cache, and takes microseconds. */
+  open(): number {
+    this.descriptor ??= this.finished.size > 0 ? this.reopen() : this.create();
+    return this.descriptor;
   }
 
-  /** Reads the file back from the disk: what counts is what arrived there. */
-  async digest(signal: AbortSignal): Promise<Digests> {
-    return digestFile(await this.open(), { md5: this.file.md5 !== null }, signal);
+  /** Takes note that a range is on the disk. */
+  finishRange({ offset }: Range): void {
+    this.finished.add(offset);
   }
 
-  async close(): Promise<void> {
-    // A file that could not be opened has already failed the transfer.
-    const handle = await this.handle?.catch(() => undefined);
-    this.handle = undefined;
-    await handle?.close();
+  /** The position up to which everything is there. */
+  frontier(): number {
+    while (this.reached < this.file.size && this.finished.has(this.reached)) this.reached += this.rangeSize;
+    return Math.min(this.reached, this.file.size);
   }
 
-  private open(): Promise<FileHandle> {
-    this.handle ??= this.create();
-    return this.handle;
+  isWhole(): boolean {
+    return this.finished.size >= Math.max(1, Math.ceil(this.file.size / this.rangeSize));
   }
 
-  private async create(): Promise<FileHandle> {
-    await mkdir(dirname(this.path), { recursive: true });
-    const handle = await open(this.path, 'w+');
-    await handle.truncate(this.file.size);
-    return handle;
+  close(): void {
+    if (this.descriptor !== undefined) closeSync(this.descriptor);
+    this.descriptor = undefined;
+  }
+
+  private create(): number {
+    mkdirSync(dirname(this.path), { recursive: true });
+    const descriptor = openSync(this.path, 'w+');
+    if (this.file.size > 0) ftruncateSync(descriptor, this.file.size);
+    return descriptor;
+  }
+
+  private reopen(): number {
+    // A link would lead out of the folder. Windows has no such flag, and no links without an administrator.
+    return openSync(this.path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
   }
 }

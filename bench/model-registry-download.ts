@@ -1,0 +1,437 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+import { startAzurite } from '../local/azurite';
+import { buildExtension } from '../scripts/build';
+import { buildFolder } from '../scripts/paths';
+import {
+  type Command,
+  isInstalled,
+  median,
+  printTable,
+  type Run,
+  run,
+} from './model-registry-download/measure';
+import {
+  ACCOUNT,
+  CONTAINER,
+  expectedSha256,
+  KEY,
+  type RangeServer,
+  type ServerSettings,
+  startServer,
+  VERSION,
+} from './model-registry-download/protocol';
+
+/*
+ * How fast ModelRegistryDownload is, beside what else downloads blobs: `npx tsx bench/model-registry-download.ts`, and
+ * after it names of scenarios and `--rounds=n`. All clients run in turns, each as a process of its own, against a
+ * server of their own kind; a ratio compares runs of the same turn. Files go to the system's folder for temporary
+ * files (TMPDIR), which had better be in memory.
+ */
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
+/** A registry that a client downloads one version from. */
+interface Registry {
+  readonly endpoint: string;
+  readonly account: string;
+  readonly key: string;
+  readonly container: string;
+  /** Paths of its blobs in the container. */
+  readonly blobs: readonly string[];
+}
+
+interface Client {
+  readonly name: string;
+  readonly command: (registry: Registry, folder: string) => Command;
+}
+
+const work = mkdtempSync(join(tmpdir(), 'bench-'));
+const bundle = join(work, 'task', 'index.js');
+const certificate = { cert: join(work, 'cert.pem'), key: join(work, 'key.pem') };
+
+const task: Client = {
+  name: 'ModelRegistryDownload',
+  command: ({ endpoint, account, key, container }, folder) => ({
+    file: process.execPath,
+    args: [bundle],
+    env: {
+      INPUT_STORAGEACCOUNT: account,
+      INPUT_STORAGEKEY: key,
+      INPUT_BLOBENDPOINT: endpoint,
+      INPUT_MODELNAME: container,
+      INPUT_MODELVERSION: VERSION,
+      INPUT_DESTINATIONFOLDER: join(folder, 'model'),
+      AGENT_TEMPDIRECTORY: folder,
+      ...(endpoint.startsWith('https:') && { AGENT_CAINFO: certificate.cert }),
+    },
+  }),
+};
+
+const curl: Client = {
+  name: 'curl',
+  command: ({ endpoint, container, blobs }, folder) => ({
+    file: 'curl',
+    args: [
+      ...['--silent', '--show-error', '--fail', '--cacert', certificate.cert],
+      ...blobs.flatMap((blob, n) => ['--output', join(folder, `${n}`), `${endpoint}/${container}/${blob}`]),
+    ],
+  }),
+};
+
+const parallelCurl: Client = {
+  name: 'curl --parallel (16)',
+  command: (registry, folder) => {
+    const { file, args } = curl.command(registry, folder);
+    return { file, args: ['--parallel', '--parallel-max', '16', ...args] };
+  },
+};
+
+const library = (method: string): Client => ({
+  name: `@azure/storage-blob ${method}`,
+  command: ({ endpoint, account, key, container }, folder) => ({
+    file: process.execPath,
+    args: [
+      join(import.meta.dirname, 'model-registry-download', 'storage-blob.mjs'),
+      ...[method, folder, endpoint, account, key, container, `${VERSION}/`],
+    ],
+    env: { NODE_EXTRA_CA_CERTS: certificate.cert },
+  }),
+});
+const toFile = library('downloadToFile');
+const toBuffer = library('downloadToBuffer');
+
+const azcopy: Client = {
+  name: 'azcopy',
+  command: ({ endpoint, container }, folder) => ({
+    file: 'azcopy',
+    args: ['copy', `${endpoint}/${container}/${VERSION}`, folder, '--recursive', '--from-to=BlobLocal'],
+    env: { SSL_CERT_FILE: certificate.cert },
+  }),
+};
+
+const azureCli: Client = {
+  name: 'az storage blob download',
+  command: ({ endpoint, account, key, container, blobs }, folder) => ({
+    file: 'sh',
+    args: [
+      '-c',
+      'for blob; do az storage blob download --output none -c "$CONTAINER" -n "$blob" -f "$FOLDER/$(basename "$blob")" || exit; done',
+      'sh',
+      ...blobs,
+    ],
+    env: {
+      CONTAINER: container,
+      FOLDER: folder,
+      AZURE_STORAGE_CONNECTION_STRING: `AccountName=${account};AccountKey=${key};BlobEndpoint=${endpoint}`,
+      REQUESTS_CA_BUNDLE: certificate.cert,
+    },
+  }),
+};
+
+const scenarios: Record<string, (rounds: number) => Promise<void>> = {
+  async tls(rounds) {
+    await withServer({ tls: certificate, size: GIB }, (registry) =>
+      compare('1 GiB, TLS, loopback', registry, [curl, task, toFile, toBuffer, azcopy, azureCli], rounds, {
+        amount: GIB / 1e6,
+        unit: 'MB/s',
+      }),
+    );
+  },
+
+  async link(rounds) {
+    await withServer({ tls: certificate, size: GIB, delay: 20, rate: 60e6 }, (registry) =>
+      compare(
+        '1 GiB, TLS, 20 ms a request, 60 MB/s a connection',
+        registry,
+        [curl, task, toFile, toBuffer, azcopy],
+        rounds,
+        { amount: GIB / 1e6, unit: 'MB/s' },
+      ),
+    );
+  },
+
+  async small(rounds) {
+    for (const [delay, where] of [
+      [0, 'loopback'],
+      [20, '20 ms a request'],
+    ] as const) {
+      await withServer({ count: 2_000, size: 16 * 1024, delay }, (registry) =>
+        compare(
+          `2,000 blobs of 16 KiB, ${where}`,
+          registry,
+          [parallelCurl, task, withConcurrency(64), toFile, azcopy],
+          rounds,
+          { amount: 2_000, unit: 'blobs/s' },
+        ),
+      );
+    }
+  },
+
+  async pickles(rounds) {
+    const azurite = await startAzurite();
+    try {
+      const { account, key, blobEndpoint: endpoint } = azurite;
+      const container = new ContainerClient(
+        `${endpoint}/titanic`,
+        new StorageSharedKeyCredential(account, key),
+      );
+      await container.create({ access: 'blob' });
+      const sizes = { 'model.pkl': 50_000, 'lookup.pkl': 300, 'flags.pkl': 60 };
+      for (const [name, size] of Object.entries(sizes)) {
+        await container.getBlockBlobClient(`${VERSION}/${name}`).upload(Buffer.alloc(size, 1), size);
+      }
+      const blobs = Object.keys(sizes).map((name) => `${VERSION}/${name}`);
+      await compare(
+        'The three pickles of a model, Azurite',
+        { endpoint, account, key, container: 'titanic', blobs },
+        [curl, task, toFile, azcopy, azureCli],
+        Math.max(rounds, 5),
+      );
+    } finally {
+      await azurite.stop();
+    }
+  },
+
+  async memory() {
+    const rows: string[][] = [];
+    for (const size of [1e6, 100e6, GIB, 5 * GIB, 20e9]) {
+      if (size > freeSpace()) {
+        rows.push([`${size / 1e6} MB`, 'left out: the disk is too small']);
+        continue;
+      }
+      await withServer({ tls: certificate, size }, async (registry) => {
+        const { milliseconds, peakMemory } = await once(task, registry);
+        rows.push([
+          `${Math.round(size / 1e6)} MB`,
+          inMegabytes(peakMemory),
+          `${(milliseconds / 1000).toFixed(1)} s`,
+        ]);
+      });
+    }
+    printTable('Peak memory of the whole process, TLS, loopback', ['one blob of', 'peak', 'time'], rows);
+  },
+
+  async unchanged(rounds) {
+    const rows: string[][] = [];
+    for (const [name, settings] of [
+      ['1 GiB in one blob', { size: GIB }],
+      ['2,000 blobs of 16 KiB', { count: 2_000, size: 16 * 1024 }],
+    ] as const) {
+      await withServer(settings, async (registry, server) => {
+        const folder = makeFolder();
+        await run(task.command(registry, folder));
+        const times: number[] = [];
+        await server.served('reset');
+        for (let n = 0; n < Math.max(rounds, 5); n++) {
+          times.push((await run(task.command(registry, folder))).milliseconds);
+        }
+        const { reads } = await server.served('count');
+        rows.push([name, `${median(times).toFixed(0)} ms`, spread(times), `${reads}`]);
+        rmSync(folder, { recursive: true });
+      });
+    }
+    printTable('A second run with nothing changed', ['version', 'median', 'spread', 'data requests'], rows);
+  },
+
+  async faults(rounds) {
+    const link = { tls: certificate, size: GIB, delay: 20, rate: 60e6, processes: 1 };
+    const faulty = { ...link, resetEvery: 60e6, stallEvery: 7 };
+    const clean: number[] = [];
+    const hurt: number[] = [];
+    const again: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      await withServer(link, async (registry) => {
+        clean.push((await once(task, registry)).milliseconds);
+      });
+      await withServer(faulty, async (registry, server) => {
+        hurt.push((await once(task, registry)).milliseconds);
+        again.push(((await server.served('count')).bytes / GIB - 1) * 100);
+      });
+    }
+    const ratios = hurt.map((time, round) => time / clean[round]!);
+    printTable(
+      '1 GiB, TLS, 20 ms, 60 MB/s a connection; a reset every 60 MB, a stall in every seventh connection',
+      ['', 'median', 'spread'],
+      [
+        ['clean', `${median(clean).toFixed(0)} ms`, spread(clean)],
+        ['with faults', `${median(hurt).toFixed(0)} ms`, spread(hurt)],
+        ['times as long', median(ratios).toFixed(2), spread(ratios, 2)],
+        ['sent again', `${median(again).toFixed(1)} %`, spread(again, 1)],
+      ],
+    );
+  },
+
+  async killed(rounds) {
+    const rows: string[][] = [];
+    for (let round = 0; round < rounds; round++) {
+      await withServer({ tls: certificate, size: GIB, delay: 20, rate: 20e6 }, async (registry, server) => {
+        const folder = makeFolder();
+        await run(task.command(registry, folder), (child) => {
+          const look = setInterval(async () => {
+            if ((await server.served('count')).bytes < GIB / 2) return;
+            child.kill();
+            clearInterval(look);
+          }, 20);
+        });
+        const first = (await server.served('reset')).bytes;
+        await run(task.command(registry, folder));
+        verify(folder, registry);
+        const second = (await server.served('count')).bytes;
+        const excess = first + second - GIB;
+        rows.push([`${round + 1}`, ...[first, second, excess].map((bytes) => inMegabytes(bytes))]);
+        rmSync(folder, { recursive: true });
+      });
+    }
+    printTable(
+      '1 GiB, killed at half and run again',
+      ['round', 'sent before', 'sent after', 'sent twice'],
+      rows,
+    );
+  },
+};
+
+function withConcurrency(concurrency: number): Client {
+  return {
+    name: `${task.name}, maxConcurrency ${concurrency}`,
+    command: (registry, folder) => {
+      const command = task.command(registry, folder);
+      return { ...command, env: { ...command.env, INPUT_MAXCONCURRENCY: `${concurrency}` } };
+    },
+  };
+}
+
+/** Runs all clients in turns and prints a table. */
+async function compare(
+  title: string,
+  registry: Registry,
+  clients: readonly Client[],
+  rounds: number,
+  measure?: { readonly amount: number; readonly unit: string },
+): Promise<void> {
+  const runs = new Map<string, Run[]>();
+  for (let round = 0; round < rounds; round++) {
+    for (const client of clients) {
+      if (!isInstalled(programOf(client))) continue;
+      const list = runs.get(client.name) ?? [];
+      list.push(await once(client, registry));
+      runs.set(client.name, list);
+    }
+  }
+  const floor = runs.get(clients[0]!.name)!;
+  const rows = clients.map(({ name }) => {
+    const own = runs.get(name);
+    if (!own) return [name, 'not installed'];
+    const times = own.map(({ milliseconds }) => milliseconds);
+    const ratios = own.map(({ milliseconds }, round) => floor[round]!.milliseconds / milliseconds);
+    const memory = own.map(({ peakMemory }) => peakMemory ?? 0);
+    return [
+      name,
+      `${median(times).toFixed(0)} ms`,
+      spread(times),
+      ...(measure ? [(measure.amount / (median(times) / 1000)).toFixed(0)] : []),
+      median(ratios).toFixed(2),
+      inMegabytes(Math.max(...memory)),
+    ];
+  });
+  printTable(
+    `${title} (${rounds} rounds, whole processes)`,
+    ['', 'median', 'spread', ...(measure ? [measure.unit] : []), `× ${clients[0]!.name}`, 'peak memory'],
+    rows,
+  );
+}
+
+async function once(client: Client, registry: Registry): Promise<Run> {
+  const folder = makeFolder();
+  try {
+    const result = await run(client.command(registry, folder));
+    if (client.name.startsWith(task.name)) verify(folder, registry);
+    return result;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const digests = new Map<number, string>();
+
+/** Checks that the task has brought what the server has: the fastest download is none. */
+function verify(folder: string, { blobs, container }: Registry): void {
+  const { files } = JSON.parse(readFileSync(join(folder, 'model', 'model-manifest.json'), 'utf8'));
+  if (files.length !== blobs.length) throw new Error(`${files.length} files came, of ${blobs.length}.`);
+  if (container !== CONTAINER) return;
+  for (const { path, size, sha256 } of files) {
+    if (!digests.has(size)) digests.set(size, expectedSha256(size));
+    const length = statSync(join(folder, 'model', path)).size;
+    if (length !== size || sha256 !== digests.get(size)) throw new Error(`'${path}' came damaged.`);
+  }
+}
+
+async function withServer(
+  settings: Partial<ServerSettings> & { readonly size: number },
+  use: (registry: Registry, server: RangeServer) => Promise<void>,
+): Promise<void> {
+  const { count } = { count: 1, ...settings };
+  const server = await startServer({ processes: 2, delay: 0, rate: 0, ...settings, count });
+  const blobs = Array.from({ length: count }, (_, n) => `${VERSION}/${String(n).padStart(6, '0')}.bin`);
+  try {
+    await use({ endpoint: server.endpoint, account: ACCOUNT, key: KEY, container: CONTAINER, blobs }, server);
+  } finally {
+    await server.stop();
+  }
+}
+
+function programOf(client: Client): string {
+  if (client === azureCli) return 'az';
+  return client.command({ endpoint: '', account: '', key: '', container: '', blobs: [] }, '').file;
+}
+
+function makeFolder(): string {
+  return mkdtempSync(join(work, 'run-'));
+}
+
+function freeSpace(): number {
+  const { stdout } = spawnSync('df', ['--output=avail', '--block-size=1', work], { encoding: 'utf8' });
+  return Number(stdout.split('\n')[1]);
+}
+
+function spread(values: readonly number[], digits = 0): string {
+  return `${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)}`;
+}
+
+function inMegabytes(bytes: number | undefined): string {
+  return bytes === undefined ? 'unknown' : `${Math.round(bytes / 1e6)} MB`;
+}
+
+function makeCertificate(): void {
+  const { status, error, stderr } = spawnSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1'],
+      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', certificate.key, '-out', certificate.cert],
+    ],
+    { encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`openssl could not make a certificate: ${error ?? stderr}`);
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '3' } },
+});
+const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
+const unknown = names.filter((name) => !(name in scenarios));
+if (unknown.length > 0)
+  throw new Error(`No scenario ${unknown.join()}: ${Object.keys(scenarios).join(', ')}.`);
+try {
+  await buildExtension();
+  cpSync(join(buildFolder, 'tasks', 'ModelRegistryDownload'), join(work, 'task'), { recursive: true });
+  makeCertificate();
+  for (const name of names) await scenarios[name]!(Number(values.rounds));
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

@@ -1,0 +1,96 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+
+/** A program to measure, with all that it needs to be started. */
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** One run of a program. */
+export interface Run {
+  readonly milliseconds: number;
+  /** The most memory that it held at once, in bytes; undefined where the system does not tell. */
+  readonly peakMemory: number | undefined;
+  readonly output: string;
+}
+
+/** Milliseconds between two looks at a process. Its peak only grows, so what is missed is small. */
+const LOOK_EVERY = 10;
+
+/**
+ * Runs a program to its end and takes the time.
+ *
+ * @param onOutput sees its output so far, and may end the process
+ * @throws when it fails, with its output
+ */
+export async function run(
+  { file, args, env }: Command,
+  during: (child: { kill(): void }) => void = () => {},
+): Promise<Run> {
+  const start = performance.now();
+  const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let peakMemory: number | undefined;
+  child.stdout.on('data', (text) => {
+    output += text;
+  });
+  child.stderr.on('data', (text) => {
+    output += text;
+  });
+  const look = setInterval(() => {
+    peakMemory = readPeak(child.pid!) ?? peakMemory;
+  }, LOOK_EVERY);
+  let killed = false;
+  during({
+    kill() {
+      killed = child.kill('SIGKILL');
+    },
+  });
+  const exited = once(child, 'exit').then(() => performance.now() - start);
+  await once(child, 'close');
+  clearInterval(look);
+  const failed = child.exitCode !== 0 || /task\.complete result=Failed/.test(output);
+  if (failed && !killed) throw new Error(`${file} ${args.join(' ')} failed:\n${output.slice(-4_000)}`);
+  return { milliseconds: await exited, peakMemory, output };
+}
+
+/** Whether a program can be started here. */
+export function isInstalled(file: string): boolean {
+  return spawnSync(file, ['--version'], { stdio: 'ignore' }).error === undefined;
+}
+
+function readPeak(pid: number): number | undefined {
+  try {
+    const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+  } catch {
+    return undefined;
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Prints rows under each other; the first column to the left, the others to the right. */
+export function printTable(
+  title: string,
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): void {
+  const widths = header.map((name, column) =>
+    Math.max(name.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
+      .join('  ')
+      .trimEnd();
+  console.log(`\n${title}\n${line(header)}\n${widths.map((width) => '-'.repeat(width)).join('  ')}`);
+  for (const row of rows) console.log(line(row));
+}

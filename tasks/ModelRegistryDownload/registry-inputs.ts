@@ -1,0 +1,158 @@
+import type { InputReader } from '../common/inputs';
+import type { Logger } from '../common/log';
+import { type AzureServiceConnection, readAzureConnection } from '../common/service-connection';
+import type { TaskContext } from '../common/task';
+import { parseConnectionString } from './registry/connection-string';
+import { parseSharedAccessSignature, type RegistryCredential, secretsOf } from './registry/credential';
+
+/** By what the registry is opened: a secret that is one in itself, or a connection that can ask for one. */
+export type SignIn =
+  | Exclude<RegistryCredential, { kind: 'entra' }>
+  | { readonly kind: 'entra'; readonly input: string; readonly connection: AzureServiceConnection };
+
+/** Which registry, and how it is opened. */
+export interface RegistryInputs {
+  readonly account: string;
+  /** The account's Blob endpoint, without a slash at its end. */
+  readonly endpoint: string;
+  readonly signIn: SignIn;
+}
+
+const AUTH_TYPES = ['accountKey', 'sasToken', 'connectionString', 'azureServiceConnection'] as const;
+
+/** What hosts of storage accounts end with, by the names that service connections have for clouds. */
+const STORAGE_HOSTS: Readonly<Record<string, string>> = {
+  AzureCloud: 'core.windows.net',
+  AzureUSGovernment: 'core.usgovcloudapi.net',
+  AzureChinaCloud: 'core.chinacloudapi.cn',
+};
+
+/** Reads the inputs of the group Registry. Mistakes are with the reader, and what comes back then is of no use. */
+export function readRegistryInputs({ inputs, log }: TaskContext): RegistryInputs {
+  const authType = inputs.choice('authType', AUTH_TYPES, 'accountKey');
+  if (authType === 'connectionString') return readFromConnectionString(inputs, log);
+
+  const account = readAccount(inputs);
+  const why = `'authType' is ${authType}`;
+  let signIn: SignIn;
+  let suffix = STORAGE_HOSTS.AzureCloud!;
+  if (authType === 'accountKey') {
+    signIn = { kind: 'accountKey', input: 'storageKey', key: readKey(inputs, why) };
+  } else if (authType === 'sasToken') {
+    signIn = readSharedAccessSignature(inputs, log, 'sasToken', inputs.requiredSecret('sasToken', why));
+  } else {
+    const connection = readAzureConnection(inputs, 'azureServiceConnection', why);
+    signIn = { kind: 'entra', input: 'azureServiceConnection', connection: connection! };
+    suffix = STORAGE_HOSTS[connection?.cloud ?? ''] ?? suffix;
+  }
+  const endpoint = readEndpoint(inputs, account) ?? `https://${account}.blob.${suffix}`;
+  if (signIn.kind === 'entra') refusePlainHttp(inputs, endpoint);
+  return { account, endpoint, signIn };
+}
+
+function readFromConnectionString(inputs: InputReader, log: Logger): RegistryInputs {
+  const input = 'connectionString';
+  const text = inputs.requiredSecret(input, "'authType' is connectionString");
+  const parsed = parseConnectionString(text);
+  const nothing: SignIn = { kind: 'accountKey', input, key: '' };
+  if (!parsed) {
+    if (text) {
+      inputs.reject(
+        input,
+        'is not the connection string of a storage account. Copy one from Access keys of the account; it begins with DefaultEndpointsProtocol= or BlobEndpoint=.',
+      );
+    }
+    return { account: '', endpoint: '', signIn: nothing };
+  }
+  const { account, key, sharedAccessSignature } = parsed;
+  const named = inputs.optional('storageAccount');
+  if (named && named !== account) {
+    inputs.reject(
+      'storageAccount',
+      `is '${named}', but 'connectionString' is for '${account}'. Leave it out.`,
+    );
+  }
+  const endpoint = readEndpoint(inputs, account) ?? parsed.endpoint;
+  if (key) {
+    log.maskSecret(key);
+    return { account, endpoint, signIn: { kind: 'accountKey', input, key: checkKey(inputs, input, key) } };
+  }
+  if (!sharedAccessSignature) {
+    inputs.reject(
+      input,
+      'holds neither AccountKey nor SharedAccessSignature. Copy the whole string from Access keys of the storage account.',
+    );
+    return { account, endpoint, signIn: nothing };
+  }
+  return { account, endpoint, signIn: readSharedAccessSignature(inputs, log, input, sharedAccessSignature) };
+}
+
+function readAccount(inputs: InputReader): string {
+  const account = inputs.required('storageAccount');
+  if (account && !/^[a-z0-9]{3,24}$/.test(account)) {
+    inputs.reject(
+      'storageAccount',
+      `is '${account}', but a storage account's name is 3 to 24 lower-case letters and digits. Give the name alone; an address goes into 'blobEndpoint'.`,
+    );
+  }
+  return account;
+}
+
+function readKey(inputs: InputReader, why: string): string {
+  return checkKey(inputs, 'storageKey', inputs.requiredSecret('storageKey', why));
+}
+
+function checkKey(inputs: InputReader, input: string, key: string): string {
+  if (key && !/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
+    const what = input === 'storageKey' ? 'is not' : 'does not hold';
+    inputs.reject(
+      input,
+      `${what} an account key, which is one line of Base64. Copy one from Access keys of the storage account; for a connection string or a SAS token choose another 'authType'.`,
+    );
+  }
+  return key;
+}
+
+function readSharedAccessSignature(inputs: InputReader, log: Logger, input: string, text: string): SignIn {
+  const nothing: SignIn = { kind: 'sas', input, token: '', starts: undefined, expires: undefined };
+  if (!text) return nothing;
+  if (/^https?:/i.test(text)) {
+    inputs.reject(input, 'is an address. Give only what follows the question mark in it.');
+    return nothing;
+  }
+  const signature = parseSharedAccessSignature(text, input);
+  if ('fault' in signature) {
+    inputs.reject(input, `holds a shared access signature that ${signature.fault}.`);
+    return nothing;
+  }
+  for (const secret of secretsOf(signature)) log.maskSecret(secret);
+  return signature;
+}
+
+function readEndpoint(inputs: InputReader, account: string): string | undefined {
+  const text = inputs.optional('blobEndpoint');
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || !url.hostname) {
+    inputs.reject(
+      'blobEndpoint',
+      `is '${text}', but must be an address such as https://${account || 'account'}.blob.core.windows.net.`,
+    );
+  } else if (url.search || url.hash || url.username || url.password) {
+    inputs.reject(
+      'blobEndpoint',
+      "holds more than an address. Leave out the query, and any user or password; a SAS token goes into 'sasToken'.",
+    );
+  }
+  return text.replace(/\/+$/, '');
+}
+
+/** Whoever sees an access token can use it, unlike the signature of an account key. */
+function refusePlainHttp(inputs: InputReader, endpoint: string): void {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url?.protocol !== 'http:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) return;
+  inputs.reject(
+    'blobEndpoint',
+    'begins with http://, over which the access token of a service connection would go in the clear. Begin it with https://.',
+  );
+}

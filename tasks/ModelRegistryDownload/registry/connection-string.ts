@@ -1,0 +1,46 @@
+/** What a connection string says about Blob storage. */
+export interface ConnectionString {
+  readonly account: string;
+  /** Without a slash at its end. */
+  readonly endpoint: string;
+  readonly key: string | undefined;
+  readonly sharedAccessSignature: string | undefined;
+}
+
+/** Azurite's account and key, which are the same everywhere and no secret. */
+const DEVELOPMENT_STORAGE = [
+  'AccountName=devstoreaccount1',
+  'AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+  'BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1',
+].join(';');
+
+/**
+ * Takes apart a connection string of a storage account.
+ *
+ * @returns undefined when it is none, or says nothing of where the Blob service is
+ */
+export function parseConnectionString(text: string): ConnectionString | undefined {
+  const pairs = new Map(
+    text.split(';').flatMap((pair): [string, string][] => {
+      const equals = pair.indexOf('=');
+      return equals < 0 ? [] : [[pair.slice(0, equals).trim().toLowerCase(), pair.slice(equals + 1).trim()]];
+    }),
+  );
+  if (pairs.get('usedevelopmentstorage') === 'true') return parseConnectionString(DEVELOPMENT_STORAGE);
+  const name = pairs.get('accountname');
+  const protocol = pairs.get('defaultendpointsprotocol') ?? 'https';
+  const suffix = pairs.get('endpointsuffix') ?? 'core.windows.net';
+  const endpoint = pairs.get('blobendpoint') ?? (name && `${protocol}://${name}.blob.${suffix}`);
+  if (!endpoint || !URL.canParse(endpoint)) return undefined;
+  return {
+    account: name ?? accountOf(new URL(endpoint)),
+    endpoint: endpoint.replace(/\/+$/, ''),
+    key: pairs.get('accountkey') || undefined,
+    sharedAccessSignature: pairs.get('sharedaccesssignature') || undefined,
+  };
+}
+
+/** Strings that hold a signature leave the account's name out: it begins the host, or, in an emulator, the path. */
+function accountOf({ hostname, pathname }: URL): string {
+  return pathname.split('/')[1] || hostname.split('.')[0]!;
+}

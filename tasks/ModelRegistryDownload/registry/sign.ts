@@ -1,0 +1,87 @@
+import { createHmac } from 'node:crypto';
+import { queryOf, type RegistryCredential } from './credential';
+
+/** A GET request as it will be sent, but for what proves that its sender may make it. */
+export interface UnsignedRequest {
+  /** Encoded, from the root of the host. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** With names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Adds to a request what proves that its sender may make it: headers, or a query. Called anew for each try, so that
+ * dates and tokens are fresh.
+ */
+export type Signer = (request: UnsignedRequest) => UnsignedRequest | Promise<UnsignedRequest>;
+
+/** What proves by a credential that a request may be made. */
+export function signerFor(account: string, credential: RegistryCredential): Signer {
+  switch (credential.kind) {
+    case 'accountKey':
+      return signWithKey(account, credential.key);
+    case 'sas':
+      return signWithSas(credential.token);
+    case 'entra':
+      return signWithToken(() => credential.token());
+  }
+}
+
+/** The headers that a signature with the account's key covers even where a request has none of them, in their order. */
+const SIGNED_HEADERS = [
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-md5',
+  'content-type',
+  'date',
+  'if-modified-since',
+  'if-match',
+  'if-none-match',
+  'if-unmodified-since',
+  'range',
+];
+
+/**
+ * Signs with one of the account's keys.
+ *
+ * @param key in Base64
+ * @see https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
+ */
+function signWithKey(account: string, key: string): Signer {
+  const secret = Buffer.from(key, 'base64');
+  return ({ path, query, headers: given }) => {
+    const headers: Record<string, string> = { ...given, 'x-ms-date': new Date().toUTCString() };
+    const own = Object.keys(headers)
+      .filter((name) => name.startsWith('x-ms-'))
+      .sort()
+      .map((name) => `${name}:${headers[name]}`);
+    const parameters = Object.keys(query)
+      .sort()
+      .map((name) => `${name.toLowerCase()}:${query[name]}`);
+    const text = [
+      'GET',
+      ...SIGNED_HEADERS.map((name) => headers[name] ?? ''),
+      ...own,
+      [`/${account}${path}`, ...parameters].join('\n'),
+    ].join('\n');
+    const signature = createHmac('sha256', secret).update(text).digest('base64');
+    headers.authorization = `SharedKey ${account}:${signature}`;
+    return { path, query, headers };
+  };
+}
+
+/** Adds a shared access signature, which somebody made before. */
+function signWithSas(token: string): Signer {
+  const signature = Object.fromEntries(queryOf(token));
+  return (request) => ({ ...request, query: { ...request.query, ...signature } });
+}
+
+/** Adds a token of Microsoft Entra; `getToken` renews it when its time is running out. */
+function signWithToken(getToken: () => Promise<string>): Signer {
+  return async (request) => ({
+    ...request,
+    headers: { ...request.headers, authorization: `Bearer ${await getToken()}` },
+  });
+}
