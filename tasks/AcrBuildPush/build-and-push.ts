@@ -40,7 +40,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const [builder, destination] = await phases.run('Check', () =>
       Promise.all([
-        prepareBuilder(inputs, plan, env, task),
+        prepareBuilder({ ...inputs, credentials }, plan, env, task),
         registry && checkDestination(registry, plan, inputs, log),
       ]),
     );
@@ -72,7 +72,12 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       return renewed !== undefined;
     };
     const { manifest, sent } = await phases.run('Push', () =>
-      publish(image, imageAnnotations(labels), destination, { log, signal, renewCredentials }),
+      publish(image, imageAnnotations(labels), destination, {
+        log,
+        signal,
+        renewCredentials,
+        compression: inputs.compression,
+      }),
     );
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, manifest));

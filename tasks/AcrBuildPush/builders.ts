@@ -1,6 +1,9 @@
 import { EntraTokens } from '../common/entra';
 import type { AzureServiceConnection } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
+import { plural } from '../common/text';
+import type { CredentialSource } from './acr/credentials';
+import { digestOfBytes } from './acr/registry';
 import { ResourceManager } from './acr/resource-manager';
 import { buildWithTasks, refuseForTasks } from './acr/tasks-build';
 import type { BaseImage } from './base-image';
@@ -12,6 +15,8 @@ import { describeBuilder, findEngine, pulledDigest } from './docker/engine';
 import { refuseUnsupported } from './docker/options';
 import type { Inputs } from './inputs';
 import { baseLabels } from './labels';
+import { buildDirectly, refuseForDirect } from './oci/builder';
+import { createPull } from './oci/pull';
 import type { BuildPlan, Plan } from './plan';
 import type { BuiltImage } from './publish';
 
@@ -26,7 +31,11 @@ export interface Builder {
   build(tags: readonly string[]): Promise<BuiltImage>;
 }
 
-type Request = Pick<Inputs, 'builder' | 'docker' | 'identity' | 'loginServer' | 'repository' | 'push'>;
+interface Request
+  extends Pick<Inputs, 'builder' | 'docker' | 'identity' | 'loginServer' | 'repository' | 'push'> {
+  /** For the registry of the step. */
+  readonly credentials: CredentialSource | undefined;
+}
 
 /**
  * Finds the builder. `auto` takes docker where its engine answers, and the registry's own service where it does not
@@ -42,6 +51,7 @@ export async function prepareBuilder(
 ): Promise<Builder> {
   const connection = request.identity?.kind === 'azure' ? request.identity.connection : undefined;
   if (request.builder === 'acrTasks') return prepareTasks(request, plan, connection!, task);
+  if (request.builder === 'direct') return prepareDirect(request, plan, task);
   try {
     return await prepareDocker(request, plan, env, task);
   } catch (error) {
@@ -104,6 +114,28 @@ async function prepareTasks(
         { plan: known, registry, loginServer, repository, tag: tags[0]!, push },
         { azure, http: task.http, log: task.log, signal: task.signal },
       ),
+  };
+}
+
+async function prepareDirect(
+  { docker, loginServer, credentials }: Request,
+  { build: plan }: Plan,
+  { http, log, signal }: TaskContext,
+): Promise<Builder> {
+  refuseForDirect(plan, docker);
+  await reportContext(plan, false, log);
+  const known = withBase(plan, plan.base);
+  const credentialsFor = (host: string) => (host === loginServer ? credentials : undefined);
+  const pull = createPull({ http, log, credentialsFor });
+  return {
+    kind: 'direct',
+    description: 'the builder of this step, without an engine',
+    plan: known,
+    async build() {
+      const image = await buildDirectly(known, { pull, log, signal });
+      log.info(`Image ${digestOfBytes(image.config)}, ${plural(image.layers.length, 'layer')}`);
+      return image;
+    },
   };
 }
 

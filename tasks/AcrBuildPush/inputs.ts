@@ -21,6 +21,7 @@ import { BUILDERS, type BuilderChoice } from './builder-choice';
 import type { DockerRequest } from './docker/install';
 import { INLINE_CACHE } from './docker/options';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
+import { COMPRESSIONS, type CompressionChoice } from './oci/publish/compression';
 import { planTags, type TagPlan } from './tag-templates';
 import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTags } from './tags';
 
@@ -48,6 +49,8 @@ export interface Inputs {
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
   readonly builder: BuilderChoice;
+  /** How the direct builder stores layers. */
+  readonly compression: CompressionChoice;
   /** The docker client to install; undefined: the agent's own. */
   readonly docker: DockerRequest | undefined;
   readonly push: boolean;
@@ -99,6 +102,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     cacheFrom: inputs.lines('cacheFrom').map((cache) => cacheName(cache, loginServer)),
     cacheTo: inputs.lines('cacheTo').map((cache) => cacheName(cache, loginServer)),
     builder: inputs.choice('builder', BUILDERS, 'auto'),
+    compression: inputs.choice('compression', COMPRESSIONS, 'auto'),
     docker: readDockerRequest(inputs),
     push,
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),

@@ -1,11 +1,14 @@
-import { createHash } from 'node:crypto';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
-import type { Descriptor, Manifest, RegistryClient } from './acr/registry';
+import { type Descriptor, digestOfBytes, type Manifest, type RegistryClient } from './acr/registry';
 import type { LocalImage, RemoteImage } from './docker/build';
 import type { DockerCli } from './docker/cli';
 import { layerIds } from './docker/engine';
 import { type PushOptions, pushWithDocker } from './docker/push';
+import type { OciImage } from './oci/image';
+import type { CompressionChoice } from './oci/publish/compression';
+import { layersOf } from './oci/publish/known-layers';
+import { publishImage } from './oci/publish/publish';
 import { lastingTags, type PlannedTag } from './tags';
 
 /** Where an image goes. */
@@ -24,8 +27,13 @@ export interface PublishedImage {
   readonly sent: ReadonlySet<string> | undefined;
 }
 
-/** What a builder made: an image that an engine holds, or one that is in the registry already. */
-export type BuiltImage = (LocalImage & { readonly docker: DockerCli }) | RemoteImage;
+/** What a builder made: an image that an engine holds, one that is in the registry already, or one that is here. */
+export type BuiltImage = (LocalImage & { readonly docker: DockerCli }) | RemoteImage | OciImage;
+
+export interface PublishOptions extends PushOptions {
+  /** How layers are stored that no engine holds. */
+  readonly compression: CompressionChoice;
+}
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -37,8 +45,9 @@ export async function publish(
   image: BuiltImage,
   annotations: Annotations,
   destination: Destination,
-  options: PushOptions,
+  options: PublishOptions,
 ): Promise<PublishedImage> {
+  if ('config' in image) return publishDirectly(image, annotations, destination, options);
   const { registry, tags } = destination;
   const isLocal = 'id' in image;
   const { pushed, wasSent } = isLocal
@@ -52,8 +61,23 @@ export async function publish(
     await registry.put(manifest, tag);
     options.log.info(`Tagged ${tag}.`);
   }
-  const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index)).map(({ digest }) => digest);
-  return { manifest, sent: sent && new Set(sent) };
+  const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index));
+  // Docker says nothing of the configuration, which is new in nearly every build.
+  const blobs = sent && manifest.config ? [...sent, manifest.config] : sent;
+  return { manifest, sent: blobs && new Set(blobs.map(({ digest }) => digest)) };
+}
+
+/** Publishes an image that no engine holds. What its tags, or `latest`, name already shows layers that are there. */
+async function publishDirectly(
+  image: OciImage,
+  annotations: Annotations,
+  destination: Destination,
+  options: PublishOptions,
+): Promise<PublishedImage> {
+  const references = new Set([...destination.tags.map(({ tag }) => tag), 'latest']);
+  const found = await Promise.all([...references].map((tag) => layersOf(destination.registry, tag)));
+  const known = new Map(found.flatMap((layers) => [...layers]));
+  return publishImage(image, destination, { ...options, annotations, known });
 }
 
 /** Pushes an image by docker under its first tag. */
@@ -129,7 +153,7 @@ function encode(
 ): Manifest {
   const body = Buffer.from(JSON.stringify(content));
   return {
-    digest: `sha256:${createHash('sha256').update(body).digest('hex')}`,
+    digest: digestOfBytes(body),
     mediaType: content.mediaType ?? manifest.mediaType,
     body,
     config: content.config,

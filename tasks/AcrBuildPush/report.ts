@@ -50,14 +50,12 @@ export function imageSize({ config, layers }: Manifest): number | undefined {
   return config && layers.reduce((sum, layer) => sum + layer.size, config.size);
 }
 
-/**
- * Bytes of blobs that a push sent, a configuration included wherever a layer was; undefined where it is not known.
- */
+/** Bytes of blobs that a push sent; undefined where it is not known. */
 export function uploadedSize({ manifest, sent }: Pick<ImageReport, 'manifest' | 'sent'>): number | undefined {
   if (!manifest?.config || !sent) return undefined;
-  return manifest.layers
-    .filter(({ digest }) => sent.has(digest))
-    .reduce((sum, { size }) => sum + size, manifest.config.size);
+  // An image may have the same layer twice.
+  const sizes = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
+  return [...sent].reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0);
 }
 
 /** A page that can be read in ten seconds. */

@@ -1,5 +1,5 @@
 import type { Agent as HttpAgent } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import fetch, { type Headers, type Response } from 'node-fetch';
 import type { NetworkSettings } from './agent';
 import { IdleTimer, sleep, throwIfCancelled } from './cancel';
@@ -12,7 +12,8 @@ export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
   readonly headers?: Record<string, string>;
-  readonly body?: string | Buffer;
+  /** A function makes the body anew for each try, and its stream is sent without being held in memory. */
+  readonly body?: string | Buffer | (() => Readable);
   /** Whether sending it twice does no harm; only then is it retried. Reading requests always may be. */
   readonly repeatable?: boolean;
   /** For requests that need more or less patience than the client has by default. */
@@ -91,6 +92,7 @@ export class HttpClient {
   private async try(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer | Error> {
     throwIfCancelled(signal);
     const idle = new IdleTimer(request.idleTimeout ?? DEFAULT_IDLE_TIMEOUT, signal);
+    const body = typeof request.body === 'function' ? watched(request.body(), idle) : request.body;
     try {
       const response = await fetch(request.url, {
         method: request.method,
@@ -98,20 +100,22 @@ export class HttpClient {
         redirect: 'manual',
         agent: (url) => this.agentFor(url),
         signal: idle.signal as never,
-        ...(request.body !== undefined && { body: request.body }),
+        ...(body !== undefined && { body }),
       });
-      const body = await readBody(response, idle);
+      const content = await readBody(response, idle);
       const { status, headers } = response;
       this.options.log.debug(
-        `${request.method} ${withoutQuery(request.url)}: HTTP ${status}, ${body.length} bytes`,
+        `${request.method} ${withoutQuery(request.url)}: HTTP ${status}, ${content.length} bytes`,
       );
-      return { status, headers, body };
+      return { status, headers, body: content };
     } catch (error) {
       throwIfCancelled(signal);
       if (idle.expired) return new Error(`no answer within ${idle.milliseconds / 1000} s`);
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       idle.stop();
+      // A server may answer before it has read everything: the rest is not sent.
+      if (body instanceof Readable) body.destroy();
     }
   }
 
@@ -124,6 +128,17 @@ export class HttpClient {
     }
     return agent;
   }
+}
+
+/** Passes a body on, and notes that it moves. */
+function watched(body: Readable, idle: IdleTimer): Readable {
+  async function* chunks() {
+    for await (const chunk of body) {
+      yield chunk;
+      idle.touch();
+    }
+  }
+  return Readable.from(chunks(), { objectMode: false });
 }
 
 async function readBody(response: Response, idle: IdleTimer): Promise<Buffer> {

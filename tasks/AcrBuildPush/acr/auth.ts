@@ -39,21 +39,23 @@ export class NoTokenError extends Error {
 
 /**
  * Answers a registry's challenge with the value of an `Authorization` header: the credentials themselves, or a token
- * for one scope that they are exchanged for. Azure Container Registry's tokens last 75 minutes.
+ * for the scopes that they are exchanged for. Azure Container Registry's tokens last 75 minutes.
  *
  * @throws NoTokenError when the token server refuses
  */
 export async function authorize(
   challenge: Challenge,
-  scope: string,
-  credentials: Credentials,
+  scopes: readonly string[],
+  credentials: Credentials | undefined,
   { http, log }: { http: HttpClient; log: Logger },
 ): Promise<string> {
-  if (challenge.scheme === 'basic') return basicAuthorization(credentials);
+  const authorization = credentials && basicAuthorization(credentials);
+  if (challenge.scheme === 'basic') return authorization ?? '';
   const answer = await http.send({
     method: 'GET',
-    url: tokenUrl(challenge.parameters, scope),
-    headers: { Authorization: basicAuthorization(credentials) },
+    url: tokenUrl(challenge.parameters, scopes),
+    // Public images are to be had for a token too, which everybody gets.
+    headers: authorization ? { Authorization: authorization } : {},
   });
   const token = answer.status === 200 ? readToken(answer.body) : undefined;
   if (!token) throw new NoTokenError(answer);
@@ -61,7 +63,7 @@ export async function authorize(
   return `Bearer ${token}`;
 }
 
-function tokenUrl({ realm, service }: Challenge['parameters'], scope: string): string {
+function tokenUrl({ realm, service }: Challenge['parameters'], scopes: readonly string[]): string {
   const url = URL.canParse(realm ?? '') ? new URL(realm!) : undefined;
   if (!url || (url.protocol !== 'https:' && !isLoopback(url.host))) {
     throw new TaskError(
@@ -69,7 +71,7 @@ function tokenUrl({ realm, service }: Challenge['parameters'], scope: string): s
     );
   }
   if (service) url.searchParams.set('service', service);
-  url.searchParams.set('scope', scope);
+  for (const scope of scopes) url.searchParams.append('scope', scope);
   return url.href;
 }
 

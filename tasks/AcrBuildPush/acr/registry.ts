@@ -5,7 +5,7 @@ import type { Logger } from '../../common/log';
 import { authorize, type Challenge, NoTokenError, parseChallenge } from './auth';
 import type { CredentialSource, Credentials } from './credentials';
 import { explainRegistryError } from './errors';
-import { registryUrl } from './names';
+import { isLoopback, registryUrl } from './names';
 
 /** A piece of an image, as manifests refer to it. */
 export interface Descriptor {
@@ -30,7 +30,10 @@ export interface RegistryClientOptions {
   readonly log: Logger;
   readonly host: string;
   readonly repository: string;
-  readonly credentials: CredentialSource;
+  /** Without them, only what everybody may read can be read. */
+  readonly credentials: CredentialSource | undefined;
+  /** What the tokens for images are for; by default, both. */
+  readonly access?: 'pull' | 'pull,push';
 }
 
 const MANIFEST_TYPES = [
@@ -41,9 +44,9 @@ const MANIFEST_TYPES = [
 ].join(', ');
 
 /** What a token is asked for. */
-type Rights = 'pull,push' | 'metadata_read' | 'metadata_read,metadata_write';
+type Rights = 'pull' | 'pull,push' | 'metadata_read' | 'metadata_read,metadata_write';
 
-type Send = Pick<HttpRequest, 'method' | 'headers' | 'body' | 'repeatable'>;
+type Send = Omit<HttpRequest, 'url'>;
 
 /** Whether a tag may be changed, as Azure Container Registry's own API tells it. */
 export type TagLock = 'locked' | 'open' | 'unknown';
@@ -52,13 +55,18 @@ export type TagLock = 'locked' | 'open' | 'unknown';
 export class RegistryClient {
   readonly host: string;
   readonly repository: string;
+  /** Where its APIs begin. */
+  readonly base: string;
   /** By what they allow. */
   private readonly authorizations = new Map<Rights, string>();
-  private readonly base: string;
+  private readonly renewals = new Map<Rights, Promise<void>>();
+  private readonly access: Rights;
+  private readonly sources = new Set<string>();
 
   constructor(private readonly options: RegistryClientOptions) {
     this.host = options.host;
     this.repository = options.repository;
+    this.access = options.access ?? 'pull,push';
     this.base = `${registryUrl(options.host)}/`;
   }
 
@@ -68,7 +76,7 @@ export class RegistryClient {
     if (answer.status === 200) return;
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (challenge) {
-      await this.meet(challenge, 'pull,push');
+      await this.meet(challenge, this.access);
       // A token is proof that its server knows the user; bare credentials are not checked yet.
       if (challenge.scheme === 'bearer') return;
       const second = await this.ping();
@@ -90,7 +98,7 @@ export class RegistryClient {
     // Some registries want a right to delete for this, and drop the upload by themselves after a while.
     if (upload?.startsWith(`${this.base}v2/`)) {
       const path = upload.slice(this.base.length);
-      await this.sendOnce(path, { method: 'DELETE' }, 'pull,push').catch(() => undefined);
+      await this.sendOnce(path, { method: 'DELETE' }, this.access).catch(() => undefined);
     }
   }
 
@@ -112,7 +120,7 @@ export class RegistryClient {
     if (answer.status !== 200) throw this.refusal(answer, `read the manifest of '${reference}'`);
     const { config, layers } = JSON.parse(answer.body.toString('utf8'));
     return {
-      digest: `sha256:${createHash('sha256').update(answer.body).digest('hex')}`,
+      digest: digestOfBytes(answer.body),
       mediaType: answer.headers.get('content-type') ?? '',
       body: answer.body,
       config,
@@ -154,7 +162,37 @@ export class RegistryClient {
     if (answer.status !== 200) throw this.refusal(answer, `lock the tag '${tag}'`);
   }
 
-  private path(rest: string): string {
+  /** A blob that fits into memory, such as a configuration. */
+  async blob(digest: string): Promise<Buffer> {
+    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET' });
+    const content = isRedirect(answer) ? await this.readElsewhere(answer) : answer;
+    if (content.status !== 200) throw this.refusal(content, `read the blob ${digest}`);
+    if (digestOfBytes(content.body) !== digest) {
+      throw new TaskError(`${this.host} sent other bytes than those of ${digest}. Run the step again.`);
+    }
+    return content.body;
+  }
+
+  /** Bytes of a blob from `start` up to, and not with, `end`. */
+  async blobRange(digest: string, start: number, end: number): Promise<Buffer> {
+    const headers = { Range: `bytes=${start}-${end - 1}` };
+    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', headers });
+    const content = isRedirect(answer) ? await this.readElsewhere(answer, headers) : answer;
+    if (content.status === 206) return content.body;
+    // A server may send everything all the same.
+    if (content.status === 200) return content.body.subarray(start, end);
+    throw this.refusal(content, `read the blob ${digest}`);
+  }
+
+  /** Has the tokens to come let blobs be mounted from another repository of this registry. */
+  includeSource(repository: string): void {
+    if (repository === this.repository || this.sources.has(repository)) return;
+    this.sources.add(repository);
+    if (this.authorizations.get(this.access)?.startsWith('Bearer ')) this.authorizations.delete(this.access);
+  }
+
+  /** The path of something in this repository, for `send`. */
+  path(rest: string): string {
     return `v2/${this.repository}/${rest}`;
   }
 
@@ -164,7 +202,7 @@ export class RegistryClient {
 
   private async ping(): Promise<HttpAnswer> {
     try {
-      return await this.sendOnce('v2/', { method: 'GET' }, 'pull,push');
+      return await this.sendOnce('v2/', { method: 'GET' }, this.access);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       const message = hasCode(error.cause, 'ENOTFOUND')
@@ -174,20 +212,47 @@ export class RegistryClient {
     }
   }
 
-  /** Sends a request; with a new token when the old one has run out, as it may during a long build. */
-  private async send(path: string, request: Send, rights: Rights = 'pull,push'): Promise<HttpAnswer> {
+  /**
+   * Sends a request; with a new token when the old one has run out, as it may during a long build or push.
+   *
+   * @param path what `path` gave, or a whole address of the same server
+   */
+  async send(path: string, request: Send, rights = this.access): Promise<HttpAnswer> {
+    const used = this.authorizations.get(rights);
     const answer = await this.sendOnce(path, request, rights);
+    return (await this.renew(answer, used, rights)) ? this.sendOnce(path, request, rights) : answer;
+  }
+
+  /** Sends a request whose body is a stream. After a 401 there is a new token, but the caller decides what to send. */
+  async sendStream(path: string, request: Send): Promise<HttpAnswer> {
+    const used = this.authorizations.get(this.access);
+    const answer = await this.sendOnce(path, request, this.access);
+    await this.renew(answer, used, this.access);
+    return answer;
+  }
+
+  /** Whether a request that was refused is worth a second try, with a token that it did not have. */
+  private async renew(answer: HttpAnswer, used: string | undefined, rights: Rights): Promise<boolean> {
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
-    if (!challenge) return answer;
-    await this.meet(challenge, rights);
-    return this.sendOnce(path, request, rights);
+    if (!challenge) return false;
+    const now = this.authorizations.get(rights);
+    // Requests that ran side by side share one new token.
+    if ((now === used || now === undefined) && !this.renewals.has(rights)) {
+      const renewal = this.meet(challenge, rights).finally(() => this.renewals.delete(rights));
+      this.renewals.set(rights, renewal);
+    }
+    await this.renewals.get(rights);
+    return true;
   }
 
   private sendOnce(path: string, request: Send, rights: Rights): Promise<HttpAnswer> {
+    const url = new URL(path, this.base);
+    // The one place where credentials leave: whatever a registry answers, they go to itself alone.
+    if (url.origin !== new URL(this.base).origin) throw this.strayed(url);
     const authorization = this.authorizations.get(rights);
     return this.options.http.send({
       ...request,
-      url: this.base + path,
+      url: url.href,
       headers: { ...request.headers, ...(authorization && { Authorization: authorization }) },
     });
   }
@@ -195,16 +260,19 @@ export class RegistryClient {
   /** Answers a challenge; with new credentials where those in hand have run out. */
   private async meet(challenge: Challenge, rights: Rights): Promise<void> {
     const { credentials } = this.options;
-    const authorizeBy = async (own: Credentials) => {
-      const scope = `repository:${this.repository}:${rights}`;
-      this.authorizations.set(rights, await authorize(challenge, scope, own, this.options));
+    if (!credentials && challenge.scheme === 'basic') return;
+    const scopes = [`repository:${this.repository}:${rights}`];
+    if (rights === this.access)
+      scopes.push(...[...this.sources].map((source) => `repository:${source}:pull`));
+    const authorizeBy = async (own: Credentials | undefined) => {
+      this.authorizations.set(rights, await authorize(challenge, scopes, own, this.options));
     };
     try {
-      await authorizeBy(await credentials.current());
+      await authorizeBy(await credentials?.current());
     } catch (error) {
       if (!(error instanceof NoTokenError)) throw error;
       if (error.answer.status !== 401) throw this.refusal(error.answer, 'give a token');
-      const renewed = await credentials.renewed();
+      const renewed = await credentials?.renewed();
       if (!renewed) throw this.wrongCredentials();
       await authorizeBy(renewed).catch((second) => {
         throw second instanceof NoTokenError ? this.wrongCredentials() : second;
@@ -213,10 +281,27 @@ export class RegistryClient {
   }
 
   private wrongCredentials(): TaskError {
-    return new TaskError(this.options.credentials.refusal);
+    return new TaskError(
+      this.options.credentials?.refusal ??
+        `${this.host} lets nobody read '${this.repository}' without a login, and the builder 'direct' has one for the registry of this step only. Set input 'builder' to 'docker', or copy the image into this registry.`,
+    );
   }
 
-  private refusal(answer: HttpAnswer, purpose: string): TaskError {
+  /** Follows a registry that keeps its blobs elsewhere, as Azure's do, without credentials. */
+  private readElsewhere(answer: HttpAnswer, headers: Record<string, string> = {}): Promise<HttpAnswer> {
+    const url = new URL(answer.headers.get('location') ?? '', this.base);
+    if (url.protocol !== 'https:' && !isLoopback(this.host)) throw this.strayed(url);
+    return this.options.http.send({ method: 'GET', url: url.href, headers });
+  }
+
+  private strayed({ host }: URL): TaskError {
+    return new TaskError(
+      `${this.host} points to ${host}, where this step must not go. Check input 'loginServer', and the proxy in front of the registry if there is one.`,
+    );
+  }
+
+  /** The error that an answer amounts to; goes on from `refused to`. */
+  refusal(answer: HttpAnswer, purpose: string): TaskError {
     const { host } = this;
     const text = answer.body.toString('utf8').slice(0, 2_000);
     const correlation = answer.headers.get('x-ms-correlation-request-id');
@@ -232,6 +317,15 @@ export class RegistryClient {
       },
     );
   }
+}
+
+/** The digest of some bytes: `sha256:<hex>`. */
+export function digestOfBytes(content: Buffer): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
+}
+
+function isRedirect({ status }: HttpAnswer): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
 }
 
 function hasCode(error: unknown, code: string): boolean {

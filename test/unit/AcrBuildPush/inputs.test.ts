@@ -83,6 +83,7 @@ describe('the inputs of AcrBuildPush', () => {
       cacheFrom: [],
       cacheTo: [],
       builder: 'auto',
+      compression: 'auto',
       docker: undefined,
       push: true,
       ifTagExists: 'overwrite',

@@ -27,6 +27,7 @@ export const leastInputs: Inputs = {
   cacheFrom: [],
   cacheTo: [],
   builder: 'auto',
+  compression: 'auto',
   docker: undefined,
   push: true,
   ifTagExists: 'overwrite',

@@ -1,0 +1,111 @@
+/** Where a file's bytes are. Files that are links of each other share one object. */
+export type Content =
+  | { readonly kind: 'path'; readonly path: string; readonly size: number }
+  | { readonly kind: 'text'; readonly data: Buffer }
+  /** In a layer of a base image, out of reach. */
+  | { readonly kind: 'base' };
+
+interface Owned {
+  /** Permissions, with the set-id and sticky bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export type FileNode =
+  | (Owned & { readonly kind: 'directory' })
+  | (Owned & { readonly kind: 'file'; readonly content: Content })
+  | (Owned & { readonly kind: 'symlink'; readonly target: string })
+  /** A device, pipe or socket. */
+  | (Owned & { readonly kind: 'special' });
+
+/** Links that lead to links: more than this, and they lead in a circle. */
+const MOST_LINKS = 255;
+
+/** The files of a build context or of an image in the making. Paths have no slash at their begin; the root is ''. */
+export class FileTree {
+  private readonly nodes = new Map<string, FileNode>();
+  private readonly names = new Map<string, Set<string>>();
+
+  constructor(root: Owned = { mode: 0o755, uid: 0, gid: 0 }) {
+    this.nodes.set('', { kind: 'directory', ...root });
+  }
+
+  get(path: string): FileNode | undefined {
+    return this.nodes.get(path);
+  }
+
+  /** Puts a node in its place; the folders above it are there already, or come later. */
+  set(path: string, node: FileNode): void {
+    if (node.kind !== 'directory' && this.names.has(path)) this.remove(path);
+    this.nodes.set(path, node);
+    if (path === '') return;
+    const { folder, name } = split(path);
+    const names = this.names.get(folder);
+    if (names) names.add(name);
+    else this.names.set(folder, new Set([name]));
+  }
+
+  /** Takes a node away, with all below it. */
+  remove(path: string): void {
+    for (const name of this.list(path)) this.remove(join(path, name));
+    this.names.delete(path);
+    this.nodes.delete(path);
+    const { folder, name } = split(path);
+    this.names.get(folder)?.delete(name);
+  }
+
+  /** The names in a folder, in order. */
+  list(folder: string): string[] {
+    return [...(this.names.get(folder) ?? [])].sort(byName);
+  }
+
+  copy(): FileTree {
+    const copy = new FileTree();
+    for (const [path, node] of this.nodes) copy.set(path, node);
+    return copy;
+  }
+
+  /**
+   * Where a path leads with all its links followed, none of them out of the tree. What is not there is taken as it is
+   * written.
+   *
+   * @throws Error when links lead in a circle
+   */
+  resolve(path: string): string {
+    let left = path.split('/');
+    let done = '';
+    let links = 0;
+    for (let name = left.shift(); name !== undefined; name = left.shift()) {
+      if (name === '' || name === '.') continue;
+      if (name === '..') {
+        done = split(done).folder;
+        continue;
+      }
+      const next = join(done, name);
+      const node = this.nodes.get(next);
+      if (node?.kind !== 'symlink') {
+        done = next;
+        continue;
+      }
+      if (++links > MOST_LINKS) throw new Error(`the links of '${path}' lead in a circle`);
+      if (node.target.startsWith('/')) done = '';
+      left = [...node.target.split('/'), ...left];
+    }
+    return done;
+  }
+}
+
+export function join(folder: string, name: string): string {
+  return folder === '' ? name : name === '' ? folder : `${folder}/${name}`;
+}
+
+export function split(path: string): { folder: string; name: string } {
+  const at = path.lastIndexOf('/');
+  return { folder: path.slice(0, Math.max(at, 0)), name: path.slice(at + 1) };
+}
+
+/** An order of paths that is the same on every machine, with folders before what is in them. */
+export function byName(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,130 @@
+import { Readable } from 'node:stream';
+import { TaskError } from '../../common/errors';
+import type { HttpClient } from '../../common/http';
+import type { Logger } from '../../common/log';
+import type { CredentialSource } from '../acr/credentials';
+import { type Manifest, RegistryClient } from '../acr/registry';
+import type { Descriptor, ImageConfig, Platform, RemoteLayer } from './image';
+
+/** An image in a registry: what it says of itself, and its layers, which stay where they are. */
+export interface PulledImage {
+  readonly config: ImageConfig;
+  /** From the bottom up. */
+  readonly layers: readonly RemoteLayer[];
+}
+
+/**
+ * Looks up an image by the name that a Dockerfile gives it.
+ *
+ * @throws TaskError when there is none for the platform, or it can't be read
+ */
+export type Pull = (image: string, platform: Platform) => Promise<PulledImage>;
+
+export interface PullOptions {
+  readonly http: HttpClient;
+  readonly log: Logger;
+  /** The credentials for a registry, by its host. */
+  credentialsFor(host: string): CredentialSource | undefined;
+}
+
+/** A part of a layer that is held in memory at once. */
+const RANGE = 8 * 1024 * 1024;
+
+/** Reads images from the registries that their names point to. */
+export function createPull(options: PullOptions): Pull {
+  return async (image, platform) => {
+    const { host, repository, reference } = parseImageName(image);
+    const client = new RegistryClient({
+      http: options.http,
+      log: options.log,
+      host,
+      repository,
+      credentials: options.credentialsFor(host),
+      access: 'pull',
+    });
+    const manifest = await findManifest(client, reference, platform, image);
+    if (!manifest.config) throw new TaskError(`Image ${image} has a format that is no longer in use.`);
+    const config: ImageConfig = JSON.parse((await client.blob(manifest.config.digest)).toString('utf8'));
+    const diffIds = config.rootfs?.diff_ids ?? [];
+    if (diffIds.length !== manifest.layers.length) {
+      throw new TaskError(`Image ${image} is broken: its configuration does not fit its layers.`);
+    }
+    options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);
+    return {
+      config,
+      layers: manifest.layers.map((descriptor, index) => remoteLayer(client, descriptor, diffIds[index]!)),
+    };
+  };
+}
+
+export interface ImageName {
+  readonly host: string;
+  readonly repository: string;
+  /** A tag or a digest. */
+  readonly reference: string;
+}
+
+/** Reads an image's name as docker does: what has no host before the first slash is on Docker Hub. */
+export function parseImageName(image: string): ImageName {
+  const [, name, tag, digest] =
+    /^(.+?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(image) ?? [];
+  if (!name)
+    throw new TaskError(`'${image}' is no name of an image. Check the FROM lines of the Dockerfile.`);
+  const [first, ...rest] = name.split('/');
+  const hasHost = rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost');
+  const reference = digest ?? tag ?? 'latest';
+  if (hasHost && first !== 'docker.io' && first !== 'index.docker.io') {
+    return { host: first!, repository: rest.join('/'), reference };
+  }
+  const path = hasHost ? rest.join('/') : name;
+  return {
+    host: 'registry-1.docker.io',
+    repository: path.includes('/') ? path : `library/${path}`,
+    reference,
+  };
+}
+
+/** The manifest for one platform, out of an index if there is one. */
+async function findManifest(
+  client: RegistryClient,
+  reference: string,
+  platform: Platform,
+  image: string,
+): Promise<Manifest> {
+  const manifest = await client.manifest(reference);
+  if (reference.startsWith('sha256:') && manifest.digest !== reference) {
+    throw new TaskError(`${client.host} sent other bytes than those of ${reference}. Run the step again.`);
+  }
+  const { manifests } = JSON.parse(manifest.body.toString('utf8')) as { manifests?: IndexEntry[] };
+  if (!manifests) return manifest;
+  const fitting = manifests.filter(
+    (entry) => entry.platform?.os === platform.os && entry.platform.architecture === platform.architecture,
+  );
+  const found = fitting.find((entry) => entry.platform?.variant === platform.variant) ?? fitting[0];
+  if (found) return findManifest(client, found.digest, platform, image);
+  const { os, architecture } = platform;
+  throw new TaskError(
+    `Image ${image} is not there for ${os}/${architecture}. Check the Dockerfile's FROM line.`,
+  );
+}
+
+interface IndexEntry extends Descriptor {
+  readonly platform?: Platform;
+}
+
+function remoteLayer(client: RegistryClient, descriptor: Descriptor, diffId: string): RemoteLayer {
+  const { digest, size } = descriptor;
+  async function* read(start: number) {
+    for (let at = start; at < size; at += RANGE) {
+      yield await client.blobRange(digest, at, Math.min(at + RANGE, size));
+    }
+  }
+  return {
+    kind: 'remote',
+    diffId,
+    descriptor,
+    host: client.host,
+    repository: client.repository,
+    open: async (start = 0) => Readable.from(read(start), { objectMode: false }),
+  };
+}

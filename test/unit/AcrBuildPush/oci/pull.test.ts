@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { directBuild, NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
+import type { RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
+import { createPull } from '../../../../tasks/AcrBuildPush/oci/pull';
+import { tarHeader } from '../../../../tasks/AcrBuildPush/oci/tar';
+import { HttpClient } from '../../../../tasks/common/http';
+import { flattenBuilt } from '../../../support/image-files';
+import { leastPlan } from '../support';
+
+const log = { info() {}, debug() {}, warning() {}, error() {}, maskSecret() {} } as never;
+const PLATFORM = { os: 'linux', architecture: 'amd64' };
+const { signal } = new AbortController();
+
+describe('A base image in a registry', () => {
+  const blobs = new Map<string, Buffer>();
+  const seen: string[] = [];
+  let server: Server;
+  let host: string;
+  let http: HttpClient;
+  let context: string;
+
+  const add = (bytes: Buffer) => {
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    blobs.set(digest, bytes);
+    return digest;
+  };
+  const addJson = (value: unknown) => add(Buffer.from(JSON.stringify(value)));
+
+  before(async () => {
+    const folder = { kind: 'directory', mode: 0o1777, uid: 0, gid: 0 } as const;
+    const tar = Buffer.concat([
+      tarHeader({ path: 'tmp', node: folder, linkTo: undefined, size: 0 }),
+      Buffer.alloc(1024),
+    ]);
+    const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+    const layer = gzipSync(tar);
+    const config = addJson({
+      ...PLATFORM,
+      config: { Env: ['A=1'] },
+      rootfs: { type: 'layers', diff_ids: [diffId] },
+    });
+    const manifest = addJson({
+      schemaVersion: 2,
+      config: { digest: config, size: 1, mediaType: 'application/vnd.oci.image.config.v1+json' },
+      layers: [
+        { digest: add(layer), size: layer.length, mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' },
+      ],
+    });
+    const index = addJson({
+      schemaVersion: 2,
+      manifests: [
+        { digest: 'sha256:other', platform: { os: 'linux', architecture: 'arm64' } },
+        { digest: manifest, platform: PLATFORM },
+      ],
+    });
+    // Hands out tokens to everybody, as Docker Hub does for public images.
+    server = createServer((request, response) => {
+      seen.push(`${request.method} ${request.url}`);
+      const url = new URL(request.url!, 'http://registry');
+      if (url.pathname === '/token') return response.end(JSON.stringify({ token: 'public' }));
+      if (request.headers.authorization !== 'Bearer public') {
+        response.setHeader('WWW-Authenticate', `Bearer realm="http://${host}/token",service="registry"`);
+        return response.writeHead(401).end();
+      }
+      const name = url.pathname.split('/').at(-1)!;
+      const bytes = blobs.get(name === 'latest' ? index : name);
+      const range = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '');
+      if (!bytes) return response.writeHead(404).end();
+      if (!range) return response.end(bytes);
+      return response.writeHead(206).end(bytes.subarray(Number(range[1]), Number(range[2]) + 1));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    http = new HttpClient({
+      log,
+      signal,
+      network: { proxyFor: () => undefined, tls: {} } as never,
+      userAgent: 'test',
+    });
+    context = mkdtempSync(join(tmpdir(), 'pull-'));
+    writeFileSync(join(context, 'model.pkl'), 'a model');
+  });
+
+  after(async () => {
+    http.close();
+    server.close();
+    rmSync(context, { recursive: true, force: true });
+  });
+
+  const pull = () => createPull({ http, log, credentialsFor: () => undefined });
+
+  it('is found for its platform, without a login, with tokens to read only', async () => {
+    const { config, layers } = await pull()(`${host}/base`, PLATFORM);
+    assert.deepEqual(config.config, { Env: ['A=1'] });
+    const [layer] = layers as [RemoteLayer];
+    assert.deepEqual(await buffer(await layer.open(3)), blobs.get(layer.descriptor.digest)!.subarray(3));
+    const token = seen.find((request) => request.includes('/token'))!;
+    assert.equal(new URL(token.slice(4), 'http://r').searchParams.get('scope'), 'repository:base:pull');
+  });
+
+  it('is named when it is not there for a platform', async () => {
+    await assert.rejects(pull()(`${host}/base`, { os: 'linux', architecture: 's390x' }), /linux\/s390x/);
+  });
+
+  function build(lines: string[]) {
+    return directBuild(
+      {
+        ...leastPlan,
+        dockerfile: join(context, 'Dockerfile'),
+        recipe: [`FROM ${host}/base`, ...lines].join('\n'),
+        context,
+      },
+      { pull: pull(), log, signal },
+    );
+  }
+
+  it('keeps its layers where they are, and its folders as they were', async () => {
+    const image = await build(['COPY model.pkl /tmp/']);
+    assert.ok(!(image instanceof NeedsEngine));
+    const [base, own] = image.layers;
+    assert.equal(base!.kind, 'remote');
+    const { files } = await flattenBuilt({ ...image, layers: [own!] });
+    assert.equal(files.tmp, 'directory 1777 0:0');
+    assert.match(files['tmp/model.pkl']!, /^file 644 0:0/);
+  });
+
+  it('is not read further than its configuration when only settings change', async () => {
+    seen.length = 0;
+    await build(['ENV B=2', 'CMD ["x"]']);
+    assert.equal(seen.filter((request) => request.includes('/blobs/')).length, 1);
+  });
+
+  it('is refused when a layer arrives damaged', async () => {
+    const { layers } = await pull()(`${host}/base`, PLATFORM);
+    const { digest } = layers[0]!.descriptor;
+    const whole = blobs.get(digest)!;
+    const broken = Buffer.from(whole);
+    broken[4] = 9;
+    blobs.set(digest, broken);
+    await assert.rejects(build(['COPY model.pkl /tmp/']), /digest/);
+    blobs.set(digest, whole);
+  });
+});
