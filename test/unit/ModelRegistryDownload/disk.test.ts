@@ -11,7 +11,7 @@ describe('an error of the disk', () => {
   ];
   for (const [code, message] of cases) {
     it(`with the code ${code} is told with what to do`, () => {
-      const told = explainDiskError(Object.assign(new Error(code), { code }), '/work/pickles');
+      const told = explainDiskError(Object.assign(new Error(code), { code }), '/models/pickles');
       assert.ok(told instanceof TaskError);
       assert.match(told.message, message);
     });
@@ -19,20 +19,20 @@ describe('an error of the disk', () => {
 
   it('that has no folder made is told with what to do, as a read-only disk says it', () => {
     const error = Object.assign(new Error(), { code: 'ENOENT', syscall: 'mkdir', path: '/mnt/x' });
-    const { message } = explainDiskError(error, '/work/pickles') as Error;
+    const { message } = explainDiskError(error, '/models/pickles') as Error;
     assert.match(message, /^'\/mnt\/x' cannot be made: its disk is read-only, or not there/);
   });
 
   it('names its own path, where it has one', () => {
-    const error = Object.assign(new Error(), { code: 'EACCES', path: '/work/pickles/model.pkl' });
+    const error = Object.assign(new Error(), { code: 'EACCES', path: '/models/pickles/model.pkl' });
     assert.match(
-      (explainDiskError(error, '/work/pickles') as Error).message,
+      (explainDiskError(error, '/models/pickles') as Error).message,
       /^'\/work\/pickles\/model\.pkl'/,
     );
   });
 
   it('that is none stays what it is', () => {
     const error = new Error('something else');
-    assert.equal(explainDiskError(error, '/work/pickles'), error);
+    assert.equal(explainDiskError(error, '/models/pickles'), error);
   });
 });

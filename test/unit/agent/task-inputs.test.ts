@@ -19,7 +19,7 @@ function sources(inputs: TaskInput[], given: Record<string, string>, more: objec
     given,
     variable: (name: string) => variables[name.toLowerCase()],
     environment: { HOME: '/home/me', folder: 'not this' },
-    root: '/work/1/s',
+    root: '/agent/1/s',
     connections: [connection],
     ...more,
   };
@@ -46,7 +46,7 @@ describe('Inputs of a task', () => {
     ],
     ['root a path in the repository', path, { path: 'a/../b.txt' }, '/work/1/s/b.txt'],
     ['leave an absolute path', path, { path: '/x//y' }, '/x/y'],
-    ['turn an empty path into the repository', path, {}, '/work/1/s'],
+    ['turn an empty path into the repository', path, {}, '/agent/1/s'],
     ['keep the slash at the end of a path', path, { path: '$(folder)/' }, '/work/1/s/out/'],
     ['name a connection by its id', service, { service: 'my SUBSCRIPTION' }, connection.id.toLowerCase()],
     ['leave an empty connection empty', service, {}, ''],
