@@ -44,10 +44,10 @@ describe('Inputs of a task', () => {
       { text: '$(HOME)/$(folder)' },
       '/home/me/out',
     ],
-    ['root a path in the repository', path, { path: 'a/../b.txt' }, '/work/1/s/b.txt'],
+    ['root a path in the repository', path, { path: 'a/../b.txt' }, '/agent/1/s/b.txt'],
     ['leave an absolute path', path, { path: '/x//y' }, '/x/y'],
     ['turn an empty path into the repository', path, {}, '/agent/1/s'],
-    ['keep the slash at the end of a path', path, { path: '$(folder)/' }, '/work/1/s/out/'],
+    ['keep the slash at the end of a path', path, { path: '$(folder)/' }, '/agent/1/s/out/'],
     ['name a connection by its id', service, { service: 'my SUBSCRIPTION' }, connection.id.toLowerCase()],
     ['leave an empty connection empty', service, {}, ''],
   ];
