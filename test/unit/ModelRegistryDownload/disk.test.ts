@@ -4,7 +4,7 @@ import { explainDiskError } from '../../../tasks/ModelRegistryDownload/disk';
 
 describe('an error of the disk', () => {
   const cases: [code: string, message: RegExp][] = [
-    ['ENOSPC', /'\/work\/pickles' cannot be written: the disk is full\. Free some space/],
+    ['ENOSPC', /'\/models\/pickles' cannot be written: the disk is full\. Free some space/],
     ['EACCES', /has no permission.*'destinationFolder'/],
     ['EROFS', /read-only/],
     ['EBUSY', /another process uses it, or it is a mount point/],
@@ -27,7 +27,7 @@ describe('an error of the disk', () => {
     const error = Object.assign(new Error(), { code: 'EACCES', path: '/models/pickles/model.pkl' });
     assert.match(
       (explainDiskError(error, '/models/pickles') as Error).message,
-      /^'\/work\/pickles\/model\.pkl'/,
+      /^'\/models\/pickles\/model\.pkl'/,
     );
   });
 
