@@ -49,9 +49,13 @@ export class EntraTokens {
     this.now = services.now ?? Date.now;
   }
 
-  /** @throws TaskError when Microsoft Entra gives no token, or can't be reached */
-  async token(scope: string): Promise<string> {
-    const inHand = this.tokens.get(scope);
+  /**
+   * @param refused a token that the service did not take though its time was not over, so that it is given no more
+   * @throws TaskError when Microsoft Entra gives no token, or can't be reached
+   */
+  async token(scope: string, refused?: string): Promise<string> {
+    const latest = this.tokens.get(scope);
+    const inHand = latest?.value === refused ? undefined : latest;
     if (inHand && this.now() < inHand.expires - RENEW_BEFORE) return inHand.value;
     try {
       return (await this.renew(scope)).value;

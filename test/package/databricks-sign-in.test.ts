@@ -6,6 +6,7 @@ import type { ServiceConnection } from '../../local/agent/agent';
 import { succeeded } from '../../local/databricks/runs/outcome';
 import { startWorkspace, type Workspace } from '../../local/databricks/workspace';
 import { type Entra, startEntra } from '../../local/entra/entra';
+import { makeCertificate } from '../support/certificate';
 import { errorsOf, runStep } from '../support/extension';
 
 const TENANT = '8ac2f2a9-6a3c-4d52-8d8e-7b1f6c1d2e30';
@@ -16,6 +17,7 @@ const DATABRICKS = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
 const JOB_TOKEN = 'access-token-of-this-job';
 const CLIENT_SECRET = 'dose-secret-of-this-test';
 const ENTRA_SECRET = 'entra-secret-of-this-test';
+const CERTIFICATE = makeCertificate();
 
 describe('DatabricksRunJob, packed, signs in', () => {
   let folder: string;
@@ -32,6 +34,7 @@ describe('DatabricksRunJob, packed, signs in', () => {
         {
           clientId: APPLICATION,
           secret: ENTRA_SECRET,
+          certificate: CERTIFICATE.certificate,
           federatedCredentials: [{ issuer, subject: 'sc://demo/local/azure' }],
         },
       ],
@@ -117,6 +120,20 @@ describe('DatabricksRunJob, packed, signs in', () => {
         databricksHost: workspace.url,
       }),
       () => [azure('ServicePrincipal', { serviceprincipalkey: ENTRA_SECRET })],
+    ],
+    [
+      'by a service connection to Azure with a certificate',
+      () => ({
+        authType: 'azureServiceConnection',
+        azureServiceConnection: 'azure',
+        databricksHost: workspace.url,
+      }),
+      () => [
+        azure('ServicePrincipal', {
+          authenticationtype: 'spnCertificate',
+          serviceprincipalcertificate: CERTIFICATE.pem,
+        }),
+      ],
     ],
     [
       'by a service connection to Azure with federation',

@@ -43,9 +43,9 @@ export function tokenProvider(credential: Credential, origin: string, services: 
   if (credential.kind === 'token') return async () => credential.token;
   const provider = renewing(credential, origin, services);
   let latest: string | undefined;
-  return async () => {
+  return async (refused) => {
     try {
-      latest = await provider();
+      latest = await provider(refused);
       return latest;
     } catch (error) {
       if (latest === undefined) throw error;
@@ -63,12 +63,13 @@ function renewing(
 ): TokenProvider {
   if (credential.kind === 'entra') {
     const tokens = new EntraTokens(credential.connection, services);
-    return () => tokens.token(ENTRA_SCOPE);
+    return (refused) => tokens.token(ENTRA_SCOPE, refused);
   }
   const { log, now = Date.now } = services;
   let inHand = { value: '', expires: 0 };
-  return async () => {
+  return async (refused) => {
     const asked = now();
+    if (inHand.value === refused) inHand = { value: '', expires: 0 };
     if (asked < inHand.expires - RENEW_BEFORE) return inHand.value;
     try {
       const { token, seconds } = await signIn(credential, origin, services);

@@ -5,8 +5,12 @@ import type { Clock } from '../clock';
 import { type AccessNames, DatabricksError, errorFromAnswer, isSuccess } from './errors';
 import { parseJson, writeJson } from './json';
 
-/** Gives a token that is good for the next request. */
-export type TokenProvider = () => Promise<string>;
+/**
+ * Gives a token that is good for the next request.
+ *
+ * @param refused the token that Databricks did not accept for the last one; it comes back where there is no other
+ */
+export type TokenProvider = (refused?: string) => Promise<string>;
 
 /** What sends the requests: the step's HTTP client. */
 export interface Transport {
@@ -85,10 +89,21 @@ export class DatabricksClient {
     }
   }
 
+  /** A request that was turned away for its token has done nothing, so it is sent again with a new one. */
   private async sendOnce(request: HttpRequest, call: Call): Promise<HttpAnswer> {
+    const token = await this.options.token();
+    const answer = await this.sendWith(token, request, call);
+    if (answer.status !== 401) return answer;
+    const renewed = await this.options.token(token);
+    if (renewed === token) return answer;
+    this.options.log.info('Databricks no longer accepts the access token in hand. Going on with a new one.');
+    return this.sendWith(renewed, request, call);
+  }
+
+  private async sendWith(token: string, request: HttpRequest, call: Call): Promise<HttpAnswer> {
     const { action, permission: _, repeatable = false, ...limits } = call;
     const headers = {
-      Authorization: `Bearer ${await this.options.token()}`,
+      Authorization: `Bearer ${token}`,
       ...(request.body !== undefined && { 'Content-Type': 'application/json' }),
     };
     try {

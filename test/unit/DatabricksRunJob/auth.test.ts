@@ -21,7 +21,7 @@ function signingIn(credential: Credential) {
     reply: (): HttpAnswer =>
       answer(200, { access_token: `oauth-token-${one.requests.length}`, expires_in: 3600 }),
     text,
-    token: async () => '',
+    token: async (_refused?: string) => '',
   };
   one.token = tokenProvider(credential, ORIGIN, {
     log,
@@ -101,6 +101,14 @@ describe('signing in to Databricks', () => {
     await assert.rejects(one.token(), (error) => isOutage(error));
     one.reply = () => answer(401, { error: 'invalid_client' });
     await assert.rejects(one.token(), (error) => isOutage(error));
+  });
+
+  it('signs in anew when the service refuses a token before its time', async () => {
+    const one = signingIn(PRINCIPAL);
+    assert.equal(await one.token(), 'oauth-token-1');
+    assert.equal(await one.token('oauth-token-1'), 'oauth-token-2');
+    assert.equal(await one.token('oauth-token-1'), 'oauth-token-2');
+    assert.equal(await signingIn({ kind: 'token', token: 'dapi' }).token('dapi'), 'dapi');
   });
 
   it('leaves a step that is cancelled the token to cancel its run with', async () => {

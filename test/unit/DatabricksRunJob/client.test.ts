@@ -57,6 +57,32 @@ describe('the Databricks client', () => {
     );
   });
 
+  const revoked = failure(401, 'UNAUTHENTICATED', 'Credential was revoked.');
+
+  it('sends any call again with a new token when the one in hand is refused', async () => {
+    const fake = new FakeDatabricks().on('POST jobs/create', inTurn(revoked, { job_id: 7 }));
+    const client = clientOf(fake, undefined, undefined, async (refused) => (refused ? 'new' : 'old'));
+    assert.deepEqual(await client.post('/api/2.2/jobs/create', {}, CALL), { job_id: 7 });
+    assert.deepEqual(
+      fake.received.map(({ request }) => request.headers?.Authorization),
+      ['Bearer old', 'Bearer new'],
+    );
+  });
+
+  it('reports a refusal that another token does not mend, or for which there is no other', async () => {
+    for (const [token, requests] of [
+      [async (refused?: string) => (refused ? 'new' : 'old'), 2],
+      [async () => 'dapi', 1],
+    ] as const) {
+      const fake = new FakeDatabricks().on('GET jobs/list', revoked);
+      await assert.rejects(
+        clientOf(fake, undefined, undefined, token).get(PATH, {}, CALL),
+        /does not accept/,
+      );
+      assert.equal(fake.received.length, requests);
+    }
+  });
+
   it('takes an empty answer to a change for a success', async () => {
     const client = clientOf(new FakeDatabricks().on('POST runs/cancel', answer(200, '')));
     assert.deepEqual(await client.post('/api/2.2/jobs/runs/cancel', { run_id: 1n }, CALL), {});

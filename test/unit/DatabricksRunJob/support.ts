@@ -4,7 +4,11 @@ import { CancelledError } from '../../../tasks/common/errors';
 import type { HttpAnswer, HttpRequest } from '../../../tasks/common/http';
 import { type AgentLog, createLogger } from '../../../tasks/common/log';
 import type { Clock } from '../../../tasks/DatabricksRunJob/clock';
-import { DatabricksClient, type Transport } from '../../../tasks/DatabricksRunJob/databricks/client';
+import {
+  DatabricksClient,
+  type TokenProvider,
+  type Transport,
+} from '../../../tasks/DatabricksRunJob/databricks/client';
 
 export const ORIGIN = 'https://adb-1234567890123456.7.azuredatabricks.net';
 
@@ -130,10 +134,11 @@ export function clientOf(
   http: Transport,
   log = collectLog().log,
   signal = new AbortController().signal,
+  token: TokenProvider = async () => 'dapi-secret',
 ): DatabricksClient {
   return new DatabricksClient({
     origin: ORIGIN,
-    token: async () => 'dapi-secret',
+    token,
     access: ACCESS,
     http,
     log,

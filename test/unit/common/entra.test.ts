@@ -62,6 +62,18 @@ function signIn(
 }
 
 describe('signing in with Microsoft Entra', () => {
+  it('gets a new token when the service refused the one in hand, and keeps none that was refused', async () => {
+    const { tokens, state } = signIn();
+    const first = await tokens.token(STORAGE);
+    const second = await tokens.token(STORAGE, first);
+    assert.notEqual(second, first);
+    assert.equal(await tokens.token(STORAGE, first), second);
+    state.reply = () => {
+      throw new ConnectionError('No connection.');
+    };
+    await assert.rejects(tokens.token(STORAGE, second), /No connection/);
+  });
+
   it('by a secret asks the tenant for a token of the scope', async () => {
     const { tokens, state, form } = signIn();
     assert.match(await tokens.token(STORAGE), /^token-/);
