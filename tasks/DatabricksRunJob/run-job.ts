@@ -54,17 +54,19 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
   const notebook = readNotebook(notebookFile);
   const remark = notebookRemark(notebook);
   if (remark) log.info(remark);
+
+  // Whatever can be refused is refused before anything in the workspace changes.
+  const plan = await planJob(client, options.job, options.jobDefinition);
+  if (plan.id) step.setOutput('jobId', plan.id);
+  checkRunsNotebook(plan.job, notebookPath);
+  const parameters = assignParameters(options.parameters, plan.job);
+
   const placed = await placeNotebook(client, notebook, notebookPath);
   log.info(
     placed === 'written'
       ? `Imported ${notebookFile} to ${notebookPath}.`
       : `${notebookPath} is the same as ${notebookFile} already, and was not written again.`,
   );
-
-  const plan = await planJob(client, options.job, options.jobDefinition);
-  if (plan.id) step.setOutput('jobId', plan.id);
-  checkRunsNotebook(plan.job, notebookPath);
-  const parameters = assignParameters(options.parameters, plan.job);
   const job = await carryOut(client, plan, log);
   if (!plan.id) step.setOutput('jobId', job.id);
 

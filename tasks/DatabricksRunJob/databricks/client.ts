@@ -52,7 +52,7 @@ const MAX_TRIES = 5;
  */
 export class DatabricksClient {
   /**
-   * The service's clock when it answered last, in milliseconds since 1970: what the times in its answers compare
+   * The service's clock when it last told the time, in milliseconds since 1970: what the times in its answers compare
    * with, since this machine's clock may be wrong. 0 as long as the service has not told.
    */
   serviceTime = 0;
@@ -123,7 +123,7 @@ export class DatabricksClient {
     { method }: HttpRequest,
     { action, permission }: Call,
   ): T | DatabricksError {
-    this.serviceTime = Date.parse(answer.headers.get('date') ?? '') || 0;
+    this.serviceTime = Date.parse(answer.headers.get('date') ?? '') || this.serviceTime;
     if (isSuccess(answer.status)) {
       const text = answer.body.toString('utf8');
       try {

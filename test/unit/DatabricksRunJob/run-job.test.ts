@@ -149,11 +149,11 @@ describe('DatabricksRunJob', () => {
     const { outcome, order } = run(workspace());
     await outcome;
     assert.deepEqual(order.slice(0, 9), [
-      'GET /api/2.0/workspace/export',
-      'POST /api/2.0/workspace/import',
       'GET /api/2.2/jobs/list',
       'GET /api/2.2/jobs/get',
       'output jobId',
+      'GET /api/2.0/workspace/export',
+      'POST /api/2.0/workspace/import',
       'POST /api/2.2/jobs/run-now',
       'output runId',
       'output runUrl',
@@ -265,10 +265,19 @@ describe('DatabricksRunJob', () => {
     assert.deepEqual(busy.to('POST jobs/run-now')[0]?.body.queue, { enabled: false });
   });
 
-  it('runs nothing when the job runs another notebook', async () => {
-    const fake = workspace();
-    await assert.rejects(run(fake, { notebookPath: '/live/other' }).outcome, /does not run the notebook/);
-    assert.equal(fake.to('POST jobs/run-now').length, 0);
+  it('changes nothing in the workspace when the job does not fit the step', async () => {
+    for (const [options, message] of [
+      [{ notebookPath: '/live/other' }, /does not run the notebook/],
+      [{ job: 'unknown' }, /no job named 'unknown'/],
+      [{ parameters: { version: 'x'.repeat(10_000) } }, /10,000/],
+    ] as const) {
+      const fake = workspace();
+      await assert.rejects(run(fake, options).outcome, message);
+      assert.deepEqual(
+        fake.received.filter(({ method }) => method !== 'GET'),
+        [],
+      );
+    }
   });
 
   it('does not wait when it is told not to', async () => {
