@@ -17,6 +17,7 @@ import {
 } from './model-registry-download/measure';
 import {
   ACCOUNT,
+  buildServer,
   CONTAINER,
   expectedSha256,
   KEY,
@@ -240,7 +241,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
   },
 
   async faults(rounds) {
-    const link = { tls: certificate, size: GIB, delay: 20, rate: 60e6, processes: 1 };
+    const link = { tls: certificate, size: GIB, delay: 20, rate: 60e6 };
     const faulty = { ...link, resetEvery: 60e6, stallEvery: 7 };
     const clean: number[] = [];
     const hurt: number[] = [];
@@ -376,7 +377,7 @@ async function withServer(
   use: (registry: Registry, server: RangeServer) => Promise<void>,
 ): Promise<void> {
   const { count } = { count: 1, ...settings };
-  const server = await startServer({ processes: 2, delay: 0, rate: 0, ...settings, count });
+  const server = await startServer(work, { ...settings, count });
   const blobs = Array.from({ length: count }, (_, n) => `${VERSION}/${String(n).padStart(6, '0')}.bin`);
   try {
     await use({ endpoint: server.endpoint, account: ACCOUNT, key: KEY, container: CONTAINER, blobs }, server);
@@ -431,6 +432,7 @@ try {
   await buildExtension();
   cpSync(join(buildFolder, 'tasks', 'ModelRegistryDownload'), join(work, 'task'), { recursive: true });
   makeCertificate();
+  buildServer(work);
   for (const name of names) await scenarios[name]!(Number(values.rounds));
 } finally {
   rmSync(work, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import type { Connection } from './registry/persist';
 import { Lanes } from './registry/transfer/lanes';
 import { downloadRange, type Fetch } from './registry/transfer/range';
 import { collect } from './registry/transfer/receive';
+import { Watch } from './registry/transfer/watch';
 
 /** Where a version may state the SHA-256 of its files. */
 const PLACES = [MANIFEST_NAME, 'metadata.json'];
@@ -46,7 +47,8 @@ async function readWhole(
     const body = await container.read(file, part, signal);
     await collect(body, content, part.offset, onReceived);
   };
-  await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), connection);
+  const watch = new Watch(connection.patience);
+  await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), watch, connection);
   return content.toString('utf8');
 }
 

@@ -1,4 +1,25 @@
+import { statfs } from 'node:fs/promises';
 import { TaskError } from '../common/errors';
+import { formatBytes } from '../common/text';
+
+/**
+ * Makes sure that a disk has room for some bytes.
+ *
+ * @param folder one that is there, on the disk in question
+ * @throws TaskError with what is needed and what there is
+ */
+export async function refuseLackOfRoom(folder: string, bytes: number): Promise<void> {
+  const { blocks, bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  // Some file systems do not tell their size.
+  if (blocks === 0 || bytes <= free) return;
+  throw new TaskError(
+    `The disk of '${folder}' has no room for the model: ${formatBytes(bytes)} are to be downloaded, and ${formatBytes(free)} are free. ${MORE_ROOM}`,
+  );
+}
+
+const MORE_ROOM =
+  "Free some space, or choose a 'destinationFolder' on another disk; the old and the new model are both there for a moment.";
 
 /**
  * What an error of the file system means for the reader; other errors come back as they are.
@@ -18,8 +39,7 @@ const NO_PERMISSION =
 const NO_DISK = "cannot be made: its disk is read-only, or not there. Choose another 'destinationFolder'.";
 
 const EXPLANATIONS: Record<string, string> = {
-  ENOSPC:
-    "cannot be written: the disk is full. Free some space, or choose a 'destinationFolder' on another disk; the old and the new model are both there for a moment.",
+  ENOSPC: `cannot be written: the disk is full. ${MORE_ROOM}`,
   EDQUOT: "cannot be written: the quota of the agent's user is used up.",
   EACCES: NO_PERMISSION,
   EPERM: NO_PERMISSION,

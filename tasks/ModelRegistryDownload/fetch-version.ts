@@ -1,8 +1,10 @@
 import { TaskError } from '../common/errors';
 import { formatBytes, plural } from '../common/text';
 import { readStatedChecksums } from './checksums';
+import { refuseLackOfRoom } from './disk';
 import type { ModelFolder } from './folder';
 import type { DownloadInputs } from './inputs';
+import type { Journal } from './journal';
 import { createManifest, formatManifest, type ModelManifest } from './manifest';
 import { Progress } from './progress';
 import type { ModelContainer } from './registry/client';
@@ -11,6 +13,7 @@ import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
 import { transferFiles } from './registry/transfer/queue';
 import { type Digests, type Proof, verify } from './registry/transfer/verify';
+import { seal } from './seal';
 import { findUnchanged } from './unchanged';
 import { findChange, listVersion, type ModelVersion, selectVersion } from './version';
 
@@ -73,7 +76,6 @@ export async function fetchVersion(version: ModelVersion, download: Download): P
 
 async function fetchOnce(version: ModelVersion, download: Download): Promise<FetchedModel> {
   const { inputs, container, folder, connection } = download;
-  await folder.startAnew();
   await folder.refuseClashes(version.files.map(({ path }) => path));
   const source = {
     account: inputs.account,
@@ -89,14 +91,19 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
     version.files,
     connection.signal,
   );
-  const wanted = version.files.filter(({ path }) => !unchanged.has(path));
-  for (const path of unchanged.keys()) await folder.reuse(path);
-  if (unchanged.size > 0 && wanted.length > 0) {
-    connection.log.info(`${plural(unchanged.size, 'file')} did not change since the last download.`);
+  const { digests: known } = unchanged;
+  const wanted = version.files.filter(({ path }) => !known.has(path));
+  const journal = await folder.prepare(wanted, source);
+  const begun = sum(wanted.map((file) => journal.bytesOf(file)));
+  if (begun > 0) connection.log.info(`Going on from ${formatBytes(begun)} that an earlier try has brought.`);
+  await refuseLackOfRoom(folder.staging, sum(wanted.map(({ size }) => size)) - begun);
+  for (const path of known.keys()) await folder.reuse(path);
+  if (known.size > 0 && wanted.length > 0) {
+    connection.log.info(`${plural(known.size, 'file')} did not change since the last download.`);
   }
 
   const start = performance.now();
-  const verified = await transferAndVerify(version, wanted, download);
+  const verified = await transferAndVerify(version, wanted, journal, download);
   const duration = performance.now() - start;
   if (wanted.length > 0) await confirmUnmoved(version, download);
 
@@ -106,17 +113,19 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
     source,
     files: version.files.map((file) => ({
       ...file,
-      sha256: unchanged.get(file.path) ?? verified.get(file.path)!.sha256,
+      sha256: known.get(file.path) ?? verified.get(file.path)!.sha256,
       lastModified: file.lastModified.toISOString(),
     })),
   });
+  const isInPlace =
+    wanted.length === 0 &&
+    folder.manifest !== undefined &&
+    formatManifest(folder.manifest) === formatManifest(manifest);
+  if (isInPlace && unchanged.read > 0) await seal(folder.path, manifest);
   return {
     manifest,
     proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
-    isInPlace:
-      wanted.length === 0 &&
-      folder.manifest !== undefined &&
-      formatManifest(folder.manifest) === formatManifest(manifest),
+    isInPlace,
     duration,
   };
 }
@@ -125,6 +134,7 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
 async function transferAndVerify(
   version: ModelVersion,
   files: readonly ModelFile[],
+  journal: Journal,
   download: Download,
 ): Promise<Map<string, VerifiedFile>> {
   const { container, connection } = download;
@@ -135,7 +145,7 @@ async function transferAndVerify(
   const checked = new Set(download.inputs.verify === 'crc64' ? unstated.map(({ path }) => path) : []);
   let missing = files;
   for (let transfers = 1; missing.length > 0; transfers++) {
-    const digests = await transfer(missing, checked, download);
+    const digests = await transfer(missing, checked, journal, download);
     const damaged: ModelFile[] = [];
     for (const file of missing) {
       const fileDigests = digests.get(file.path)!;
@@ -145,6 +155,7 @@ async function transferAndVerify(
       } else if (transfers < MOST_TRANSFERS) {
         connection.log.warning(`'${file.path}' arrived damaged: ${verdict.fault}. It is downloaded again.`);
         damaged.push(file);
+        journal.forget(file);
       } else {
         throw new TaskError(
           `'${file.path}' is damaged, after a second download too: ${verdict.fault}. If the registry holds it like that, publish the version again.`,
@@ -159,9 +170,10 @@ async function transferAndVerify(
 async function transfer(
   files: readonly ModelFile[],
   checked: ReadonlySet<string>,
+  journal: Journal,
   { inputs, container, folder, connection, program, onBytes }: Download,
 ): Promise<Map<string, Digests>> {
-  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const size = sum(files.map((file) => file.size - journal.bytesOf(file)));
   connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
   const progress = new Progress(size, connection.log);
   const options = {
@@ -169,6 +181,7 @@ async function transfer(
     concurrency: inputs.concurrency,
     program,
     checked,
+    record: journal,
     onBytes(count: number) {
       progress.add(count);
       onBytes(count);
@@ -184,4 +197,8 @@ async function confirmUnmoved(
 ): Promise<void> {
   const change = await findChange(container, version, inputs, connection);
   if (change !== undefined) throw new MovedError(change);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

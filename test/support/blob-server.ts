@@ -13,6 +13,8 @@ export interface StoredBlob {
   readonly archiveStatus: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly lastModified: Date;
+  /** Bytes that listings tell of, where they are not those of the content. */
+  readonly listedSize: number | undefined;
 }
 
 /** A request as the tests look at it. */
@@ -124,6 +126,7 @@ export class BlobServer {
       archiveStatus: undefined,
       metadata: {},
       lastModified: new Date('2026-11-23T06:00:00Z'),
+      listedSize: undefined,
       ...properties,
     });
   }
@@ -314,9 +317,9 @@ function isFolder({ metadata }: StoredBlob): boolean {
 
 /** Metadata is shown to those who ask for it, and to nobody else. */
 function blobXml(name: string, blob: StoredBlob, withMetadata: boolean): string {
-  const { content, etag, md5, tier, archiveStatus, metadata, lastModified } = blob;
+  const { content, etag, md5, tier, archiveStatus, metadata, lastModified, listedSize } = blob;
   const pairs = Object.entries(metadata).map(([key, value]) => `<${key}>${escapeXml(value)}</${key}>`);
-  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}${isFolder(blob) ? '<ResourceType>directory</ResourceType>' : ''}</Properties>${withMetadata ? `<Metadata>${pairs.join('')}</Metadata>` : ''}</Blob>`;
+  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${listedSize ?? content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}${isFolder(blob) ? '<ResourceType>directory</ResourceType>' : ''}</Properties>${withMetadata ? `<Metadata>${pairs.join('')}</Metadata>` : ''}</Blob>`;
 }
 
 function prefixXml(name: string): string {

@@ -130,20 +130,20 @@ describe('the transfer of a big file', () => {
     ['in the body', MIB / 2],
   ] as const) {
     it(`goes on elsewhere when a connection falls silent ${where}`, async () => {
-      const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
       try {
-        faultOnce(8 * MIB, { stallAfter, onStall: () => clock.tick(30_001) });
+        faultOnce(8 * MIB, { stallAfter, onStall: () => clock.tick(31_000) });
         await transfer({ concurrency: 1 });
       } finally {
         clock.restore();
       }
       await assertIntact();
-      assert.match(lines.join('\n'), /model\.bin: nothing came for 30 s\. Trying again/);
+      assert.match(lines.join('\n'), /model\.bin: nothing came for \d+(\.\d)? s\. Trying again/);
     });
   }
 
   it('is patient with a slow link, as long as something comes', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
     try {
       const before = async (sent: number) => {
         while (bytes < sent) await new Promise((resolve) => setImmediate(resolve));

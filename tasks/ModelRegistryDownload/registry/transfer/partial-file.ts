@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, futimesSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Range } from '../client';
 import type { ModelFile } from '../listing';
@@ -14,16 +14,18 @@ export class PartialFile {
   /** Everything before it has come. */
   private reached = 0;
 
-  /** @param finished where ranges begin that an earlier step has brought */
+  /** @param finished ranges that an earlier step has brought; those of another size are brought again */
   constructor(
     readonly file: ModelFile,
     folder: string,
-    finished: readonly number[],
+    finished: readonly Range[],
     /** Bytes of one request for it. */
     private readonly rangeSize = RANGE,
   ) {
     this.path = join(folder, file.path);
-    this.finished = new Set(finished);
+    const isOurs = ({ offset, length }: Range) =>
+      offset % rangeSize === 0 && length === Math.min(rangeSize, file.size - offset);
+    this.finished = new Set(finished.filter(isOurs).map(({ offset }) => offset));
   }
 
   /** The ranges that have not come. The service refuses any range of an empty blob; its one here is 0 bytes long. */
@@ -53,6 +55,13 @@ export class PartialFile {
 
   isWhole(): boolean {
     return this.finished.size >= Math.max(1, Math.ceil(this.file.size / this.rangeSize));
+  }
+
+  /** Closes it with the time of its blob, by which a later step can tell that nobody has touched it. */
+  finish(): void {
+    const { lastModified } = this.file;
+    futimesSync(this.open(), lastModified, lastModified);
+    this.close();
   }
 
   close(): void {

@@ -6,10 +6,11 @@ import type { Connection } from '../persist';
 import { CHECKED_RANGE, downloadChecked } from './checked';
 import { Lanes } from './lanes';
 import { PartialFile, RANGE } from './partial-file';
-import { downloadRange, Experience, type Fetch } from './range';
+import { downloadRange, type Fetch } from './range';
 import { store, writeAll } from './receive';
 import { TransferThreads } from './threads';
 import { type Digests, digestFile } from './verify';
+import { Watch } from './watch';
 
 /** Bytes that are asked for at the same time: as many as fill a fast link, and as few as are soon brought again. */
 const MOST_ASKED_FOR = 16 * RANGE;
@@ -19,9 +20,9 @@ const WORTH_THREADS = 64 * 1024 * 1024;
 
 /** What has been brought of a transfer, in case that its process is killed. */
 export interface TransferRecord {
-  /** Where ranges of a file begin that are on the disk already. */
-  finished(file: ModelFile): readonly number[];
-  add(file: ModelFile, range: Range): void;
+  /** Ranges of a file that are on the disk already, and were compared with their CRC64, or were not. */
+  finished(file: ModelFile, checked: boolean): readonly Range[];
+  add(file: ModelFile, range: Range, checked: boolean): void;
 }
 
 export interface TransferOptions {
@@ -61,13 +62,17 @@ export async function transferFiles(
   const digests = new Map<string, Digests>();
   const concurrency = chooseConcurrency(files, options.concurrency);
   const lanes = new Lanes(concurrency);
-  const experience = new Experience();
+  const watch = new Watch(connection.patience);
   const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
-  const targets = files.map((file) =>
-    isChecked(file)
-      ? new PartialFile(file, folder, [], CHECKED_RANGE)
-      : new PartialFile(file, folder, record?.finished(file) ?? []),
-  );
+  const targets = files.map((file) => {
+    const checked = isChecked(file);
+    return new PartialFile(
+      file,
+      folder,
+      record?.finished(file, checked) ?? [],
+      checked ? CHECKED_RANGE : RANGE,
+    );
+  });
   const parts = splitIntoRanges(targets);
   const threads =
     program !== undefined && totalSize(files) >= WORTH_THREADS
@@ -75,9 +80,10 @@ export async function transferFiles(
       : undefined;
 
   const bringChecked = async (target: PartialFile, range: Range, running: Connection) => {
-    const content = await downloadChecked(container, target.file, range, lanes, running);
+    const content = await downloadChecked(container, target.file, range, lanes, watch, running);
     writeAll(target.open(), content, range.offset);
     target.finishRange(range);
+    record?.add(target.file, range, true);
     options.onBytes(content.length);
   };
 
@@ -93,9 +99,9 @@ export async function transferFiles(
         },
         signal,
       );
-    if (range.length > 0) await downloadRange(target.file, range, counted, lanes, running, experience);
+    if (range.length > 0) await downloadRange(target.file, range, counted, lanes, watch, running);
     target.finishRange(range);
-    record?.add(target.file, range);
+    record?.add(target.file, range, false);
   };
 
   const digest = async (target: PartialFile, running: Connection): Promise<Digests> => {
@@ -112,7 +118,7 @@ export async function transferFiles(
         else if (range) await bring(target, range, running);
         if (target.isWhole()) {
           digests.set(target.file.path, await digest(target, running));
-          target.close();
+          target.finish();
         } else {
           // What it cannot read now, the last call will fail on.
           threads?.digest(target.open(), target.file.md5 !== null, target.frontier(), false).catch(() => {});
