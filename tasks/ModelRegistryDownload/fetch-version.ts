@@ -93,6 +93,14 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
   );
   const { digests: known } = unchanged;
   const wanted = version.files.filter(({ path }) => !known.has(path));
+  if (wanted.length === 0) {
+    const manifest = describe(version, source, known, inputs);
+    if (folder.manifest && formatManifest(folder.manifest) === formatManifest(manifest)) {
+      if (unchanged.read > 0) await seal(folder.path, manifest);
+      return { manifest, proofs: new Map(), isInPlace: true, duration: 0 };
+    }
+  }
+
   const journal = await folder.prepare(wanted, source);
   const begun = sum(wanted.map((file) => journal.bytesOf(file)));
   if (begun > 0) connection.log.info(`Going on from ${formatBytes(begun)} that an earlier try has brought.`);
@@ -107,27 +115,32 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
   const duration = performance.now() - start;
   if (wanted.length > 0) await confirmUnmoved(version, download);
 
-  const manifest = createManifest({
+  const digests = new Map([...known, ...[...verified].map(([path, { sha256 }]) => [path, sha256] as const)]);
+  return {
+    manifest: describe(version, source, digests, inputs),
+    proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
+    isInPlace: false,
+    duration,
+  };
+}
+
+/** @param digests the SHA-256 of each file by its path */
+function describe(
+  { name, files }: ModelVersion,
+  source: ModelManifest['source'],
+  digests: ReadonlyMap<string, string>,
+  inputs: DownloadInputs,
+): ModelManifest {
+  return createManifest({
     name: inputs.model,
-    version: version.name,
+    version: name,
     source,
-    files: version.files.map((file) => ({
+    files: files.map((file) => ({
       ...file,
-      sha256: known.get(file.path) ?? verified.get(file.path)!.sha256,
+      sha256: digests.get(file.path)!,
       lastModified: file.lastModified.toISOString(),
     })),
   });
-  const isInPlace =
-    wanted.length === 0 &&
-    folder.manifest !== undefined &&
-    formatManifest(folder.manifest) === formatManifest(manifest);
-  if (isInPlace && unchanged.read > 0) await seal(folder.path, manifest);
-  return {
-    manifest,
-    proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
-    isInPlace,
-    duration,
-  };
 }
 
 /** Transfers files and compares them with what the registry says; those that arrive damaged are transferred again. */
