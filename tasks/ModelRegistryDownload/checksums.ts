@@ -2,9 +2,9 @@ import { MANIFEST_NAME } from './manifest';
 import type { ModelContainer } from './registry/client';
 import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
+import { Collector } from './registry/transfer/collector';
 import { Lanes } from './registry/transfer/lanes';
 import { downloadRange, type Fetch } from './registry/transfer/range';
-import { collect } from './registry/transfer/receive';
 import { Watch } from './registry/transfer/watch';
 
 /** Where a version may state the SHA-256 of its files. */
@@ -44,8 +44,7 @@ async function readWhole(
 ): Promise<string> {
   const content = Buffer.alloc(file.size);
   const fetch: Fetch = async (part, onReceived, signal) => {
-    const body = await container.read(file, part, signal);
-    await collect(body, content, part.offset, onReceived);
+    await container.read(file, part, new Collector(content, part.offset, onReceived), signal);
   };
   const watch = new Watch(connection.patience);
   await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), watch, connection);

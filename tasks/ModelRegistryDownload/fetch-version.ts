@@ -23,7 +23,7 @@ export interface Download {
   readonly container: ModelContainer;
   readonly folder: ModelFolder;
   readonly connection: Connection;
-  /** File that becomes a worker of the transfer when it is started as a thread. */
+  /** File that digests when it is started as a thread. */
   readonly program: string | undefined;
   /** Told of every piece of the model that has reached the disk, in bytes. */
   onBytes(count: number): void;

@@ -1,14 +1,13 @@
 import type { Agent } from 'node:http';
-import type { Readable } from 'node:stream';
 import { type StoragePipelineOptions, RestError as StorageRestError } from '@azure/storage-blob';
 import type { NetworkSettings } from '../../common/agent';
 import { createAgent } from '../../common/connection';
 import type { RegistryCredential } from './credential';
-import { BrokenAnswerError, type RegistryAddress, RestError } from './errors';
-import { bareEtag, brokenBy } from './service';
+import { BrokenAnswerError, brokenBy, MovedError, type RegistryAddress, RestError } from './errors';
 import { signerFor } from './sign';
 import { signInTo } from './sign-in';
-import { openRange, type RangeRequest } from './transfer/receive';
+import type { Head, Receiver } from './transfer/answer';
+import { Connections, type GetRequest } from './transfer/connections';
 
 export interface RegistrySettings {
   readonly account: string;
@@ -53,35 +52,37 @@ export interface Range {
   readonly length: number;
 }
 
-/** How a host is reached. Made of plain values only. */
-export interface Route {
-  readonly origin: string;
-  readonly proxy: string | undefined;
-  readonly tls: NetworkSettings['tls'];
+/** What takes a part of a blob as it comes. */
+export interface RangeReceiver {
+  /** The answer has begun. */
+  begin(): void;
+  /** Gets the next piece, which is good only until the call returns. */
+  take(piece: Buffer): void;
 }
 
 /** The container that holds a model's versions, as far as a download needs one. Each call makes one request. */
 export interface ModelContainer {
   readonly address: RegistryAddress;
-  /** How it is reached, for other threads. */
-  readonly route: Route;
   listBlobs(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<ListedBlob>>;
   /** The names directly under a prefix that have something under them, without the prefix and slash. */
   listFolders(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<string>>;
   /**
-   * A part of a blob, if the blob is still the one with this ETag.
+   * Brings a part of a blob, if the blob is still the one with this ETag.
    *
    * @throws MovedError or the service's 412 when it is not
    */
-  read(blob: BlobGeneration, range: Range, signal: AbortSignal): Promise<Readable>;
-  /** As {@link read}, with the CRC64 that the service tells of the part, of at most 4 MiB; in Base64. */
+  read(blob: BlobGeneration, range: Range, receiver: RangeReceiver, signal: AbortSignal): Promise<void>;
+  /**
+   * As {@link read}, for at most 4 MiB.
+   *
+   * @returns the CRC64 that the service tells of the part, in Base64
+   */
   readChecked(
     blob: BlobGeneration,
     range: Range,
+    receiver: RangeReceiver,
     signal: AbortSignal,
-  ): Promise<{ readonly body: Readable; readonly crc64: string | undefined }>;
-  /** The request that {@link read} would send, for another thread to send. */
-  requestFor(blob: BlobGeneration, range: Range): Promise<RangeRequest>;
+  ): Promise<string | undefined>;
   close(): void;
 }
 
@@ -94,8 +95,8 @@ const SERVICE_VERSION = '2021-12-02';
 /**
  * A client of the model's container. Makes no request yet.
  *
- * `@azure/storage-blob` lists. It does not read: its requests take three times as long in this process, other threads
- * cannot send them, and its calls for whole blobs hang on a stall, break with a connection and mix generations.
+ * `@azure/storage-blob` lists. It does not read: a request of it takes this process five times as long, and its calls
+ * for whole blobs hang on a stall, break with a connection and mix generations.
  */
 export function openContainer(settings: RegistrySettings): ModelContainer {
   const endpoint = new URL(settings.endpoint);
@@ -105,12 +106,14 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
   const client = signInTo(`${settings.endpoint}/${settings.container}`, settings, options);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${settings.container}`;
   const sign = signerFor(settings.account, settings.credential);
+  const connections = new Connections(endpoint, settings.network);
 
   async function requestFor(
-    { name, etag }: BlobGeneration,
+    name: string,
+    etag: string,
     { offset, length }: Range,
-    more: Record<string, string> = {},
-  ): Promise<RangeRequest> {
+    more: Record<string, string>,
+  ): Promise<GetRequest> {
     const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
     const headers = {
       'x-ms-version': SERVICE_VERSION,
@@ -121,22 +124,33 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     const signed = await sign({ path, query: {}, headers });
     const query = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
     return {
-      origin: endpoint.origin,
       path: [signed.path, ...(query.length > 0 ? [query.join('&')] : [])].join('?'),
       headers: signed.headers,
-      blob: name,
-      etag,
-      length,
     };
   }
 
-  return {
-    route: {
-      origin: endpoint.origin,
-      proxy: settings.network.proxyFor(settings.endpoint),
-      tls: settings.network.tls,
-    },
+  async function read(
+    { name, etag }: BlobGeneration,
+    range: Range,
+    receiver: RangeReceiver,
+    signal: AbortSignal,
+    more: Record<string, string> = {},
+  ): Promise<ReadonlyMap<string, string>> {
+    const request = await requestFor(name, etag, range, more);
+    let headers: ReadonlyMap<string, string> = new Map();
+    const checked: Receiver = {
+      begin(head) {
+        headers = head.headers;
+        refuseOthers(head, name, etag, range);
+        receiver.begin();
+      },
+      take: (piece) => receiver.take(piece),
+    };
+    await connections.get(request, checked, signal);
+    return headers;
+  }
 
+  return {
     address: {
       account: settings.account,
       host: endpoint.host,
@@ -169,20 +183,34 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       return { items, next: page.continuationToken || undefined };
     },
 
-    async read(blob, range, signal) {
-      return openRange(await requestFor(blob, range), agent, signal);
+    async read(blob, range, receiver, signal) {
+      await read(blob, range, receiver, signal);
     },
 
-    async readChecked(blob, range, signal) {
-      const request = await requestFor(blob, range, { 'x-ms-range-get-content-crc64': 'true' });
-      const body = await openRange(request, agent, signal);
-      return { body, crc64: body.headers['x-ms-content-crc64'] as string | undefined };
+    async readChecked(blob, range, receiver, signal) {
+      const headers = await read(blob, range, receiver, signal, { 'x-ms-range-get-content-crc64': 'true' });
+      return headers.get('x-ms-content-crc64');
     },
 
-    requestFor: (blob, range) => requestFor(blob, range),
-
-    close: () => agent.destroy(),
+    close() {
+      agent.destroy();
+      connections.close();
+    },
   };
+}
+
+/** Makes sure that what comes is what was asked for. */
+function refuseOthers({ headers }: Head, blob: string, etag: string, { length }: Range): void {
+  if (bareEtag(headers.get('etag') ?? '') !== etag) throw new MovedError(blob);
+  const size = headers.get('content-length');
+  if (Number(size) !== length) {
+    throw new BrokenAnswerError(`${size} bytes came where ${length} were asked for`);
+  }
+}
+
+/** ETags have quotes in headers, and none in the listings of Azure. */
+function bareEtag(etag: string): string {
+  return etag.replace(/^"|"$/g, '');
 }
 
 function pageFrom(marker: string | undefined) {

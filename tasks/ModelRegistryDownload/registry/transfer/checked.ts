@@ -4,8 +4,8 @@ import { crc64 } from '../crc64';
 import { BrokenAnswerError, isMoved, isThrottled, MovedError } from '../errors';
 import type { ModelFile } from '../listing';
 import { type Connection, persist, SilenceError } from '../persist';
+import { Collector } from './collector';
 import type { Lanes } from './lanes';
-import { collect } from './receive';
 import type { Watch } from './watch';
 
 /** The most bytes that the service tells a CRC64 of, besides the blob's own part. */
@@ -31,11 +31,9 @@ export async function downloadChecked(
   let silences = 0;
   const tryOnce = () =>
     watch.over(silences, connection, async (watched) => {
-      const { body, crc64: stated } = await container.readChecked(file, range, watched.signal);
-      watched.touch();
       const content = Buffer.allocUnsafe(range.length);
-      await collect(body, content, 0, () => watched.touch());
-      compare(content, stated);
+      const collector = new Collector(content, 0, () => watched.touch());
+      compare(content, await container.readChecked(file, range, collector, watched.signal));
       return content;
     });
   try {

@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, futimesSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, futimesSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Range } from '../client';
 import type { ModelFile } from '../listing';
@@ -6,7 +6,7 @@ import type { ModelFile } from '../listing';
 /** Bytes of one request. Sixteen of these at once fill a link of 20 ms and 60 MB/s a connection; 4 MiB lose a tenth. */
 export const RANGE = 8 * 1024 * 1024;
 
-/** A file of the new model on its way to the disk. Made at its full size at once, and written in any order. */
+/** A file of the new model on its way to the disk. A big one has its full size at once, and is written in any order. */
 export class PartialFile {
   private readonly path: string;
   private descriptor: number | undefined;
@@ -42,6 +42,14 @@ export class PartialFile {
     return this.descriptor;
   }
 
+  /** Writes all of some bytes to a position. */
+  write(piece: Buffer, position: number): void {
+    const descriptor = this.open();
+    for (let done = 0; done < piece.length; ) {
+      done += writeSync(descriptor, piece, done, piece.length - done, position + done);
+    }
+  }
+
   /** Takes note that a range is on the disk. */
   finishRange({ offset }: Range): void {
     this.finished.add(offset);
@@ -70,10 +78,19 @@ export class PartialFile {
   }
 
   private create(): number {
-    mkdirSync(dirname(this.path), { recursive: true });
-    const descriptor = openSync(this.path, 'w+');
-    if (this.file.size > 0) ftruncateSync(descriptor, this.file.size);
+    const descriptor = this.openAnew();
+    if (this.file.size > this.rangeSize) ftruncateSync(descriptor, this.file.size);
     return descriptor;
+  }
+
+  private openAnew(): number {
+    try {
+      return openSync(this.path, 'w+');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      mkdirSync(dirname(this.path), { recursive: true });
+      return openSync(this.path, 'w+');
+    }
   }
 
   private reopen(): number {
