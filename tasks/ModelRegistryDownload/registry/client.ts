@@ -1,11 +1,9 @@
-import type { Agent } from 'node:http';
-import { type StoragePipelineOptions, RestError as StorageRestError } from '@azure/storage-blob';
 import type { NetworkSettings } from '../../common/agent';
-import { createAgent } from '../../common/connection';
 import type { RegistryCredential } from './credential';
-import { BrokenAnswerError, brokenBy, MovedError, type RegistryAddress, RestError } from './errors';
+import { BrokenAnswerError, bareEtag, MovedError, type RegistryAddress } from './errors';
+import type { Folders } from './folders';
+import { readListingPage } from './listing-page';
 import { signerFor } from './sign';
-import { signInTo } from './sign-in';
 import type { Head, Receiver } from './transfer/answer';
 import { Connections, type GetRequest } from './transfer/connections';
 
@@ -87,7 +85,7 @@ export interface ModelContainer {
 }
 
 /** The most that the service gives at once. */
-const PAGE_SIZE = 5_000;
+export const PAGE_SIZE = 5_000;
 
 /** The service's version that reads are answered in; the library lists in its own. */
 const SERVICE_VERSION = '2021-12-02';
@@ -95,38 +93,25 @@ const SERVICE_VERSION = '2021-12-02';
 /**
  * A client of the model's container. Makes no request yet.
  *
- * `@azure/storage-blob` lists. It does not read: a request of it takes this process five times as long, and its calls
- * for whole blobs hang on a stall, break with a connection and mix generations.
+ * `@azure/storage-blob` tells the folders of the versions; it is loaded when they are asked for. What can be much, the
+ * files of a version and their contents, takes this process a fifth of the time without it; and its calls for whole
+ * blobs hang on a stall, break with a connection and mix generations.
  */
 export function openContainer(settings: RegistrySettings): ModelContainer {
   const endpoint = new URL(settings.endpoint);
-  const agent = createAgent(endpoint, settings.network);
-  // The library hands `agent` on to its transport, though its type does not say so.
-  const options: StoragePipelineOptions & { agent: Agent } = { agent, retryOptions: { maxTries: 1 } };
-  const client = signInTo(`${settings.endpoint}/${settings.container}`, settings, options);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${settings.container}`;
   const sign = signerFor(settings.account, settings.credential);
   const connections = new Connections(endpoint, settings.network);
+  let folders: Promise<Folders> | undefined;
 
   async function requestFor(
-    name: string,
-    etag: string,
-    { offset, length }: Range,
-    more: Record<string, string>,
+    path: string,
+    query: Record<string, string>,
+    headers: Record<string, string>,
   ): Promise<GetRequest> {
-    const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
-    const headers = {
-      'x-ms-version': SERVICE_VERSION,
-      'x-ms-range': `bytes=${offset}-${offset + length - 1}`,
-      'if-match': `"${etag}"`,
-      ...more,
-    };
-    const signed = await sign({ path, query: {}, headers });
-    const query = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
-    return {
-      path: [signed.path, ...(query.length > 0 ? [query.join('&')] : [])].join('?'),
-      headers: signed.headers,
-    };
+    const signed = await sign({ path, query, headers: { 'x-ms-version': SERVICE_VERSION, ...headers } });
+    const pairs = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
+    return { path: pairs.length > 0 ? `${signed.path}?${pairs.join('&')}` : path, headers: signed.headers };
   }
 
   async function read(
@@ -136,18 +121,20 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     signal: AbortSignal,
     more: Record<string, string> = {},
   ): Promise<ReadonlyMap<string, string>> {
-    const request = await requestFor(name, etag, range, more);
-    let headers: ReadonlyMap<string, string> = new Map();
-    const checked: Receiver = {
-      begin(head) {
-        headers = head.headers;
-        refuseOthers(head, name, etag, range);
-        receiver.begin();
+    const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
+    const request = await requestFor(
+      path,
+      {},
+      {
+        'x-ms-range': `bytes=${range.offset}-${range.offset + range.length - 1}`,
+        'if-match': `"${etag}"`,
+        ...more,
       },
-      take: (piece) => receiver.take(piece),
-    };
-    await connections.get(request, checked, signal);
-    return headers;
+    );
+    const guard = new RangeGuard({ name, etag }, range, receiver);
+    await connections.get(request, guard, signal);
+    guard.end();
+    return guard.headers;
   }
 
   return {
@@ -158,29 +145,26 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       signIn: settings.credential,
     },
 
-    async listBlobs(prefix, from, abortSignal) {
-      const page = await firstPage(
-        client.listBlobsFlat({ prefix, includeMetadata: true, abortSignal }).byPage(pageFrom(from)),
-      );
-      const items = page.segment.blobItems.map(({ name, properties, metadata }) => ({
-        name,
-        size: properties.contentLength ?? 0,
-        etag: bareEtag(properties.etag),
-        md5: properties.contentMD5?.length ? Buffer.from(properties.contentMD5).toString('hex') : null,
-        lastModified: properties.lastModified,
-        tier: properties.accessTier,
-        rehydration: properties.archiveStatus,
-        isFolder: isFolder(metadata),
-      }));
-      return { items, next: page.continuationToken || undefined };
+    async listBlobs(prefix, from, signal) {
+      const query = {
+        restype: 'container',
+        comp: 'list',
+        include: 'metadata',
+        maxresults: `${PAGE_SIZE}`,
+        prefix,
+        ...(from && { marker: from }),
+      };
+      const request = await requestFor(root, query, {});
+      const pieces: Buffer[] = [];
+      // A piece is good only until the call returns.
+      const receiver = { begin() {}, take: (piece: Buffer) => void pieces.push(Buffer.from(piece)) };
+      await connections.get(request, receiver, signal);
+      return readListingPage(Buffer.concat(pieces).toString('utf8'));
     },
 
-    async listFolders(prefix, from, abortSignal) {
-      const page = await firstPage(
-        client.listBlobsByHierarchy('/', { prefix, abortSignal }).byPage(pageFrom(from)),
-      );
-      const items = (page.segment.blobPrefixes ?? []).map(({ name }) => name.slice(prefix.length, -1));
-      return { items, next: page.continuationToken || undefined };
+    async listFolders(prefix, from, signal) {
+      folders ??= import('./folders').then(({ openFolders }) => openFolders(settings));
+      return (await folders).list(prefix, from, signal);
     },
 
     async read(blob, range, receiver, signal) {
@@ -193,62 +177,47 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     },
 
     close() {
-      agent.destroy();
+      void folders?.then((opened) => opened.close());
       connections.close();
     },
   };
 }
 
-/** Makes sure that what comes is what was asked for. */
-function refuseOthers({ headers }: Head, blob: string, etag: string, { length }: Range): void {
-  if (bareEtag(headers.get('etag') ?? '') !== etag) throw new MovedError(blob);
-  const size = headers.get('content-length');
-  if (Number(size) !== length) {
-    throw new BrokenAnswerError(`${size} bytes came where ${length} were asked for`);
+/** Hands on what comes of a range, and makes sure that it is what was asked for. */
+class RangeGuard implements Receiver {
+  headers: ReadonlyMap<string, string> = new Map();
+  private missing: number;
+
+  constructor(
+    private readonly blob: BlobGeneration,
+    private readonly range: Range,
+    private readonly receiver: RangeReceiver,
+  ) {
+    this.missing = range.length;
   }
-}
 
-/** ETags have quotes in headers, and none in the listings of Azure. */
-function bareEtag(etag: string): string {
-  return etag.replace(/^"|"$/g, '');
-}
-
-function pageFrom(marker: string | undefined) {
-  return { maxPageSize: PAGE_SIZE, ...(marker && { continuationToken: marker }) };
-}
-
-/** @throws RestError and BrokenAnswerError, as reads do */
-async function firstPage<T>(pages: AsyncIterator<T>): Promise<T> {
-  try {
-    return (await pages.next()).value;
-  } catch (error) {
-    throw fromLibrary(error as Error);
+  begin({ headers }: Head): void {
+    const { offset, length } = this.range;
+    if (bareEtag(headers.get('etag') ?? '') !== this.blob.etag) throw new MovedError(this.blob.name);
+    const size = headers.get('content-length');
+    if (size !== undefined && Number(size) !== length) {
+      throw new BrokenAnswerError(`${size} bytes came where ${length} were asked for`);
+    }
+    const place = headers.get('content-range');
+    if (place !== undefined && !place.startsWith(`bytes ${offset}-${offset + length - 1}/`)) {
+      throw new BrokenAnswerError(`the range '${place}' came, which was not asked for`);
+    }
+    this.headers = headers;
+    this.receiver.begin();
   }
-}
 
-const NO_LISTING = 'the answer is not a whole listing';
-
-/** An error of the library as one of ours. What it did not make itself, such as that there is no token, stays. */
-function fromLibrary(error: Error): Error {
-  // The library's name for a connection that broke.
-  if (error.name === 'AbortError') return new BrokenAnswerError('the connection broke');
-  // It looks for the parts of a listing in whatever came.
-  if (error instanceof TypeError) return new BrokenAnswerError(NO_LISTING);
-  if (!(error instanceof StorageRestError)) return error;
-  const { statusCode, message, response } = error;
-  // The library has codes of its own too, for answers that it cannot read.
-  const isUnreadable = error.code === StorageRestError.PARSE_ERROR;
-  if (statusCode === undefined || statusCode < 300) {
-    return isUnreadable ? new BrokenAnswerError(NO_LISTING) : brokenBy(error);
+  take(piece: Buffer): void {
+    if (piece.length > this.missing) throw new BrokenAnswerError('more came than was asked for');
+    this.missing -= piece.length;
+    this.receiver.take(piece);
   }
-  const headers = new Map(response?.headers);
-  const code = isUnreadable ? undefined : error.code;
-  return new RestError(message, statusCode, code ?? headers.get('x-ms-error-code'), headers);
-}
 
-/** Accounts with a hierarchical namespace list their folders as blobs with this metadata, in any case. */
-function isFolder(metadata: Record<string, string> = {}): boolean {
-  return Object.entries(metadata).some(
-    ([key, value]) => key.toLowerCase() === 'hdi_isfolder' && value.toLowerCase() === 'true',
-  );
+  end(): void {
+    if (this.missing > 0) throw new BrokenAnswerError(`${this.missing} bytes of the range did not come`);
+  }
 }

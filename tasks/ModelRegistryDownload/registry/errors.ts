@@ -58,6 +58,11 @@ export function brokenBy(error: Error): BrokenAnswerError {
   return new BrokenAnswerError(isReset ? 'the connection broke' : error.message || String(code), code);
 }
 
+/** ETags have quotes in headers, and none in the listings of Azure. */
+export function bareEtag(etag: string): string {
+  return etag.replace(/^"|"$/g, '');
+}
+
 /** Whether the service says that a blob was replaced or removed after it was listed. */
 export function isMoved(error: unknown): boolean {
   return error instanceof RestError && (error.statusCode === 412 || error.code === 'BlobNotFound');

@@ -23,15 +23,12 @@ const LONGEST_ERROR = 64 * 1024;
 
 const END_OF_HEAD = '\r\n\r\n';
 
-/**
- * Reads one answer of HTTP/1.1 to a GET request, as pieces of it come. Of answers that grant the request it takes those
- * with a length only, as the service gives one to every range.
- */
+/** Reads one answer of HTTP/1.1 to a GET request, as pieces of it come. */
 export class AnswerReader {
   private begun = Buffer.alloc(0);
   private head: Head | undefined;
-  private missing = 0;
-  private readonly refusal: Buffer[] = [];
+  private body: Body | undefined;
+  private refusal = '';
 
   constructor(private readonly receiver: Receiver) {}
 
@@ -42,11 +39,7 @@ export class AnswerReader {
 
   /** Whether the answer is whole, and its connection can take another request. */
   get leavesOpen(): boolean {
-    if (!this.head || this.missing > 0) return false;
-    const { headers } = this.head;
-    const length = Number(headers.get('content-length') ?? Number.POSITIVE_INFINITY);
-    const isWhole = this.head.status < 300 || length <= LONGEST_ERROR;
-    return isWhole && headers.get('connection')?.toLowerCase() !== 'close';
+    return this.body?.isWhole === true && this.head?.headers.get('connection')?.toLowerCase() !== 'close';
   }
 
   /**
@@ -57,24 +50,23 @@ export class AnswerReader {
    *   whatever the receiver throws
    */
   read(piece: Buffer): boolean {
-    let body: Buffer | undefined = piece;
+    let rest: Buffer | undefined = piece;
     while (!this.head) {
-      body = this.readHead(body);
-      if (!body) return false;
+      rest = this.readHead(rest);
+      if (!rest) return false;
     }
-    if (body.length > this.missing) throw new BrokenAnswerError('more came than was announced');
-    this.missing -= body.length;
-    if (this.head.status >= 300) this.refusal.push(Buffer.from(body));
-    else if (body.length > 0) this.receiver.take(body);
-    if (this.missing > 0) return false;
-    if (this.head.status >= 300) throw this.refused();
-    return true;
+    const isRefusal = this.head.status >= 300;
+    this.body!.read(rest, (part) => {
+      if (isRefusal) this.refusal += part.toString('latin1');
+      else this.receiver.take(part);
+    });
+    if (isRefusal && (this.body!.isWhole || this.refusal.length > LONGEST_ERROR)) throw this.refused();
+    return this.body!.isWhole;
   }
 
   /** The connection has ended. A refusal counts all the same. */
   end(): Error {
-    if (this.head && this.head.status >= 300) return this.refused();
-    return new BrokenAnswerError('the connection broke', 'ECONNRESET');
+    return this.head && this.head.status >= 300 ? this.refused() : broken();
   }
 
   /** @returns what follows the head; undefined when the head is not whole */
@@ -90,32 +82,89 @@ export class AnswerReader {
     this.begun = Buffer.alloc(0);
     const head = parseHead(text.toString('latin1', 0, end));
     // Answers below 200 only announce the real one.
-    if (head.status >= 200) this.begin(head);
-    return text.subarray(end + END_OF_HEAD.length);
-  }
-
-  private begin(head: Head): void {
-    this.head = head;
-    const length = head.headers.get('content-length');
-    if (head.status >= 300) {
-      // Without a length, it goes on until its connection ends.
-      this.missing = Math.min(
-        length === undefined ? Number.POSITIVE_INFINITY : Number(length),
-        LONGEST_ERROR,
-      );
-      return;
+    if (head.status >= 200) {
+      this.head = head;
+      this.body = bodyOf(head);
+      if (head.status < 300) this.receiver.begin(head);
     }
-    if (!/^\d+$/.test(length ?? '')) throw new BrokenAnswerError('the answer does not tell its length');
-    this.missing = Number(length);
-    this.receiver.begin(head);
+    return text.subarray(end + END_OF_HEAD.length);
   }
 
   private refused(): RestError {
     const { status, headers } = this.head!;
-    const body = Buffer.concat(this.refusal).toString('utf8');
-    const code = /<Code>([^<]*)<\/Code>/.exec(body)?.[1] || headers.get('x-ms-error-code');
-    const message = /<Message>([^<]*)<\/Message>/.exec(body)?.[1] ?? '';
+    const code = /<Code>([^<]*)<\/Code>/.exec(this.refusal)?.[1] || headers.get('x-ms-error-code');
+    const message = /<Message>([^<]*)<\/Message>/.exec(this.refusal)?.[1] ?? '';
     return new RestError(message, status, code, headers);
+  }
+}
+
+/** The way in which an answer tells where its body ends. */
+interface Body {
+  readonly isWhole: boolean;
+  read(piece: Buffer, take: (part: Buffer) => void): void;
+}
+
+function bodyOf({ status, headers }: Head): Body {
+  if (headers.get('transfer-encoding')?.toLowerCase() === 'chunked') return new ChunkedBody();
+  const length = headers.get('content-length');
+  if (length !== undefined && /^\d+$/.test(length)) return new BodyOfLength(Number(length));
+  // It ends with its connection; of a refusal, that does no harm.
+  if (status >= 300) return new BodyOfLength(Number.POSITIVE_INFINITY);
+  throw new BrokenAnswerError('the answer does not tell its length');
+}
+
+class BodyOfLength implements Body {
+  constructor(private missing: number) {}
+
+  get isWhole(): boolean {
+    return this.missing === 0;
+  }
+
+  read(piece: Buffer, take: (part: Buffer) => void): void {
+    if (piece.length > this.missing) throw new BrokenAnswerError('more came than was announced');
+    this.missing -= piece.length;
+    if (piece.length > 0) take(piece);
+  }
+}
+
+/** Each chunk has its size before it, as a line, and an empty line after it; one of no bytes and trailers end it. */
+class ChunkedBody implements Body {
+  isWhole = false;
+  private missing = 0;
+  private line = '';
+  private next: 'size' | 'end of chunk' | 'trailer' = 'size';
+
+  read(piece: Buffer, take: (part: Buffer) => void): void {
+    for (let at = 0; at < piece.length; ) {
+      if (this.isWhole) throw new BrokenAnswerError('more came than was announced');
+      if (this.missing > 0) {
+        const part = piece.subarray(at, at + this.missing);
+        take(part);
+        at += part.length;
+        this.missing -= part.length;
+      } else {
+        const end = piece.indexOf('\n', at);
+        this.line += piece.toString('latin1', at, end < 0 ? piece.length : end);
+        if (this.line.length > LONGEST_HEAD) throw notHttp();
+        at = end < 0 ? piece.length : end + 1;
+        if (end >= 0) this.takeLine();
+      }
+    }
+  }
+
+  private takeLine(): void {
+    const line = this.line.trimEnd();
+    this.line = '';
+    if (this.next === 'size') {
+      if (!/^[0-9a-f]+( *;.*)?$/i.test(line)) throw notHttp();
+      this.missing = Number.parseInt(line, 16);
+      this.next = this.missing > 0 ? 'end of chunk' : 'trailer';
+    } else if (this.next === 'end of chunk') {
+      if (line !== '') throw notHttp();
+      this.next = 'size';
+    } else if (line === '') {
+      this.isWhole = true;
+    }
   }
 }
 
@@ -135,4 +184,8 @@ function parseHead(text: string): Head {
 
 function notHttp(): BrokenAnswerError {
   return new BrokenAnswerError('the answer is not HTTP');
+}
+
+function broken(): BrokenAnswerError {
+  return new BrokenAnswerError('the connection broke', 'ECONNRESET');
 }
