@@ -203,7 +203,9 @@ func list(response http.ResponseWriter, request *http.Request) {
 	after := min(first+most, config.Count)
 	var blobs strings.Builder
 	next := ""
-	if prefix == config.Version+"/" || prefix == "" {
+	if query.Get("delimiter") != "" {
+		fmt.Fprintf(&blobs, "<BlobPrefix><Name>%s/</Name></BlobPrefix>", config.Version)
+	} else if prefix == config.Version+"/" || prefix == "" {
 		for n := first; n < after; n++ {
 			fmt.Fprintf(&blobs, "<Blob><Name>%s/%06d.bin</Name><Properties><Creation-Time>%s</Creation-Time><Last-Modified>%s</Last-Modified><Etag>%s</Etag><Content-Length>%d</Content-Length><Content-Type>application/octet-stream</Content-Type><Content-Encoding /><Content-Language /><Content-CRC64 /><Content-MD5 /><Cache-Control /><Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted></Properties><OrMetadata /></Blob>", config.Version, n, lastModified, lastModified, config.ETag, config.Size)
 		}

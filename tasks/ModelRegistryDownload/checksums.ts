@@ -43,10 +43,10 @@ async function readWhole(
   connection: Connection,
 ): Promise<string> {
   const content = Buffer.alloc(file.size);
-  const fetch: Fetch = async (part, onReceived, signal) => {
-    await container.read(file, part, new Collector(content, part.offset, onReceived), signal);
+  const fetch: Fetch = async (part, onReceived, stop) => {
+    await container.read(file, part, new Collector(content, part.offset, onReceived), stop);
   };
-  const watch = new Watch(connection.patience);
+  const watch = new Watch(connection);
   await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), watch, connection);
   return content.toString('utf8');
 }

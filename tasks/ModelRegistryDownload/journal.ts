@@ -16,6 +16,9 @@ interface Entry {
   readonly checked?: boolean;
 }
 
+/** Bytes of the model that may have come without a line in the file: they are brought again after a kill. */
+const MOST_UNWRITTEN = 4 * 1024 * 1024;
+
 /** Milliseconds by which two looks at the moment of the machine's start may differ. */
 const BOOT_TOLERANCE = 60_000;
 
@@ -25,6 +28,10 @@ const BOOT_TOLERANCE = 60_000;
  * so a journal from before the machine's last start counts for nothing.
  */
 export class Journal implements TransferRecord {
+  private unwritten = '';
+  /** Bytes of the model that the unwritten lines are about. */
+  private unwrittenBytes = 0;
+
   private constructor(
     private readonly descriptor: number,
     private readonly entries: Entries,
@@ -65,12 +72,21 @@ export class Journal implements TransferRecord {
   }
 
   close(): void {
+    this.write();
     closeSync(this.descriptor);
   }
 
   private append(entry: Entry): void {
-    writeSync(this.descriptor, line(entry));
     this.entries.take(entry);
+    this.unwritten += line(entry);
+    this.unwrittenBytes += entry.range?.length ?? MOST_UNWRITTEN;
+    if (this.unwrittenBytes >= MOST_UNWRITTEN) this.write();
+  }
+
+  private write(): void {
+    writeSync(this.descriptor, this.unwritten);
+    this.unwritten = '';
+    this.unwrittenBytes = 0;
   }
 }
 

@@ -4,7 +4,7 @@ import { BrokenAnswerError, bareEtag, MovedError, type RegistryAddress } from '.
 import type { Folders } from './folders';
 import { readListingPage } from './listing-page';
 import { signerFor } from './sign';
-import type { Head, Receiver } from './transfer/answer';
+import type { Head, Receiver, Stop } from './transfer/answer';
 import { Connections, type GetRequest } from './transfer/connections';
 
 export interface RegistrySettings {
@@ -61,7 +61,7 @@ export interface RangeReceiver {
 /** The container that holds a model's versions, as far as a download needs one. Each call makes one request. */
 export interface ModelContainer {
   readonly address: RegistryAddress;
-  listBlobs(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<ListedBlob>>;
+  listBlobs(prefix: string, from: string | undefined, stop: Stop): Promise<Page<ListedBlob>>;
   /** The names directly under a prefix that have something under them, without the prefix and slash. */
   listFolders(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<string>>;
   /**
@@ -69,7 +69,7 @@ export interface ModelContainer {
    *
    * @throws MovedError or the service's 412 when it is not
    */
-  read(blob: BlobGeneration, range: Range, receiver: RangeReceiver, signal: AbortSignal): Promise<void>;
+  read(blob: BlobGeneration, range: Range, receiver: RangeReceiver, stop: Stop): Promise<void>;
   /**
    * As {@link read}, for at most 4 MiB.
    *
@@ -79,7 +79,7 @@ export interface ModelContainer {
     blob: BlobGeneration,
     range: Range,
     receiver: RangeReceiver,
-    signal: AbortSignal,
+    stop: Stop,
   ): Promise<string | undefined>;
   close(): void;
 }
@@ -118,7 +118,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     { name, etag }: BlobGeneration,
     range: Range,
     receiver: RangeReceiver,
-    signal: AbortSignal,
+    stop: Stop,
     more: Record<string, string> = {},
   ): Promise<ReadonlyMap<string, string>> {
     const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
@@ -132,7 +132,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       },
     );
     const guard = new RangeGuard({ name, etag }, range, receiver);
-    await connections.get(request, guard, signal);
+    await connections.get(request, guard, stop);
     guard.end();
     return guard.headers;
   }
@@ -145,7 +145,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       signIn: settings.credential,
     },
 
-    async listBlobs(prefix, from, signal) {
+    async listBlobs(prefix, from, stop) {
       const query = {
         restype: 'container',
         comp: 'list',
@@ -158,7 +158,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       const pieces: Buffer[] = [];
       // A piece is good only until the call returns.
       const receiver = { begin() {}, take: (piece: Buffer) => void pieces.push(Buffer.from(piece)) };
-      await connections.get(request, receiver, signal);
+      await connections.get(request, receiver, stop);
       return readListingPage(Buffer.concat(pieces).toString('utf8'));
     },
 
@@ -167,12 +167,12 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       return (await folders).list(prefix, from, signal);
     },
 
-    async read(blob, range, receiver, signal) {
-      await read(blob, range, receiver, signal);
+    async read(blob, range, receiver, stop) {
+      await read(blob, range, receiver, stop);
     },
 
-    async readChecked(blob, range, receiver, signal) {
-      const headers = await read(blob, range, receiver, signal, { 'x-ms-range-get-content-crc64': 'true' });
+    async readChecked(blob, range, receiver, stop) {
+      const headers = await read(blob, range, receiver, stop, { 'x-ms-range-get-content-crc64': 'true' });
       return headers.get('x-ms-content-crc64');
     },
 

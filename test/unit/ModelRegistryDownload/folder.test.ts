@@ -190,7 +190,8 @@ describe('the folder of a model', () => {
     });
 
     describe('in the middle of a transfer', () => {
-      const begun = { offset: 0, length: 4 };
+      // Smaller ones are written down only when there are enough of them.
+      const begun = { offset: 0, length: 4 * 1024 * 1024 };
 
       /** Leaves behind what a step has there when it is killed; its lock is a dead one's. */
       async function killedAfter(...brought: ModelFile[]) {

@@ -13,7 +13,7 @@ describe('the watch over the requests of a transfer', () => {
 
   beforeEach(() => {
     clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
-    watch = new Watch(patience);
+    watch = new Watch(connection);
   });
 
   afterEach(() => clock.restore());
@@ -24,9 +24,9 @@ describe('the watch over the requests of a transfer', () => {
     const body = (watched: Watched) =>
       new Promise<void>((resolve, reject) => {
         Object.assign(request, { watched, end: resolve });
-        watched.signal.addEventListener('abort', () => reject(new Error('aborted')));
+        watched.onabort = () => reject(new Error('aborted'));
       });
-    watch.over(silences, connection, body).then(
+    watch.over(silences, body).then(
       () => Object.assign(request, { outcome: 'ended' }),
       (error) => Object.assign(request, { outcome: error.message }),
     );

@@ -7,6 +7,12 @@ export interface Head {
   readonly headers: ReadonlyMap<string, string>;
 }
 
+/** What tells a request to end: the part that it needs of an AbortSignal, which takes longer to make than to send it. */
+export interface Stop {
+  readonly aborted: boolean;
+  onabort: ((this: never, event: never) => unknown) | null;
+}
+
 /** What becomes of an answer as it comes. Pieces are good only until the call returns. */
 export interface Receiver {
   /** The service grants the request. Throws when this is not the answer that was hoped for. */

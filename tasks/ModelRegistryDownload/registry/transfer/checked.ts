@@ -30,10 +30,10 @@ export async function downloadChecked(
 ): Promise<Buffer> {
   let silences = 0;
   const tryOnce = () =>
-    watch.over(silences, connection, async (watched) => {
+    watch.over(silences, async (watched) => {
       const content = Buffer.allocUnsafe(range.length);
       const collector = new Collector(content, 0, () => watched.touch());
-      compare(content, await container.readChecked(file, range, collector, watched.signal));
+      compare(content, await container.readChecked(file, range, collector, watched));
       return content;
     });
   try {

@@ -4,7 +4,7 @@ import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import type { NetworkSettings } from '../../../common/agent';
 import { BrokenAnswerError, brokenBy } from '../errors';
-import { AnswerReader, type Receiver } from './answer';
+import { AnswerReader, type Receiver, type Stop } from './answer';
 
 /** A GET request that is ready to be sent. */
 export interface GetRequest {
@@ -41,12 +41,12 @@ export class Connections {
    * @throws RestError when the service refuses; BrokenAnswerError when there was no whole answer; whatever the receiver
    *   throws
    */
-  async get(request: GetRequest, receiver: Receiver, signal: AbortSignal): Promise<void> {
+  async get(request: GetRequest, receiver: Receiver, stop: Stop): Promise<void> {
     for (let used = this.idle.pop(); used; used = this.idle.pop()) {
-      if (await this.ask(used, request, receiver, signal)) return;
+      if (await this.ask(used, request, receiver, stop)) return;
       // The service had closed it while nobody used it.
     }
-    await this.ask(await this.open(signal), request, receiver, signal);
+    await this.ask(await this.open(stop), request, receiver, stop);
   }
 
   close(): void {
@@ -58,26 +58,26 @@ export class Connections {
     connection: Connection,
     request: GetRequest,
     receiver: Receiver,
-    signal: AbortSignal,
+    stop: Stop,
   ): Promise<boolean> {
     const wasUsed = connection.wasUsed;
     try {
-      await connection.ask(toText(request, this.host), receiver, signal);
+      await connection.ask(toText(request, this.host), receiver, stop);
       if (connection.isOpen) this.idle.push(connection);
       return true;
     } catch (error) {
       if (connection.isOpen) this.idle.push(connection);
-      if (wasUsed && !connection.answerBegan && !signal.aborted) return false;
+      if (wasUsed && !connection.answerBegan && !stop.aborted) return false;
       throw error;
     }
   }
 
-  private async open(signal: AbortSignal): Promise<Connection> {
+  private async open(stop: Stop): Promise<Connection> {
     const proxy = this.network.proxyFor(this.endpoint.href);
     const tunnel =
       proxy === undefined
         ? undefined
-        : await openTunnel(new URL(proxy), this.endpoint, this.network.tls, signal);
+        : await openTunnel(new URL(proxy), this.endpoint, this.network.tls, stop);
     const connection = new Connection(
       (onread) => this.connect(tunnel, onread),
       () => {
@@ -163,10 +163,9 @@ class Connection {
     }
   }
 
-  async ask(text: string, receiver: Receiver, signal: AbortSignal): Promise<void> {
-    const abort = () => this.end(new BrokenAnswerError('it was given up'));
-    if (signal.aborted) throw new BrokenAnswerError('it was given up');
-    signal.addEventListener('abort', abort);
+  async ask(text: string, receiver: Receiver, stop: Stop): Promise<void> {
+    if (stop.aborted) throw new BrokenAnswerError('it was given up');
+    stop.onabort = () => this.end(new BrokenAnswerError('it was given up'));
     this.reader = new AnswerReader(receiver);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -178,7 +177,7 @@ class Connection {
         this.socket.write(text, 'latin1');
       });
     } finally {
-      signal.removeEventListener('abort', abort);
+      stop.onabort = null;
     }
   }
 
@@ -210,7 +209,7 @@ function openTunnel(
   proxy: URL,
   { hostname, port, protocol }: URL,
   tls: NetworkSettings['tls'],
-  signal: AbortSignal,
+  stop: Stop,
 ): Promise<Socket> {
   const target = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
   const { username, password } = proxy;
@@ -218,7 +217,6 @@ function openTunnel(
   return new Promise((resolve, reject) => {
     const request = ask({
       ...tls,
-      signal,
       agent: false,
       method: 'CONNECT',
       hostname: bareHost(proxy.hostname),
@@ -234,6 +232,7 @@ function openTunnel(
       })
       .on('error', (error) => reject(brokenBy(error)))
       .end();
+    stop.onabort = () => request.destroy();
   });
 }
 

@@ -61,7 +61,6 @@ export async function transferFiles(
   const digests = new Map<string, Digests>();
   const concurrency = chooseConcurrency(files, options.concurrency);
   const lanes = new Lanes(concurrency);
-  const watch = new Watch(connection.patience);
   const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
   const targets = files.map((file) => {
     const checked = isChecked(file);
@@ -78,14 +77,14 @@ export async function transferFiles(
       ? new ThreadDigester(program)
       : new LocalDigester();
 
-  const bringChecked = async (target: PartialFile, range: Range, running: Connection) => {
+  const bringChecked = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
     const content = await downloadChecked(container, target.file, range, lanes, watch, running);
     target.write(content, range.offset);
     options.onBytes(content.length);
   };
 
-  const bringPlain = async (target: PartialFile, range: Range, running: Connection) => {
-    const fetch: Fetch = (rest, onReceived, signal) => {
+  const bringPlain = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+    const fetch: Fetch = (rest, onReceived, stop) => {
       let { offset } = rest;
       const receiver = {
         begin: () => onReceived(0),
@@ -97,33 +96,36 @@ export async function transferFiles(
           options.onBytes(piece.length);
         },
       };
-      return container.read(target.file, rest, receiver, signal);
+      return container.read(target.file, rest, receiver, stop);
     };
     await downloadRange(target.file, range, fetch, lanes, watch, running);
   };
 
-  const bring = async (target: PartialFile, range: Range, running: Connection) => {
+  const bring = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
     const checked = isChecked(target.file);
     target.open();
     // The service refuses any range of an empty blob.
-    if (range.length > 0) await (checked ? bringChecked : bringPlain)(target, range, running);
+    if (range.length > 0) await (checked ? bringChecked : bringPlain)(target, range, watch, running);
     target.finishRange(range);
     record?.add(target.file, range, checked);
   };
 
   try {
-    await untilFirstError(concurrency, connection, async (running) => {
-      for (const { target, range } of parts) {
-        if (range) await bring(target, range, running);
-        const { size, path, md5 } = target.file;
-        const descriptor = target.open();
-        if (target.isWhole()) {
-          digests.set(path, await digester.finish(descriptor, md5 !== null, size, running.signal));
-          target.finish();
-        } else {
-          digester.reach(descriptor, md5 !== null, target.frontier());
+    await untilFirstError(concurrency, connection, (running) => {
+      const watch = new Watch(running);
+      return async () => {
+        for (const { target, range } of parts) {
+          if (range) await bring(target, range, watch, running);
+          const { size, path, md5 } = target.file;
+          const descriptor = target.open();
+          if (target.isWhole()) {
+            digests.set(path, await digester.finish(descriptor, md5 !== null, size, running.signal));
+            target.finish();
+          } else {
+            digester.reach(descriptor, md5 !== null, target.frontier());
+          }
         }
-      }
+      };
     });
   } finally {
     // The thread has the files open too, under descriptors that would soon be those of other files.
@@ -156,17 +158,18 @@ function* splitIntoRanges(targets: readonly PartialFile[]): Generator<Part> {
 async function untilFirstError(
   workers: number,
   connection: Connection,
-  work: (connection: Connection) => Promise<void>,
+  begin: (connection: Connection) => () => Promise<void>,
 ): Promise<void> {
   throwIfCancelled(connection.signal);
   const stop = new AbortController();
-  // Every request under way listens, which is more than the ten that Node takes for a leak.
+  // Every wait between two tries listens, which is more than the ten that Node takes for a leak.
   setMaxListeners(0, stop.signal);
   const onCancel = () => stop.abort();
   connection.signal.addEventListener('abort', onCancel);
   const failures: unknown[] = [];
+  const work = begin({ ...connection, signal: stop.signal });
   const running = Array.from({ length: workers }, () =>
-    work({ ...connection, signal: stop.signal }).catch((error) => {
+    work().catch((error) => {
       failures.push(error);
       stop.abort();
     }),

@@ -2,6 +2,7 @@ import type { Range } from '../client';
 import { isMoved, isThrottled, MovedError } from '../errors';
 import type { ModelFile } from '../listing';
 import { type Connection, persist, SilenceError } from '../persist';
+import type { Stop } from './answer';
 import type { Lanes } from './lanes';
 import type { Watch, Watched } from './watch';
 
@@ -14,7 +15,7 @@ const WORTHWHILE = 64 * 1024;
  * @param onReceived is told of each piece that is in its place, in bytes; of 0 bytes when the answer has begun. It is
  *   told of nothing more once the try has ended, however it ended
  */
-export type Fetch = (part: Range, onReceived: (count: number) => void, signal: AbortSignal) => Promise<void>;
+export type Fetch = (part: Range, onReceived: (count: number) => void, stop: Stop) => Promise<void>;
 
 /**
  * Brings a range of a file, and goes on from the byte it had reached where a connection breaks, stalls or is refused.
@@ -47,10 +48,10 @@ export async function downloadRange(
       received += count;
       watched.touch();
     };
-    return fetch(rest, onReceived, watched.signal);
+    return fetch(rest, onReceived, watched);
   };
 
-  const tryOnce = () => watch.over(silences, connection, readOn);
+  const tryOnce = () => watch.over(silences, readOn);
   try {
     await persist(
       file.path,

@@ -1,5 +1,6 @@
 import { throwIfCancelled } from '../../../common/cancel';
-import { type Connection, type Patience, SilenceError } from '../persist';
+import { type Connection, SilenceError } from '../persist';
+import type { Stop } from './answer';
 
 /** Milliseconds between two looks at all connections. */
 const LOOK_EVERY = 250;
@@ -17,10 +18,8 @@ const SUSPICIOUS = 1_000;
 /** When nothing else has come either, the network may be at fault rather than the connection. */
 const ALL_SILENT_TIMES = 4;
 
-/** A request's part of the watch. */
-export interface Watched {
-  /** Aborted when the request is to end: it was silent for too long, or the step is stopped. */
-  readonly signal: AbortSignal;
+/** A request's part of the watch; it stops when it was silent for too long, or when all of the transfer does. */
+export interface Watched extends Stop {
   /** Is called at every sign of life. */
   touch(): void;
 }
@@ -39,7 +38,12 @@ export class Watch {
   private usualPause = 0;
   private signs = 0;
 
-  constructor(private readonly patience: Patience) {}
+  constructor(private readonly connection: Connection) {
+    const stopAll = () => {
+      for (const request of this.requests) request.stop();
+    };
+    connection.signal.addEventListener('abort', stopAll, { once: true });
+  }
 
   /**
    * Makes one request and gives it up after too long a silence.
@@ -47,19 +51,14 @@ export class Watch {
    * @param silences how often such a request was given up before: each time, the next is given twice as long
    * @throws SilenceError
    */
-  async over<T>(
-    silences: number,
-    { signal }: Connection,
-    request: (watched: Watched) => Promise<T>,
-  ): Promise<T> {
-    throwIfCancelled(signal);
+  async over<T>(silences: number, request: (watched: Watched) => Promise<T>): Promise<T> {
+    throwIfCancelled(this.connection.signal);
     const own = new Request(silences, (pause) => this.learn(pause));
     this.requests.add(own);
     if (!this.timer) {
       this.lastLook = performance.now();
       this.timer = setInterval(() => this.look(), LOOK_EVERY);
     }
-    signal.addEventListener('abort', own.abort);
     try {
       return await request(own);
     } catch (error) {
@@ -67,7 +66,6 @@ export class Watch {
         ? error
         : new SilenceError(`nothing came for ${Math.round(own.silence / 100) / 10} s`);
     } finally {
-      signal.removeEventListener('abort', own.abort);
       this.requests.delete(own);
       if (this.requests.size === 0) {
         clearInterval(this.timer);
@@ -95,7 +93,7 @@ export class Watch {
   }
 
   private longestSilence({ lastSign, silences }: Request): number {
-    const { idle } = this.patience;
+    const { idle } = this.connection.patience;
     if (this.signs < ENOUGH_TO_JUDGE) return idle;
     const suspicious = Math.max(SUSPICIOUS, SUSPICIOUS_TIMES * this.usualPause);
     const othersWentOn = this.lastSign - lastSign > SUSPICIOUS_TIMES * this.usualPause;
@@ -104,7 +102,8 @@ export class Watch {
 }
 
 class Request implements Watched {
-  private readonly controller = new AbortController();
+  aborted = false;
+  onabort: (() => void) | null = null;
   lastSign = performance.now();
   /** How long it had been silent when it was given up, in milliseconds. */
   silence: number | undefined;
@@ -114,12 +113,6 @@ class Request implements Watched {
     private readonly learn: (pause: number) => void,
   ) {}
 
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  readonly abort = () => this.controller.abort();
-
   touch(): void {
     const now = performance.now();
     this.learn(now - this.lastSign);
@@ -128,6 +121,11 @@ class Request implements Watched {
 
   giveUp(silence: number): void {
     this.silence = silence;
-    this.abort();
+    this.stop();
+  }
+
+  stop(): void {
+    this.aborted = true;
+    this.onabort?.();
   }
 }
