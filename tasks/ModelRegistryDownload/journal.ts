@@ -93,25 +93,22 @@ export class Journal implements TransferRecord {
 type RangeEntry = Entry & Required<Pick<Entry, 'range'>>;
 type FileKey = Pick<Entry, 'path' | 'etag' | 'size'>;
 
-/** A journal's lines, by the file that they are about. */
+/** A journal's lines, by the file that they are about. Of two generations of a file, the later one counts. */
 class Entries {
-  private readonly ranges = new Map<string, RangeEntry[]>();
+  private readonly files = new Map<string, { readonly key: FileKey; readonly ranges: RangeEntry[] }>();
 
   take(entry: Entry): void {
-    const { range } = entry;
-    const id = idOf(entry);
-    if (!range) this.ranges.delete(id);
-    else if (this.ranges.has(id)) this.ranges.get(id)!.push({ ...entry, range });
-    else this.ranges.set(id, [{ ...entry, range }]);
+    const { path, range } = entry;
+    const known = this.rangesOf(entry);
+    if (!range) this.files.delete(path);
+    else if (known.length > 0) known.push({ ...entry, range });
+    else this.files.set(path, { key: entry, ranges: [{ ...entry, range }] });
   }
 
-  rangesOf(file: FileKey): readonly RangeEntry[] {
-    return this.ranges.get(idOf(file)) ?? [];
+  rangesOf({ path, etag, size }: FileKey): RangeEntry[] {
+    const file = this.files.get(path);
+    return file?.key.etag === etag && file.key.size === size ? file.ranges : [];
   }
-}
-
-function idOf({ path, etag, size }: FileKey): string {
-  return JSON.stringify([path, etag, size]);
 }
 
 /** @returns undefined for a journal of something else, and for what is none */
