@@ -222,18 +222,27 @@ function openTunnel(
       hostname: bareHost(proxy.hostname),
       port: proxy.port,
       path: target,
-      headers: { host: target },
-      ...(username && { auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` }),
+      headers: { host: target, ...(username && { 'proxy-authorization': basic(username, password) }) },
     });
     request
       .on('connect', ({ statusCode }, socket: Socket) => {
-        if (statusCode === 200) resolve(socket);
-        else reject(new BrokenAnswerError(`the proxy ${proxy.host} answered HTTP ${statusCode}`));
+        if (statusCode === 200) {
+          resolve(socket);
+          return;
+        }
+        socket.destroy();
+        reject(new BrokenAnswerError(`the proxy ${proxy.host} answered HTTP ${statusCode}`));
       })
       .on('error', (error) => reject(brokenBy(error)))
       .end();
     stop.onabort = () => request.destroy();
   });
+}
+
+/** User and password as a header has them; in an address they are encoded. */
+function basic(username: string, password: string): string {
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return `Basic ${Buffer.from(pair).toString('base64')}`;
 }
 
 /** An IPv6 address stands in brackets in an address, and without them everywhere else. */
