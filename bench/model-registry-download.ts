@@ -85,13 +85,13 @@ const curl: Client = {
   }),
 };
 
-const parallelCurl: Client = {
-  name: 'curl --parallel (16)',
+const parallelCurl = (most: number): Client => ({
+  name: `curl --parallel (${most})`,
   command: (registry, folder) => {
     const { file, args } = curl.command(registry, folder);
-    return { file, args: ['--parallel', '--parallel-max', '16', ...args] };
+    return { file, args: ['--parallel', '--parallel-max', `${most}`, ...args] };
   },
-};
+});
 
 const library = (method: string): Client => ({
   name: `@azure/storage-blob ${method}`,
@@ -135,6 +135,19 @@ const azureCli: Client = {
   }),
 };
 
+/** As {@link azureCli}, with one process for all blobs. */
+const azureCliBatch: Client = {
+  name: 'az storage blob download-batch',
+  command: (registry, folder) => ({
+    file: 'az',
+    args: [
+      ...['storage', 'blob', 'download-batch', '--output', 'none', '--only-show-errors'],
+      ...['--source', registry.container, '--destination', folder, '--pattern', `${VERSION}/*`],
+    ],
+    env: azureCli.command(registry, folder).env ?? {},
+  }),
+};
+
 const scenarios: Record<string, (rounds: number) => Promise<void>> = {
   async tls(rounds) {
     await withServer({ tls: certificate, size: GIB }, (registry) =>
@@ -150,7 +163,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
       compare(
         '1 GiB, TLS, 20 ms a request, 60 MB/s a connection',
         registry,
-        [curl, task, toFile, toBuffer, azcopy],
+        [curl, task, toFile, toBuffer, azcopy, azureCli],
         rounds,
         { amount: GIB / 1e6, unit: 'MB/s' },
       ),
@@ -166,7 +179,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         compare(
           `2,000 blobs of 16 KiB, ${where}`,
           registry,
-          [parallelCurl, task, withConcurrency(64), toFile, azcopy],
+          [parallelCurl(delay > 0 ? 64 : 16), task, toFile, azcopy, azureCliBatch],
           rounds,
           { amount: 2_000, unit: 'blobs/s' },
         ),
@@ -256,6 +269,18 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
       });
     }
     const ratios = hurt.map((time, round) => time / clean[round]!);
+    const peers: string[][] = [];
+    for (const client of [curl, toFile, toBuffer, azcopy, azureCli]) {
+      if (!isInstalled(programOf(client))) continue;
+      await withServer(faulty, async (registry) => {
+        const came = await once(client, registry, GIVE_UP).then(
+          ({ milliseconds }) => `${milliseconds.toFixed(0)} ms`,
+          (error) =>
+            error.message.includes('still running') ? `hangs for over ${GIVE_UP / 1000} s` : 'fails',
+        );
+        peers.push([client.name, came]);
+      });
+    }
     printTable(
       '1 GiB, TLS, 20 ms, 60 MB/s a connection; a reset every 60 MB, a stall in every seventh connection',
       ['', 'median', 'spread'],
@@ -264,6 +289,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         ['with faults', `${median(hurt).toFixed(0)} ms`, spread(hurt)],
         ['times as long', median(ratios).toFixed(2), spread(ratios, 2)],
         ['sent again', `${median(again).toFixed(1)} %`, spread(again, 1)],
+        ...peers,
       ],
     );
   },
@@ -296,16 +322,6 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
     );
   },
 };
-
-function withConcurrency(concurrency: number): Client {
-  return {
-    name: `${task.name}, maxConcurrency ${concurrency}`,
-    command: (registry, folder) => {
-      const command = task.command(registry, folder);
-      return { ...command, env: { ...command.env, INPUT_MAXCONCURRENCY: `${concurrency}` } };
-    },
-  };
-}
 
 /** Runs all clients in turns and prints a table. */
 async function compare(
@@ -347,10 +363,13 @@ async function compare(
   );
 }
 
-async function once(client: Client, registry: Registry): Promise<Run> {
+/** Milliseconds after which a peer is taken to hang. */
+const GIVE_UP = 30_000;
+
+async function once(client: Client, registry: Registry, longest?: number): Promise<Run> {
   const folder = makeFolder();
   try {
-    const result = await run(client.command(registry, folder));
+    const result = await run(client.command(registry, folder), () => {}, longest);
     if (client.name.startsWith(task.name)) verify(folder, registry);
     return result;
   } finally {
@@ -387,7 +406,7 @@ async function withServer(
 }
 
 function programOf(client: Client): string {
-  if (client === azureCli) return 'az';
+  if (client === azureCli || client === azureCliBatch) return 'az';
   return client.command({ endpoint: '', account: '', key: '', container: '', blobs: [] }, '').file;
 }
 
