@@ -6,15 +6,17 @@ import { formatBytes } from '../common/text';
  * Makes sure that a disk has room for some bytes.
  *
  * @param folder one that is there, on the disk in question
+ * @param destination the folder that the user knows
  * @throws TaskError with what is needed and what there is
  */
-export async function refuseLackOfRoom(folder: string, bytes: number): Promise<void> {
-  const { blocks, bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  // Some file systems do not tell their size.
-  if (blocks === 0 || bytes <= free) return;
+export async function refuseLackOfRoom(folder: string, destination: string, bytes: number): Promise<void> {
+  // Some file systems do not tell their size, or tell that they have none.
+  const disk = await statfs(folder).catch(() => undefined);
+  if (!disk || disk.blocks === 0) return;
+  const free = disk.bavail * disk.bsize;
+  if (bytes <= free) return;
   throw new TaskError(
-    `The disk of '${folder}' has no room for the model: ${formatBytes(bytes)} are to be downloaded, and ${formatBytes(free)} are free. ${MORE_ROOM}`,
+    `The disk of '${destination}' has no room for the model: ${formatBytes(bytes)} are to be downloaded, and ${formatBytes(free)} are free. ${MORE_ROOM}`,
   );
 }
 

@@ -104,7 +104,7 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
   const journal = await folder.prepare(wanted, source);
   const begun = sum(wanted.map((file) => journal.bytesOf(file)));
   if (begun > 0) connection.log.info(`Going on from ${formatBytes(begun)} that an earlier try has brought.`);
-  await refuseLackOfRoom(folder.staging, sum(wanted.map(({ size }) => size)) - begun);
+  await refuseLackOfRoom(folder.staging, folder.path, sum(wanted.map(({ size }) => size)) - begun);
   for (const path of known.keys()) await folder.reuse(path);
   if (known.size > 0 && wanted.length > 0) {
     connection.log.info(`${plural(known.size, 'file')} did not change since the last download.`);
