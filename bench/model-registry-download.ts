@@ -195,7 +195,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         `${endpoint}/titanic`,
         new StorageSharedKeyCredential(account, key),
       );
-      await container.create({ access: 'blob' });
+      await container.create({ access: 'container' });
       const sizes = { 'model.pkl': 50_000, 'lookup.pkl': 300, 'flags.pkl': 60 };
       for (const [name, size] of Object.entries(sizes)) {
         await container.getBlockBlobClient(`${VERSION}/${name}`).upload(Buffer.alloc(size, 1), size);

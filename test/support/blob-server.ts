@@ -177,11 +177,16 @@ export class BlobServer {
     else if (fault && 'resetAfter' in fault && fault.resetAfter === 0) request.socket.destroy();
     else if (fault && 'stallAfter' in fault && fault.stallAfter === 0) fault.onStall();
     else if (!blobs) fail(response, 404, 'ContainerNotFound');
-    else if (isListing) this.list(url.searchParams, blobs, response);
+    else if (isListing) this.list(url.searchParams, blobs, response, fault);
     else this.read(seen, blobs.get(seen.blob), request, response, fault);
   }
 
-  private list(query: URLSearchParams, blobs: Map<string, StoredBlob>, response: ServerResponse): void {
+  private list(
+    query: URLSearchParams,
+    blobs: Map<string, StoredBlob>,
+    response: ServerResponse,
+    fault: Fault | undefined,
+  ): void {
     const prefix = query.get('prefix') ?? '';
     const delimiter = query.get('delimiter');
     const marker = query.get('marker') ?? '';
@@ -201,9 +206,9 @@ export class BlobServer {
       ? encodeMarker(this.endless === 'same marker' ? 'again' : `${this.requests.length}`)
       : encodeMarker(names[start + this.pageSize] ?? '');
     response.writeHead(200, { 'Content-Type': 'application/xml', 'x-ms-request-id': 'test' });
-    response.end(
-      `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="${this.endpoint}/" ContainerName="x"><Prefix>${escapeXml(prefix)}</Prefix><Blobs>${page.map((name) => entries.get(name)).join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`,
-    );
+    const text = `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="${this.endpoint}/" ContainerName="x"><Prefix>${escapeXml(prefix)}</Prefix><Blobs>${page.map((name) => entries.get(name)).join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`;
+    if (fault && 'pieces' in fault) sendInPieces(response, Buffer.from(text), fault);
+    else response.end(text);
   }
 
   private read(

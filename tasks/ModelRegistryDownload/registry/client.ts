@@ -4,7 +4,7 @@ import { BrokenAnswerError, bareEtag, MovedError, type RegistryAddress } from '.
 import type { Folders } from './folders';
 import { readListingPage } from './listing-page';
 import { signerFor } from './sign';
-import type { Head, Receiver, Stop } from './transfer/answer';
+import { type Head, type Receiver, type Stop, stopWith } from './transfer/answer';
 import { Connections, type GetRequest } from './transfer/connections';
 
 export interface RegistrySettings {
@@ -50,6 +50,13 @@ export interface Range {
   readonly length: number;
 }
 
+/** The watch over a request that may be silent for a time only; an IdleTimer is one. */
+export interface Idle {
+  readonly signal: AbortSignal;
+  /** Is called at every sign of life. */
+  touch(): void;
+}
+
 /** What takes a part of a blob as it comes. */
 export interface RangeReceiver {
   /** The answer has begun. */
@@ -61,9 +68,9 @@ export interface RangeReceiver {
 /** The container that holds a model's versions, as far as a download needs one. Each call makes one request. */
 export interface ModelContainer {
   readonly address: RegistryAddress;
-  listBlobs(prefix: string, from: string | undefined, stop: Stop): Promise<Page<ListedBlob>>;
+  listBlobs(prefix: string, from: string | undefined, idle: Idle): Promise<Page<ListedBlob>>;
   /** The names directly under a prefix that have something under them, without the prefix and slash. */
-  listFolders(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<string>>;
+  listFolders(prefix: string, from: string | undefined, idle: Idle): Promise<Page<string>>;
   /**
    * Brings a part of a blob, if the blob is still the one with this ETag.
    *
@@ -145,7 +152,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       signIn: settings.credential,
     },
 
-    async listBlobs(prefix, from, stop) {
+    async listBlobs(prefix, from, idle) {
       const query = {
         restype: 'container',
         comp: 'list',
@@ -156,13 +163,19 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       };
       const request = await requestFor(root, query, {});
       const pieces: Buffer[] = [];
-      // A piece is good only until the call returns.
-      const receiver = { begin() {}, take: (piece: Buffer) => void pieces.push(Buffer.from(piece)) };
-      await connections.get(request, receiver, stop);
+      const receiver = {
+        begin: () => idle.touch(),
+        take(piece: Buffer) {
+          // It is good only until this call returns.
+          pieces.push(Buffer.from(piece));
+          idle.touch();
+        },
+      };
+      await connections.get(request, receiver, stopWith(idle.signal));
       return readListingPage(Buffer.concat(pieces).toString('utf8'));
     },
 
-    async listFolders(prefix, from, signal) {
+    async listFolders(prefix, from, { signal }) {
       folders ??= import('./folders').then(({ openFolders }) => openFolders(settings));
       return (await folders).list(prefix, from, signal);
     },

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { stopWith } from '../../../tasks/ModelRegistryDownload/registry/transfer/answer';
 import { Connections } from '../../../tasks/ModelRegistryDownload/registry/transfer/connections';
 import { makeCertificate } from '../../support/certificate';
 
@@ -42,12 +43,12 @@ describe('connections to the service', () => {
     connections = new Connections(url, { proxyFor: () => proxy, tls: secure ? { ca } : {} });
   }
 
-  async function get(path: string, stop: AbortSignal = new AbortController().signal): Promise<string> {
+  async function get(path: string, signal: AbortSignal = new AbortController().signal): Promise<string> {
     let text = '';
     const take = (piece: Buffer) => {
       text += piece.toString();
     };
-    await connections.get({ path, headers: { 'x-test': '1' } }, { begin() {}, take }, stop);
+    await connections.get({ path, headers: { 'x-test': '1' } }, { begin() {}, take }, stopWith(signal));
     return text;
   }
 
@@ -157,7 +158,11 @@ describe('connections to the service', () => {
       answer = 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n';
       const port = await listen(proxy);
       await open({ proxy: `http://127.0.0.1:${port}` });
-      await assert.rejects(get('/a'), { message: `the proxy 127.0.0.1:${port} answered HTTP 407` });
+      await assert.rejects(get('/a'), {
+        name: 'RestError',
+        statusCode: 407,
+        message: `The proxy 127.0.0.1:${port} does not let it through.`,
+      });
     });
   });
 });

@@ -24,7 +24,7 @@ describe('the watch over the requests of a transfer', () => {
     const body = (watched: Watched) =>
       new Promise<void>((resolve, reject) => {
         Object.assign(request, { watched, end: resolve });
-        watched.onabort = () => reject(new Error('aborted'));
+        watched.onStop = () => reject(new Error('aborted'));
       });
     watch.over(silences, body).then(
       () => Object.assign(request, { outcome: 'ended' }),

@@ -7,10 +7,23 @@ export interface Head {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-/** What tells a request to end: the part that it needs of an AbortSignal, which takes longer to make than to send it. */
+/** What tells a request to end. An AbortSignal takes longer to make than a request to be sent. */
 export interface Stop {
-  readonly aborted: boolean;
-  onabort: ((this: never, event: never) => unknown) | null;
+  readonly stopped: boolean;
+  /** Is called when it is stopped, once. */
+  onStop: (() => void) | undefined;
+}
+
+/** A stop that comes with the abort of a signal. */
+export function stopWith(signal: AbortSignal): Stop {
+  const stop: Stop = {
+    get stopped() {
+      return signal.aborted;
+    },
+    onStop: undefined,
+  };
+  signal.addEventListener('abort', () => stop.onStop?.(), { once: true });
+  return stop;
 }
 
 /** What becomes of an answer as it comes. Pieces are good only until the call returns. */

@@ -3,7 +3,7 @@ import { request as askHttps } from 'node:https';
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import type { NetworkSettings } from '../../../common/agent';
-import { BrokenAnswerError, brokenBy } from '../errors';
+import { BrokenAnswerError, brokenBy, RestError } from '../errors';
 import { AnswerReader, type Receiver, type Stop } from './answer';
 
 /** A GET request that is ready to be sent. */
@@ -67,7 +67,7 @@ export class Connections {
       return true;
     } catch (error) {
       if (connection.isOpen) this.idle.push(connection);
-      if (wasUsed && !connection.answerBegan && !stop.aborted) return false;
+      if (wasUsed && !connection.answerBegan && !stop.stopped) return false;
       throw error;
     }
   }
@@ -164,8 +164,8 @@ class Connection {
   }
 
   async ask(text: string, receiver: Receiver, stop: Stop): Promise<void> {
-    if (stop.aborted) throw new BrokenAnswerError('it was given up');
-    stop.onabort = () => this.end(new BrokenAnswerError('it was given up'));
+    if (stop.stopped) throw new BrokenAnswerError('it was given up');
+    stop.onStop = () => this.end(new BrokenAnswerError('it was given up'));
     this.reader = new AnswerReader(receiver);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -177,7 +177,7 @@ class Connection {
         this.socket.write(text, 'latin1');
       });
     } finally {
-      stop.onabort = null;
+      stop.onStop = undefined;
     }
   }
 
@@ -231,11 +231,18 @@ function openTunnel(
           return;
         }
         socket.destroy();
-        reject(new BrokenAnswerError(`the proxy ${proxy.host} answered HTTP ${statusCode}`));
+        reject(
+          new RestError(
+            `The proxy ${proxy.host} does not let it through.`,
+            statusCode!,
+            undefined,
+            new Map(),
+          ),
+        );
       })
       .on('error', (error) => reject(brokenBy(error)))
       .end();
-    stop.onabort = () => request.destroy();
+    stop.onStop = () => request.destroy();
   });
 }
 

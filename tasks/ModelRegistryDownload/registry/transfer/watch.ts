@@ -102,8 +102,8 @@ export class Watch {
 }
 
 class Request implements Watched {
-  aborted = false;
-  onabort: (() => void) | null = null;
+  stopped = false;
+  onStop: (() => void) | undefined;
   lastSign = performance.now();
   /** How long it had been silent when it was given up, in milliseconds. */
   silence: number | undefined;
@@ -125,7 +125,7 @@ class Request implements Watched {
   }
 
   stop(): void {
-    this.aborted = true;
-    this.onabort?.();
+    this.stopped = true;
+    this.onStop?.();
   }
 }
