@@ -101,6 +101,7 @@ export async function transferFiles(
     await downloadRange(target.file, range, fetch, lanes, watch, running);
   };
 
+  /** @returns whether this was the last range of the file that was missing */
   const bring = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
     const checked = isChecked(target.file);
     target.open();
@@ -108,6 +109,9 @@ export async function transferFiles(
     if (range.length > 0) await (checked ? bringChecked : bringPlain)(target, range, watch, running);
     target.finishRange(range);
     record?.add(target.file, range, checked);
+    if (target.isWhole()) return true;
+    digester.reach(target.open(), target.file.md5 !== null, target.frontier());
+    return false;
   };
 
   try {
@@ -115,15 +119,10 @@ export async function transferFiles(
       const watch = new Watch(running);
       return async () => {
         for (const { target, range } of parts) {
-          if (range) await bring(target, range, watch, running);
+          if (range && !(await bring(target, range, watch, running))) continue;
           const { size, path, md5 } = target.file;
-          const descriptor = target.open();
-          if (target.isWhole()) {
-            digests.set(path, await digester.finish(descriptor, md5 !== null, size, running.signal));
-            target.finish();
-          } else {
-            digester.reach(descriptor, md5 !== null, target.frontier());
-          }
+          digests.set(path, await digester.finish(target.open(), md5 !== null, size, running.signal));
+          target.finish();
         }
       };
     });
