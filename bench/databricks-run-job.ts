@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { failed, type Outcome, succeeded } from '../local/databricks/runs/outcome';
 import { startWorkspace, type Workspace } from '../local/databricks/workspace';
-import { preparePython } from '../local/python';
 import { buildFolder } from '../scripts/paths';
+import { sdkPython } from '../test/support/python';
 
 /*
  * DatabricksRunJob beside the loop that it replaces, on the local workspace and in real time. The task is the packed
@@ -48,11 +48,7 @@ const task: Contender = (workspace, folder, signal) =>
     child.on('error', reject).on('exit', () => resolve());
   });
 
-const { python } = await preparePython({
-  folder: fileURLToPath(new URL('../.local/databricks-sdk', import.meta.url)),
-  requirements: [fileURLToPath(new URL('../test/requirements.txt', import.meta.url))],
-  log: console.log,
-});
+const { python } = await sdkPython(console.log);
 
 const sdk: Contender = (workspace, folder, signal) =>
   new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { failed, succeeded } from '../../local/databricks/runs/outcome';
 import { startWorkspace, type Workspace } from '../../local/databricks/workspace';
 import { run } from '../../local/processes';
-import { preparePython } from '../../local/python';
+import { sdkPython } from '../support/python';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -22,11 +22,7 @@ describe('The local workspace, used by Databricks’ own client', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'databricks-sdk-'));
-    const { python } = await preparePython({
-      folder: join(root, '.local/databricks-sdk'),
-      requirements: [join(root, 'test/requirements.txt')],
-      log: () => {},
-    });
+    const { python } = await sdkPython();
     workspace = await startWorkspace({ folder, timing: { pending: 1, terminating: 1, cancel: 1 } });
     const tasks = [{ task_key: 'main', notebook_task: { notebook_path: '/live/models/train' } }];
     const trained = succeeded({ exitValue: 'stored 1.0.0' });
