@@ -9,7 +9,7 @@ import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { makePlan, type Plan } from './plan';
-import { type Destination, lockTags, publish, verifyTags } from './publish';
+import { type Destination, findKnownLayers, lockTags, publish, verifyTags } from './publish';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
 
@@ -58,6 +58,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       return finish(task, 'found', { ...report, tags, manifest, builder: undefined, sent: undefined });
     }
 
+    const known = destination ? findKnownLayers(destination, base) : Promise.resolve(new Map());
+    // It is awaited after the build; until then its failure is not unheard of.
+    known.catch(() => undefined);
     log.info(`Building with ${builder.description}.`);
     log.progress(5, 'Building');
     const image = await phases.run('Build', () => builder.build(tags));
@@ -77,6 +80,8 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
         signal,
         renewCredentials,
         compression: inputs.compression,
+        known,
+        tempFolder,
       }),
     );
     log.progress(95, 'Reading back');

@@ -39,7 +39,7 @@ export async function publishImage(
   destination: Destination,
   options: PublishOptions,
 ): Promise<PublishedImage> {
-  const { registry, tags } = destination;
+  const { registry } = destination;
   // An image may have the same layer twice.
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
   const failed = new AbortController();
@@ -47,10 +47,24 @@ export async function publishImage(
   const published = await inLanes(layers, options.lanes ?? DEFAULT_LANES, failed, (layer, index) =>
     publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
   );
-  const config = await publishConfig(registry, image.config, options);
-  const byDiffId = new Map(published.map((layer) => [layer.diffId, layer.descriptor]));
-  const descriptors = image.layers.map(({ diffId }) => byDiffId.get(diffId)!);
+  const byDiffId = new Map(published.map((layer) => [layer.diffId, layer]));
+  const all = image.layers.map(({ diffId }) => byDiffId.get(diffId)!);
+  return publishManifest(image.config, all, destination, options);
+}
 
+/**
+ * Publishes an image whose layers are in the repository: its configuration, its manifest by digest, and its tags.
+ *
+ * @param layers from the bottom; one may be there twice
+ */
+export async function publishManifest(
+  configuration: Buffer,
+  layers: readonly PublishedLayer[],
+  { registry, tags }: Destination,
+  options: UploadOptions & Pick<PublishOptions, 'annotations'>,
+): Promise<PublishedImage> {
+  const config = await publishConfig(registry, configuration, options);
+  const descriptors = layers.map(({ descriptor }) => descriptor);
   const body = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
@@ -72,6 +86,7 @@ export async function publishImage(
     await registry.put(manifest, tag);
     options.log.info(`Tagged ${tag}.`);
   }
+  const published = [...new Set(layers)];
   const uploadedBytes = published.reduce((sum, { sentBytes }) => sum + sentBytes, config.sentBytes);
   const sent = published.filter(({ fate }) => fate === 'sent').map(({ descriptor }) => descriptor.digest);
   if (config.sentBytes > 0) sent.push(config.descriptor.digest);
