@@ -127,6 +127,7 @@ describe('every request failing once', function () {
             repository: 'titanic-model-api',
             tags: '1.0.0',
             dockerfile: 'Dockerfile',
+            builder: 'docker',
           },
           { sources: folder, environment: installFakeDocker(folder) },
         );
@@ -134,6 +135,40 @@ describe('every request failing once', function () {
           step.log.some((line) => line.includes('Step 1/1')),
           step.log.join('\n'),
         );
+      } finally {
+        await registry.stop();
+      }
+    });
+
+    it(`with ${fault}: AcrBuildPush builds an image by itself, and publishes it`, async () => {
+      writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
+      const isFirst = firstTime();
+      const registry = await startRegistry({
+        folder: join(folder, 'registry'),
+        username: 'myregistry',
+        password: 'pa55-word',
+        intercept: ({ method, url, socket }, response) => {
+          if (!isFirst(`${method} ${url}`)) return false;
+          if (fault === 'connection cut') socket.destroy();
+          else response.writeHead(fault, { 'Retry-After': '0' }).end();
+          return true;
+        },
+      });
+      try {
+        const step = await runStep(
+          'AcrBuildPush',
+          {
+            acrName: 'myregistry',
+            acrPassword: 'pa55-word',
+            loginServer: registry.loginServer,
+            repository: 'titanic-model-api',
+            tags: '1.0.0',
+            dockerfile: 'Dockerfile',
+          },
+          { sources: folder, environment: installFakeDocker(folder) },
+        );
+        assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        assert.equal(step.outputVariables.builder, 'direct');
       } finally {
         await registry.stop();
       }
