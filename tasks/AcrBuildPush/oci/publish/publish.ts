@@ -29,8 +29,8 @@ const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
 const DEFAULT_LANES = 4;
 
 /**
- * Publishes an image without an engine: layers side by side, then its configuration, its manifest by digest, and
- * last its tags, in order. So no tag ever names an image that is not whole.
+ * Publishes an image without an engine: layers and configuration side by side, then its manifest by digest, and last
+ * its tags, in order. So no tag ever names an image that is not whole.
  *
  * @throws TaskError when the registry refuses, or can't be reached
  */
@@ -44,10 +44,15 @@ export async function publishImage(
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
-  const published = await inLanes(layers, options.lanes ?? DEFAULT_LANES, failed, (layer, index) =>
-    publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
-  );
-  const config = await publishConfig(registry, image.config, options);
+  const [published, config] = await Promise.all([
+    inLanes(layers, options.lanes ?? DEFAULT_LANES, failed, (layer, index) =>
+      publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
+    ),
+    publishConfig(registry, image.config, { ...options, signal }).catch((error) => {
+      failed.abort();
+      throw error;
+    }),
+  ]);
   const byDiffId = new Map(published.map((layer) => [layer.diffId, layer.descriptor]));
   const descriptors = image.layers.map(({ diffId }) => byDiffId.get(diffId)!);
 
