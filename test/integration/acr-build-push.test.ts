@@ -84,6 +84,7 @@ describe('AcrBuildPush with a real engine', function () {
       acrPassword: PASSWORD,
       repository: 'titanic',
       tags: '1.0.0',
+      builder: 'docker',
       labels: `test-run=${RUN}`,
     };
   }

@@ -11,7 +11,7 @@ import { findEngine } from '../../local/engine/engine';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { fixedCredentials } from '../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../tasks/AcrBuildPush/acr/registry';
-import { buildDirectly } from '../../tasks/AcrBuildPush/oci/builder';
+import { planDirectly } from '../../tasks/AcrBuildPush/oci/builder';
 import type { OciImage } from '../../tasks/AcrBuildPush/oci/image';
 import { layersOf } from '../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { publishImage } from '../../tasks/AcrBuildPush/oci/publish/publish';
@@ -60,7 +60,7 @@ describe('an image that the step builds and publishes itself', function () {
     const lines = ['FROM scratch', 'COPY base.txt /', 'COPY model.pkl /model/', 'CMD ["serve"]'];
     const plan = { ...leastPlan, recipe: lines.join('\n'), context };
     const pull = () => Promise.reject(new Error('nothing is pulled here'));
-    image = await buildDirectly(plan, { pull, log, signal });
+    image = await (await planDirectly(plan, { pull, log, signal })).make({});
   });
 
   after(async () => {

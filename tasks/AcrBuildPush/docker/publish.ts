@@ -7,7 +7,7 @@ import type { ImageConfig } from '../oci/image';
 import type { CompressionChoice } from '../oci/publish/compression';
 import type { KnownLayers } from '../oci/publish/known-layers';
 import { findLayer, type PublishedLayer, publishLayer } from '../oci/publish/layers';
-import { type PublishedImage, publishManifest } from '../oci/publish/publish';
+import { type PublishedImage, publishConfig, publishManifest } from '../oci/publish/publish';
 import type { Destination } from '../publish';
 import type { DockerCli } from './cli';
 import { describeImage, type ImageFacts, UnreadableImageError } from './engine';
@@ -67,13 +67,11 @@ export async function publishEngineImage(
     findLayer(registry, diffId, nameOf(diffId), [options.known.get(diffId)!], options),
   );
   for (const layer of await Promise.all(findings)) keep(layer);
-  const finish = (config: Buffer) =>
-    publishManifest(
-      config,
-      facts.diffIds.map((diffId) => published.get(diffId)!),
-      destination,
-      options,
-    );
+  const finish = async (content: Buffer, uploads?: Uploads) => {
+    const [config] = await Promise.all([publishConfig(registry, content, options), uploads?.done()]);
+    const layers = facts.diffIds.map((diffId) => published.get(diffId)!);
+    return publishManifest(config, layers, destination, options);
+  };
   if (published.size === diffIds.length) {
     const config = await registry.blob(id).catch(ifRefused);
     if (config && isConfigOf(facts, config)) return finish(config);
@@ -103,8 +101,7 @@ export async function publishEngineImage(
       async (config) => {
         const time = formatDuration(performance.now() - start);
         options.log.info(`The engine gave the image in ${time}.`);
-        await uploads.done();
-        return finish(config);
+        return finish(config, uploads);
       },
     );
   } catch (error) {

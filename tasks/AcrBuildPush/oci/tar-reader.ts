@@ -1,4 +1,4 @@
-import { BLOCK, padding } from './tar';
+import { BLOCK, padding } from '../files/tar';
 
 /** An entry of a tar as a layer holds it. */
 export interface TarMember {

@@ -93,6 +93,7 @@ describe('the task', () => {
       model: { name: 'titanic', version: '1.0.0', digest: 'sha256:m' },
       dockerfile: join(folder.path, 'Dockerfile'),
       buildContext: folder.path,
+      builder: 'docker',
       ...changes,
     };
     const task = {

@@ -29,8 +29,8 @@ const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
 const DEFAULT_LANES = 4;
 
 /**
- * Publishes an image without an engine: layers side by side, then its configuration, its manifest by digest, and
- * last its tags, in order. So no tag ever names an image that is not whole.
+ * Publishes an image without an engine: layers and configuration side by side, then its manifest by digest, and last
+ * its tags, in order. So no tag ever names an image that is not whole.
  *
  * @throws TaskError when the registry refuses, or can't be reached
  */
@@ -44,26 +44,31 @@ export async function publishImage(
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
-  const published = await inLanes(layers, options.lanes ?? DEFAULT_LANES, failed, (layer, index) =>
-    publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
-  );
+  const [published, config] = await Promise.all([
+    inLanes(layers, options.lanes ?? DEFAULT_LANES, failed, (layer, index) =>
+      publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
+    ),
+    publishConfig(registry, image.config, { ...options, signal }).catch((error) => {
+      failed.abort();
+      throw error;
+    }),
+  ]);
   const byDiffId = new Map(published.map((layer) => [layer.diffId, layer]));
   const all = image.layers.map(({ diffId }) => byDiffId.get(diffId)!);
-  return publishManifest(image.config, all, destination, options);
+  return publishManifest(config, all, destination, options);
 }
 
 /**
- * Publishes an image whose layers are in the repository: its configuration, its manifest by digest, and its tags.
+ * Publishes the manifest of an image whose blobs are in the repository, by its digest and then under its tags.
  *
  * @param layers from the bottom; one may be there twice
  */
 export async function publishManifest(
-  configuration: Buffer,
+  config: PublishedConfig,
   layers: readonly PublishedLayer[],
   { registry, tags }: Destination,
-  options: UploadOptions & Pick<PublishOptions, 'annotations'>,
+  options: Pick<PublishOptions, 'annotations' | 'log'>,
 ): Promise<PublishedImage> {
-  const config = await publishConfig(registry, configuration, options);
   const descriptors = layers.map(({ descriptor }) => descriptor);
   const body = Buffer.from(
     JSON.stringify({
@@ -93,11 +98,16 @@ export async function publishManifest(
   return { manifest, layers: published, sent: new Set(sent), uploadedBytes };
 }
 
-async function publishConfig(
+export interface PublishedConfig {
+  readonly descriptor: Descriptor;
+  readonly sentBytes: number;
+}
+
+export async function publishConfig(
   registry: RegistryClient,
   content: Buffer,
   options: UploadOptions,
-): Promise<{ descriptor: Descriptor; sentBytes: number }> {
+): Promise<PublishedConfig> {
   const digest = digestOfBytes(content);
   const descriptor = { mediaType: CONFIG_TYPE, digest, size: content.length };
   if (await hasBlob(registry, digest, options.signal)) return { descriptor, sentBytes: 0 };

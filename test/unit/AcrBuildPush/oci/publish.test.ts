@@ -171,7 +171,7 @@ describe('an image that the step publishes itself', () => {
   it('has no bytes sent that the repository has, and a layer that it has twice sent once', async () => {
     const layer = localLayer(randomBytes(500_000));
     const first = await publish(imageOf(layer, layer));
-    assert.equal(first.requests.filter((request) => /^PATCH/.test(request)).length, 2);
+    assert.equal(first.requests.filter((request) => /^PUT .*\/uploads\//.test(request)).length, 2);
     assert.equal(first.manifest.layers.length, 2);
     const second = await publish(imageOf(layer, layer));
     assert.equal(second.uploadedBytes, 0);
@@ -334,6 +334,13 @@ describe('an image that the step publishes itself', () => {
     assert.deepEqual(await stored(digestOf(content)), content);
   });
 
+  it('is sent in the usual way where the registry takes no small blob at once', async () => {
+    answerOnce(/^PUT .*\/uploads\//, (response) => response.writeHead(404).end());
+    const layer = localLayer(randomBytes(1000));
+    const { manifest } = await publish(imageOf(layer));
+    assert.equal((await stored(manifest.layers[0]!.digest)).length, 1000);
+  });
+
   it('is refused when its files changed while they were read', async () => {
     const layer = { ...localLayer(randomBytes(1000)), diffId: digestOf(randomBytes(10)) };
     await assert.rejects(
@@ -348,9 +355,12 @@ describe('an image that the step publishes itself', () => {
       response.writeHead(403).end('{"errors":[{"code":"DENIED","message":"quota exceeded"}]}');
       return true;
     };
-    await assert.rejects(publish(imageOf(localLayer(randomBytes(1000)), localLayer(randomBytes(999)))), {
-      message: /The storage of .* is used up/,
-    });
+    await assert.rejects(
+      publish(imageOf(localLayer(randomBytes(MEGABYTE)), localLayer(randomBytes(1_000_001)))),
+      {
+        message: /The storage of .* is used up/,
+      },
+    );
     assert.equal(await clientFor(repository).digestOf('1'), undefined);
   });
 

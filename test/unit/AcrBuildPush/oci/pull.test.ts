@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { directBuild, NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
+import { tarHeader } from '../../../../tasks/AcrBuildPush/files/tar';
+import { NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
 import type { RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
 import { createPull } from '../../../../tasks/AcrBuildPush/oci/pull';
-import { tarHeader } from '../../../../tasks/AcrBuildPush/oci/tar';
 import { HttpClient } from '../../../../tasks/common/http';
 import { flattenBuilt } from '../../../support/image-files';
-import { leastPlan } from '../support';
+import { directBuild, leastPlan } from '../support';
 
 const log = { info() {}, debug() {}, warning() {}, error() {}, maskSecret() {} } as never;
 const PLATFORM = { os: 'linux', architecture: 'amd64' };
