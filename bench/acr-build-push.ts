@@ -58,6 +58,7 @@ async function step(host: string, env: NodeJS.ProcessEnv): Promise<{ total: numb
     acrUsername: USERNAME,
     acrPassword: PASSWORD,
     repository: 'step',
+    builder: 'docker',
     tags: '1.0.0',
     dockerfile: join(context, 'Dockerfile'),
   };

@@ -16,7 +16,7 @@ export interface ChosenCompression {
 /** Where compression saves less than this, its time is not worth it. */
 const WORTHWHILE = 0.9;
 
-const SAMPLE_SIZE = 4 * 1024 * 1024;
+const SAMPLE_SIZE = 256 * 1024;
 const SAMPLES = 3;
 
 /** Decides how a layer is stored. Everything that runs images reads gzip; so that is it unless it is of no use. */
@@ -32,14 +32,18 @@ export async function chooseCompression(
     : { compression: 'none', reason: `samples shrink to ${percent} only` };
 }
 
-/** How much of a layer compression leaves, by samples of its beginning, middle and end: 0 to 1, or a little more. */
+/**
+ * How much of a layer compression leaves, by samples of its beginning, middle and end: 0 to 1, or a little more. Of a
+ * layer that is still coming, and of a small one, the samples are its beginning.
+ */
 async function sampleRatio(layer: LocalLayer): Promise<number> {
-  const whole = layer.size <= SAMPLE_SIZE * SAMPLES;
-  const starts = whole ? [0] : [0, 1, 2].map((n) => Math.floor(((layer.size - SAMPLE_SIZE) / 2) * n));
+  const atOnce = SAMPLE_SIZE * SAMPLES;
+  const isBeginning = layer.isComing || layer.size <= atOnce;
+  const starts = isBeginning ? [0] : [0, 1, 2].map((n) => Math.floor(((layer.size - SAMPLE_SIZE) / 2) * n));
   let before = 0;
   let after = 0;
   for (const start of starts) {
-    const sample = await read(layer, start, whole ? layer.size : SAMPLE_SIZE);
+    const sample = await read(layer, start, isBeginning ? Math.min(layer.size, atOnce) : SAMPLE_SIZE);
     before += sample.length;
     after += (await gzipMember(sample)).length;
   }
