@@ -103,27 +103,25 @@ export interface ImageFacts {
   /** Bytes of its files. */
   readonly size: number;
   readonly os: string;
-  /** Bytes of the files that each line of its history added, the newest first. */
-  readonly historySizes: readonly number[];
 }
 
-/** Asks an engine for what a push of an image depends on. */
+/** Asks an engine what an image of its is made of. */
 export async function describeImage(docker: DockerCli, id: string): Promise<ImageFacts> {
   const format = '{{json .RootFS.Layers}} {{.Size}} {{.Os}}';
-  const [image, history] = await Promise.all([
-    docker.capture(['image', 'inspect', '--format', format, id], ANSWER_LIMIT),
-    docker.capture(['history', '--human=false', '--format', '{{.Size}}', id], ANSWER_LIMIT),
-  ]);
-  const [, layers, size, os] = /^(\[.*\]|null) (\d+) (\w+)$/.exec(image.stdout.trim()) ?? [];
+  const { stdout, stderr } = await docker.capture(['image', 'inspect', '--format', format, id], ANSWER_LIMIT);
+  const [, layers, size, os] = /^(\[.*\]|null) (\d+) (\w+)$/.exec(stdout.trim()) ?? [];
   if (!layers || !os) {
     throw new UnreadableImageError(`The engine does not describe the image ${id}.`, {
-      details: image.stderr.split('\n'),
+      details: stderr.split('\n'),
     });
   }
-  return {
-    diffIds: JSON.parse(layers) ?? [],
-    size: Number(size),
-    os,
-    historySizes: history.stdout.split('\n').map(Number),
-  };
+  return { diffIds: JSON.parse(layers) ?? [], size: Number(size), os };
+}
+
+/** Bytes of the files that the last instructions of an image added to it. */
+export async function sizeOfInstructions(docker: DockerCli, id: string, count: number): Promise<number> {
+  const request = ['history', '--human=false', '--format', '{{.Size}}', id];
+  const { stdout } = await docker.capture(request, ANSWER_LIMIT);
+  const sizes = stdout.split('\n').slice(0, count).map(Number);
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -10,7 +10,7 @@ import { findLayer, type PublishedLayer, publishLayer } from '../oci/publish/lay
 import { type PublishedImage, publishConfig, publishManifest } from '../oci/publish/publish';
 import type { Destination } from '../publish';
 import type { DockerCli } from './cli';
-import { describeImage, type ImageFacts, UnreadableImageError } from './engine';
+import { describeImage, type ImageFacts, sizeOfInstructions, UnreadableImageError } from './engine';
 import { withSavedImage } from './saved-image';
 
 /** An image in an engine's hands. */
@@ -50,13 +50,14 @@ const WORTH_READING = 0.1;
  * @throws UnreadableImageError when docker had better push it; the message says why
  */
 export async function publishEngineImage(
-  { docker, id, ownInstructions }: EngineImage,
+  image: EngineImage,
   destination: Destination,
   options: EnginePublishOptions,
 ): Promise<PublishedImage> {
+  const { docker, id } = image;
   const { registry } = destination;
   const facts = await describeImage(docker, id);
-  checkIsWorthReading(facts, ownInstructions);
+  await checkIsWorthReading(image, facts);
   const diffIds = [...new Set(facts.diffIds)];
   const nameOf = (diffId: string) => `Layer ${diffIds.indexOf(diffId) + 1} of ${diffIds.length}`;
   const published = new Map<string, PublishedLayer>();
@@ -111,15 +112,19 @@ export async function publishEngineImage(
   }
 }
 
-function checkIsWorthReading({ os, size, historySizes }: ImageFacts, ownInstructions: number): void {
+async function checkIsWorthReading(
+  { docker, id, ownInstructions }: EngineImage,
+  { os, size }: ImageFacts,
+): Promise<void> {
   if (os === 'windows') {
     throw new UnreadableImageError(
       'Layers of Windows may not be copied to any registry, which docker sees to.',
     );
   }
+  if (size <= SMALL) return;
   // The labels of the step may be one more.
-  const built = historySizes.slice(0, ownInstructions + 1).reduce((sum, bytes) => sum + bytes, 0);
-  if (size > SMALL && built < size * WORTH_READING) {
+  const built = await sizeOfInstructions(docker, id, ownInstructions + 1);
+  if (built < size * WORTH_READING) {
     throw new UnreadableImageError(
       `Only ${formatBytes(built)} of the image's ${formatBytes(size)} were built on its base image, and docker need not read the rest.`,
     );

@@ -155,7 +155,7 @@ class Archive {
     if (known && (!isWanted(known) || this.given.has(known))) return undefined;
     const file = new GrowingFile(join(folder, String(this.files.length)));
     this.files.push(file);
-    if (diffId) this.give(localLayer(diffId, size, file));
+    if (diffId) this.give({ ...localLayer(diffId, size, file), isComing: true });
 
     const hash = createHash('sha256');
     let taken = 0;
