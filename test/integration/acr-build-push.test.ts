@@ -22,6 +22,7 @@ import { buildFolder } from '../../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { errorsOf, runStep, type StepOptions } from '../support/extension';
 import { startLine } from '../support/line';
+import { importBaseImage } from '../support/shell-image';
 import { skip } from '../support/skip';
 
 /** Labels all images of this run, so that they can be removed from the engine. */
@@ -543,19 +544,6 @@ function buildKitEnvironment(): NodeJS.ProcessEnv | undefined {
 
 function docker(...args: string[]): string {
   return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-}
-
-/** Gives the engine an image with a shell in it, made of this machine's own: none can be pulled from outside. */
-function importBaseImage(name: string): void {
-  const programs = ['/bin/sh', '/bin/sleep'];
-  const libraries = programs.flatMap((program) =>
-    [...execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(
-      ([, file]) => file!,
-    ),
-  );
-  const files = [...new Set([...programs, ...libraries])].map((file) => file.slice(1));
-  const archive = execFileSync('tar', ['-C', '/', '--dereference', '-c', ...files], { maxBuffer: 1e9 });
-  execFileSync('docker', ['import', '-', name], { input: archive, stdio: ['pipe', 'ignore', 'pipe'] });
 }
 
 /** Reads a repository as another client would. */

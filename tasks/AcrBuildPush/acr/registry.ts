@@ -95,10 +95,10 @@ export class RegistryClient {
     if (answer.status !== 202) throw this.refusal(answer, `push to '${this.repository}'`);
     const location = answer.headers.get('location');
     const upload = location && new URL(location, this.base).href;
-    // Some registries want a right to delete for this, and drop the upload by themselves after a while.
+    // Nothing waits for this. Some registries want a right to delete for it, and drop the upload after a while anyway.
     if (upload?.startsWith(`${this.base}v2/`)) {
       const path = upload.slice(this.base.length);
-      await this.sendOnce(path, { method: 'DELETE' }, this.access).catch(() => undefined);
+      this.sendOnce(path, { method: 'DELETE' }, this.access).catch(() => undefined);
     }
   }
 
