@@ -24,7 +24,10 @@ const [what = 'overhead', rounds = what === 'overhead' ? '9' : '3', megabytes = 
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
 const context = join(folder, 'context');
 const task = join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js');
-const base = `bench-base:${randomUUID()}`;
+/** Labels all images of this run, so that they can be removed from the engine. */
+const run = randomUUID();
+const base = `bench-base:${run}`;
+const label = `LABEL bench=${run}`;
 
 interface Timed {
   readonly milliseconds: number;
@@ -132,7 +135,7 @@ async function measure(ways: Ways, makeModel: () => Buffer): Promise<Map<string,
 
 /** Without `RUN`, since a container that starts costs more than all that is measured here. */
 async function measureOverhead(host: string, builders: [string, NodeJS.ProcessEnv][]): Promise<void> {
-  writeRecipe('FROM scratch', 'ARG VERSION', 'ENV VERSION=$VERSION', 'COPY model.pkl /model.pkl');
+  writeRecipe('FROM scratch', label, 'ARG VERSION', 'ENV VERSION=$VERSION', 'COPY model.pkl /model.pkl');
   const labels = ['version', 'revision', 'source', 'created'].flatMap((name) => [
     '--label',
     `org.opencontainers.image.${name}=${randomBytes(8).toString('hex')}`,
@@ -164,7 +167,7 @@ async function measureOverhead(host: string, builders: [string, NodeJS.ProcessEn
 
 async function measureModel(host: string, builders: [string, NodeJS.ProcessEnv][]): Promise<void> {
   importBaseImage(base);
-  writeRecipe(`FROM ${base}`, 'RUN echo ready > /made', 'COPY model.pkl /model.pkl');
+  writeRecipe(`FROM ${base}`, label, 'RUN echo ready > /made', 'COPY model.pkl /model.pkl');
   console.log(`${megabytes} MB of float64 data, ${rounds} rounds; milliseconds: median (least–most).\n`);
   console.log('| builder | way | total | times faster | push alone | times faster |');
   console.log('|---|---|---:|---:|---:|---:|');
@@ -193,12 +196,11 @@ function writeRecipe(...lines: string[]): void {
 }
 
 /** Takes what was built here out of the engine again. */
-function removeImages(host: string): void {
-  const images = execFileSync('docker', ['images', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}'], {
-    encoding: 'utf8',
-  });
-  const own = images.split('\n').filter((line) => line.startsWith(`${host}/`) || line.startsWith(`${base} `));
-  const ids = [...new Set(own.map((line) => line.split(' ')[1]!))];
+function removeImages(): void {
+  const images = ['images', '--quiet', '--filter', `label=bench=${run}`];
+  const built = execFileSync('docker', images, { encoding: 'utf8' }).split('\n').filter(Boolean);
+  const known = execFileSync('docker', ['images', '--quiet', base], { encoding: 'utf8' }).trim();
+  const ids = [...new Set([...built, ...(known ? [base] : [])])];
   if (ids.length > 0) execFileSync('docker', ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
 }
 
@@ -219,7 +221,7 @@ try {
   const builders = all.filter(([name]) => chosen.includes(name));
   await (what === 'model' ? measureModel : measureOverhead)(host, builders);
 } finally {
-  removeImages(host);
+  removeImages();
   registry.kill();
   await once(registry, 'exit');
   rmSync(folder, { recursive: true, force: true });

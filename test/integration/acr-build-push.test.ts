@@ -486,7 +486,7 @@ describe('AcrBuildPush with a real engine', function () {
     const temp = join(folder, 'temp');
     mkdirSync(temp);
     const dockerfile = join(folder, 'Slow');
-    writeFileSync(dockerfile, `FROM ${base}\nARG RUN\nRUN echo started; sleep 600\n`);
+    writeFileSync(dockerfile, `FROM ${base}\nLABEL test-run=${RUN}\nARG RUN\nRUN echo started; sleep 600\n`);
     const inputs = { ...defaults(), dockerfile, buildArgs: `RUN=${RUN}` };
     const running = spawn(process.execPath, [join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js')], {
       env: {
