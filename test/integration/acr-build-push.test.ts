@@ -24,6 +24,7 @@ import { errorsOf, runStep, type StepOptions } from '../support/extension';
 import { startLine } from '../support/line';
 import { importBaseImage } from '../support/shell-image';
 import { skip } from '../support/skip';
+import { startTokenServer } from '../support/token-server';
 
 /** Labels all images of this run, so that they can be removed from the engine. */
 const RUN = randomUUID();
@@ -254,6 +255,28 @@ describe('AcrBuildPush with a real engine', function () {
       );
     } finally {
       await registry?.stop();
+    }
+  });
+
+  it('pushes to a docker-registry with a token server in front, and mounts from its other repositories', async () => {
+    const tokens = await startTokenServer();
+    const [other, loginServer] = await startDockerRegistry(join(folder, 'token-registry'), tokens);
+    const baseName = `${loginServer}/base:1`;
+    try {
+      const inputs = { loginServer, compression: 'gzip' };
+      const lines = [`FROM ${base}`, 'COPY model.pkl /'];
+      const first = await step(lines, { ...inputs, repository: 'base', tags: '1' });
+      assert.equal(first.result, 'Succeeded', errorsOf(first));
+      const second = await step([`FROM ${baseName}`, 'RUN echo > /made'], { ...inputs, repository: 'api' });
+      assert.equal(second.result, 'Succeeded', errorsOf(second));
+      assert.ok(second.log.some((line) => /^Layer 1 of 3 was mounted from 'base'/.test(line)));
+      assert.ok(tokens.scopes.includes('repository:api:pull,push'));
+      const wrong = await step(lines, { ...inputs, repository: 'base', acrPassword: 'wrong-password' });
+      assert.match(errorsOf(wrong), /does not accept user 'robot'/);
+    } finally {
+      other.kill();
+      await once(other, 'exit');
+      tokens.stop();
     }
   });
 

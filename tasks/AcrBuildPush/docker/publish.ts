@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
@@ -57,7 +57,7 @@ export async function publishEngineImage(
   const { docker, id } = image;
   const { registry } = destination;
   const facts = await describeImage(docker, id);
-  await checkIsWorthReading(image, facts);
+  await checkIsWorthReading(image, facts, options.tempFolder);
   const diffIds = [...new Set(facts.diffIds)];
   const nameOf = (diffId: string) => `Layer ${diffIds.indexOf(diffId) + 1} of ${diffIds.length}`;
   const published = new Map<string, PublishedLayer>();
@@ -115,6 +115,7 @@ export async function publishEngineImage(
 async function checkIsWorthReading(
   { docker, id, ownInstructions }: EngineImage,
   { os, size }: ImageFacts,
+  tempFolder: string,
 ): Promise<void> {
   if (os === 'windows') {
     throw new UnreadableImageError(
@@ -122,6 +123,13 @@ async function checkIsWorthReading(
     );
   }
   if (size <= SMALL) return;
+  // The engine makes a copy first, often on the same disk.
+  const { bavail, bsize } = statfsSync(tempFolder);
+  if (bavail * bsize < 2 * size) {
+    throw new UnreadableImageError(
+      `The disk has only ${formatBytes(bavail * bsize)} left, and the image of ${formatBytes(size)} would pass through it.`,
+    );
+  }
   // The labels of the step may be one more.
   const built = await sizeOfInstructions(docker, id, ownInstructions + 1);
   if (built < size * WORTH_READING) {

@@ -311,6 +311,15 @@ describe('an image that an engine holds', () => {
       message: /layers could not be kept in .* for a moment: ENOENT/,
     },
     {
+      what: 'the disk has too little room for it',
+      prepare: () => {
+        const { id, diffIds } = hold([randomBytes(1000)]);
+        writeFileSync(join(folder, 'inspect'), `${JSON.stringify(diffIds)} 1000000000000000 linux`);
+        return id;
+      },
+      message: /^The disk has only \d.* left, and the image of 1000 TB would pass through it/,
+    },
+    {
       what: 'it is for Windows',
       prepare: () => hold([randomBytes(1000)], writeBlobs, 'windows').id,
       message: /Layers of Windows may not be copied/,
