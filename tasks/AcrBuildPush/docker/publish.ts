@@ -3,15 +3,22 @@ import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { formatBytes, formatDuration } from '../../common/text';
+import type { RegistryClient } from '../acr/registry';
 import type { ImageConfig } from '../oci/image';
 import type { CompressionChoice } from '../oci/publish/compression';
 import type { KnownLayers } from '../oci/publish/known-layers';
+import { Lanes } from '../oci/publish/lanes';
 import { findLayer, type PublishedLayer, publishLayer } from '../oci/publish/layers';
-import { type PublishedImage, publishConfig, publishManifest } from '../oci/publish/publish';
+import {
+  type PublishedConfig,
+  type PublishedImage,
+  publishConfig,
+  publishManifest,
+} from '../oci/publish/publish';
 import type { Destination } from '../publish';
 import type { DockerCli } from './cli';
 import { describeImage, type ImageFacts, sizeOfInstructions, UnreadableImageError } from './engine';
-import { withSavedImage } from './saved-image';
+import { type SaveRequest, withSavedImage } from './saved-image';
 
 /** An image in an engine's hands. */
 export interface EngineImage {
@@ -58,55 +65,98 @@ export async function publishEngineImage(
   const { registry } = destination;
   const facts = await describeImage(docker, id);
   await checkIsWorthReading(image, facts, options.tempFolder);
-  const diffIds = [...new Set(facts.diffIds)];
-  const nameOf = (diffId: string) => `Layer ${diffIds.indexOf(diffId) + 1} of ${diffIds.length}`;
-  const published = new Map<string, PublishedLayer>();
-  const keep = (layer: PublishedLayer | undefined) => layer && published.set(layer.diffId, layer);
-
-  const knownLayers = diffIds.filter((diffId) => options.known.has(diffId));
-  const findings = knownLayers.map((diffId) =>
-    findLayer(registry, diffId, nameOf(diffId), [options.known.get(diffId)!], options),
-  );
-  for (const layer of await Promise.all(findings)) keep(layer);
-  const finish = async (content: Buffer, uploads?: Uploads) => {
-    const [config] = await Promise.all([publishConfig(registry, content, options), uploads?.done()]);
-    const layers = facts.diffIds.map((diffId) => published.get(diffId)!);
-    return publishManifest(config, layers, destination, options);
-  };
-  if (published.size === diffIds.length) {
-    const config = await registry.blob(id).catch(ifRefused);
-    if (config && isConfigOf(facts, config)) return finish(config);
+  const names = nameLayers(facts);
+  const found = await findLayers(registry, names, options);
+  if (found.size === names.size) {
+    const content = await configInRegistry(registry, id, facts);
+    const config = content && (await publishConfig(registry, content, options));
+    if (config) return publishManifest(config, inOrder(facts, found), destination, options);
   }
+  const { config, layers } = await sendMissing(image, facts, found, registry, options);
+  return publishManifest(config, inOrder(facts, layers), destination, options);
+}
 
+type Layers = ReadonlyMap<string, PublishedLayer>;
+
+/** What messages call the layers, by their diff ids. */
+function nameLayers({ diffIds }: ImageFacts): ReadonlyMap<string, string> {
+  const unique = [...new Set(diffIds)];
+  return new Map(unique.map((diffId, index) => [diffId, `Layer ${index + 1} of ${unique.length}`]));
+}
+
+function inOrder({ diffIds }: ImageFacts, layers: Layers): PublishedLayer[] {
+  return diffIds.map((diffId) => layers.get(diffId)!);
+}
+
+/** Looks for the layers that the registry should have. */
+async function findLayers(
+  registry: RegistryClient,
+  names: ReadonlyMap<string, string>,
+  options: EnginePublishOptions,
+): Promise<Layers> {
+  const searches = [...names].map(async ([diffId, name]) => {
+    const place = options.known.get(diffId);
+    return place && findLayer(registry, diffId, name, [place], options);
+  });
+  const found = (await Promise.all(searches)).filter((layer) => layer !== undefined);
+  return new Map(found.map((layer) => [layer.diffId, layer]));
+}
+
+/** The configuration of an image, where the registry has it; some engines call an image by the digest of its manifest. */
+async function configInRegistry(
+  registry: RegistryClient,
+  id: string,
+  { diffIds }: ImageFacts,
+): Promise<Buffer | undefined> {
+  try {
+    const content = await registry.blob(id);
+    const { rootfs }: Partial<ImageConfig> = JSON.parse(content.toString('utf8'));
+    return rootfs?.diff_ids.join() === diffIds.join() ? content : undefined;
+  } catch (error) {
+    if (error instanceof TaskError) return undefined;
+    throw error;
+  }
+}
+
+/** Reads an image out of the engine, and sends what was not found in the registry. */
+async function sendMissing(
+  { docker, id }: EngineImage,
+  facts: ImageFacts,
+  found: Layers,
+  registry: RegistryClient,
+  options: EnginePublishOptions,
+): Promise<{ config: PublishedConfig; layers: Layers }> {
+  const { host, repository } = registry;
+  const { diffIds } = facts;
+  const names = nameLayers(facts);
+  const blobs = new Set([...found.values()].map(({ descriptor }) => descriptor.digest));
   const start = performance.now();
   const folder = mkdtempSync(join(options.tempFolder, 'layers-'));
-  const blobs = new Set([...published.values()].map(({ descriptor }) => descriptor.digest));
-  const uploads = new Uploads(options.signal);
+  const lanes = new Lanes(options.signal);
+  const uploads: Promise<PublishedLayer>[] = [];
+  const request: SaveRequest = {
+    id,
+    diffIds,
+    folder,
+    host,
+    repository,
+    signal: lanes.signal,
+    isWanted: (digest) => !found.has(digest) && !blobs.has(digest),
+    onLayer(layer) {
+      const name = names.get(layer.diffId)!;
+      const settings = { ...options, known: new Map() };
+      uploads.push(lanes.run((signal) => publishLayer(registry, layer, name, { ...settings, signal })));
+    },
+  };
   try {
-    return await withSavedImage(
-      docker,
-      {
-        id,
-        diffIds: facts.diffIds,
-        folder,
-        host: registry.host,
-        repository: registry.repository,
-        signal: uploads.signal,
-        isWanted: (digest) => !published.has(digest) && !blobs.has(digest),
-        onLayer: (layer) =>
-          uploads.start(async (signal) => {
-            const settings = { ...options, known: new Map(), signal };
-            keep(await publishLayer(registry, layer, nameOf(layer.diffId), settings));
-          }),
-      },
-      async (config) => {
-        const time = formatDuration(performance.now() - start);
-        options.log.info(`The engine gave the image in ${time}.`);
-        return finish(config, uploads);
-      },
-    );
+    return await withSavedImage(docker, request, async (content) => {
+      options.log.info(`The engine gave the image in ${formatDuration(performance.now() - start)}.`);
+      const config = await lanes.run((signal) => publishConfig(registry, content, { ...options, signal }));
+      const sent = await Promise.all(uploads);
+      return { config, layers: new Map([...found, ...sent.map((layer) => [layer.diffId, layer] as const)]) };
+    });
   } catch (error) {
-    throw await uploads.firstError(error);
+    throw await lanes.firstError(error);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -136,60 +186,5 @@ async function checkIsWorthReading(
     throw new UnreadableImageError(
       `Only ${formatBytes(built)} of the image's ${formatBytes(size)} were built on its base image, and docker need not read the rest.`,
     );
-  }
-}
-
-/** Some engines call an image by the digest of its manifest. */
-function isConfigOf({ diffIds }: ImageFacts, content: Buffer): boolean {
-  const { rootfs }: Partial<ImageConfig> = JSON.parse(content.toString('utf8'));
-  return rootfs?.diff_ids.join() === diffIds.join();
-}
-
-function ifRefused(error: unknown): undefined {
-  if (!(error instanceof TaskError)) throw error;
-}
-
-/** More at once do not fill a line any better, and each holds memory. */
-const LANES = 4;
-
-/** Work that begins while the last of it is not known yet. The first failure ends all of it. */
-class Uploads {
-  readonly signal: AbortSignal;
-  private readonly failed = new AbortController();
-  private readonly running: Promise<void>[] = [];
-  private readonly waiting: (() => void)[] = [];
-  private freeLanes = LANES;
-
-  constructor(private readonly cancel: AbortSignal) {
-    this.signal = AbortSignal.any([cancel, this.failed.signal]);
-  }
-
-  start(work: (signal: AbortSignal) => Promise<void>): void {
-    const run = this.inLane(() => work(this.signal));
-    run.catch((error) => this.failed.abort(error));
-    this.running.push(run);
-  }
-
-  async done(): Promise<void> {
-    await Promise.all(this.running);
-  }
-
-  /** Ends what is left, and tells what failed first. */
-  async firstError(error: unknown): Promise<unknown> {
-    this.failed.abort(error);
-    await Promise.allSettled(this.running);
-    return this.cancel.aborted ? error : this.failed.signal.reason;
-  }
-
-  private async inLane(work: () => Promise<void>): Promise<void> {
-    if (this.freeLanes === 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.freeLanes -= 1;
-    try {
-      await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.freeLanes += 1;
-    }
   }
 }

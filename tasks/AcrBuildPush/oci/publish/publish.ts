@@ -2,14 +2,13 @@ import { Readable } from 'node:stream';
 import { digestOfBytes, type Manifest, type RegistryClient } from '../../acr/registry';
 import type { Destination } from '../../publish';
 import type { Descriptor, OciImage } from '../image';
+import { Lanes } from './lanes';
 import { type LayerOptions, type PublishedLayer, publishLayer } from './layers';
 import { hasBlob, type UploadOptions, upload } from './upload';
 
 export interface PublishOptions extends LayerOptions {
   /** Of the manifest. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Layers that are sent at once. */
-  readonly lanes?: number;
 }
 
 export interface PublishedImage {
@@ -25,9 +24,6 @@ export interface PublishedImage {
 const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
 
-/** More do not fill a line any better, and each holds memory. */
-const DEFAULT_LANES = 4;
-
 /**
  * Publishes an image without an engine: layers and configuration side by side, then its manifest by digest, and last
  * its tags, in order. So no tag ever names an image that is not whole.
@@ -42,20 +38,20 @@ export async function publishImage(
   const { registry } = destination;
   // An image may have the same layer twice.
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
-  const [published, config] = await Promise.all([
-    inLanes(layers, options.lanes ?? DEFAULT_LANES, failed, (layer, index) =>
-      publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
-    ),
-    publishConfig(registry, image.config, { ...options, signal }).catch((error) => {
-      failed.abort();
-      throw error;
-    }),
-  ]);
-  const byDiffId = new Map(published.map((layer) => [layer.diffId, layer]));
-  const all = image.layers.map(({ diffId }) => byDiffId.get(diffId)!);
-  return publishManifest(config, all, destination, options);
+  const lanes = new Lanes(options.signal);
+  try {
+    const config = lanes.run((signal) => publishConfig(registry, image.config, { ...options, signal }));
+    const uploads = layers.map((layer, index) =>
+      lanes.run((signal) =>
+        publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
+      ),
+    );
+    const published = new Map((await Promise.all(uploads)).map((layer) => [layer.diffId, layer]));
+    const all = image.layers.map(({ diffId }) => published.get(diffId)!);
+    return await publishManifest(await config, all, destination, options);
+  } catch (error) {
+    throw await lanes.firstError(error);
+  }
 }
 
 /**
@@ -118,30 +114,4 @@ export async function publishConfig(
     open: (start: number) => Readable.from([content.subarray(start)], { objectMode: false }),
   };
   return { descriptor, sentBytes: await upload(registry, source, options) };
-}
-
-/** Works on so many items at once. The first failure ends the others, and is the one that is thrown. */
-async function inLanes<T, R>(
-  items: readonly T[],
-  lanes: number,
-  failed: AbortController,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
-  let firstError: unknown;
-  const lane = async () => {
-    for (const [index, item] of queue) {
-      if (failed.signal.aborted) return;
-      try {
-        results[index] = await work(item, index);
-      } catch (error) {
-        if (!failed.signal.aborted) firstError = error;
-        failed.abort();
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
-  if (failed.signal.aborted) throw firstError;
-  return results;
 }
