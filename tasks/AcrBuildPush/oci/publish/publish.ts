@@ -44,13 +44,17 @@ export async function publishImage(
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
-  const [published, config] = await Promise.all([
-    inLanes(layers, options.lanes ?? DEFAULT_LANES, failed, (layer, index) =>
-      publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
-    ),
-    publishConfig(registry, image.config, { ...options, signal }).catch((error) => {
-      failed.abort();
-      throw error;
+  const published: PublishedLayer[] = [];
+  const configDigest = digestOfBytes(image.config);
+  const config = { mediaType: CONFIG_TYPE, digest: configDigest, size: image.config.length };
+  let configBytes = 0;
+  await inLanes(options.lanes ?? DEFAULT_LANES, failed, [
+    async () => {
+      configBytes = await publishConfig(registry, image.config, config, { ...options, signal });
+    },
+    ...layers.map((layer, index) => async () => {
+      const name = `Layer ${index + 1} of ${layers.length}`;
+      published[index] = await publishLayer(registry, layer, name, { ...options, signal });
     }),
   ]);
   const byDiffId = new Map(published.map((layer) => [layer.diffId, layer.descriptor]));
@@ -60,7 +64,7 @@ export async function publishImage(
     JSON.stringify({
       schemaVersion: 2,
       mediaType: MANIFEST_TYPE,
-      config: config.descriptor,
+      config,
       layers: descriptors,
       ...(options.annotations && { annotations: options.annotations }),
     }),
@@ -69,7 +73,7 @@ export async function publishImage(
     digest: digestOfBytes(body),
     mediaType: MANIFEST_TYPE,
     body,
-    config: config.descriptor,
+    config,
     layers: descriptors,
   };
   await registry.put(manifest, manifest.digest);
@@ -77,51 +81,48 @@ export async function publishImage(
     await registry.put(manifest, tag);
     options.log.info(`Tagged ${tag}.`);
   }
-  const uploadedBytes = published.reduce((sum, { sentBytes }) => sum + sentBytes, config.sentBytes);
+  const uploadedBytes = published.reduce((sum, { sentBytes }) => sum + sentBytes, configBytes);
   const sent = published.filter(({ fate }) => fate === 'sent').map(({ descriptor }) => descriptor.digest);
-  if (config.sentBytes > 0) sent.push(config.descriptor.digest);
+  if (configBytes > 0) sent.push(config.digest);
   return { manifest, layers: published, sent: new Set(sent), uploadedBytes };
 }
 
+/** @returns the bytes that were sent */
 async function publishConfig(
   registry: RegistryClient,
   content: Buffer,
+  { digest, size }: Descriptor,
   options: UploadOptions,
-): Promise<{ descriptor: Descriptor; sentBytes: number }> {
-  const digest = digestOfBytes(content);
-  const descriptor = { mediaType: CONFIG_TYPE, digest, size: content.length };
-  if (await hasBlob(registry, digest, options.signal)) return { descriptor, sentBytes: 0 };
+): Promise<number> {
+  if (await hasBlob(registry, digest, options.signal)) return 0;
   const source = {
     name: 'The configuration',
-    size: content.length,
+    size,
     digest: () => digest,
     open: (start: number) => Readable.from([content.subarray(start)], { objectMode: false }),
   };
-  return { descriptor, sentBytes: await upload(registry, source, options) };
+  return upload(registry, source, options);
 }
 
-/** Works on so many items at once. The first failure ends the others, and is the one that is thrown. */
-async function inLanes<T, R>(
-  items: readonly T[],
+/** Does several things, so many at once. The first failure ends the others, and is the one that is thrown. */
+async function inLanes(
   lanes: number,
   failed: AbortController,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
+  work: readonly (() => Promise<void>)[],
+): Promise<void> {
+  const queue = work.values();
   let firstError: unknown;
   const lane = async () => {
-    for (const [index, item] of queue) {
+    for (const one of queue) {
       if (failed.signal.aborted) return;
       try {
-        results[index] = await work(item, index);
+        await one();
       } catch (error) {
         if (!failed.signal.aborted) firstError = error;
         failed.abort();
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(lanes, work.length) }, lane));
   if (failed.signal.aborted) throw firstError;
-  return results;
 }

@@ -309,7 +309,7 @@ describe('an image that the step publishes itself', () => {
         response.writeHead(503).end('down for the night');
         return true;
       };
-      const layer = localLayer(randomBytes(100_000));
+      const layer = localLayer(randomBytes(MEGABYTE));
       await assert.rejects(publish(imageOf(layer)), {
         name: 'TaskError',
         message: /refused to take Layer 1 of 1 \(HTTP 503\)/,
