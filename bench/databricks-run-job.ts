@@ -8,6 +8,7 @@ import { build } from 'esbuild';
 import { failed, type Outcome, succeeded } from '../local/databricks/runs/outcome';
 import { startWorkspace, type Workspace } from '../local/databricks/workspace';
 import { buildFolder } from '../scripts/paths';
+import { sdkPython } from '../test/support/python';
 
 /*
  * DatabricksRunJob beside the loop that it replaces, on the local workspace and in real time. The task is the packed
@@ -45,6 +46,17 @@ const task: Contender = (workspace, folder, signal) =>
     };
     const child = spawn(process.execPath, [taskFile], { env, stdio: 'ignore', signal });
     child.on('error', reject).on('exit', () => resolve());
+  });
+
+const { python } = await sdkPython(console.log);
+
+const sdk: Contender = (workspace, folder, signal) =>
+  new Promise((resolve, reject) => {
+    const script = fileURLToPath(new URL('databricks-run-job/sdk.py', import.meta.url));
+    const args = [script, workspace.url, workspace.token, join(folder, 'train.py')];
+    spawn(python, args, { stdio: 'ignore', signal })
+      .on('error', reject)
+      .on('exit', () => resolve());
   });
 
 const loop: Contender = async (workspace, _folder, signal) => {
@@ -181,101 +193,74 @@ function median(values: readonly number[]): number {
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2;
 }
 
-const starts: Measured[] = [];
-for (let round = 0; round < STARTS; round++) starts.push(await measure(task, 0));
+const alone = async (contender: Contender) => {
+  const measured: Measured[] = [];
+  for (let round = 0; round < STARTS; round++) measured.push(await measure(contender, 0));
+  return measured;
+};
+const starts = { task: await alone(task), sdk: await alone(sdk) };
 
-console.log(`Following ${SHORT.length + LONG.length} runs twice, of 1 s to 150 s: this takes three minutes.`);
-const all = (contender: Contender, lengths: readonly number[]) =>
-  Promise.all(lengths.map((length) => measure(contender, length)));
+const contenders = [task, sdk, loop];
+console.log(
+  `Following ${SHORT.length + LONG.length} runs by each of three, of 1 s to 150 s: this takes three minutes.`,
+);
+const all = (lengths: readonly number[]) =>
+  Promise.all(
+    contenders.map((contender) => Promise.all(lengths.map((length) => measure(contender, length)))),
+  );
 const broken = failed({ error: 'ValueError: no rows', errorTrace: 'ValueError: no rows' });
-const [taskShort, loopShort, taskLong, loopLong, taskBroken, loopBroken, memory] = await Promise.all([
-  all(task, SHORT),
-  all(loop, SHORT),
-  all(task, LONG),
-  all(loop, LONG),
-  measure(task, 5_000, broken),
-  measure(loop, 5_000, broken),
+const [short, long, failing, memory] = await Promise.all([
+  all(SHORT),
+  all(LONG),
+  Promise.all(contenders.map((contender) => measure(contender, 5_000, broken))),
   rememberSixHours(),
 ]);
+const each = short.map((measured, index) => [...measured, ...long[index]!]);
 
 const seconds = (measured: readonly Measured[]) =>
   measured.flatMap(({ toEnd }) => (toEnd === undefined ? [] : [toEnd / 1000]));
-const ratio = median(seconds(loopShort)) / median(seconds(taskShort));
-const rows: [what: string, task: string, loop: string, goal: string][] = [
+const toRun = (measured: readonly Measured[]) =>
+  spread(
+    measured.map((one) => one.toRun),
+    'ms',
+  );
+const counts = (measured: readonly (readonly Measured[])[], count: (one: Measured) => number) =>
+  measured.map((some) => spread(some.map(count), ''));
+const ends = (measured: readonly (readonly Measured[])[]) =>
+  measured.map((some) => spread(seconds(some), 's', 1));
+const rates = (measured: readonly (readonly Measured[])[]) =>
+  measured.map((some) => `${rateOf(some).toFixed(2)} /s`);
+
+const rows: [what: string, goal: string, cells: readonly string[]][] = [
   [
     'step start to run created, alone',
-    spread(
-      starts.map(({ toRun }) => toRun),
-      'ms',
-    ),
-    'not comparable: no process of its own',
     '300 ms',
+    [toRun(starts.task), toRun(starts.sdk), 'no process of its own'],
   ],
+  ['requests until the run is created', '5', counts(short, (one) => one.requestsToRun)],
+  ['run end to step end, runs under a minute', 'median 1.5 s', ends(short)],
+  ['run end to step end, 90 s and 150 s', '15 s', ends(long)],
+  ['requests a second while runs go on, of all together', '0.5 /s', rates(each)],
+  ['the same, of runs under a minute', '', rates(short)],
+  ['requests for one run', '', counts(each, (one) => one.requests)],
   [
-    'requests until the run is created',
-    spread(
-      taskShort.map((one) => one.requestsToRun),
-      '',
-    ),
-    spread(
-      loopShort.map((one) => one.requestsToRun),
-      '',
-    ),
-    '5',
-  ],
-  [
-    'run end to step end, runs under a minute',
-    spread(seconds(taskShort), 's', 1),
-    spread(seconds(loopShort), 's', 1),
-    'median 1.5 s',
-  ],
-  [
-    'run end to step end, 90 s and 150 s',
-    spread(seconds(taskLong), 's', 1),
-    spread(seconds(loopLong), 's', 1),
-    '15 s',
-  ],
-  [
-    'requests a second while runs go on, of all together',
-    `${rateOf([...taskShort, ...taskLong]).toFixed(2)} /s`,
-    `${rateOf([...loopShort, ...loopLong]).toFixed(2)} /s`,
-    '0.5 /s',
-  ],
-  [
-    'the same, of runs under a minute',
-    `${rateOf(taskShort).toFixed(2)} /s`,
-    `${rateOf(loopShort).toFixed(2)} /s`,
+    `run end to step end, notebook fails on serverless; given up after ${PATIENCE / 1000} s`,
     '',
+    ends(failing.map((one) => [one])),
   ],
-  [
-    'requests for one run',
-    spread(
-      taskShort.concat(taskLong).map(({ requests }) => requests),
-      '',
-    ),
-    spread(
-      loopShort.concat(loopLong).map(({ requests }) => requests),
-      '',
-    ),
-    '',
-  ],
-  [
-    'run end to step end, notebook fails on serverless',
-    spread(seconds([taskBroken]), 's', 1),
-    `${spread(seconds([loopBroken]), 's', 1)} (given up after ${PATIENCE / 1000} s)`,
-    '',
-  ],
-  ['bundle', `${Math.round(statSync(taskFile).size / 1000)} KB`, '', '350 KB'],
+  ['bundle', '350 KB', [`${Math.round(statSync(taskFile).size / 1000)} KB`, '', '']],
   [
     `memory after ${memory.hours.toFixed(1)} simulated hours, ${memory.looks} looks`,
-    `${memory.megabytes.toFixed(0)} MB`,
-    '',
     '90 MB',
+    [`${memory.megabytes.toFixed(0)} MB`, '', ''],
   ],
 ];
 console.log(`Node ${process.version}. Median (least to most).\n`);
-console.log('| | DatabricksRunJob | loop of 20 s | goal |\n|---|---|---|---|');
-for (const row of rows) console.log(`| ${row.join(' | ')} |`);
 console.log(
-  `\nFor runs under a minute, the loop's step goes on ${ratio.toFixed(0)} times as long after the run.`,
+  "| | goal | DatabricksRunJob | Databricks' client for Python | loop of 20 s |\n|---|---|---|---|---|",
+);
+for (const [what, goal, cells] of rows) console.log(`| ${[what, goal, ...cells].join(' | ')} |`);
+const [taskEnd, ...otherEnds] = short.map((measured) => median(seconds(measured)));
+console.log(
+  `\nFor runs under a minute, the steps of the others go on ${otherEnds.map((end) => (end / taskEnd!).toFixed(1)).join(' and ')} times as long after the run.`,
 );

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { root, vsixFile } from '../scripts/paths';
+import { root, vsixIn } from '../scripts/paths';
 import { type AgentOptions, type PipelineRecord, runPipeline } from './agent/agent';
 import { renderPage } from './agent/page';
 import { ensureBaseImage } from './engine/base-image';
@@ -13,6 +13,7 @@ const VERSION = '1.0.0';
 const PASSENGER = { class: '1st', sex: 'female', age: 'adult' };
 
 const home = join(root, '.local');
+const extension = join(home, 'extension');
 const page = join(home, 'demo.html');
 const cancel = new AbortController();
 
@@ -108,7 +109,7 @@ async function runPipelines(
 
 function agentOptions(stack: Stack, signal: AbortSignal): AgentOptions {
   return {
-    vsix: vsixFile,
+    vsix: vsixIn(extension),
     sources: root,
     workFolder: join(home, 'agent'),
     variableGroups: stack.variableGroups,
@@ -162,9 +163,8 @@ function percent(share: number): string {
 
 async function packExtension(signal: AbortSignal): Promise<void> {
   const script = join(root, 'scripts/package.ts');
-  const { exitCode, output } = await run(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
-    signal,
-  });
+  const args = ['--import', import.meta.resolve('tsx'), script, extension];
+  const { exitCode, output } = await run(process.execPath, args, { signal });
   if (exitCode !== 0) throw new Error(`Packing failed.\n${output}`);
   output.trim().split('\n').forEach(detail);
 }

@@ -14,24 +14,24 @@ const ENTRIES = ['index.ts', 'cleanup.ts'];
 /**
  * Bundles every task into one file for each part of it and lays out the extension as it will be packed.
  *
+ * @param folder what is in it goes
  * @throws when a bundle is over its budget
  */
-export async function buildExtension(): Promise<void> {
-  rmSync(buildFolder, { recursive: true, force: true });
-  mkdirSync(buildFolder);
+export async function buildExtension(folder = buildFolder): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
   for (const part of ['vss-extension.json', 'overview.md', 'LICENSE', 'images']) {
-    cpSync(join(root, part), join(buildFolder, part), {
+    cpSync(join(root, part), join(folder, part), {
       recursive: true,
       // The drawings that the icons were made from stay at home.
       filter: (file) => !file.endsWith('.svg'),
     });
   }
-  for (const task of taskNames) await buildTask(task);
+  for (const task of taskNames) await buildTask(task, join(folder, 'tasks', task));
 }
 
-async function buildTask(task: (typeof taskNames)[number]): Promise<void> {
+async function buildTask(task: (typeof taskNames)[number], target: string): Promise<void> {
   const source = join(root, 'tasks', task);
-  const target = join(buildFolder, 'tasks', task);
   const entries = ENTRIES.filter((entry) => existsSync(join(source, entry)));
   const { metafile } = await build({
     absWorkingDir: root,

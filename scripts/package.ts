@@ -1,24 +1,26 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { unzipSync, type Zippable, zipSync } from 'fflate';
 import { buildExtension } from './build';
-import { buildFolder, root, taskNames, vsixFile } from './paths';
+import { buildFolder, root, taskNames, vsixIn } from './paths';
 import { validateExtension } from './validate';
 
 /*
  * Builds, checks and packs the extension. tfx exits with 0 and writes a package even when a task in it is broken, so
  * all that it only warns of is an error here, and the package is opened again and looked into.
+ * Usage: package.ts [folder]
  */
-await buildExtension();
-failOn('The extension is not fit for the Marketplace', validateExtension());
-const entries = packWithTfx();
+const target = resolve(process.argv[2] ?? buildFolder);
+await buildExtension(target);
+failOn('The extension is not fit for the Marketplace', validateExtension(target));
+const entries = packWithTfx(target);
 failOn('The package is not as it must be', faultsOf(entries));
-writeFileSync(vsixFile, zipReproducibly(entries));
-console.log(`Packed ${relative(root, vsixFile)}`);
+writeFileSync(vsixIn(target), zipReproducibly(entries));
+console.log(`Packed ${relative(root, vsixIn(target))}`);
 
-function packWithTfx(): Record<string, Uint8Array> {
+function packWithTfx(extension: string): Record<string, Uint8Array> {
   const folder = mkdtempSync(join(tmpdir(), 'vsix-'));
   try {
     const tfx = join(root, 'node_modules', 'tfx-cli', '_build', 'tfx-cli.js');
@@ -29,7 +31,7 @@ function packWithTfx(): Record<string, Uint8Array> {
         'extension',
         'create',
         '--root',
-        buildFolder,
+        extension,
         '--manifest-globs',
         'vss-extension.json',
         '--output-path',

@@ -5,12 +5,14 @@ import { fileURLToPath } from 'node:url';
 /** The repository's top folder. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Where the extension is put together: the same layout as inside the package. */
+/** Where the extension is put together, unless asked otherwise: the same layout as inside the package. */
 export const buildFolder = join(root, 'build');
 
 export const taskNames = ['DatabricksRunJob', 'ModelRegistryDownload', 'AcrBuildPush'] as const;
 
 const { publisher, id, version } = JSON.parse(readFileSync(join(root, 'vss-extension.json'), 'utf8'));
 
-/** The packed extension, under the name that tfx gives it. */
-export const vsixFile = join(buildFolder, `${publisher}.${id}-${version}.vsix`);
+/** The packed extension in a folder, under the name that tfx gives it. */
+export const vsixIn = (folder: string) => join(folder, `${publisher}.${id}-${version}.vsix`);
+
+export const vsixFile = vsixIn(buildFolder);

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { buildFolder, taskNames } from './paths';
+import { taskNames } from './paths';
 
 interface TaskInput {
   name: string;
@@ -36,17 +36,23 @@ const { validate: validateWithTfx } = createRequire(import.meta.url)(
  * Checks the laid-out extension for what the Marketplace, an agent or the visual designer would refuse, and for what
  * would leave a person in the designer without help.
  *
+ * @param folder where it is laid out
  * @returns one line a fault; none when all is well
  */
-export function validateExtension(): string[] {
+export function validateExtension(folder: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(folder, 'vss-extension.json'), 'utf8'));
+  const endpointTypes = (manifest.contributions as EndpointType[]).filter(
+    ({ type }) => type === 'ms.vss-endpoint.service-endpoint-type',
+  );
   return [
-    ...taskNames.flatMap((task) => validateTask(task).map((fault) => `${task}: ${fault}`)),
-    ...validateIcon(join(buildFolder, 'images', 'extension-icon.png'), 128),
+    ...taskNames.flatMap((name) =>
+      validateTask(join(folder, 'tasks', name), endpointTypes).map((fault) => `${name}: ${fault}`),
+    ),
+    ...validateIcon(join(folder, 'images', 'extension-icon.png'), 128),
   ];
 }
 
-function validateTask(name: string): string[] {
-  const folder = join(buildFolder, 'tasks', name);
+function validateTask(folder: string, endpointTypes: readonly EndpointType[]): string[] {
   let task: TaskManifest;
   try {
     task = validateWithTfx(join(folder, 'task.json'));
@@ -57,7 +63,7 @@ function validateTask(name: string): string[] {
     ...task.inputs.flatMap((input) =>
       validateInput(input, task).map((fault) => `input ${input.name}: ${fault}`),
     ),
-    ...validateDataSources(task),
+    ...validateDataSources(task, endpointTypes),
     ...validateOutputs(task),
     ...validateIcon(join(folder, 'icon.png'), 32),
     ...[...Object.values(task.execution), ...Object.values(task.postjobexecution ?? {})]
@@ -96,11 +102,10 @@ interface EndpointType {
 }
 
 /** What fills a pick list comes from a connection that another input names, by a data source of its type. */
-function validateDataSources({ inputs, dataSourceBindings = [] }: TaskManifest): string[] {
-  const manifest = JSON.parse(readFileSync(join(buildFolder, 'vss-extension.json'), 'utf8'));
-  const endpointTypes = (manifest.contributions as EndpointType[]).filter(
-    ({ type }) => type === 'ms.vss-endpoint.service-endpoint-type',
-  );
+function validateDataSources(
+  { inputs, dataSourceBindings = [] }: TaskManifest,
+  endpointTypes: readonly EndpointType[],
+): string[] {
   return dataSourceBindings.flatMap(({ target, endpointId, dataSourceName }) => {
     const faults: string[] = [];
     if (!inputs.some(({ name }) => name === target))

@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runPipeline } from '../../local/agent/agent';
-import { preparePython } from '../../local/python';
 import { type Stack, startStack } from '../../local/stack';
 import { root, vsixFile } from '../../scripts/paths';
+import { examplePython } from '../support/python';
 
 describe('the pipelines of batcomputer', function () {
   this.timeout(300_000);
@@ -14,11 +14,7 @@ describe('the pipelines of batcomputer', function () {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'pipelines-'));
-    const { python } = await preparePython({
-      folder: join(root, '.local/python'),
-      requirements: [join(root, 'local/requirements.txt'), join(root, 'model-api/requirements.txt')],
-      log: () => undefined,
-    });
+    const { python } = await examplePython();
     stack = await startStack({ sources: root, python, registryFolder: join(folder, 'registry') });
   });
 

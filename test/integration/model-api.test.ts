@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { run } from '../../local/processes';
-import { preparePython } from '../../local/python';
+import { examplePython } from '../support/python';
 import { skip } from '../support/skip';
 
 const root = join(import.meta.dirname, '../..');
@@ -35,13 +35,8 @@ describe('the model API', () => {
 
   before(async function () {
     this.timeout(600_000);
-    const requirements = [join(root, 'local/requirements.txt'), join(root, 'model-api/requirements.txt')];
     try {
-      ({ python } = await preparePython({
-        folder: join(root, '.local/python'),
-        requirements,
-        log: () => {},
-      }));
+      ({ python } = await examplePython());
     } catch (error) {
       skip(this, (error as Error).message);
     }

@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { BlobServiceClient, type ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { type Azurite, startAzurite } from '../../local/azurite';
 import { startWorkspace, type Workspace } from '../../local/databricks/workspace';
-import { preparePython } from '../../local/python';
 import { root } from '../../scripts/paths';
 import { type NotebookRun, runNotebook } from '../support/notebook-run';
+import { examplePython } from '../support/python';
 
 /** Prints what is in the pickles of a folder, and what the model says to the row it is given. */
 const READ_PICKLES = `
@@ -80,11 +80,7 @@ describe('The example notebooks', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'notebooks-'));
-    ({ python } = await preparePython({
-      folder: join(root, '.local/python'),
-      requirements: [join(root, 'local/requirements.txt')],
-      log: () => {},
-    }));
+    ({ python } = await examplePython());
     blobs = await startAzurite();
     workspace = await startWorkspace({
       python,

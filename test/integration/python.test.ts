@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../local/processes';
 import { preparePython } from '../../local/python';
-import { root } from '../../scripts/paths';
+import { examplePython } from '../support/python';
 import { skip } from '../support/skip';
 
 describe('The Python of the notebooks', function () {
@@ -33,14 +33,8 @@ describe('The Python of the notebooks', function () {
   };
 
   it('is made once, with what the requirement files name, and used again', async () => {
-    const options = {
-      folder: join(root, '.local/python'),
-      requirements: [join(root, 'local/requirements.txt')],
-      log,
-    };
-    const { python, version } = await preparePython(options);
-    lines = [];
-    assert.deepEqual(await preparePython(options), { python, version });
+    const { python, version } = await examplePython();
+    assert.deepEqual(await examplePython(log), { python, version });
     assert.deepEqual(lines, [`Python ${version} is ready.`]);
     const imported = await run(python, [
       '-c',

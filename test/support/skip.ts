@@ -2,17 +2,17 @@ import type { Context } from 'mocha';
 
 interface Runnable {
   type?: string;
+  title: string;
   parent?: Runnable;
-  skipReason?: string;
 }
 
 /**
- * Skips the running test, or all tests of the suite when called from its `before` hook, and keeps the reason for the
- * report at the end of the run.
+ * Skips the running test, or all tests of the suite when called from its `before` hook. The reason becomes part of the
+ * title, which is all that comes out of the process that a file of tests runs in.
  */
 export function skip(context: Context, reason: string): never {
   const runnable = context.test as Runnable;
   const owner = runnable.type === 'hook' ? runnable.parent! : runnable;
-  owner.skipReason = reason;
+  owner.title += ` (skipped: ${reason})`;
   return context.skip() as never;
 }
