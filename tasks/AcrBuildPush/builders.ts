@@ -168,13 +168,16 @@ function directOptions(
 ): DirectBuildOptions {
   const credentialsFor = (host: string) => (host === loginServer && credentials) || dockerLogin(env, host);
   const client = { http, log, host: loginServer, repository, credentials, access: 'pull' } as const;
+  let found: ReturnType<typeof earlierImages> | undefined;
   return {
     pull: createPull({ http, log, credentialsFor }),
-    earlier: () =>
-      earlierImages(
+    earlier() {
+      found ??= earlierImages(
         new RegistryClient(client),
         tags.map(({ tag }) => tag),
-      ),
+      );
+      return found;
+    },
     log,
     signal,
   };

@@ -211,6 +211,7 @@ class DirectBuild {
 }
 
 async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuildOptions): Promise<OciImage> {
+  const earlier = options.earlier?.();
   const layers: Layer[] = [];
   for (const layer of stage.layers) {
     layers.push(layer.kind === 'planned' ? await makeLayer(layer, options.signal) : layer);
@@ -230,7 +231,20 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
     history: history.map((entry, index) => (index < inherited ? entry : { created, ...entry })),
     ...base.files?.notes(),
   };
-  return { config: Buffer.from(JSON.stringify(image)), layers, platform };
+  const same = (await earlier)?.find((one) => undated(one) === undated(image));
+  return { config: Buffer.from(JSON.stringify(same ?? image)), layers, platform };
+}
+
+/** What tells two images apart but for the time: one that was made before, and has not changed, stays what it was. */
+function undated({ config, history = [], ...image }: ImageConfig): string {
+  const labels = { ...config?.Labels, [CREATED_LABEL]: undefined };
+  const steps = history.map((step) => ({ ...step, created: undefined }));
+  return JSON.stringify({
+    ...image,
+    created: undefined,
+    config: { ...config, Labels: labels },
+    history: steps,
+  });
 }
 
 function createdAt(labels: Labels, options: DirectBuildOptions): string {

@@ -2,7 +2,7 @@ import type { Logger } from '../../../common/log';
 import { formatBytes, formatDuration } from '../../../common/text';
 import type { RegistryClient } from '../../acr/registry';
 import type { Descriptor, Layer, LocalLayer } from '../image';
-import { type CompressionChoice, chooseCompression } from './compression';
+import { type CompressionChoice, chooseLevels } from './compression';
 import { GzippedLayer } from './gzip';
 import type { KnownLayer, KnownLayers } from './known-layers';
 import { type BlobSource, hasBlob, type UploadOptions, upload } from './upload';
@@ -40,7 +40,7 @@ export async function publishLayer(
   const sentBytes = await upload(registry, source, options);
   const size = source.size ?? (source as GzippedLayer).compressedSize;
   const time = formatDuration(performance.now() - start);
-  options.log.info(`${name} was sent in ${time}: ${source.digest()}, ${formatBytes(size)}${remark}`);
+  options.log.info(`${name} was sent in ${time}: ${source.digest()}, ${formatBytes(size)}${remark()}`);
   const descriptor = { mediaType, digest: source.digest(), size };
   return { diffId: layer.diffId, descriptor, fate: 'sent', sentBytes };
 }
@@ -111,23 +111,25 @@ async function mount(
 interface Prepared {
   readonly source: BlobSource;
   readonly mediaType: string;
-  /** Ends the line in the log. */
-  readonly remark: string;
+  /** Ends the line in the log, when all is sent. */
+  remark(): string;
 }
 
 async function prepare(layer: Layer, name: string, options: LayerOptions): Promise<Prepared> {
   if (layer.kind === 'remote') {
     const { digest, size, mediaType } = asOci(layer.descriptor);
     const source = { name, size, digest: () => digest, open: (start: number) => layer.open(start) };
-    return { source, mediaType, remark: '' };
+    return { source, mediaType, remark: () => '' };
   }
-  const { compression, reason } = await chooseCompression(options.compression, layer);
-  const because = reason ? ` (${reason})` : '';
-  if (compression === 'none') {
-    return { source: plain(layer, name), mediaType: TAR, remark: `, uncompressed${because}` };
+  if (options.compression === 'none') {
+    return { source: plain(layer, name), mediaType: TAR, remark: () => ', uncompressed' };
   }
-  const remark = `, by gzip from ${formatBytes(layer.size)}${because}`;
-  return { source: new GzippedLayer(name, layer), mediaType: `${TAR}+gzip`, remark };
+  const levels = await chooseLevels(options.compression, layer);
+  const remark = () => {
+    const reason = levels.reason();
+    return `, by gzip from ${formatBytes(layer.size)}${reason && ` (${reason})`}`;
+  };
+  return { source: new GzippedLayer(name, layer, levels), mediaType: `${TAR}+gzip`, remark };
 }
 
 function plain(layer: LocalLayer, name: string): BlobSource {
