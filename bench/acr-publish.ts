@@ -1,173 +1,380 @@
 /*
- * How long publishing an image takes: `docker push`, this project's publisher, and the floor, which is hashing the
- * data and sending it as it is. All to the same docker-registry on this machine.
+ * How long it takes to bring a model to a registry as an image, without a command in its Dockerfile: the packed task
+ * without an engine, `docker build` and `docker push` with both builders of the engine, buildah, and the floor, which
+ * is hashing the data and sending it as it is. All to one docker-registry on this machine, every run with new data,
+ * the ways taking turns. Times are of whole processes, Node's start included.
  *
- *     npx tsx bench/acr-publish.ts [megabytes] [runs]
+ *     npx tsx bench/acr-publish.ts <what> [runs]
+ *
+ * what: model [megabytes] | again | base | memory [gigabytes] | growth
+ * Needs: npm run package; docker-registry; docker, buildah; for `again` and `base` root, since they start an engine
+ * that has never seen anything.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import {
+  closeSync,
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { buildFolder } from '../scripts/paths';
 import { fixedCredentials } from '../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../tasks/AcrBuildPush/acr/registry';
-import { DockerCli } from '../tasks/AcrBuildPush/docker/cli';
-import type { OciImage } from '../tasks/AcrBuildPush/oci/image';
-import type { CompressionChoice } from '../tasks/AcrBuildPush/oci/publish/compression';
-import { publishImage } from '../tasks/AcrBuildPush/oci/publish/publish';
 import { upload } from '../tasks/AcrBuildPush/oci/publish/upload';
 import { HttpClient } from '../tasks/common/http';
 import { createLogger } from '../tasks/common/log';
+import { PASSWORD, startDockerRegistry, USERNAME } from '../test/support/docker-registry';
+import { isInstalled, median, printTable, run } from './measure';
 
-const megabytes = Number(process.argv[2] ?? 300);
-const runs = Number(process.argv[3] ?? 3);
+const [what = 'model', ...numbers] = process.argv.slice(2);
+const task = join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js');
+const folder = mkdtempSync(join(tmpdir(), 'bench-publish-'));
+const context = join(folder, 'context');
 const READ_SIZE = 1024 * 1024;
 
-const folder = mkdtempSync(join(tmpdir(), 'bench-publish-'));
-const log = createLogger(() => undefined);
-const { signal } = new AbortController();
-const http = new HttpClient({
-  log,
-  signal,
-  network: { proxyFor: () => undefined, tls: {} },
-  userAgent: 'bench',
-});
-const docker = new DockerCli({ env: { ...process.env, DOCKER_BUILDKIT: '0' }, signal, log });
+/** Docker clients that have BuildKit built in come before those that need a plugin for it. */
+const BUILDKIT_CLIENT = process.env.BUILDKIT_DOCKER ?? '/usr/bin/docker';
+
+let registry: ChildProcess | undefined;
+let host: string;
+let count = 0;
+
+/** A repository that nobody has used, in a registry that has nothing unless `keep` says otherwise. */
+async function startRegistry(): Promise<void> {
+  [registry, host] = await startDockerRegistry(join(folder, `registry-${count++}`));
+  const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
+  mkdirSync(join(folder, 'docker'), { recursive: true });
+  writeFileSync(join(folder, 'docker', 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
+}
+
+async function stopRegistry(): Promise<void> {
+  registry!.kill();
+  await once(registry!, 'exit');
+  rmSync(join(folder, `registry-${count - 1}`), { recursive: true, force: true });
+}
 
 /** Numbers as models hold them: doubles whose mantissas have twenty bits. They shrink to about a half. */
-function writeModel(path: string): void {
-  const data = Buffer.alloc(megabytes * 1_000_000);
-  const noise = randomBytes(data.length);
-  for (let at = 0; at + 8 <= data.length; at += 8) {
-    data.writeDoubleLE(Math.fround((noise.readInt32LE(at) >> 11) / 2 ** 18), at);
+function writeModel(bytes: number): void {
+  const file = openSync(join(context, 'model.pkl'), 'w');
+  for (let left = bytes; left > 0; left -= READ_SIZE) {
+    const data = Buffer.alloc(Math.min(READ_SIZE, left) & ~7);
+    const noise = randomBytes(data.length);
+    for (let at = 0; at < data.length; at += 8) {
+      data.writeDoubleLE(Math.fround((noise.readInt32LE(at) >> 11) / 2 ** 18), at);
+    }
+    writeSync(file, data);
   }
-  writeFileSync(path, data);
+  closeSync(file);
 }
 
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: READ_SIZE }), hash);
-  return `sha256:${hash.digest('hex')}`;
+function writeDockerfile(base = 'scratch'): void {
+  writeFileSync(join(context, 'Dockerfile'), `FROM ${base}\nCOPY model.pkl /model.pkl\n`);
 }
 
-/** A layer of one file: its tar, hashed once and read again for sending. */
-async function imageOfTar(tar: string): Promise<OciImage> {
-  const diffId = await hashOf(tar);
-  const config = { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [diffId] } };
-  const open = (start = 0) => createReadStream(tar, { start, highWaterMark: READ_SIZE });
-  return {
-    config: Buffer.from(JSON.stringify(config)),
-    layers: [{ kind: 'local', diffId, size: statSync(tar).size, open }],
-    platform: { os: 'linux', architecture: 'amd64' },
+interface Measured {
+  readonly milliseconds: number;
+  readonly peakMemory?: number | undefined;
+  readonly sentBytes?: number;
+}
+
+type Way = (repository: string) => Promise<Measured>;
+
+async function sum(
+  ...commands: { file: string; args: string[]; env?: Record<string, string> }[]
+): Promise<Measured> {
+  let milliseconds = 0;
+  for (const command of commands) milliseconds += (await run(command)).milliseconds;
+  return { milliseconds };
+}
+
+/** The step, as an agent starts it. */
+function direct(compression: 'auto' | 'gzip' | 'none', tag = '1.0.0'): Way {
+  return async (repository) => {
+    const inputs = {
+      loginServer: host,
+      acrUsername: USERNAME,
+      acrPassword: PASSWORD,
+      repository,
+      tags: tag,
+      dockerfile: join(context, 'Dockerfile'),
+      compression,
+    };
+    const variables = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
+    const env = { ...Object.fromEntries(variables), AGENT_TEMPDIRECTORY: mkdtempSync(join(folder, 'temp-')) };
+    const { output, ...measured } = await run({ file: process.execPath, args: [task], env });
+    if (!/variable=builder;[^\]]*\]direct/.test(output))
+      throw new Error(`another builder was chosen:\n${output}`);
+    return { ...measured, sentBytes: Number(/variable=uploadedBytes;[^\]]*\](\d+)/.exec(output)?.[1]) };
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
-const port = await freePort();
-const host = `127.0.0.1:${port}`;
-const settings = join(folder, 'registry.yml');
-writeFileSync(
-  settings,
-  `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${folder}/registry}}\nhttp: {addr: "${host}"}\n`,
-);
-const server = spawn('docker-registry', ['serve', settings], { stdio: 'ignore' });
-while (!(await fetch(`http://${host}/v2/`).catch(() => undefined))) {
-  await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-const identity = { kind: 'password', username: 'x', password: 'x', input: 'acrPassword' } as const;
-const credentials = fixedCredentials(host, identity);
-let repositories = 0;
-function fresh(): RegistryClient {
-  // docker-registry shares blobs between repositories, so data is new in each run as well.
-  const repository = `bench/m${repositories++}`;
-  return new RegistryClient({ http, log, host, repository, credentials });
-}
-
-function publish(image: OciImage, registry: RegistryClient, compression: CompressionChoice) {
-  const destination = {
-    registry,
-    name: `${host}/${registry.repository}`,
-    tags: [{ tag: '1', moves: false }],
+function docker(builder: 'legacy' | 'buildkit', socket?: string): Way {
+  return async (repository) => {
+    const image = `${host}/${repository}:1.0.0`;
+    const file = builder === 'legacy' ? 'docker' : BUILDKIT_CLIENT;
+    const env = {
+      DOCKER_CONFIG: join(folder, 'docker'),
+      DOCKER_BUILDKIT: builder === 'legacy' ? '0' : '1',
+      ...(socket && { DOCKER_HOST: socket }),
+    };
+    const labels = ['--label', 'bench-acr-publish=1'];
+    const measured = await sum(
+      { file, args: ['build', '--quiet', '--tag', image, ...labels, context], env },
+      { file, args: ['push', '--quiet', image], env },
+    );
+    if (!socket) await run({ file, args: ['image', 'rm', '--force', image], env });
+    return measured;
   };
-  return publishImage(image, destination, { log, signal, compression, known: new Map() });
 }
 
-const times = new Map<string, number[]>();
-async function measure(name: string, work: () => Promise<unknown>): Promise<void> {
-  const start = performance.now();
-  await work();
-  const list = times.get(name) ?? [];
-  times.set(name, [...list, performance.now() - start]);
-}
+const buildah: Way = async (repository) => {
+  const image = `${host}/${repository}:1.0.0`;
+  const login = ['--tls-verify=false', '--creds', `${USERNAME}:${PASSWORD}`];
+  const isolation = ['--isolation', 'chroot'];
+  const measured = await sum(
+    { file: 'buildah', args: ['build', '--quiet', '--layers=false', ...isolation, '--tag', image, context] },
+    { file: 'buildah', args: ['push', '--quiet', ...login, image] },
+  );
+  await run({ file: 'buildah', args: ['rmi', '--force', image] });
+  return measured;
+};
 
-async function run(): Promise<void> {
-  const context = mkdtempSync(join(folder, 'run-'));
-  const model = join(context, 'model.pkl');
-  const tar = join(folder, 'layer.tar');
-  const forget = () => rmSync(join(folder, 'registry'), { recursive: true, force: true });
-  const prepare = () => {
-    forget();
-    writeModel(model);
-    execFileSync('tar', ['-cf', tar, '-C', context, 'model.pkl']);
-  };
-  prepare();
-  await measure('floor: sha256 + bare upload', async () => {
-    const digest = await hashOf(tar);
-    const open = (start: number) => createReadStream(tar, { start, highWaterMark: READ_SIZE });
-    const source = { name: 'data', size: statSync(tar).size, digest: () => digest, open };
-    await upload(fresh(), source, { log, signal });
+/** What no way can do without: reading the data once for its digest, and sending it. */
+const floor: Way = async (repository) => {
+  const log = createLogger(() => undefined);
+  const { signal } = new AbortController();
+  const network = { proxyFor: () => undefined, tls: {} };
+  const http = new HttpClient({ log, signal, network, userAgent: 'bench' });
+  const identity = {
+    kind: 'password',
+    username: USERNAME,
+    password: PASSWORD,
+    input: 'acrPassword',
+  } as const;
+  const client = new RegistryClient({
+    http,
+    log,
+    host,
+    repository,
+    credentials: fixedCredentials(host, identity),
   });
-  for (const compression of ['auto', 'gzip', 'none'] as const) {
-    prepare();
-    const registry = fresh();
-    const ship = async () => publish(await imageOfTar(tar), registry, compression);
-    await measure(`own publisher, ${compression}`, ship);
-    if (compression === 'none') await measure('own publisher, the same again', ship);
-  }
+  await client.signIn();
+  const path = join(context, 'model.pkl');
+  const open = (start: number) => createReadStream(path, { start, highWaterMark: READ_SIZE });
+  const start = performance.now();
+  const hash = createHash('sha256');
+  await pipeline(open(0), hash);
+  const digest = `sha256:${hash.digest('hex')}`;
+  await upload(
+    client,
+    { name: 'data', size: statSync(path).size, digest: () => digest, open },
+    { log, signal },
+  );
+  http.close();
+  return { milliseconds: performance.now() - start };
+};
 
-  prepare();
-  const name = `${host}/${fresh().repository}:1`;
-  writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY model.pkl /model.pkl\n');
-  await docker.capture(['build', '--quiet', '--tag', name, context], 600_000);
-  await measure('docker push', () => docker.capture(['push', name], 600_000));
-  await docker.capture(['image', 'rm', '--force', name], 60_000);
-  rmSync(context, { recursive: true });
+/** An engine that has never built or pulled anything: a fresh agent. */
+async function withFreshEngine<T>(use: (socket: string) => Promise<T>): Promise<T> {
+  const root = mkdtempSync(join(folder, 'engine-'));
+  const socket = `unix://${root}/docker.sock`;
+  const options = ['--data-root', 'data', '--exec-root', 'exec', '--pidfile', 'pid'].map((word, index) =>
+    index % 2 ? join(root, word) : word,
+  );
+  const engine = spawn('dockerd', ['--host', socket, '--bridge', 'none', '--iptables=false', ...options], {
+    stdio: 'ignore',
+  });
+  try {
+    for (let tries = 0; tries < 200; tries++) {
+      const answer = spawn('docker', ['--host', socket, 'info'], { stdio: 'ignore' });
+      const [code] = await once(answer, 'exit');
+      if (code === 0) return await use(socket);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('the fresh engine did not start');
+  } finally {
+    engine.kill();
+    await once(engine, 'exit');
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** Times by way, in the order in which the ways were first taken. */
+const results = new Map<string, Measured[]>();
+async function measure(name: string, way: Way, repository = `bench/m${count++}`): Promise<void> {
+  const list = results.get(name) ?? [];
+  results.set(name, list);
+  list.push(await way(repository));
+}
+
+function report(title: string, peer: string, withFloor = false): void {
+  const of = (name: string) => median((results.get(name) ?? []).map(({ milliseconds }) => milliseconds));
+  const rows = [...results].map(([name, list]) => {
+    const times = list.map(({ milliseconds }) => milliseconds);
+    const sent = list.at(-1)!.sentBytes;
+    return [
+      name,
+      median(times).toFixed(0),
+      `${Math.min(...times).toFixed(0)}–${Math.max(...times).toFixed(0)}`,
+      `${(of(peer) / median(times)).toFixed(1)}×`,
+      ...(withFloor ? [`${(median(times) / of('floor')).toFixed(2)}×`] : []),
+      sent === undefined ? '' : String(sent),
+    ];
+  });
+  const header = [
+    'way',
+    'median ms',
+    'min–max',
+    `faster than ${peer}`,
+    ...(withFloor ? ['of the floor'] : []),
+    'bytes sent',
+  ];
+  printTable(
+    `${title}; ${runs} runs; ${cpus().length} × ${cpus()[0]!.model.trim()}, Node ${process.version}`,
+    header,
+    rows,
+  );
+}
+
+let runs = 3;
+
+/** A model of so many megabytes, new in every run. */
+async function model(megabytes: number): Promise<void> {
+  writeDockerfile();
+  const ways: Record<string, Way> = {
+    floor,
+    'direct, none': direct('none'),
+    'direct, gzip': direct('gzip'),
+    'direct, auto': direct('auto'),
+    'docker legacy': docker('legacy'),
+    'docker BuildKit': docker('buildkit'),
+    ...(isInstalled('buildah') && { buildah }),
+  };
+  for (let turn = 0; turn < runs; turn++) {
+    await startRegistry();
+    for (const [name, way] of Object.entries(ways)) {
+      writeModel(megabytes * 1e6);
+      await measure(name, way);
+    }
+    await stopRegistry();
+  }
+  report(`${megabytes} MB of float64 data, FROM scratch`, 'docker BuildKit', true);
+}
+
+/** The same model again, from an agent that never saw it; the registry has it. */
+async function again(): Promise<void> {
+  writeDockerfile();
+  for (let turn = 0; turn < runs; turn++) {
+    await startRegistry();
+    writeModel(300e6);
+    await direct('none')('bench/none');
+    await measure('direct, none: the same tag', direct('none'), 'bench/none');
+    await measure('direct, none: another tag', direct('none', '1.0.1'), 'bench/none');
+    await direct('gzip')('bench/gzip');
+    await measure('direct, gzip: the same tag', direct('gzip'), 'bench/gzip');
+    await withFreshEngine((socket) => docker('legacy', socket)('bench/docker'));
+    await withFreshEngine((socket) => measure('docker', docker('legacy', socket), 'bench/docker'));
+    await stopRegistry();
+  }
+  report('300 MB of float64 data that the registry has, from a fresh agent', 'docker');
+}
+
+/** A small model on a large base image in the same registry, from an agent that has neither. */
+async function base(): Promise<void> {
+  for (let turn = 0; turn < runs; turn++) {
+    await startRegistry();
+    writeDockerfile();
+    writeModel(300e6);
+    await direct('gzip')('bench/base');
+    writeDockerfile(`${host}/bench/base:1.0.0`);
+    // Where the base image has a model, the new one takes its place.
+    const fresh = () => writeModel(5e6);
+    fresh();
+    await measure('direct, the first on this base', direct('none'), 'bench/on-base');
+    fresh();
+    await measure('direct, the next', direct('none'), 'bench/on-base');
+    fresh();
+    await withFreshEngine((socket) => measure('docker', docker('legacy', socket), 'bench/docker'));
+    fresh();
+    await withFreshEngine((socket) => measure('docker BuildKit', docker('buildkit', socket), 'bench/docker'));
+    await stopRegistry();
+  }
+  report('5 MB on a base image of 300 MB, from a fresh agent', 'docker');
+}
+
+/** The most memory that the step holds while it sends one large file. */
+async function memory(gigabytes: number): Promise<void> {
+  await startRegistry();
+  writeDockerfile();
+  writeModel(gigabytes * 1e9);
+  const rows: string[][] = [];
+  for (const compression of ['none', 'gzip'] as const) {
+    const { milliseconds, peakMemory = 0 } = await direct(compression)(`bench/memory-${compression}`);
+    rows.push([compression, (milliseconds / 1000).toFixed(1), (peakMemory / 1e6).toFixed(0)]);
+  }
+  await stopRegistry();
+  printTable(`A file of ${gigabytes} GB`, ['compression', 'seconds', 'most memory, MB'], rows);
+}
+
+/** How cost grows with bytes, and with files. */
+async function growth(): Promise<void> {
+  const rows: string[][] = [];
+  const once = async (name: string, size: number, unit: string) => {
+    const times: number[] = [];
+    for (let turn = 0; turn < runs; turn++)
+      times.push((await direct('none')(`bench/m${count++}`)).milliseconds);
+    rows.push([name, median(times).toFixed(0), `${(median(times) / size).toFixed(2)} ms per ${unit}`]);
+  };
+  writeDockerfile();
+  for (const megabytes of [100, 300, 900]) {
+    await startRegistry();
+    writeModel(megabytes * 1e6);
+    await once(`${megabytes} MB`, megabytes, 'MB');
+    await stopRegistry();
+  }
+  rmSync(join(context, 'model.pkl'));
+  writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY files /files\n');
+  mkdirSync(join(context, 'files'));
+  let files = 0;
+  for (const number of [1_000, 5_000, 20_000]) {
+    for (; files < number; files++) {
+      const place = join(context, 'files', String(files % 100));
+      mkdirSync(place, { recursive: true });
+      writeFileSync(join(place, `${files}.bin`), randomBytes(1_000));
+    }
+    await startRegistry();
+    await once(`${number} files of 1 KB`, number, 'file');
+    await stopRegistry();
+  }
+  printTable(
+    `Growth; ${runs} runs, new in the registry the first time only`,
+    ['what', 'median ms', ''],
+    rows,
+  );
 }
 
 try {
-  for (let number = 0; number < runs; number++) await run();
-  const middle = (list: number[]) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!;
-  const slowest = middle(times.get('docker push')!);
-  const floor = middle(times.get('floor: sha256 + bare upload')!);
-  console.log(
-    `${megabytes} MB of float64 data, ${runs} runs, ${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`,
-  );
-  console.table(
-    [...times].map(([name, list]) => ({
-      way: name,
-      'median ms': Math.round(middle(list)),
-      'min–max ms': `${Math.round(Math.min(...list))}–${Math.round(Math.max(...list))}`,
-      'times faster than docker push': Number((slowest / middle(list)).toFixed(1)),
-      'times the floor': Number((middle(list) / floor).toFixed(2)),
-    })),
-  );
-  console.log(
-    `Memory: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB at most, with making the data.`,
-  );
+  mkdirSync(context);
+  const takesSize = what === 'model' || what === 'memory';
+  runs = Number(numbers[takesSize ? 1 : 0] ?? 3);
+  const size = Number(numbers[0] ?? (what === 'memory' ? 5 : 300));
+  if (what === 'model') await model(size);
+  else if (what === 'again') await again();
+  else if (what === 'base') await base();
+  else if (what === 'memory') await memory(size);
+  else if (what === 'growth') await growth();
+  else throw new Error(`There is no '${what}' to measure.`);
 } finally {
-  http.close();
-  server.kill();
-  await once(server, 'exit');
+  if (registry?.exitCode === null) registry.kill();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -7,14 +7,7 @@ import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob
 import { startAzurite } from '../local/azurite';
 import { buildExtension } from '../scripts/build';
 import { buildFolder } from '../scripts/paths';
-import {
-  type Command,
-  isInstalled,
-  median,
-  printTable,
-  type Run,
-  run,
-} from './model-registry-download/measure';
+import { type Command, isInstalled, median, printTable, type Run, run } from './measure';
 import {
   ACCOUNT,
   buildServer,

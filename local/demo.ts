@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { root, vsixIn } from '../scripts/paths';
 import { type AgentOptions, type PipelineRecord, runPipeline } from './agent/agent';
 import { renderPage } from './agent/page';
-import { ensureBaseImage } from './engine/base-image';
+import { ensureBaseImage, makeRuntimeImage } from './engine/base-image';
 import { type Engine, findEngine, pullImage, removeImage, startApi } from './engine/engine';
 import { run } from './processes';
 import { preparePython } from './python';
@@ -73,36 +73,36 @@ async function runPipelines(
   if (training.result !== 'Succeeded') return [training];
   results.push(['model', describeTraining(output(training, 'train', 'notebookOutput')!)]);
 
+  const shared = stack.variableGroups['shared-variables']!;
+  const layer = { python, registry: stack.registry, cacheFolder: join(home, 'cache'), log: detail, signal };
   if ('missing' in engine) {
-    detail(
-      `No Docker engine: ${engine.missing}. The image is neither built nor pushed nor run; all the rest is.`,
+    await phase(
+      'Making an image for the API to run on, since no engine can install its packages',
+      async () => {
+        detail(`No Docker engine: ${engine.missing}.`);
+        shared['runtime-image'] = await makeRuntimeImage(layer);
+      },
     );
-    const building = await runOne('pipelines/build-titanic-image.yaml', {
-      ...options,
-      leaveOut: ['AcrBuildPush'],
-    });
-    results.push(['image', `left out: ${engine.missing}`]);
-    return [training, building];
+  } else {
+    const base = await phase(`Finding a base image for Docker ${engine.version}`, () =>
+      ensureBaseImage({ ...layer, reference: 'python:3.11-slim' }),
+    );
+    shared['base-image'] = base.image;
   }
-
-  const base = await phase(`Finding a base image for Docker ${engine.version}`, () =>
-    ensureBaseImage({
-      reference: 'python:3.11-slim',
-      python,
-      registry: stack.registry,
-      cacheFolder: join(home, 'cache'),
-      log: detail,
-      signal,
-    }),
-  );
-  stack.variableGroups['shared-variables']!['base-image'] = base.image;
   const building = await runOne('pipelines/build-titanic-image.yaml', options);
   const image = output(building, 'image', 'imageRefByDigest');
   if (image) {
     // The name without the registry's address, and as much of the digest as a person compares.
     results.push(['image', image.replace(/^[^/]+\//, '').replace(/(sha256:.{12}).*/, '$1…')]);
-    await askForPrediction(image, stack, signal);
-    await removeImage(image);
+    if ('missing' in engine) {
+      results.push([
+        'prediction',
+        `left out, since running the image takes a Docker engine: ${engine.missing}`,
+      ]);
+    } else {
+      await askForPrediction(image, stack, signal);
+      await removeImage(image);
+    }
   }
   return [training, building];
 }

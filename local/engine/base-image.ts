@@ -5,11 +5,7 @@ import { run } from '../processes';
 import { dockerLogin } from './docker-login';
 import { RegistryClient, type RegistryLogin } from './registry-client';
 
-export interface BaseImageOptions {
-  /** The `docker` command. */
-  readonly docker?: string;
-  /** The image that the Dockerfile wants, such as `python:3.11-slim`. */
-  readonly reference: string;
+export interface LayerOptions {
   /** A virtual environment's Python that has the packages of model-api/requirements.txt. */
   readonly python: string;
   /** Where an image made here goes, so that it is there when the image built on it is pushed. */
@@ -18,6 +14,13 @@ export interface BaseImageOptions {
   readonly cacheFolder: string;
   readonly log: (line: string) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface BaseImageOptions extends LayerOptions {
+  /** The `docker` command. */
+  readonly docker?: string;
+  /** The image that the Dockerfile wants, such as `python:3.11-slim`. */
+  readonly reference: string;
 }
 
 export interface BaseImage {
@@ -62,6 +65,24 @@ export async function ensureBaseImage(options: BaseImageOptions): Promise<BaseIm
   return { image: await publish(layer, options), origin: 'made here' };
 }
 
+/**
+ * Provides an image that the API can run on, its packages included, where no engine could install them: one made of
+ * this machine's own Python, in the registry.
+ *
+ * @throws when none can be made here
+ */
+export async function makeRuntimeImage(options: LayerOptions): Promise<string> {
+  const layer = await describeLayer(options);
+  if ('obstacle' in layer)
+    throw new Error(`No image with the API's packages can be made here: ${layer.obstacle}.`);
+  if (await exists(layer.file))
+    options.log(`Using the image made here before, of Python ${layer.python} and the API's packages.`);
+  else await makeLayer(layer, options);
+  const image = await store(layer, options);
+  options.log(`It is ${image}.`);
+  return image;
+}
+
 /** The layer of an image made here, and where it is kept. */
 interface Layer {
   /** Changes with everything that the layer is made of. */
@@ -70,7 +91,7 @@ interface Layer {
   readonly file: string;
 }
 
-async function describeLayer(options: BaseImageOptions): Promise<Layer | { obstacle: string }> {
+async function describeLayer(options: LayerOptions): Promise<Layer | { obstacle: string }> {
   const { python, cacheFolder, signal } = options;
   if (process.platform !== 'linux') return { obstacle: 'that works on Linux only' };
   if (!ARCHITECTURES[process.arch]) return { obstacle: `that does not work on ${process.arch}` };
@@ -80,11 +101,8 @@ async function describeLayer(options: BaseImageOptions): Promise<Layer | { obsta
   return { key, python: version, file: join(cacheFolder, `base-${key}.tar`) };
 }
 
-async function makeLayer(
-  layer: Layer,
-  { python, cacheFolder, log, signal }: BaseImageOptions,
-): Promise<void> {
-  log(`Making a small base image instead, of this machine's Python ${layer.python} and the API's packages.`);
+async function makeLayer(layer: Layer, { python, cacheFolder, log, signal }: LayerOptions): Promise<void> {
+  log(`Making a small base image, of this machine's Python ${layer.python} and the API's packages.`);
   const start = Date.now();
   await mkdir(cacheFolder, { recursive: true });
   for (const name of await readdir(cacheFolder)) {
@@ -104,17 +122,21 @@ async function makeLayer(
 
 /** Puts the image into the registry and lets the engine pull it from there. */
 async function publish(layer: Layer, options: BaseImageOptions): Promise<string> {
-  const { registry, log, signal } = options;
+  const image = await store(layer, options);
+  const problem = await pullProblem(image, options);
+  if (problem) throw new Error(`The Docker engine cannot pull ${image} from the local registry: ${problem}`);
+  options.log(`The base image is ${image}.`);
+  return image;
+}
+
+/** Puts the image into the registry. */
+async function store(layer: Layer, { registry, signal }: LayerOptions): Promise<string> {
   const client = new RegistryClient(registry, REPOSITORY, signal);
   const tag = `${layer.key}-${registry.loginServer.split(':').pop()}`;
   if (!(await client.hasTag(tag))) {
     await client.putImage(tag, await client.putLayer(layer.file), configuration(layer, registry));
   }
-  const image = `${registry.loginServer}/${REPOSITORY}:${tag}`;
-  const problem = await pullProblem(image, options);
-  if (problem) throw new Error(`The Docker engine cannot pull ${image} from the local registry: ${problem}`);
-  log(`The base image is ${image}.`);
-  return image;
+  return `${registry.loginServer}/${REPOSITORY}:${tag}`;
 }
 
 /**

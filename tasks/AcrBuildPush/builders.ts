@@ -3,19 +3,23 @@ import type { AzureServiceConnection } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import type { CredentialSource } from './acr/credentials';
-import { digestOfBytes } from './acr/registry';
+import { digestOfBytes, RegistryClient } from './acr/registry';
 import { ResourceManager } from './acr/resource-manager';
 import { buildWithTasks, refuseForTasks } from './acr/tasks-build';
-import type { BaseImage } from './base-image';
+import { type BaseImage, countInstructions } from './base-image';
 import type { BuilderChoice } from './builder-choice';
-import { describeBigContext, measureContext, readIgnoreRules } from './context/size';
+import { readIgnoreRules, walkContext } from './context/build-context';
+import { describeBigContext, measureContext } from './context/size';
 import { buildWithDocker } from './docker/build';
 import { DockerCli, NoEngineError } from './docker/cli';
 import { describeBuilder, findEngine, pulledDigest } from './docker/engine';
+import { dockerLogin } from './docker/logins';
 import { refuseUnsupported } from './docker/options';
 import type { Inputs } from './inputs';
 import { baseLabels } from './labels';
-import { buildDirectly, refuseForDirect } from './oci/builder';
+import { planDirectly, planIfPossible, refuseForDirect } from './oci/builder';
+import type { DirectBuildOptions, PlannedImage } from './oci/direct-build';
+import { earlierImages } from './oci/earlier-images';
 import { createPull } from './oci/pull';
 import type { BuildPlan, Plan } from './plan';
 import type { BuiltImage } from './publish';
@@ -38,8 +42,8 @@ interface Request
 }
 
 /**
- * Finds the builder. `auto` takes docker where its engine answers, and the registry's own service where it does not
- * and the step has a connection to Azure.
+ * Finds the builder. `auto` takes the step itself where it can do without an engine, then docker where its engine
+ * answers, and then the registry's own service where the step has a connection to Azure.
  *
  * @param env the environment of a docker with a configuration of the step's own
  */
@@ -49,17 +53,57 @@ export async function prepareBuilder(
   env: NodeJS.ProcessEnv,
   task: TaskContext,
 ): Promise<Builder> {
-  const connection = request.identity?.kind === 'azure' ? request.identity.connection : undefined;
-  if (request.builder === 'acrTasks') return prepareTasks(request, plan, connection!, task);
-  if (request.builder === 'direct') return prepareDirect(request, plan, task);
+  switch (request.builder) {
+    case 'docker':
+      return prepareDocker(request, plan, env, task);
+    case 'acrTasks':
+      return prepareTasks(request, plan, azureConnection(request)!, task);
+    case 'direct':
+      refuseForDirect(plan.build, request.docker);
+      return direct(plan, await planDirectly(plan.build, directOptions(request, plan, env, task)), task);
+    case 'auto':
+      return chooseBuilder(request, plan, env, task);
+  }
+}
+
+async function chooseBuilder(
+  request: Request,
+  plan: Plan,
+  env: NodeJS.ProcessEnv,
+  task: TaskContext,
+): Promise<Builder> {
+  const { log } = task;
+  const planned = await planIfPossible(plan.build, request.docker, directOptions(request, plan, env, task));
+  const needsEngine = typeof planned === 'string';
+  if (!needsEngine && request.push) {
+    log.info('This step builds the image by itself: nothing in the Dockerfile needs a Docker engine.');
+    return direct(plan, planned, task);
+  }
   try {
-    return await prepareDocker(request, plan, env, task);
+    const docker = await prepareDocker(request, plan, env, task);
+    const reason = needsEngine ? planned : 'nothing is pushed, and later steps may look for the image there';
+    log.info(`The Docker engine builds the image: ${reason}.`);
+    return docker;
   } catch (error) {
-    const mayFallBack = request.builder === 'auto' && error instanceof NoEngineError;
-    if (!mayFallBack || !connection?.subscriptionId) throw error;
-    task.log.info(`${error.message} So the registry's own service builds the image.`);
+    if (!(error instanceof NoEngineError)) throw error;
+    if (!needsEngine) {
+      log.info('This step builds the image by itself: no Docker engine answers, and none is needed.');
+      return direct(plan, planned, task);
+    }
+    const connection = azureConnection(request);
+    if (!connection?.subscriptionId) {
+      throw new NoEngineError(`${error.message} It takes an engine to build this image: ${planned}.`, {
+        details: error.details,
+        cause: error,
+      });
+    }
+    log.info(`${error.message} So the registry's own service builds the image: ${planned}.`);
     return prepareTasks(request, plan, connection, task);
   }
+}
+
+function azureConnection({ identity }: Request): AzureServiceConnection | undefined {
+  return identity?.kind === 'azure' ? identity.connection : undefined;
 }
 
 async function prepareDocker(
@@ -77,7 +121,7 @@ async function prepareDocker(
   const docker = new DockerCli({ env, signal, log });
   const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan)]);
   refuseUnsupported(plan, engine, env);
-  await reportContext(plan, engine.builder === 'legacy', log);
+  reportContext(plan, engine.builder === 'legacy', log);
   const known = withBase(plan, base);
   return {
     kind: 'docker',
@@ -87,7 +131,8 @@ async function prepareDocker(
       log.info(`Engine ${engine.serverVersion}, ${engine.platform}.`);
       const build = { plan: known, builder: engine.builder, name, tags, push: request.push };
       const image = await buildWithDocker(docker, build, { tempFolder, log });
-      return 'id' in image ? { ...image, docker } : image;
+      const ownInstructions = countInstructions(known.recipe, known.target);
+      return 'id' in image ? { ...image, docker, ownInstructions } : image;
     },
   };
 }
@@ -100,10 +145,8 @@ async function prepareTasks(
 ): Promise<Builder> {
   refuseForTasks(plan);
   const azure = new ResourceManager(connection, new EntraTokens(connection, task), task.http);
-  const [registry] = await Promise.all([
-    azure.findRegistry(loginServer),
-    reportContext(plan, true, task.log),
-  ]);
+  const registry = await azure.findRegistry(loginServer);
+  reportContext(plan, true, task.log);
   const known = withBase(plan, plan.base);
   return {
     kind: 'acrTasks',
@@ -117,32 +160,46 @@ async function prepareTasks(
   };
 }
 
-async function prepareDirect(
-  { docker, loginServer, credentials }: Request,
-  { build: plan }: Plan,
+function directOptions(
+  { loginServer, repository, credentials }: Request,
+  { tags }: Plan,
+  env: NodeJS.ProcessEnv,
   { http, log, signal }: TaskContext,
-): Promise<Builder> {
-  refuseForDirect(plan, docker);
-  await reportContext(plan, false, log);
-  const known = withBase(plan, plan.base);
-  const credentialsFor = (host: string) => (host === loginServer ? credentials : undefined);
-  const pull = createPull({ http, log, credentialsFor });
+): DirectBuildOptions {
+  const credentialsFor = (host: string) => (host === loginServer && credentials) || dockerLogin(env, host);
+  const client = { http, log, host: loginServer, repository, credentials, access: 'pull' } as const;
+  let found: ReturnType<typeof earlierImages> | undefined;
+  return {
+    pull: createPull({ http, log, credentialsFor }),
+    earlier() {
+      found ??= earlierImages(
+        new RegistryClient(client),
+        tags.map(({ tag }) => tag),
+      );
+      return found;
+    },
+    log,
+    signal,
+  };
+}
+
+function direct({ build: plan }: Plan, planned: PlannedImage, { log }: TaskContext): Builder {
+  const known = withBase(plan, plan.base && { ...plan.base, digest: planned.baseDigest });
   return {
     kind: 'direct',
     description: 'the builder of this step, without an engine',
     plan: known,
     async build() {
-      const image = await buildDirectly(known, { pull, log, signal });
+      const image = await planned.make(known.labels);
       log.info(`Image ${digestOfBytes(image.config)}, ${plural(image.layers.length, 'layer')}`);
       return image;
     },
   };
 }
 
-async function reportContext(plan: BuildPlan, isLegacy: boolean, log: TaskContext['log']): Promise<void> {
-  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy });
-  const size = await measureContext(plan.context, rules).catch(() => undefined);
-  const remark = size && describeBigContext(size);
+function reportContext({ context, dockerfile }: BuildPlan, isLegacy: boolean, log: TaskContext['log']): void {
+  const rules = readIgnoreRules(context, dockerfile, { isLegacy });
+  const remark = describeBigContext(measureContext(walkContext(context, rules)));
   if (remark) log.info(remark);
 }
 

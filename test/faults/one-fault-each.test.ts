@@ -103,40 +103,50 @@ describe('every request failing once', function () {
   }
 
   for (const fault of [...statuses, 'connection cut'] as const) {
-    it(`with ${fault}: AcrBuildPush signs in, checks the tag, and goes on to the engine`, async () => {
-      writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\n');
-      const isFirst = firstTime();
-      const registry = await startRegistry({
-        folder: join(folder, 'registry'),
-        username: 'myregistry',
-        password: 'pa55-word',
-        intercept: ({ method, url, socket }, response) => {
-          if (!isFirst(`${method} ${url}`)) return false;
-          if (fault === 'connection cut') socket.destroy();
-          else response.writeHead(fault, { 'Retry-After': '0' }).end();
-          return true;
-        },
-      });
-      try {
-        const step = await runStep(
-          'AcrBuildPush',
-          {
-            acrName: 'myregistry',
-            acrPassword: 'pa55-word',
-            loginServer: registry.loginServer,
-            repository: 'titanic-model-api',
-            tags: '1.0.0',
-            dockerfile: 'Dockerfile',
+    for (const [builder, what] of [
+      ['docker', 'signs in, checks the tag, and goes on to the engine'],
+      ['direct', 'builds an image by itself, and publishes it'],
+    ] as const) {
+      it(`with ${fault}: AcrBuildPush ${what}`, async () => {
+        writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
+        const isFirst = firstTime();
+        const registry = await startRegistry({
+          folder: join(folder, 'registry'),
+          username: 'myregistry',
+          password: 'pa55-word',
+          intercept: ({ method, url, socket }, response) => {
+            // Each upload has a name of its own.
+            const request = `${method} ${url?.replace(/uploads\/.+/, 'uploads/…')}`;
+            if (!isFirst(request)) return false;
+            if (fault === 'connection cut') socket.destroy();
+            else response.writeHead(fault, { 'Retry-After': '0' }).end();
+            return true;
           },
-          { sources: folder, environment: installFakeDocker(folder) },
-        );
-        assert.ok(
-          step.log.some((line) => line.includes('Step 1/1')),
-          step.log.join('\n'),
-        );
-      } finally {
-        await registry.stop();
-      }
-    });
+        });
+        try {
+          const step = await runStep(
+            'AcrBuildPush',
+            {
+              acrName: 'myregistry',
+              acrPassword: 'pa55-word',
+              loginServer: registry.loginServer,
+              repository: 'titanic-model-api',
+              tags: '1.0.0',
+              dockerfile: 'Dockerfile',
+              builder,
+            },
+            { sources: folder, environment: installFakeDocker(folder) },
+          );
+          if (builder === 'direct') assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+          else
+            assert.ok(
+              step.log.some((line) => line.includes('Step 1/1')),
+              step.log.join('\n'),
+            );
+        } finally {
+          await registry.stop();
+        }
+      });
+    }
   }
 });

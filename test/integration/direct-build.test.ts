@@ -5,13 +5,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findEngine } from '../../local/engine/engine';
-import { directBuild } from '../../tasks/AcrBuildPush/oci/direct-build';
 import type { BuildPlan } from '../../tasks/AcrBuildPush/plan';
 import { type BuildCase, generatedCases, ignoreFiles, writtenCases } from '../support/build-cases';
 import { IGNORE_FILES, writeBaseContext, writeContext, writeIgnoreContext } from '../support/build-contexts';
 import { asPulledImage, type FlatImage, flattenBuilt, saveImages } from '../support/image-files';
 import { skip } from '../support/skip';
-import { leastPlan } from '../unit/AcrBuildPush/support';
+import { directBuild, leastPlan } from '../unit/AcrBuildPush/support';
 
 const RUN = randomUUID();
 const BASE = `direct-build-base-${RUN}:1`;

@@ -11,7 +11,7 @@ import { findEngine } from '../../local/engine/engine';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { fixedCredentials } from '../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../tasks/AcrBuildPush/acr/registry';
-import { buildDirectly } from '../../tasks/AcrBuildPush/oci/builder';
+import { planDirectly } from '../../tasks/AcrBuildPush/oci/builder';
 import type { OciImage } from '../../tasks/AcrBuildPush/oci/image';
 import { layersOf } from '../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { publishImage } from '../../tasks/AcrBuildPush/oci/publish/publish';
@@ -41,7 +41,7 @@ describe('an image that the step builds and publishes itself', function () {
   before(async function () {
     const engine = await findEngine();
     if ('missing' in engine) skip(this, `no Docker engine: ${engine.missing}`);
-    for (const tool of ['docker-registry', 'skopeo']) {
+    for (const tool of ['docker-registry', 'skopeo', 'podman']) {
       if (!isInstalled(tool)) skip(this, `${tool} is not installed`);
     }
     mkdirSync(join(folder, 'local'));
@@ -60,7 +60,7 @@ describe('an image that the step builds and publishes itself', function () {
     const lines = ['FROM scratch', 'COPY base.txt /', 'COPY model.pkl /model/', 'CMD ["serve"]'];
     const plan = { ...leastPlan, recipe: lines.join('\n'), context };
     const pull = () => Promise.reject(new Error('nothing is pulled here'));
-    image = await buildDirectly(plan, { pull, log, signal });
+    image = await (await planDirectly(plan, { pull, log, signal })).make({});
   });
 
   after(async () => {
@@ -130,6 +130,32 @@ describe('an image that the step builds and publishes itself', function () {
         assert.ok(readdirSync(copy).length >= layers.length + 2);
       });
     }
+
+    it(`is the same image when podman pulls it from ${kind}`, async () => {
+      const host = hosts[kind]!;
+      const { manifest } = await publish(host, `models-${run}/m${count++}`, 'auto');
+      const place = mkdtempSync(join(folder, 'podman-'));
+      const storage = [
+        '--root',
+        join(place, 'root'),
+        '--runroot',
+        join(place, 'run'),
+        '--storage-driver',
+        'vfs',
+      ];
+      const podman = async (...args: string[]) =>
+        (await promisify(execFile)('podman', [...storage, ...args])).stdout.trim();
+      const name = `${host}/models-${run}/m${count - 1}@${manifest.digest}`;
+      await podman('pull', '--quiet', '--tls-verify=false', `--creds=${USERNAME}:${PASSWORD}`, name);
+      const [inspected] = JSON.parse(await podman('image', 'inspect', name));
+      assert.deepEqual(
+        inspected.RootFS.Layers,
+        image.layers.map(({ diffId }) => diffId),
+      );
+      const container = await podman('create', name);
+      await podman('cp', `${container}:/model/model.pkl`, join(place, 'copied.pkl'));
+      assert.ok(readFileSync(join(place, 'copied.pkl')).equals(model));
+    });
 
     it(`is not sent to ${kind} again, but mounted from where it lies`, async () => {
       const host = hosts[kind]!;

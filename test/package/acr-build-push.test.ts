@@ -78,10 +78,14 @@ describe('AcrBuildPush, packed,', () => {
     });
   }
 
-  it('says plainly that docker is not installed', async () => {
-    const step = await run({}, { environment: { PATH: '/nowhere' } });
+  it('says plainly that docker is not installed, and what needs it', async () => {
+    writeFileSync(join(folder, 'Dockerfile.run'), 'FROM scratch\n\nRUN make\n');
+    const step = await run({ dockerfile: 'Dockerfile.run' }, { environment: { PATH: '/nowhere' } });
     assert.equal(step.result, 'Failed');
-    assert.match(errorsOf(step), /[Dd]ocker is not installed/);
+    assert.match(
+      errorsOf(step),
+      /[Dd]ocker is not installed.*line 3 of the Dockerfile, RUN: it runs a command/,
+    );
   });
 
   it('keeps the password out of everything it leaves behind', async () => {

@@ -126,11 +126,14 @@ describe("AcrBuildPush, packed, with the registry's own service,", function () {
   }
 
   it('takes over by itself where there is no docker', async () => {
-    const run = await step({ builder: 'auto' });
+    writeFileSync(join(folder, 'sources', 'Dockerfile.run'), 'FROM scratch\nRUN make\n');
+    const run = await step({ builder: 'auto', dockerfile: 'Dockerfile.run' });
     assert.equal(run.result, 'Succeeded', errorsOf(run));
     assert.equal(run.outputVariables.builder, 'acrTasks');
     assert.ok(
-      run.log.some((line) => /Docker is not installed .* So the registry's own service builds/.test(line)),
+      run.log.some((line) =>
+        /Docker is not installed .* So the registry's own service builds the image: line 2 .*RUN/.test(line),
+      ),
     );
   });
 

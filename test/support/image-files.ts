@@ -73,6 +73,7 @@ export function asPulledImage(folder: string): PulledImage {
   const { Config, Layers } = readManifest(folder)[0]!;
   const config: ImageConfig = JSON.parse(readFileSync(join(folder, Config), 'utf8'));
   return {
+    digest: `sha256:${'0'.repeat(64)}`,
     config,
     layers: Layers.map((layer, index): RemoteLayer => {
       const diffId = config.rootfs.diff_ids[index]!;

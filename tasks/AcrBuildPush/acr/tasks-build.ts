@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { sleep } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { formatBytes } from '../../common/text';
-import { readIgnoreRules } from '../context/size';
+import { readIgnoreRules } from '../context/build-context';
 import { packContext } from '../context/tar';
 import { buildError } from '../docker/build';
 import { BuildOutput } from '../docker/build-output';
@@ -178,7 +178,9 @@ async function sendContext(
   // The service's builder is docker's legacy one.
   const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: true });
   const extra = [{ name: dockerfile, content: Buffer.from(recipe) }];
-  const packed = Readable.from(packContext(plan.context, rules, extra)).pipe(createGzip({ level: 1 }));
+  const packed = createGzip({ level: 1 });
+  // What goes wrong on the way comes out at its end.
+  pipeline(packContext(plan.context, rules, extra), packed, () => undefined);
 
   const put = async (query: Record<string, string>, body: Buffer | string) => {
     const address = new URL(url);

@@ -1,8 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { formatBytes, plural } from '../../common/text';
-import { type IgnoreRules, parseIgnoreRules } from './ignore';
+import type { ContextEntry } from './build-context';
 
 /** What of a build context may be sent to a builder. */
 export interface ContextSize {
@@ -20,37 +17,16 @@ const MOST_FILES = 50_000;
 /** From here on a context is worth a word, in bytes. */
 const BIG_CONTEXT = 100_000_000;
 
-/** The rules for a build: those beside the Dockerfile, which BuildKit alone looks at, or those of the context. */
-export function readIgnoreRules(
-  context: string,
-  dockerfile: string,
-  builder: { isLegacy: boolean },
-): IgnoreRules {
-  const own = `${dockerfile}.dockerignore`;
-  const file = !builder.isLegacy && existsSync(own) ? own : join(context, '.dockerignore');
-  return parseIgnoreRules(existsSync(file) ? readFileSync(file, 'utf8') : '');
-}
-
-/** Adds up the files of a context that are not left out. Links are not followed. */
-export async function measureContext(context: string, rules: IgnoreRules): Promise<ContextSize> {
+/** Adds up the files of a context. */
+export function measureContext(entries: Iterable<ContextEntry>): ContextSize {
   const bytesByName = new Map<string, number>();
   let files = 0;
-  const walk = async (folder: string, top: string | undefined): Promise<void> => {
-    const entries = await readdir(join(context, folder), { withFileTypes: true });
-    for (const entry of entries) {
-      if (files >= MOST_FILES) return;
-      const path = folder ? `${folder}/${entry.name}` : entry.name;
-      const name = top ?? entry.name;
-      const ignored = rules.ignores(path);
-      if (entry.isDirectory()) {
-        if (!ignored || rules.hasExceptions) await walk(path, name);
-      } else if (!ignored && entry.isFile()) {
-        files += 1;
-        bytesByName.set(name, (bytesByName.get(name) ?? 0) + (await lstat(join(context, path))).size);
-      }
-    }
-  };
-  await walk('', undefined);
+  for (const { path, node } of entries) {
+    if (node.kind !== 'file' || node.content.kind !== 'path') continue;
+    const name = path.split('/', 1)[0]!;
+    bytesByName.set(name, (bytesByName.get(name) ?? 0) + node.content.size);
+    if (++files >= MOST_FILES) break;
+  }
   const largest = [...bytesByName]
     .map(([name, bytes]) => ({ name, bytes }))
     .sort((a, b) => b.bytes - a.bytes);

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { bound } from '../../common/foreign-text';
 import type { Logger } from '../../common/log';
-import { readIgnoreRules } from '../context/size';
+import { readIgnoreRules } from '../context/build-context';
 import type { BuildPlan } from '../plan';
 import { type BuildFailure, BuildOutput } from './build-output';
 import type { DockerCli } from './cli';

@@ -138,7 +138,7 @@ function readConfig(folder: string, log: Logger): DockerConfigFile {
 }
 
 /** Logins are kept under a server's name, or under an address such as `https://index.docker.io/v1/`. */
-function hostOf(server: string): string {
+export function hostOf(server: string): string {
   return server
     .replace(/^https?:\/\//, '')
     .replace(/\/.*$/, '')

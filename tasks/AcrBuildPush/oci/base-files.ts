@@ -1,119 +1,141 @@
-import { createHash } from 'node:crypto';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import * as zlib from 'node:zlib';
-import { TaskError } from '../../common/errors';
-import { type Content, FileTree, join, split } from './file-tree';
-import type { RemoteLayer } from './image';
-import { readTar, type TarMember } from './tar-reader';
+import type { Logger } from '../../common/log';
+import { formatBytes, plural } from '../../common/text';
+import { type FileNode, type FilesBelow, type FileTree, split } from '../files/file-tree';
+import type { ImageConfig } from './image';
+import { readLayerFiles } from './layer-files';
+import type { PulledImage } from './pull';
 
-/** Files whose text is kept, to resolve the names of users. */
-const KEPT = new Set(['etc/passwd', 'etc/group']);
-const LARGEST_KEPT = 1024 * 1024;
+/** Configurations of images that were built here before. None where there are none, or they can't be read. */
+export type EarlierImages = () => Promise<readonly ImageConfig[]>;
 
-interface Member extends TarMember {
-  readonly data: Buffer | undefined;
+export interface BaseFilesOptions {
+  readonly earlier?: EarlierImages;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** A question about a base image's files that nothing learnt so far answers. */
+export class UnknownFile extends Error {
+  constructor(
+    readonly base: BaseFiles,
+    path: string,
+  ) {
+    super(`nothing is known of /${path} in the base image`);
+  }
 }
 
 /**
- * Lists the files of a base image by reading its layers as they stream by: their names, owners and permissions, not
- * their bytes.
- *
- * @throws TaskError when a layer can't be read or is not what its digest says
+ * Where the notes stand in a configuration, which may have fields of its own by the OCI image specification.
+ * Each is for one layer set, that of the base image, and so stays true.
  */
-export async function readBaseFiles(layers: readonly RemoteLayer[], signal: AbortSignal): Promise<FileTree> {
-  const lists = await Promise.all(layers.map((layer) => listMembers(layer, signal)));
-  const tree = new FileTree();
-  for (const members of lists) applyLayer(tree, members);
-  return tree;
+const NOTES = 'baseImageFiles';
+
+/** What was asked of a base image's files, and what the answers were: null where there is nothing at a path. */
+interface Notes {
+  /** How many of the image's layers are those of the base image. */
+  readonly layers: number;
+  readonly paths: Readonly<Record<string, NotedFile | null>>;
 }
 
-async function listMembers(layer: RemoteLayer, signal: AbortSignal): Promise<Member[]> {
-  const members: Member[] = [];
-  const { digest } = layer.descriptor;
-  const hash = createHash('sha256');
-  const check = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
-  const collect = async (chunks: AsyncIterable<Buffer>) =>
-    readTar(chunks, (member) => {
-      const parts: Buffer[] = [];
-      const kept = KEPT.has(member.path) && member.size <= LARGEST_KEPT;
-      members.push({
-        ...member,
-        get data() {
-          return kept ? Buffer.concat(parts) : undefined;
-        },
-      });
-      return kept ? (chunk) => parts.push(Buffer.from(chunk)) : undefined;
-    });
-  try {
-    const stream = await layer.open();
-    const unpack = decompressor(layer.descriptor.mediaType);
-    await (unpack
-      ? pipeline(stream, check, unpack, collect, { signal })
-      : pipeline(stream, check, collect, { signal }));
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof TaskError) throw error;
-    throw new TaskError(`Layer ${digest} of the base image can't be read: ${(error as Error).message}.`, {
-      cause: error,
-    });
+/** A file or folder, with the text of those that tell users' names. */
+interface NotedFile {
+  readonly kind: FileNode['kind'];
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly target?: string;
+  readonly text?: string;
+}
+
+/**
+ * The files of a base image, as far as an instruction asks for them: what becomes of `COPY x /a/b` depends on whether
+ * `/a` and `/a/b` are there, and are folders, files or links. Only an image's layers can tell; but images built here
+ * before have noted the answers in their configurations, so that the layers are read but once for a base image.
+ */
+export class BaseFiles implements FilesBelow {
+  private readonly answers = new Map<string, FileNode | undefined>();
+  private tree: FileTree | undefined;
+  private triedNotes = false;
+
+  constructor(
+    private readonly image: PulledImage,
+    private readonly options: BaseFilesOptions,
+  ) {}
+
+  get(path: string): FileNode | undefined {
+    const { folder } = split(path);
+    // Nothing lies below what is no folder.
+    if (folder && this.get(folder)?.kind !== 'directory') return undefined;
+    if (!this.answers.has(path)) {
+      if (!this.tree) throw new UnknownFile(this, path);
+      this.answers.set(path, this.tree.get(path));
+    }
+    return this.answers.get(path);
   }
-  if (`sha256:${hash.digest('hex')}` !== digest) {
-    throw new TaskError(
-      `Layer ${digest} of the base image arrived damaged: its bytes don't match its digest.`,
+
+  list(folder: string): readonly string[] {
+    if (folder && this.get(folder)?.kind !== 'directory') return [];
+    if (!this.tree) throw new UnknownFile(this, folder);
+    return this.tree.list(folder);
+  }
+
+  /** Finds out more: first from the notes of earlier images, then from the layers themselves. */
+  async learn(): Promise<void> {
+    if (!this.triedNotes) {
+      this.triedNotes = true;
+      for (const config of (await this.options.earlier?.()) ?? []) this.takeNotes(config);
+      return;
+    }
+    const { layers } = this.image;
+    const size = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+    this.options.log.info(
+      `Reading the ${plural(layers.length, 'layer')} of the base image (${formatBytes(size)}) for what is where in it. The new image notes it down for builds to come.`,
     );
+    this.tree = await readLayerFiles(layers, this.options.signal);
   }
-  return members;
+
+  /** What is worth knowing for the next build on this image, as a part of the configuration. */
+  notes(): Record<string, unknown> {
+    if (this.answers.size === 0) return {};
+    const paths = [...this.answers].sort(([a], [b]) => (a < b ? -1 : 1));
+    const notes: Notes = {
+      layers: this.image.layers.length,
+      paths: Object.fromEntries(paths.map(([path, node]) => [path, node ? noteOf(node) : null])),
+    };
+    return { [NOTES]: notes };
+  }
+
+  private takeNotes(config: ImageConfig): void {
+    const notes = config[NOTES] as Notes | undefined;
+    const own = this.image.config.rootfs.diff_ids;
+    const isSameBase =
+      notes?.layers === own.length && own.every((diffId, index) => config.rootfs.diff_ids[index] === diffId);
+    if (!isSameBase) return;
+    for (const [path, note] of Object.entries(notes.paths)) {
+      this.answers.set(path, note ? nodeOf(note) : undefined);
+    }
+  }
 }
 
-function decompressor(mediaType: string): Transform | undefined {
-  if (/[.+]gzip$/.test(mediaType)) return zlib.createGunzip();
-  if (!mediaType.endsWith('+zstd')) return undefined;
-  // Node has it from version 22.15 on.
-  const { createZstdDecompress } = zlib as unknown as { createZstdDecompress?: () => Transform };
-  if (createZstdDecompress) return createZstdDecompress();
-  throw new TaskError('The base image is compressed with zstd, which this version of Node.js does not know.');
+function noteOf(node: FileNode): NotedFile {
+  const { kind, mode, uid, gid } = node;
+  return {
+    kind,
+    mode,
+    uid,
+    gid,
+    ...(node.kind === 'symlink' && { target: node.target }),
+    ...(node.kind === 'file' && node.content.kind === 'text' && { text: node.content.data.toString('utf8') }),
+  };
 }
 
-/** Lays one layer over those below it. A whiteout takes away what lower layers have, never what its own layer has. */
-function applyLayer(tree: FileTree, members: readonly Member[]): void {
-  for (const { path } of members) {
-    const { folder, name } = split(path);
-    if (name === '.wh..wh..opq') for (const child of tree.list(folder)) tree.remove(join(folder, child));
-    else if (name.startsWith('.wh.')) tree.remove(join(folder, name.slice(4)));
-  }
-  for (const member of members) {
-    if (!split(member.path).name.startsWith('.wh.')) place(tree, member);
-  }
-}
-
-function place(tree: FileTree, { path, kind, mode, uid, gid, link, data }: Member): void {
-  makeFolders(tree, split(path).folder);
+function nodeOf({ kind, mode, uid, gid, target = '', text }: NotedFile): FileNode {
   const owned = { mode, uid, gid };
-  if (kind === 'directory') {
-    if (tree.get(path)?.kind !== 'directory') tree.remove(path);
-    tree.set(path, { kind, ...owned });
-  } else if (kind === 'symlink') {
-    tree.set(path, { kind, ...owned, target: link });
-  } else if (kind === 'hardlink') {
-    const origin = tree.get(link.replace(/^\.?\/+/, ''));
-    if (origin) tree.set(path, origin);
-  } else if (kind === 'file') {
-    const content: Content = data ? { kind: 'text', data } : { kind: 'base' };
-    tree.set(path, { kind, ...owned, content });
-  } else {
-    tree.set(path, { kind, ...owned });
-  }
-}
-
-/** Layers may leave out the folders above a file; engines make them then. */
-function makeFolders(tree: FileTree, folder: string): void {
-  if (!folder || tree.get(folder)) return;
-  makeFolders(tree, split(folder).folder);
-  tree.set(folder, { kind: 'directory', mode: 0o755, uid: 0, gid: 0 });
+  if (kind === 'symlink') return { kind, ...owned, target };
+  if (kind !== 'file') return { kind, ...owned };
+  return {
+    kind,
+    ...owned,
+    content: text === undefined ? { kind: 'base' } : { kind: 'text', data: Buffer.from(text) },
+  };
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { globToRegExp, hasWildcard } from './context/glob';
-import { type FileNode, type FileTree, join, split } from './file-tree';
+import { type FileNode, type FileTree, join, split } from '../files/file-tree';
+import { globToRegExp, hasWildcard } from '../files/glob';
 
 export interface Owner {
   readonly uid: number;
@@ -41,7 +41,7 @@ export class Copier {
    */
   copy(source: FileTree, name: string, destination: string): void {
     for (const found of findSources(source, name)) {
-      const from = follow(source, found);
+      const from = source.resolve(found);
       const node = source.get(from);
       if (!node) throw new CopyError(`there is no '${found}'`);
       if (node.kind === 'file' && node.content.kind === 'path') this.options.refuse?.(node.content.path);
@@ -68,8 +68,8 @@ export class Copier {
 
   private prepareTarget(node: FileNode, name: string, destination: string): string {
     const folder = destination.endsWith('/') ? destination : posix.dirname(destination);
-    this.makeFolders(follow(this.target, folder));
-    let to = follow(this.target, destination);
+    this.makeFolders(this.target.resolve(folder));
+    let to = this.target.resolve(destination);
     const existing = this.target.get(to);
     if (node.kind === 'directory') this.makeFolders(existing ? split(to).folder : to);
     else if (existing?.kind === 'directory') to = join(to, posix.basename(name));
@@ -119,7 +119,7 @@ function findSources(source: FileTree, name: string): string[] {
   if (first < 0) return [parts.join('/')];
   const pattern = parts.slice(first).join('/');
   const expression = globToRegExp(pattern, { folders: false });
-  const start = follow(source, parts.slice(0, first).join('/'));
+  const start = source.resolve(parts.slice(0, first).join('/'));
   const found: string[] = [];
   const walk = (folder: string, path: string) => {
     for (const child of source.list(folder)) {
@@ -132,12 +132,4 @@ function findSources(source: FileTree, name: string): string[] {
   walk(start, '');
   if (!found.length) throw new NothingFound(`nothing matches '${name}'`);
   return found;
-}
-
-function follow(tree: FileTree, path: string): string {
-  try {
-    return tree.resolve(path);
-  } catch (error) {
-    throw new CopyError((error as Error).message);
-  }
 }

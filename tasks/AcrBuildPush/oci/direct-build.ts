@@ -1,20 +1,25 @@
 import type { Logger } from '../../common/log';
+import { readBuildContext, readIgnoreRules } from '../context/build-context';
+import type { FileTree } from '../files/file-tree';
 import type { BuildPlan } from '../plan';
-import { readBuildContext } from './context/build-context';
+import { BaseFiles, type EarlierImages, UnknownFile } from './base-files';
 import { mistake, parseDockerfile } from './dockerfile/instructions';
-import { divideIntoStages, findStage, type Stage, targetStage } from './dockerfile/stages';
+import { divideIntoStages, findStage, type Stage, type Stages, targetStage } from './dockerfile/stages';
 import { expand, WordError } from './dockerfile/words';
-import type { FileTree } from './file-tree';
-import type { ImageConfig, OciImage, Platform } from './image';
+import type { ImageConfig, Layer, OciImage, Platform } from './image';
+import { makeLayer } from './layer';
 import { NeedsEngine } from './needs-engine';
+import { agentPlatform, parsePlatform, platformArguments } from './platform';
 import type { Pull } from './pull';
 import { toContainerSettings } from './settings';
-import { StageBuild, type Surroundings } from './stage-build';
+import { type Base, StageBuild, type Surroundings } from './stage-build';
 
 export { NeedsEngine };
 
 export interface DirectBuildOptions {
   readonly pull: Pull;
+  /** Images that were built here before, and may know what their base image holds. */
+  readonly earlier?: EarlierImages;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** When the image was made, for its configuration; otherwise what the label for it says, or now. */
@@ -22,33 +27,51 @@ export interface DirectBuildOptions {
 }
 
 const CREATED_LABEL = 'org.opencontainers.image.created';
-const DEFAULT_PLATFORM: Platform = { os: 'linux', architecture: 'amd64' };
+
+type Labels = Readonly<Record<string, string>>;
+
+/** An image whose every layer is laid out, but none of its files read yet. */
+export interface PlannedImage {
+  /** The digest of the image that it is built on, as its registry has it. */
+  readonly baseDigest: string | undefined;
+  /**
+   * @param labels those that the image gets besides its Dockerfile's
+   * @throws TaskError when a file can't be read, or has changed meanwhile
+   */
+  make(labels: Labels): Promise<OciImage>;
+}
 
 /**
- * Builds an image without an engine, by carrying out the Dockerfile's instructions on lists of files. Only the stages
+ * Plans an image without an engine, by carrying out the Dockerfile's instructions on lists of files. Only the stages
  * that the target needs are looked at. The same plan and files give the same layers on every machine.
  *
  * @returns what needs an engine, where the Dockerfile asks for more than can be done here
- * @throws TaskError for a mistake that docker would not pass either
+ * @throws TaskError for a mistake that docker would not pass either, and when a base image can't be read
  */
-export async function directBuild(
+export async function planDirectBuild(
   plan: BuildPlan,
   options: DirectBuildOptions,
-): Promise<OciImage | NeedsEngine> {
-  try {
-    const stage = await new DirectBuild(plan, options).run();
-    return finish(stage, plan, options);
-  } catch (error) {
-    if (error instanceof NeedsEngine) return error;
-    throw error;
+): Promise<PlannedImage | NeedsEngine> {
+  const build = new DirectBuild(plan, options);
+  for (;;) {
+    try {
+      const stage = await build.target();
+      const make = (labels: Labels) => makeImage(stage, labels, options);
+      return { baseDigest: stage.base.image?.digest, make };
+    } catch (error) {
+      if (error instanceof NeedsEngine) return error;
+      if (!(error instanceof UnknownFile)) throw error;
+      await error.base.learn();
+    }
   }
 }
 
 class DirectBuild {
-  private readonly stages: readonly Stage[];
+  private readonly stages: Stages['stages'];
   private readonly escapeChar: string;
+  private readonly platform: Platform;
   private readonly globals: ReadonlyMap<string, string>;
-  private readonly built = new Map<Stage, Promise<StageBuild>>();
+  private readonly bases = new Map<string, Promise<Base>>();
   private files: FileTree | undefined;
 
   constructor(
@@ -59,7 +82,8 @@ class DirectBuild {
     const { globals, stages } = divideIntoStages(parsed);
     this.stages = stages;
     this.escapeChar = parsed.escapeChar;
-    const known = new Map(Object.entries(platformArguments()));
+    this.platform = parsePlatform(plan.platforms[0] ?? '') ?? agentPlatform();
+    const known = new Map(Object.entries(platformArguments(agentPlatform(), this.platform)));
     for (const { assignments, line } of globals) {
       for (const { name, value } of assignments) {
         const given =
@@ -70,62 +94,110 @@ class DirectBuild {
     this.globals = known;
   }
 
-  run(): Promise<StageBuild> {
-    return this.build(targetStage(this.stages, this.plan.target));
+  /**
+   * Carries out the target stage, and those that it needs.
+   *
+   * @throws UnknownFile when it takes more to know of a base image; then it is worth another try
+   */
+  async target(): Promise<StageBuild> {
+    const target = targetStage(this.stages, this.plan.target);
+    // Before anything is asked of a registry.
+    this.refuseEngineLines(target);
+    return this.build(target, new Map());
+  }
+
+  private refuseEngineLines({ from, index, instructions }: Stage): void {
+    const earlier = this.stages.slice(0, index);
+    const below = this.stageBelow(from, earlier);
+    if (below) this.refuseEngineLines(below);
+    for (const instruction of instructions) {
+      if (instruction.keyword === 'ENGINE') throw instruction.needs;
+      const source = instruction.keyword === 'COPY' ? instruction.flags.get('from') : undefined;
+      const stage = source === undefined ? undefined : findStage(earlier, source);
+      if (stage) this.refuseEngineLines(stage);
+    }
+  }
+
+  /** The stage that another is built on; undefined where it is built on an image. */
+  private stageBelow(from: Stage['from'], earlier: readonly Stage[]): Stage | undefined {
+    const image = this.word(from.image, this.globals, from.line);
+    return earlier.findLast((stage) => stage.from.name === image.toLowerCase());
   }
 
   /** Every stage is built once, whoever asks for it. */
-  private build(stage: Stage): Promise<StageBuild> {
-    let build = this.built.get(stage);
+  private build(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
+    let build = built.get(stage);
     if (!build) {
-      build = this.carryOut(stage);
-      this.built.set(stage, build);
+      build = this.carryOut(stage, built);
+      built.set(stage, build);
     }
     return build;
   }
 
-  private async carryOut(stage: Stage): Promise<StageBuild> {
-    const build = await this.begin(stage);
+  private async carryOut(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
+    const build = await this.begin(stage, built);
     for (const instruction of stage.instructions) await build.execute(instruction);
     return build;
   }
 
-  private async begin({ from, index }: Stage): Promise<StageBuild> {
+  private async begin({ from, index }: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
     const earlier = this.stages.slice(0, index);
     const around: Surroundings = {
       escapeChar: this.escapeChar,
       given: this.plan.arguments,
       inherited: this.globals,
       log: this.options.log,
-      signal: this.options.signal,
       context: () => {
-        this.files ??= readBuildContext(this.plan.context, this.plan.dockerfile);
+        const { context, dockerfile } = this.plan;
+        this.files ??= readBuildContext(context, readIgnoreRules(context, dockerfile, { isLegacy: false }));
         return this.files;
       },
       stage: async (name) => {
         const found = findStage(earlier, name);
-        return found && this.build(found);
+        return found && this.build(found, built);
       },
     };
 
     const image = this.word(from.image, this.globals, from.line);
     if (!image) throw mistake(from.line, `FROM ${from.image} names no image: an argument in it is empty`);
-    const before = earlier.findLast((stage) => stage.from.name === image.toLowerCase());
-    if (before) return StageBuild.onStage(around, await this.build(before));
+    const before = this.stageBelow(from, earlier);
+    if (before) return StageBuild.onStage(around, await this.build(before, built));
 
-    const platform = from.platform
-      ? parsePlatform(this.word(from.platform, this.globals, from.line), from.line)
-      : DEFAULT_PLATFORM;
-    if (image === 'scratch') return StageBuild.onBase(around, { image: undefined, platform });
-    const pulled = await this.options.pull(image, platform);
-    if (pulled.config.config?.OnBuild?.length) {
+    const platform = from.platform ? this.platformOf(from.platform, from.line) : this.platform;
+    if (platform.os !== 'linux') throw new NeedsEngine(from.line, 'FROM', `it builds for ${platform.os}`);
+    const base = await this.base(image, platform);
+    if (base.image?.config.config?.OnBuild?.length) {
       throw new NeedsEngine(
         from.line,
         'FROM',
         `the base image ${image} has ONBUILD instructions to carry out`,
       );
     }
-    return StageBuild.onBase(around, { image: pulled, platform });
+    return StageBuild.onBase(around, base);
+  }
+
+  /** What is learnt of an image's files is kept from one try to the next. */
+  private base(image: string, platform: Platform): Promise<Base> {
+    const key = `${image} ${Object.values(platform).join('/')}`;
+    let base = this.bases.get(key);
+    if (!base) {
+      base = this.readBase(image, platform);
+      this.bases.set(key, base);
+    }
+    return base;
+  }
+
+  private async readBase(image: string, platform: Platform): Promise<Base> {
+    if (image === 'scratch') return { image: undefined, files: undefined, platform };
+    const pulled = await this.options.pull(image, platform);
+    return { image: pulled, files: new BaseFiles(pulled, this.options), platform };
+  }
+
+  private platformOf(text: string, line: number): Platform {
+    const words = this.word(text, this.globals, line);
+    const platform = parsePlatform(words);
+    if (!platform) throw mistake(line, `'${words}' is no platform, such as linux/amd64`);
+    return platform;
   }
 
   private word(text: string, known: ReadonlyMap<string, string>, line: number): string {
@@ -138,46 +210,44 @@ class DirectBuild {
   }
 }
 
-/** The arguments that BuildKit sets by itself. */
-function platformArguments(): Record<string, string> {
-  const { os, architecture } = DEFAULT_PLATFORM;
-  return Object.fromEntries(
-    ['BUILD', 'TARGET'].flatMap((side) => [
-      [`${side}PLATFORM`, `${os}/${architecture}`],
-      [`${side}OS`, os],
-      [`${side}ARCH`, architecture],
-      [`${side}VARIANT`, ''],
-    ]),
-  );
-}
-
-function parsePlatform(text: string, line: number): Platform {
-  const [os, architecture, variant] = text.toLowerCase().split('/');
-  if (!os || !architecture) throw mistake(line, `'${text}' is no platform, such as linux/amd64`);
-  if (os !== 'linux') throw new NeedsEngine(line, 'FROM', `it builds for ${os}`);
-  return { os, architecture, ...(variant && { variant }) };
-}
-
-function finish(stage: StageBuild, plan: BuildPlan, options: DirectBuildOptions): OciImage {
-  const { base, layers, settings, history } = stage;
-  const created = createdAt(plan, options);
+async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuildOptions): Promise<OciImage> {
+  const earlier = options.earlier?.();
+  const layers: Layer[] = [];
+  for (const layer of stage.layers) {
+    layers.push(layer.kind === 'planned' ? await makeLayer(layer, options.signal) : layer);
+  }
+  const { base, settings, history } = stage;
+  const created = createdAt(labels, options);
   const config = base.image?.config;
   const platform: Platform = config
     ? { os: config.os, architecture: config.architecture, ...(config.variant && { variant: config.variant }) }
     : base.platform;
-  Object.assign(settings.labels, plan.labels);
   const inherited = config?.history?.length ?? 0;
   const image: ImageConfig = {
     ...platform,
     created,
-    config: toContainerSettings(settings),
+    config: toContainerSettings({ ...settings, labels: { ...settings.labels, ...labels } }),
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history: history.map((entry, index) => (index < inherited ? entry : { created, ...entry })),
+    ...base.files?.notes(),
   };
-  return { config: Buffer.from(JSON.stringify(image)), layers, platform };
+  const same = (await earlier)?.find((one) => undated(one) === undated(image));
+  return { config: Buffer.from(JSON.stringify(same ?? image)), layers, platform };
 }
 
-function createdAt(plan: BuildPlan, options: DirectBuildOptions): string {
-  const label = new Date(plan.labels[CREATED_LABEL] ?? '');
+/** What tells two images apart but for the time: one that was made before, and has not changed, stays what it was. */
+function undated({ config, history = [], ...image }: ImageConfig): string {
+  const labels = { ...config?.Labels, [CREATED_LABEL]: undefined };
+  const steps = history.map((step) => ({ ...step, created: undefined }));
+  return JSON.stringify({
+    ...image,
+    created: undefined,
+    config: { ...config, Labels: labels },
+    history: steps,
+  });
+}
+
+function createdAt(labels: Labels, options: DirectBuildOptions): string {
+  const label = new Date(labels[CREATED_LABEL] ?? '');
   return (options.created ?? (Number.isNaN(label.getTime()) ? new Date() : label)).toISOString();
 }

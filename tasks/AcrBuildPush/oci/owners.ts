@@ -1,5 +1,5 @@
+import type { FileTree } from '../files/file-tree';
 import type { Owner } from './copy';
-import type { FileTree } from './file-tree';
 
 /**
  * Resolves `user[:group]` to numbers, with the image's own `/etc/passwd` and `/etc/group` where they are names. A user

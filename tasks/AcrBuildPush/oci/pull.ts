@@ -8,6 +8,8 @@ import type { Descriptor, ImageConfig, Platform, RemoteLayer } from './image';
 
 /** An image in a registry: what it says of itself, and its layers, which stay where they are. */
 export interface PulledImage {
+  /** Of its manifest, or of the index that it was found in. */
+  readonly digest: string;
   readonly config: ImageConfig;
   /** From the bottom up. */
   readonly layers: readonly RemoteLayer[];
@@ -42,7 +44,7 @@ export function createPull(options: PullOptions): Pull {
       credentials: options.credentialsFor(host),
       access: 'pull',
     });
-    const manifest = await findManifest(client, reference, platform, image);
+    const { digest, manifest } = await findManifest(client, reference, platform, image);
     if (!manifest.config) throw new TaskError(`Image ${image} has a format that is no longer in use.`);
     const config: ImageConfig = JSON.parse((await client.blob(manifest.config.digest)).toString('utf8'));
     const diffIds = config.rootfs?.diff_ids ?? [];
@@ -51,6 +53,7 @@ export function createPull(options: PullOptions): Pull {
     }
     options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);
     return {
+      digest,
       config,
       layers: manifest.layers.map((descriptor, index) => remoteLayer(client, descriptor, diffIds[index]!)),
     };
@@ -90,18 +93,21 @@ async function findManifest(
   reference: string,
   platform: Platform,
   image: string,
-): Promise<Manifest> {
+): Promise<{ digest: string; manifest: Manifest }> {
   const manifest = await client.manifest(reference);
   if (reference.startsWith('sha256:') && manifest.digest !== reference) {
     throw new TaskError(`${client.host} sent other bytes than those of ${reference}. Run the step again.`);
   }
   const { manifests } = JSON.parse(manifest.body.toString('utf8')) as { manifests?: IndexEntry[] };
-  if (!manifests) return manifest;
+  if (!manifests) return { digest: manifest.digest, manifest };
   const fitting = manifests.filter(
     (entry) => entry.platform?.os === platform.os && entry.platform.architecture === platform.architecture,
   );
   const found = fitting.find((entry) => entry.platform?.variant === platform.variant) ?? fitting[0];
-  if (found) return findManifest(client, found.digest, platform, image);
+  if (found) {
+    const { manifest: own } = await findManifest(client, found.digest, platform, image);
+    return { digest: manifest.digest, manifest: own };
+  }
   const { os, architecture } = platform;
   throw new TaskError(
     `Image ${image} is not there for ${os}/${architecture}. Check the Dockerfile's FROM line.`,

@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import type { Logger } from '../../common/log';
+import { FileTree, LinkLoop } from '../files/file-tree';
 import { isArchive } from './archives';
-import { readBaseFiles } from './base-files';
+import type { BaseFiles } from './base-files';
 import { Copier, CopyError, NothingFound, OutOfReach, type Owner } from './copy';
 import { type Copy, type Instruction, mistake } from './dockerfile/instructions';
 import { expand, WordError } from './dockerfile/words';
-import { FileTree } from './file-tree';
-import type { HistoryEntry, ImageConfig, Layer, Platform } from './image';
-import { makeLayers } from './layer';
+import type { HistoryEntry, ImageConfig, Platform, RemoteLayer } from './image';
+import { type PlannedLayer, planLayers } from './layer';
 import { NeedsEngine } from './needs-engine';
 import { resolveOwner } from './owners';
 import type { PulledImage } from './pull';
@@ -31,7 +31,6 @@ export interface Surroundings {
   /** What `ARG` without a default takes on: the arguments before the first `FROM`, and the platforms. */
   readonly inherited: ReadonlyMap<string, string>;
   readonly log: Logger;
-  readonly signal: AbortSignal;
   /** The files that a build context has. */
   context(): FileTree;
   /** The stage that `--from` names, built. */
@@ -41,17 +40,19 @@ export interface Surroundings {
 /** What a stage begins with: an image that was pulled, or nothing. */
 export interface Base {
   readonly image: PulledImage | undefined;
+  readonly files: BaseFiles | undefined;
   readonly platform: Platform;
 }
 
 /** A stage while its instructions are carried out: settings, files and layers. */
 export class StageBuild {
   readonly settings: Settings;
-  readonly layers: Layer[];
+  readonly layers: (RemoteLayer | PlannedLayer)[];
   readonly history: HistoryEntry[];
   private readonly arguments: Map<string, string>;
   private cmdIsOwn = false;
-  private tree: FileTree | undefined;
+  /** The stage's files, over those of the base image. */
+  readonly files: FileTree;
 
   private constructor(
     private readonly around: Surroundings,
@@ -62,7 +63,7 @@ export class StageBuild {
     this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
     this.history = [...(before?.history ?? baseHistory(base.image?.config))];
     this.arguments = new Map(before?.arguments);
-    this.tree = before?.tree?.copy();
+    this.files = before?.files.copy() ?? new FileTree(base.files);
   }
 
   static onBase(around: Surroundings, base: Base): StageBuild {
@@ -83,20 +84,12 @@ export class StageBuild {
       await this.dispatch(instruction);
     } catch (error) {
       const { line, keyword } = instruction;
-      if (error instanceof WordError || error instanceof CopyError) throw mistake(line, error.message);
+      if (error instanceof WordError || error instanceof CopyError || error instanceof LinkLoop) {
+        throw mistake(line, error.message);
+      }
       if (error instanceof OutOfReach) throw new NeedsEngine(line, keyword, error.message);
       throw error;
     }
-  }
-
-  /** The stage's files, those of the base image included. */
-  async files(): Promise<FileTree> {
-    if (!this.tree) {
-      const layers = this.base.image?.layers ?? [];
-      if (layers.length) this.around.log.debug(`Reading ${layers.length} layers of the base image.`);
-      this.tree = layers.length ? await readBaseFiles(layers, this.around.signal) : new FileTree();
-    }
-    return this.tree;
   }
 
   private async dispatch(instruction: Instruction): Promise<void> {
@@ -169,7 +162,7 @@ export class StageBuild {
   }
 
   /** Makes the folder unless it is there, owned by the user of the moment, as BuildKit does. */
-  private async workdir(text: string, path: string): Promise<void> {
+  private workdir(text: string, path: string): void {
     const { settings } = this;
     const known =
       settings.workdir === resolveWorkdir(settings.workdir, path) && this.base.image !== undefined;
@@ -179,11 +172,11 @@ export class StageBuild {
       this.history.push({ created_by: text, empty_layer: true });
       return;
     }
-    const tree = await this.files();
+    const tree = this.files;
     const owner = settings.user ? resolveOwner(settings.user, tree) : undefined;
     const copier = new Copier(tree, { owner: owner ?? { uid: 0, gid: 0 }, mode: undefined });
     copier.makeFolders(tree.resolve(settings.workdir));
-    await this.commit(tree, copier, text);
+    this.commit(tree, copier, text);
   }
 
   private async copy(instruction: Copy): Promise<void> {
@@ -196,7 +189,7 @@ export class StageBuild {
 
     const from = flags.get('from');
     const source = from === undefined ? this.around.context() : await this.sourceStage(from);
-    const tree = await this.files();
+    const tree = this.files;
     const copier = new Copier(tree, {
       owner: this.owner(this.word(flags.get('chown') ?? '0:0'), tree, line),
       mode: modeOf(flags.get('chmod') && this.word(flags.get('chmod')!)),
@@ -221,13 +214,13 @@ export class StageBuild {
       const data = document.expand ? expand(document.text, this.lookup, '\\', true).text : document.text;
       copier.write(document.name, Buffer.from(data), destination);
     }
-    await this.commit(tree, copier, text);
+    this.commit(tree, copier, text);
   }
 
   private async sourceStage(name: string): Promise<FileTree> {
     const stage = await this.around.stage(name);
     if (!stage) throw new OutOfReach(`it copies out of another image, ${name}`);
-    return stage.files();
+    return stage.files;
   }
 
   private owner(text: string, tree: FileTree, line: number): Owner {
@@ -242,8 +235,8 @@ export class StageBuild {
     return folder && resolved !== '/' ? `${resolved}/` : resolved;
   }
 
-  private async commit(tree: FileTree, copier: Copier, text: string): Promise<void> {
-    const layers = await makeLayers(tree, copier.changed, this.around.signal);
+  private commit(tree: FileTree, copier: Copier, text: string): void {
+    const layers = planLayers(tree, copier.changed);
     this.layers.push(...layers);
     if (!layers.length) this.history.push({ created_by: text, empty_layer: true });
     for (const _ of layers) this.history.push({ created_by: text });

@@ -93,6 +93,7 @@ describe('the task', () => {
       model: { name: 'titanic', version: '1.0.0', digest: 'sha256:m' },
       dockerfile: join(folder.path, 'Dockerfile'),
       buildContext: folder.path,
+      builder: 'docker',
       ...changes,
     };
     const task = {
@@ -146,6 +147,11 @@ describe('the task', () => {
     ]) {
       assert.ok(summary.includes(fact), `${fact} is not in the summary`);
     }
+  });
+
+  it('says why docker pushes by itself', async () => {
+    await run();
+    assert.ok(server.lines.some((line) => /^The engine does not describe .* So docker pushes/.test(line)));
   });
 
   it('gives docker the credentials for as long as it runs, and leaves none behind', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { explainRegistryError } from '../../../tasks/AcrBuildPush/acr/errors';
-import { parseIgnoreRules } from '../../../tasks/AcrBuildPush/context/ignore';
+import { IgnoreRules } from '../../../tasks/AcrBuildPush/context/ignore';
 import { explainDockerError } from '../../../tasks/AcrBuildPush/docker/errors';
 
 /* The texts are what docker 20.10 to 28, BuildKit and Azure Container Registry really say. */
@@ -98,13 +98,13 @@ describe('what docker says', () => {
   it('of a file that .dockerignore leaves out is told from one that is not there', () => {
     const words =
       'COPY failed: file not found in build context or excluded by .dockerignore: stat a/m.pkl: file does not exist';
-    const context = parseIgnoreRules('a');
+    const context = new IgnoreRules('a');
     assert.match(
       explainDockerError(words, context) ?? '',
       /since \.dockerignore leaves it out.*'!a\/m\.pkl'/,
     );
     assert.match(
-      explainDockerError(words, parseIgnoreRules('b')) ?? '',
+      explainDockerError(words, new IgnoreRules('b')) ?? '',
       /Check that an earlier step puts it there/,
     );
   });

@@ -4,6 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
+import {
+  type DirectBuildOptions,
+  NeedsEngine,
+  planDirectBuild,
+} from '../../../tasks/AcrBuildPush/oci/direct-build';
+import type { OciImage } from '../../../tasks/AcrBuildPush/oci/image';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import { HttpClient } from '../../../tasks/common/http';
 import { createLogger } from '../../../tasks/common/log';
@@ -48,6 +54,15 @@ export const leastPlan: BuildPlan = {
   cacheFrom: [],
   cacheTo: [],
 };
+
+/** Plans an image without an engine, and makes it. */
+export async function directBuild(
+  plan: BuildPlan,
+  options: DirectBuildOptions,
+): Promise<OciImage | NeedsEngine> {
+  const planned = await planDirectBuild(plan, options);
+  return planned instanceof NeedsEngine ? planned : planned.make(plan.labels);
+}
 
 /** A log whose lines a test can read. */
 export function capturedLog() {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { buildDirectly, refuseForDirect } from '../../../../tasks/AcrBuildPush/oci/builder';
+import { planDirectly, refuseForDirect } from '../../../../tasks/AcrBuildPush/oci/builder';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/plan';
 import { capturedLog, leastPlan } from '../support';
 
 describe('the builder without an engine', () => {
   for (const [input, changes, docker] of [
     ['buildSecrets', { secrets: { a: 'b' } }],
-    ['platform', { platforms: ['linux/arm64'] }],
+    ['platform', { platforms: ['windows/amd64'] }],
     ['platform', { platforms: ['linux/amd64', 'linux/arm64'] }],
     ['cacheFrom', { cacheFrom: ['r/cache'] }],
     ['cacheTo', { cacheTo: ['inline'] }],
@@ -29,8 +29,10 @@ describe('the builder without an engine', () => {
     });
   }
 
-  it('builds for its own platform when asked to', () => {
-    refuseForDirect({ ...leastPlan, platforms: ['linux/amd64'] }, undefined);
+  it('builds for any one platform of Linux', () => {
+    for (const one of ['linux/amd64', 'linux/arm64', 'linux/arm/v7']) {
+      refuseForDirect({ ...leastPlan, platforms: [one] }, undefined);
+    }
   });
 
   it('names the line, the instruction and the reason where it needs an engine, and the way out', async () => {
@@ -39,7 +41,7 @@ describe('the builder without an engine', () => {
       log: capturedLog().log,
       signal: new AbortController().signal,
     };
-    await assert.rejects(buildDirectly({ ...leastPlan, recipe: 'FROM scratch\n\nRUN make\n' }, options), {
+    await assert.rejects(planDirectly({ ...leastPlan, recipe: 'FROM scratch\n\nRUN make\n' }, options), {
       name: 'TaskError',
       message: /^Line 3 of \/s\/model-api\/Dockerfile: RUN .* because it runs .* 'builder' to 'docker'/,
     });

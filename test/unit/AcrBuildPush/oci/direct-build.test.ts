@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { directBuild, NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
+import { NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
 import type { LocalLayer, OciImage } from '../../../../tasks/AcrBuildPush/oci/image';
 import { parseImageName } from '../../../../tasks/AcrBuildPush/oci/pull';
 import { flattenBuilt } from '../../../support/image-files';
-import { leastPlan } from '../support';
+import { directBuild, leastPlan } from '../support';
 
 describe('A direct build of a Dockerfile', () => {
   let context: string;

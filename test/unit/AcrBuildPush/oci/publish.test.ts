@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,6 +13,7 @@ import type { Layer, LocalLayer, OciImage, RemoteLayer } from '../../../../tasks
 import { layersOf } from '../../../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { type PublishOptions, publishImage } from '../../../../tasks/AcrBuildPush/oci/publish/publish';
 import { HttpClient } from '../../../../tasks/common/http';
+import { startLine } from '../../../support/line';
 import { capturedLog, scriptedServer } from '../support';
 
 const MEGABYTE = 1024 * 1024;
@@ -157,21 +156,21 @@ describe('an image that the step publishes itself', () => {
     });
   }
 
-  it('is compressed where samples of a layer say that it helps, and says so', async () => {
+  it('is compressed where samples of a layer say that it helps, says so, and stays with gzip in any case', async () => {
     const layers = [localLayer(compressible(2 * MEGABYTE)), localLayer(randomBytes(2 * MEGABYTE))];
     const { manifest, lines } = await publish(imageOf(...layers), { compression: 'auto' });
     assert.deepEqual(
       manifest.layers.map(({ mediaType }) => mediaType),
-      ['application/vnd.oci.image.layer.v1.tar+gzip', 'application/vnd.oci.image.layer.v1.tar'],
+      ['application/vnd.oci.image.layer.v1.tar+gzip', 'application/vnd.oci.image.layer.v1.tar+gzip'],
     );
     assert.match(lines.join('\n'), /Layer 1 of 2 .*by gzip from 2\.1 MB \(samples shrink to 5\d %\)/);
-    assert.match(lines.join('\n'), /Layer 2 of 2 .*uncompressed \(samples shrink to 100 % only\)/);
+    assert.match(lines.join('\n'), /Layer 2 of 2 .*\(stored as it is, since samples shrink to 100 % only\)/);
   });
 
   it('has no bytes sent that the repository has, and a layer that it has twice sent once', async () => {
     const layer = localLayer(randomBytes(500_000));
     const first = await publish(imageOf(layer, layer));
-    assert.equal(first.requests.filter((request) => /^PATCH/.test(request)).length, 2);
+    assert.equal(first.requests.filter((request) => /^PUT .*\/uploads\//.test(request)).length, 2);
     assert.equal(first.manifest.layers.length, 2);
     const second = await publish(imageOf(layer, layer));
     assert.equal(second.uploadedBytes, 0);
@@ -309,7 +308,7 @@ describe('an image that the step publishes itself', () => {
         response.writeHead(503).end('down for the night');
         return true;
       };
-      const layer = localLayer(randomBytes(100_000));
+      const layer = localLayer(randomBytes(MEGABYTE));
       await assert.rejects(publish(imageOf(layer)), {
         name: 'TaskError',
         message: /refused to take Layer 1 of 1 \(HTTP 503\)/,
@@ -334,6 +333,13 @@ describe('an image that the step publishes itself', () => {
     assert.deepEqual(await stored(digestOf(content)), content);
   });
 
+  it('is sent in the usual way where the registry takes no small blob at once', async () => {
+    answerOnce(/^PUT .*\/uploads\//, (response) => response.writeHead(404).end());
+    const layer = localLayer(randomBytes(1000));
+    const { manifest } = await publish(imageOf(layer));
+    assert.equal((await stored(manifest.layers[0]!.digest)).length, 1000);
+  });
+
   it('is refused when its files changed while they were read', async () => {
     const layer = { ...localLayer(randomBytes(1000)), diffId: digestOf(randomBytes(10)) };
     await assert.rejects(
@@ -348,9 +354,12 @@ describe('an image that the step publishes itself', () => {
       response.writeHead(403).end('{"errors":[{"code":"DENIED","message":"quota exceeded"}]}');
       return true;
     };
-    await assert.rejects(publish(imageOf(localLayer(randomBytes(1000)), localLayer(randomBytes(999)))), {
-      message: /The storage of .* is used up/,
-    });
+    await assert.rejects(
+      publish(imageOf(localLayer(randomBytes(MEGABYTE)), localLayer(randomBytes(1_000_001)))),
+      {
+        message: /The storage of .* is used up/,
+      },
+    );
     assert.equal(await clientFor(repository).digestOf('1'), undefined);
   });
 
@@ -398,50 +407,3 @@ describe('a blob that a registry keeps elsewhere', () => {
     store.stop();
   });
 });
-
-/** A line to a server that breaks when a test wants it to. */
-async function startLine(target: string) {
-  const port = Number(target.split(':')[1]);
-  const sockets = new Set<Socket>();
-  const lost = new Set<Socket>();
-  let plan: { bytes: number; how: 'cut' | 'stall' } | undefined;
-  const server: Server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1');
-    let passed = 0;
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-    }
-    client.on('close', () => upstream.destroy());
-    upstream.on('close', () => client.destroy());
-    upstream.pipe(client);
-    client.on('data', (chunk) => {
-      passed += chunk.length;
-      if (lost.has(client)) return;
-      if (!plan || passed < plan.bytes) {
-        if (!upstream.write(chunk)) {
-          client.pause();
-          upstream.once('drain', () => client.resume());
-        }
-        return;
-      }
-      // Whatever comes now is lost.
-      lost.add(client);
-      const { how } = plan;
-      plan = undefined;
-      // What has passed so far arrives before the line breaks.
-      if (how === 'cut') upstream.end(() => client.destroy());
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    breakAfter(bytes: number, how: 'cut' | 'stall') {
-      plan = { bytes, how };
-    },
-    stop() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-}

@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { directBuild, NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
-import type { RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
+import { tarHeader } from '../../../../tasks/AcrBuildPush/files/tar';
+import { NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
+import type { ImageConfig, OciImage, RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
 import { createPull } from '../../../../tasks/AcrBuildPush/oci/pull';
-import { tarHeader } from '../../../../tasks/AcrBuildPush/oci/tar';
 import { HttpClient } from '../../../../tasks/common/http';
 import { flattenBuilt } from '../../../support/image-files';
-import { leastPlan } from '../support';
+import { directBuild, leastPlan } from '../support';
 
 const log = { info() {}, debug() {}, warning() {}, error() {}, maskSecret() {} } as never;
 const PLATFORM = { os: 'linux', architecture: 'amd64' };
@@ -112,7 +112,7 @@ describe('A base image in a registry', () => {
     await assert.rejects(pull()(`${host}/base`, { os: 'linux', architecture: 's390x' }), /linux\/s390x/);
   });
 
-  function build(lines: string[]) {
+  function build(lines: string[], earlier: ImageConfig[] = []) {
     return directBuild(
       {
         ...leastPlan,
@@ -120,7 +120,7 @@ describe('A base image in a registry', () => {
         recipe: [`FROM ${host}/base`, ...lines].join('\n'),
         context,
       },
-      { pull: pull(), log, signal },
+      { pull: pull(), earlier: async () => earlier, log, signal },
     );
   }
 
@@ -138,6 +138,29 @@ describe('A base image in a registry', () => {
     seen.length = 0;
     await build(['ENV B=2', 'CMD ["x"]']);
     assert.equal(seen.filter((request) => request.includes('/blobs/')).length, 1);
+  });
+
+  it('is read but once: the image notes what was asked of its files, for the builds after it', async () => {
+    const configOf = (image: OciImage | NeedsEngine) => JSON.parse((image as OciImage).config.toString());
+    const lines = ['COPY model.pkl /tmp/', 'COPY model.pkl /new/model/'];
+    const first = configOf(await build(lines));
+    seen.length = 0;
+    const second = configOf(await build(lines, [first]));
+    assert.equal(seen.filter((request) => request.includes('/blobs/')).length, 1);
+    assert.deepEqual(second.rootfs, first.rootfs);
+    assert.deepEqual(second.baseImageFiles, first.baseImageFiles);
+    // Another question takes another look.
+    await build([...lines, 'COPY model.pkl /other/'], [first]);
+    assert.equal(seen.filter((request) => request.includes('/blobs/')).length, 3);
+  });
+
+  it('is read where the notes are those of another base image', async () => {
+    const image = (await build(['COPY model.pkl /tmp/'])) as OciImage;
+    const other = JSON.parse(image.config.toString());
+    other.rootfs.diff_ids[0] = `sha256:${'1'.repeat(64)}`;
+    other.baseImageFiles.paths.tmp = null;
+    const again = (await build(['COPY model.pkl /tmp/'], [other])) as OciImage;
+    assert.equal(again.layers[1]!.diffId, image.layers[1]!.diffId);
   });
 
   it('is refused when a layer arrives damaged', async () => {

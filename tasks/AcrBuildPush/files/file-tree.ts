@@ -19,20 +19,31 @@ export type FileNode =
   /** A device, pipe or socket. */
   | (Owned & { readonly kind: 'special' });
 
+/** Files that lie under those of a tree, and show through where it has none. */
+export interface FilesBelow {
+  get(path: string): FileNode | undefined;
+  /** The names in a folder; none where there is no folder. */
+  list(folder: string): readonly string[];
+}
+
 /** Links that lead to links: more than this, and they lead in a circle. */
 const MOST_LINKS = 255;
+
+/** Links that lead in a circle. */
+export class LinkLoop extends Error {}
 
 /** The files of a build context or of an image in the making. Paths have no slash at their begin; the root is ''. */
 export class FileTree {
   private readonly nodes = new Map<string, FileNode>();
   private readonly names = new Map<string, Set<string>>();
 
-  constructor(root: Owned = { mode: 0o755, uid: 0, gid: 0 }) {
-    this.nodes.set('', { kind: 'directory', ...root });
+  /** @param below what is not taken away by `remove`, but covered by `set` */
+  constructor(private readonly below?: FilesBelow) {
+    this.nodes.set('', { kind: 'directory', mode: 0o755, uid: 0, gid: 0 });
   }
 
   get(path: string): FileNode | undefined {
-    return this.nodes.get(path);
+    return this.nodes.get(path) ?? this.below?.get(path);
   }
 
   /** Puts a node in its place; the folders above it are there already, or come later. */
@@ -57,11 +68,17 @@ export class FileTree {
 
   /** The names in a folder, in order. */
   list(folder: string): string[] {
-    return [...(this.names.get(folder) ?? [])].sort(byName);
+    const names = new Set([...(this.names.get(folder) ?? []), ...(this.below?.list(folder) ?? [])]);
+    return [...names].sort(byName);
+  }
+
+  /** All paths but the root's. */
+  paths(): string[] {
+    return [...this.nodes.keys()].filter((path) => path !== '');
   }
 
   copy(): FileTree {
-    const copy = new FileTree();
+    const copy = new FileTree(this.below);
     for (const [path, node] of this.nodes) copy.set(path, node);
     return copy;
   }
@@ -70,7 +87,7 @@ export class FileTree {
    * Where a path leads with all its links followed, none of them out of the tree. What is not there is taken as it is
    * written.
    *
-   * @throws Error when links lead in a circle
+   * @throws LinkLoop
    */
   resolve(path: string): string {
     let left = path.split('/');
@@ -83,12 +100,12 @@ export class FileTree {
         continue;
       }
       const next = join(done, name);
-      const node = this.nodes.get(next);
+      const node = this.get(next);
       if (node?.kind !== 'symlink') {
         done = next;
         continue;
       }
-      if (++links > MOST_LINKS) throw new Error(`the links of '${path}' lead in a circle`);
+      if (++links > MOST_LINKS) throw new LinkLoop(`the links of '${path}' lead in a circle`);
       if (node.target.startsWith('/')) done = '';
       left = [...node.target.split('/'), ...left];
     }

@@ -1,0 +1,94 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+import { TaskError } from '../../common/errors';
+import { byName, type Content, type FileNode, FileTree, join } from '../files/file-tree';
+import { type Decision, IgnoreRules } from './ignore';
+
+/** The rules for a build: those beside the Dockerfile, which docker's legacy builder never looks at, or the context's. */
+export function readIgnoreRules(
+  context: string,
+  dockerfile: string,
+  builder: { isLegacy: boolean },
+): IgnoreRules {
+  const own = builder.isLegacy ? undefined : readIfThere(`${dockerfile}.dockerignore`);
+  return new IgnoreRules(own ?? readIfThere(joinPath(context, '.dockerignore')) ?? '');
+}
+
+/** Something in a build context; its path is relative to it. */
+export interface ContextEntry {
+  readonly path: string;
+  readonly node: FileNode;
+}
+
+/**
+ * Goes through a build context as docker sees it: what the rules leave in, all owned by root, links as they are and
+ * never followed, folders before what is in them, names in order.
+ *
+ * @throws TaskError when a folder can't be read
+ */
+export function* walkContext(folder: string, rules: IgnoreRules): Generator<ContextEntry> {
+  const linked = new Map<string, Content>();
+  /** @param withheld folders that are left out, unless something in them is not */
+  function* walk(
+    path: string,
+    above: Decision | undefined,
+    withheld: ContextEntry[],
+  ): Generator<ContextEntry> {
+    for (const name of readdirSync(joinPath(folder, path)).sort(byName)) {
+      const here = join(path, name);
+      const decision = rules.decide(here, above);
+      if (decision.ignored && !rules.entersIgnored(here)) continue;
+      const node = readNode(joinPath(folder, here), linked);
+      if (!node) continue;
+      const entry = { path: here, node };
+      if (!decision.ignored) {
+        yield* withheld.splice(0);
+        yield entry;
+      }
+      if (node.kind === 'directory') {
+        const below = decision.ignored ? [...withheld, entry] : withheld;
+        yield* walk(here, decision, below);
+        // What was withheld with this folder has gone out with it.
+        if (below !== withheld && below.length === 0) withheld.length = 0;
+      }
+    }
+  }
+  try {
+    yield* walk('', undefined, []);
+  } catch (error) {
+    throw new TaskError(
+      `The build context can't be read: ${(error as Error).message}. Check input 'buildContext'.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The files of a build context, all of them. */
+export function readBuildContext(folder: string, rules: IgnoreRules): FileTree {
+  const tree = new FileTree();
+  for (const { path, node } of walkContext(folder, rules)) tree.set(path, node);
+  return tree;
+}
+
+function readNode(path: string, linked: Map<string, Content>): FileNode | undefined {
+  const stat = lstatSync(path);
+  const owned = { mode: stat.mode & 0o7777, uid: 0, gid: 0 };
+  if (stat.isDirectory()) return { kind: 'directory', ...owned };
+  if (stat.isSymbolicLink()) return { kind: 'symlink', ...owned, mode: 0o777, target: readlinkSync(path) };
+  // Docker passes sockets over.
+  if (stat.isSocket()) return undefined;
+  if (!stat.isFile()) return { kind: 'special', ...owned };
+  const key = `${stat.dev}:${stat.ino}`;
+  const content = linked.get(key) ?? { kind: 'path', path, size: stat.size };
+  if (stat.nlink > 1) linked.set(key, content);
+  return { kind: 'file', ...owned, content };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

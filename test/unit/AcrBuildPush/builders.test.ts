@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Builder, prepareBuilder } from '../../../tasks/AcrBuildPush/builders';
+import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
+import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
+import type { TaskContext } from '../../../tasks/common/task';
+import { fakeDocker, leastInputs, leastPlan, scriptedServer, temporaryFolder } from './support';
+
+const ENGINE =
+  'echo \'{"Client":{"Version":"28.2.2"},"Server":{"Version":"28.2.2","Os":"linux","Arch":"amd64"}}\'';
+const NO_ENGINE = 'echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; exit 1';
+
+describe('the builder that auto chooses', () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let server: Awaited<ReturnType<typeof scriptedServer>>;
+
+  beforeEach(async () => {
+    folder = temporaryFolder();
+    writeFileSync(join(folder.path, 'model.pkl'), 'a model');
+    server = await scriptedServer((_, response) => response.writeHead(404).end('{"errors":[]}'));
+  });
+  afterEach(() => {
+    server.stop();
+    folder.remove();
+  });
+
+  function choose(
+    recipe: string,
+    {
+      docker = ENGINE,
+      plan = {},
+      inputs = {},
+    }: { docker?: string; plan?: Partial<BuildPlan>; inputs?: Partial<Inputs> } = {},
+  ): Promise<Builder> {
+    const build = {
+      ...leastPlan,
+      recipe,
+      context: folder.path,
+      dockerfile: join(folder.path, 'Dockerfile'),
+      ...plan,
+    };
+    const tags = [{ tag: '1.0.0', moves: false }];
+    const task = {
+      log: server.log,
+      http: server.http,
+      signal: new AbortController().signal,
+      tempFolder: folder.path,
+    } as unknown as TaskContext;
+    return prepareBuilder(
+      { ...leastInputs, loginServer: server.host, credentials: undefined, builder: 'auto', ...inputs },
+      { name: `${server.host}/titanic`, tags, build, remarks: [] },
+      { ...fakeDocker(folder.path, docker), DOCKER_CONFIG: folder.path },
+      task,
+    );
+  }
+
+  const log = () => server.lines.join('\n');
+  const simple = 'FROM scratch\nCOPY model.pkl /\n';
+
+  it('is the step itself where nothing needs an engine, though there is one', async () => {
+    const builder = await choose(simple);
+    assert.equal(builder.kind, 'direct');
+    assert.match(log(), /This step builds the image by itself: nothing in the Dockerfile needs/);
+  });
+
+  it('is the step itself where there is no engine', async () => {
+    assert.equal((await choose(simple, { docker: NO_ENGINE })).kind, 'direct');
+  });
+
+  it('is the engine for a line that needs one, which the log names, and asks no registry before', async () => {
+    const recipe = `FROM ${server.host}/base AS base\nFROM base\n\nRUN pip install x\n`;
+    assert.equal((await choose(recipe)).kind, 'docker');
+    assert.match(
+      log(),
+      /The Docker engine builds the image: line 4 of the Dockerfile, RUN: it runs a command\./,
+    );
+    assert.deepEqual(server.requests, []);
+  });
+
+  it('is the engine for a command in a stage that files are copied from', async () => {
+    assert.equal(
+      (await choose('FROM scratch AS a\nRUN x\nFROM scratch\nCOPY --from=a /x /\n')).kind,
+      'docker',
+    );
+    assert.equal((await choose('FROM scratch AS a\nRUN x\nFROM scratch\nCOPY model.pkl /\n')).kind, 'direct');
+  });
+
+  it('is the engine for a line that turns out to need one', async () => {
+    await choose('FROM scratch\nCOPY --from=busybox /bin/sh /sh\n');
+    assert.match(
+      log(),
+      /engine builds the image: line 2 of the Dockerfile, COPY: it copies out of another image/,
+    );
+  });
+
+  it('is the engine for a base image that can not be read here', async () => {
+    assert.equal((await choose(`FROM ${server.host}/base\nCOPY model.pkl /\n`)).kind, 'docker');
+    assert.match(log(), /engine builds the image: this step can't build it by itself: /);
+  });
+
+  it('is the engine for a Dockerfile that can not be understood here', async () => {
+    assert.equal((await choose('FROM scratch\nNEWER thing\n')).kind, 'docker');
+    assert.match(log(), /there is no instruction NEWER/);
+  });
+
+  for (const [input, changes] of [
+    ['buildSecrets', { plan: { secrets: { a: 'b' } } }],
+    ['platform', { plan: { platforms: ['linux/amd64', 'linux/arm64'] } }],
+    ['cacheFrom', { plan: { cacheFrom: ['r/cache'] } }],
+    [
+      'dockerVersion',
+      { inputs: { docker: { dockerVersion: '28.2.2', buildxVersion: undefined, source: 'x' } } },
+    ],
+  ] as const) {
+    it(`is not the step itself with input '${input}'`, async () => {
+      await choose(simple, changes as never).catch(() => undefined);
+      assert.doesNotMatch(log(), /This step builds the image by itself/);
+    });
+  }
+
+  it('is the engine where nothing is pushed, since later steps may look for the image there', async () => {
+    assert.equal((await choose(simple, { inputs: { push: false } })).kind, 'docker');
+    assert.equal((await choose(simple, { inputs: { push: false }, docker: NO_ENGINE })).kind, 'direct');
+  });
+
+  it('is none where an engine is needed and there is none: the error names the line', async () => {
+    await assert.rejects(choose('FROM scratch\nRUN x\n', { docker: NO_ENGINE }), {
+      message: /The Docker engine does not answer.*It takes an engine to build this image: line 2 .*RUN/,
+    });
+  });
+});
