@@ -5,7 +5,10 @@ import type { ImageConfig } from './image';
 import { readLayerFiles } from './layer-files';
 import type { PulledImage } from './pull';
 
-/** Configurations of images that were built here before. None where there are none, or they can't be read. */
+/**
+ * Configurations of images that were built here before, read but once. None where there are none, or they can't be
+ * read.
+ */
 export type EarlierImages = () => Promise<readonly ImageConfig[]>;
 
 export interface BaseFilesOptions {

@@ -1,3 +1,4 @@
+import { throwIfCancelled } from '../../common/cancel';
 import { TaskError } from '../../common/errors';
 import type { DockerRequest } from '../docker/install';
 import type { BuildPlan } from '../plan';
@@ -72,7 +73,7 @@ export async function planIfPossible(
     if (!(planned instanceof NeedsEngine)) return planned;
     return `line ${planned.line} of the Dockerfile, ${planned.instruction}: ${planned.reason}`;
   } catch (error) {
-    options.signal.throwIfAborted();
+    throwIfCancelled(options.signal);
     if (error instanceof TaskError)
       return `this step can't build it by itself: ${error.message.replace(/\.$/, '')}`;
     throw error;

@@ -103,6 +103,8 @@ class DirectBuild {
     const target = targetStage(this.stages, this.plan.target);
     // Before anything is asked of a registry.
     this.refuseEngineLines(target);
+    // They are asked for in any case; that they are on their way spares a wait.
+    void this.options.earlier?.();
     return this.build(target, new Map());
   }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BaseImageOptions, ensureBaseImage } from '../../../local/engine/base-image';
+import { type BaseImageOptions, ensureBaseImage, makeRuntimeImage } from '../../../local/engine/base-image';
 import { RegistryClient } from '../../../local/engine/registry-client';
 import { type Registry, startRegistry } from '../../../local/registry/registry';
 import { skip } from '../../support/skip';
@@ -99,6 +99,15 @@ describe('the base image', () => {
     assert.equal(existsSync(options.cacheFolder), false);
   });
 
+  it('is made here without asking an engine for anything, for the API to run on', async () => {
+    const image = await makeRuntimeImage(options);
+    assert.deepEqual(await pulled(), []);
+    const [, repository, tag] = /^127\.0\.0\.1:\d+\/(.*):(.*)$/.exec(image)!;
+    assert.ok(await new RegistryClient(registry, repository!).hasTag(tag!));
+    assert.equal(await makeRuntimeImage(options), image);
+    assert.match(lines.join('\n'), /Using the image made here before, of Python 3\.99\.1/);
+  });
+
   it('is made here and stored in the registry, when the engine cannot pull it', async () => {
     const { image, origin } = await ensureBaseImage(options);
     assert.equal(origin, 'made here');
@@ -108,7 +117,7 @@ describe('the base image', () => {
     assert.ok(await new RegistryClient(registry, repository!).hasTag(tag!));
     const log = lines.join('\n');
     assert.match(log, /python:3\.11-slim cannot be pulled: docker says no such host/);
-    assert.match(log, /Making a small base image instead, of this machine's Python 3\.99\.1/);
+    assert.match(log, /Making a small base image, of this machine's Python 3\.99\.1/);
   });
 
   it('is pulled from the registry with its password, which is in no argument and soon gone', async () => {
