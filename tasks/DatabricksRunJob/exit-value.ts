@@ -2,14 +2,20 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defuse, stripControls } from '../common/foreign-text';
 import type { TaskContext } from '../common/task';
-import { plural } from '../common/text';
 import { isObject, parseJson, parseJsonVerbatim, writeJson } from './databricks/json';
 
 /** Characters of an output variable: later steps get it in their environment, where Windows allows 32,767. */
 const LONGEST_OUTPUT = 32_000;
 
-/** Members of an exit value that become outputs of their own. */
+/**
+ * Members of an exit value that become outputs of their own, and the characters of all of them together: every later
+ * step of the job starts with them in its environment, which may not grow without end.
+ */
 const MOST_FIELDS = 100;
+const LONGEST_FIELDS = 64_000;
+
+/** Names that a line lists. */
+const MOST_NAMES = 20;
 
 /**
  * Hands what the notebook returned to later steps: as a variable, each member of a JSON object as one more, and as a
@@ -36,14 +42,22 @@ export function publishExitValue(
     );
   }
   const unfit: string[] = [];
+  // To agents, names of variables that differ in case are one.
+  const taken = new Set<string>();
+  let room = LONGEST_FIELDS;
   for (const [name, field] of fieldsOf(exitValue)) {
     const text = harmless(field);
-    if (isOutputName(name) && text.length <= LONGEST_OUTPUT) setOutput(`notebookOutput.${name}`, text);
-    else unfit.push(name);
+    const isFit = isOutputName(name) && !taken.has(name.toLowerCase()) && taken.size < MOST_FIELDS;
+    if (isFit && text.length <= Math.min(LONGEST_OUTPUT, room)) {
+      setOutput(`notebookOutput.${name}`, text);
+      taken.add(name.toLowerCase());
+      room -= text.length;
+    } else unfit.push(name);
   }
   if (unfit.length > 0) {
-    log.info(
-      `${plural(unfit.length, 'member')} of it became no output, for its name or length: ${unfit.join(', ')}`,
+    const more = unfit.length > MOST_NAMES ? ` and ${unfit.length - MOST_NAMES} more` : '';
+    log.warning(
+      `No output was made of these members of the exit value, for their name, length or number: ${unfit.slice(0, MOST_NAMES).join(', ')}${more}.`,
     );
   }
 }
@@ -55,12 +69,10 @@ export function fieldsOf(exitValue: string): [name: string, value: string][] {
     const plain = parseJsonVerbatim(exitValue);
     const exact = parseJson(exitValue);
     if (!isObject(plain) || !isObject(exact)) return [];
-    return Object.entries(plain)
-      .slice(0, MOST_FIELDS)
-      .map(([name, value]) => {
-        const isPlain = typeof value !== 'object' || value === null;
-        return [name, isPlain ? String(value ?? '') : writeJson(exact[name])];
-      });
+    return Object.entries(plain).map(([name, value]) => {
+      const isPlain = typeof value !== 'object' || value === null;
+      return [name, isPlain ? String(value ?? '') : writeJson(exact[name])];
+    });
   } catch {
     return [];
   }

@@ -9,7 +9,8 @@ import { getRun, type Run, type TaskRun } from './databricks/runs';
 import type { RunState } from './databricks/states';
 import type { StartedRun } from './start';
 
-const LONGEST_INTERVAL = 15_000;
+/** With a look and a sign-off, a step ends within fifteen seconds of its run. */
+const LONGEST_INTERVAL = 14_000;
 
 /** Milliseconds after which a log without news says that the run is still being followed. */
 const HEARTBEAT = 3 * 60_000;
@@ -25,10 +26,10 @@ const MAX_FIRST_LINES = 10;
 
 /**
  * Milliseconds from one look at a run to the next: little at first, since many a run fails at once; then as much as keeps
- * the step to a request every other second on average; seldom for runs that take long.
+ * the step to a request every other second on average, for a minute; ever more for runs that take long.
  */
 export function pollInterval(elapsed: number): number {
-  return Math.min(1_500 + elapsed / 6, 2_500 + elapsed / 40, LONGEST_INTERVAL);
+  return Math.min(2_000 + elapsed / 8, 2_800 + Math.max(0, elapsed - 60_000) / 30, LONGEST_INTERVAL);
 }
 
 /** Looks at a run until it is over, and logs each change of it or of one of its tasks. */
@@ -59,28 +60,31 @@ export class RunFollower {
    * @throws TaskError when the run can't be seen any more; it goes on nevertheless
    */
   async until(deadline: number, repaired?: Run): Promise<Run | undefined> {
-    const from = this.clock.now();
+    if (repaired) this.latest = undefined;
+    let oldSince: number | undefined;
     for (;;) {
-      const retryAfter = await this.look();
+      const { isSeen, retryAfter } = await this.look();
       const now = this.clock.now();
-      const isOld =
-        repaired && this.latest?.endedAt === repaired.endedAt && now - from < LONGEST_DELAY_OF_REPAIR;
-      if ((this.latest?.state.isOver && !isOld) || now >= deadline) return isOld ? undefined : this.latest;
+      const showsOldEnd = isSeen && repaired !== undefined && this.latest?.endedAt === repaired.endedAt;
+      oldSince = showsOldEnd ? (oldSince ?? now) : undefined;
+      const isOld = oldSince !== undefined && now - oldSince < LONGEST_DELAY_OF_REPAIR;
+      if (isSeen && this.latest?.state.isOver && !isOld) return this.latest;
+      if (now >= deadline) return isOld ? undefined : this.latest;
       if (now - this.lastLineAt >= HEARTBEAT) this.beat(now);
       const interval = Math.max(pollInterval(now - this.startedAt), retryAfter);
       await this.clock.sleep(Math.min(interval, deadline - now), this.signal);
     }
   }
 
-  /** Looks once, and returns the milliseconds that the service asks to be left alone. */
-  private async look(): Promise<number> {
+  /** Looks once; `retryAfter` are the milliseconds that the service asks to be left alone. */
+  private async look(): Promise<{ isSeen: boolean; retryAfter: number }> {
     try {
       this.latest = await getRun(this.client, this.run.id);
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
       this.noteFailure(error);
       const header = error instanceof DatabricksError ? error.answer.retryAfter : null;
-      return header === null ? 0 : retryDelay(1, header);
+      return { isSeen: false, retryAfter: header === null ? 0 : retryDelay(1, header) };
     }
     if (this.outage) {
       const { since, failures } = this.outage;
@@ -93,7 +97,7 @@ export class RunFollower {
     this.show('Run', this.latest.state);
     if (isFirstLook && this.latest.tasks.length > MAX_FIRST_LINES) this.sayStates(this.latest.tasks);
     for (const task of this.latest.tasks) this.show(nameOf(task), task.state);
-    return 0;
+    return { isSeen: true, retryAfter: 0 };
   }
 
   /** The states of many tasks in one line, which then count as shown. */
@@ -136,7 +140,7 @@ export class RunFollower {
   private beat(now: number): void {
     const text = this.outage
       ? `Databricks has not answered for ${this.durationSince(this.outage.since)}; still looking.`
-      : `Run ${this.run.id} is still ${this.latest?.state.name}, after ${formatDuration(now - this.startedAt)}.`;
+      : `Run ${this.run.id} is still ${this.latest?.state.name ?? 'to be seen'}, after ${formatDuration(now - this.startedAt)}.`;
     this.say(text);
   }
 

@@ -2,7 +2,7 @@ import type { RunState } from './databricks/states';
 import { isInfrastructure } from './repair';
 
 const INFRASTRUCTURE =
-  "This is a fault of the infrastructure, not of the notebook. Run the step again, or set input 'repairAttempts'.";
+  "This is a fault of the infrastructure, not of the notebook. Run the step again later; input 'repairAttempts' repairs such runs by itself.";
 const BUSY = "Set input 'whenBusy' to queue, or raise the job's maximum of concurrent runs.";
 const LATER = 'Run the step again when fewer runs are going on, or spread them over more compute.';
 const SETTINGS = "Correct the settings of the task in the job, or in input 'jobDefinition'.";

@@ -34,9 +34,12 @@ export function readDefinition(file: string, job: string): JsonObject | string {
 function problemOf({ name, ...settings }: JsonObject, file: string, job: string): string | undefined {
   for (const [list, key] of Object.entries(KEYS)) {
     const elements = settings[list] ?? [];
-    if (!Array.isArray(elements) || !elements.every((element) => isObject(element) && element[key])) {
+    if (!isKeyed(elements, key)) {
       return `is '${file}', in which '${list}' must be a list of objects that each have a '${key}'.`;
     }
+    const names = elements.map((element) => element[key]);
+    const twice = names.find((name, index) => names.indexOf(name) < index);
+    if (twice !== undefined) return `is '${file}', in which '${list}' has '${twice}' twice.`;
   }
   const isOtherName = name !== undefined && name !== job && !/^\d+$/.test(job);
   return isOtherName
@@ -74,15 +77,21 @@ function merge(before: JsonObject, patch: JsonObject): JsonObject {
     const key = KEYS[name];
     if (value === null) delete merged[name];
     else if (isObject(value)) merged[name] = merge(isObject(old) ? old : {}, value);
-    else if (key && Array.isArray(value)) merged[name] = mergeList(Array.isArray(old) ? old : [], value, key);
+    else if (key && isKeyed(value, key) && isKeyed(old ?? [], key))
+      merged[name] = mergeList((old ?? []) as JsonObject[], value, key);
     else merged[name] = value;
   }
   return merged;
 }
 
-function mergeList(before: readonly Json[], patch: readonly Json[], key: string): Json[] {
-  const elements = new Map(before.filter(isObject).map((element) => [element[key], element]));
-  for (const element of patch.filter(isObject)) {
+/** Whether a list is one of objects that have a name. Of the same name there are lists of plain texts, too. */
+function isKeyed(list: Json, key: string): list is JsonObject[] {
+  return Array.isArray(list) && list.every((element) => isObject(element) && !!element[key]);
+}
+
+function mergeList(before: readonly JsonObject[], patch: readonly JsonObject[], key: string): JsonObject[] {
+  const elements = new Map(before.map((element) => [element[key], element]));
+  for (const element of patch) {
     elements.set(element[key], merge(elements.get(element[key]) ?? {}, element));
   }
   return [...elements.values()];
@@ -90,7 +99,7 @@ function mergeList(before: readonly Json[], patch: readonly Json[], key: string)
 
 function differences(path: string, before?: Json, after?: Json, key?: string): string[] {
   if (isSame(before, after)) return [];
-  if (key && Array.isArray(before) && Array.isArray(after)) {
+  if (key && before !== undefined && after !== undefined && isKeyed(before, key) && isKeyed(after, key)) {
     return differencesOfMembers(byKey(before, key), byKey(after, key), (name) => `${path}[${name}]`);
   }
   if (isObject(before) && isObject(after)) {
@@ -108,23 +117,28 @@ function differencesOfMembers(
   return [...names].flatMap((name) => differences(pathOf(name), before[name], after[name], KEYS[name]));
 }
 
-function byKey(list: readonly Json[], key: string): JsonObject {
-  return Object.fromEntries(list.filter(isObject).map((element) => [String(element[key]), element]));
+function byKey(list: readonly JsonObject[], key: string): JsonObject {
+  return Object.fromEntries(list.map((element) => [String(element[key]), element]));
 }
 
 function show(value: Json | undefined): string {
   return value === undefined ? '(none)' : writeJson(value);
 }
 
+/** The service gives no lists and objects back that are empty. */
 function isSame(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === undefined || b === undefined) return isNothing(a) && isNothing(b);
   if (isObject(a) && isObject(b)) {
-    const names = Object.keys(a);
-    return (
-      names.length === Object.keys(b).length && names.every((name) => name in b && isSame(a[name], b[name]))
-    );
+    return Object.keys({ ...a, ...b }).every((name) => isSame(a[name], b[name]));
   }
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((element, index) => isSame(element, b[index]));
   }
   return a === b;
+}
+
+function isNothing(value: Json | undefined): boolean {
+  return (
+    value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+  );
 }

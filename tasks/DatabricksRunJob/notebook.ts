@@ -105,7 +105,8 @@ export async function placeNotebook(
     });
     return 'written';
   } catch (error) {
-    throw explainImport(error, path);
+    if (!(error instanceof DatabricksError)) throw error;
+    throw explainImport(error, path, typeInError(error) ?? (await typeInTheWay(client, error, path)));
   }
 }
 
@@ -148,19 +149,36 @@ function isConcurrentCreation(error: unknown): boolean {
   );
 }
 
-function explainImport(error: unknown, path: string): unknown {
-  if (!(error instanceof DatabricksError)) return error;
-  const { code, reason, metadata } = error.answer;
-  const existing =
-    metadata.existing_type ??
-    /actual: (\w+)|existing node type \[(\w+)\]/i.exec(reason)?.slice(1).find(Boolean);
+/** The type of the object in the notebook's place, where the error tells it. */
+function typeInError({ answer: { reason, metadata } }: DatabricksError): string | undefined {
+  const words = /actual: (\w+)|existing node type \[(\w+)\]/i.exec(reason);
+  return metadata.existing_type ?? words?.slice(1).find(Boolean);
+}
+
+/** The same, where the error says only that there is something. */
+async function typeInTheWay(
+  client: DatabricksClient,
+  { answer }: DatabricksError,
+  path: string,
+): Promise<string | undefined> {
+  if (!saysExists(answer)) return undefined;
+  const found = await getObject(client, path).catch(() => undefined);
+  return found?.type === 'NOTEBOOK' ? undefined : found?.type;
+}
+
+function saysExists({ code, reason }: DatabricksError['answer']): boolean {
+  return /^(RESOURCE_)?ALREADY_EXISTS$/.test(code) || /already exists/i.test(reason);
+}
+
+function explainImport(error: DatabricksError, path: string, existing: string | undefined): TaskError {
+  const { code, reason } = error.answer;
   if (existing || /type mismatch/i.test(reason)) {
     return new TaskError(
       `'${path}' in the workspace is ${existing ? `a ${existing}` : 'of another type'}, and a notebook can't take ` +
         "its place. Delete or rename it in Databricks, or choose another path for input 'notebookPath'.",
     );
   }
-  if (/^(RESOURCE_)?ALREADY_EXISTS$/.test(code) || /already exists/i.test(reason)) {
+  if (saysExists(error.answer)) {
     return new TaskError(
       `Something in the way of '${path}' in the workspace can't be overwritten (${reason}). Delete or rename it in ` +
         "Databricks, or choose another path for input 'notebookPath'.",

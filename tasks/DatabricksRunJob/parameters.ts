@@ -17,8 +17,13 @@ export function readParameters(inputs: InputReader): Parameters {
   let parsed: unknown;
   try {
     parsed = parseJsonVerbatim(text);
-  } catch (error) {
-    inputs.reject('parameters', `is not valid JSON: ${(error as Error).message}.`);
+  } catch {
+    // The parser's own words would quote the text, in which there may be a piece of a secret.
+    inputs.reject(
+      'parameters',
+      'begins like JSON, but is not valid JSON. Check its quotes (values from variables need them too), commas and ' +
+        'braces, or give lines of KEY=VALUE.',
+    );
     return {};
   }
   if (Array.isArray(parsed)) {

@@ -1,7 +1,8 @@
 import { bound } from '../common/foreign-text';
 import type { Logger } from '../common/log';
+import { redact } from '../common/secrets';
 import { Summary } from '../common/summary';
-import { formatDuration } from '../common/text';
+import { formatDuration, plural } from '../common/text';
 import type { Run } from './databricks/runs';
 import type { Parameters } from './parameters';
 import { oneLine, type Results } from './results';
@@ -14,6 +15,7 @@ const LONGEST_SHOWN_TRACE = 15_000;
 
 /** Rows of a table; a summary is for reading in ten seconds. */
 const MOST_TASKS = 100;
+const MOST_TRACES = 10;
 
 /** What the report is about. */
 export interface Report {
@@ -34,7 +36,7 @@ export interface Report {
  * @param pageOf the page of a run of one task
  */
 export async function logResults(
-  { exitValue, isTruncated, failures }: Results,
+  { exitValue, isTruncated, failures, moreFailures }: Results,
   pageOf: (runId: string) => string,
   log: Logger,
 ): Promise<void> {
@@ -44,16 +46,18 @@ export async function logResults(
     log.info(`See ${pageOf(runId)}`);
     if (trace) await log.group(`Trace of task '${taskKey}'`, async () => log.info(endOf(trace)));
   }
+  if (moreFailures > 0) log.info(notShown(moreFailures));
   if (exitValue === undefined) return;
-  log.info(`The notebook returned: ${bound(exitValue, LONGEST_SHOWN_VALUE)}`);
+  log.info(`The notebook returned: ${bound(redact(exitValue), LONGEST_SHOWN_VALUE)}`);
   if (isTruncated) log.warning('Databricks kept only the beginning of what the notebook returned.');
 }
 
 /** Why a run did not succeed, in one line: the first error of its tasks, or what the run itself says. */
-export function errorMessage(run: Run, { failures }: Results): string {
+export function errorMessage(run: Run, { failures, moreFailures }: Results): string {
   const [first, ...others] = failures;
-  if (!first) return oneLine(run.state.messages[0] ?? `It ended as ${run.state.name}.`);
-  const more = others.length > 0 ? ` (and ${others.length} more failed)` : '';
+  if (!first) return oneLine(run.state.messages[0] ?? `no message, but the state ${run.state.name}`);
+  const count = others.length + moreFailures;
+  const more = count > 0 ? ` (and ${count} more failed)` : '';
   return run.tasks.length === 1 ? first.error : `task '${first.taskKey}'${more}: ${first.error}`;
 }
 
@@ -98,13 +102,18 @@ export function summarize(report: Report): Summary {
   if (results.exitValue !== undefined) {
     summary.paragraph('The notebook returned:').code(results.exitValue);
   }
-  for (const { taskKey, runId, error, trace, hint } of results.failures) {
+  for (const [index, { taskKey, runId, error, trace, hint }] of results.failures.entries()) {
     summary.paragraph(`Task ${taskKey} failed: ${error}`);
     if (hint) summary.paragraph(hint);
     summary.link(`Task ${taskKey} in Databricks`, pageOf(runId));
-    if (trace) summary.code(endOf(trace));
+    if (trace && index < MOST_TRACES) summary.code(endOf(trace));
   }
+  if (results.moreFailures > 0) summary.paragraph(notShown(results.moreFailures));
   return summary;
+}
+
+function notShown(failures: number): string {
+  return `${plural(failures, 'more failed task')} are not shown. The page of the run has them all.`;
 }
 
 function addTasks(summary: Summary, { tasks }: Run): void {
@@ -117,8 +126,9 @@ function addTasks(summary: Summary, { tasks }: Run): void {
     summary.paragraph(`${tasks.length - rows.length} more tasks are not shown.`);
 }
 
-/** A trace says what matters most at its end. */
-function endOf(trace: string): string {
+/** A trace says what matters most at its end. Secrets go first: half of one would no longer be known as such. */
+function endOf(whole: string): string {
+  const trace = redact(whole);
   const left = trace.length - LONGEST_SHOWN_TRACE;
   return left <= 0
     ? trace

@@ -1,10 +1,11 @@
 import { TaskError } from '../common/errors';
 import { defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
+import { redact } from '../common/secrets';
 import type { TaskContext } from '../common/task';
 import type { DatabricksClient } from './databricks/client';
 import { exportNotebook, getOutput, type Run, type RunOutput, type TaskRun } from './databricks/runs';
-import { hasFailed, neverRan } from './databricks/states';
+import { hasFailed, neverRan, wasCancelled } from './databricks/states';
 import { hintFor } from './hints';
 import { isSameNotebook } from './job';
 
@@ -14,10 +15,18 @@ export interface Results {
   readonly exitValue: string | undefined;
   /** Whether Databricks kept only the beginning of it. */
   readonly isTruncated: boolean;
+  /** Those that failed first, and those that were cancelled after them. */
   readonly failures: readonly TaskFailure[];
+  /** How many more tasks failed than `failures` holds. */
+  readonly moreFailures: number;
 }
 
-export const NO_RESULTS: Results = { exitValue: undefined, isTruncated: false, failures: [] };
+export const NO_RESULTS: Results = {
+  exitValue: undefined,
+  isTruncated: false,
+  failures: [],
+  moreFailures: 0,
+};
 
 /** The last attempt of a task that failed by itself. */
 export interface TaskFailure {
@@ -32,7 +41,10 @@ export interface TaskFailure {
 }
 
 /** Of a run in which everything fails, so many tasks show why. */
-const MAX_FAILURES = 10;
+const MAX_FAILURES = 100;
+
+/** Outputs that are read at the same time. */
+const READ_AT_ONCE = 5;
 
 /** Characters that are kept. */
 const LONGEST_ERROR = 1_000;
@@ -47,13 +59,26 @@ export async function readResults(
   notebookPath: string,
   log: Logger,
 ): Promise<Results> {
+  const failed = run.tasks.filter(({ state }) => hasFailed(state));
+  // A task that was cancelled because another failed began first as often as not, but is not the cause.
+  failed.sort((a, b) => Number(wasCancelled(a.state)) - Number(wasCancelled(b.state)));
   const failures: TaskFailure[] = [];
-  for (const task of run.tasks.filter(({ state }) => hasFailed(state)).slice(0, MAX_FAILURES)) {
-    failures.push(describeFailure(task, await tryOutput(client, task, log)));
+  while (failures.length < Math.min(failed.length, MAX_FAILURES)) {
+    const next = failed.slice(failures.length, Math.min(failures.length + READ_AT_ONCE, MAX_FAILURES));
+    failures.push(
+      ...(await Promise.all(
+        next.map(async (task) => describeFailure(task, await tryOutput(client, task, log))),
+      )),
+    );
   }
   const notebookTask = run.tasks.findLast((task) => ranNotebook(task, notebookPath));
   const output = notebookTask && (await tryOutput(client, notebookTask, log));
-  return { exitValue: output?.exitValue, isTruncated: output?.isTruncated ?? false, failures };
+  return {
+    exitValue: output?.exitValue,
+    isTruncated: output?.isTruncated ?? false,
+    failures,
+    moreFailures: failed.length - failures.length,
+  };
 }
 
 function ranNotebook({ state, notebookPath }: TaskRun, path: string): boolean {
@@ -79,7 +104,7 @@ function describeFailure(task: TaskRun, output: RunOutput | undefined): TaskFail
   return {
     taskKey: task.key,
     runId: task.id,
-    error: oneLine(output?.error ?? task.state.messages[0] ?? `ended as ${task.state.name}`),
+    error: oneLine(output?.error ?? task.state.messages[0] ?? `no message, but the state ${task.state.name}`),
     trace: output?.trace && stripControls(output.trace).trim(),
     hint: hintFor(task.state),
   };
@@ -87,7 +112,9 @@ function describeFailure(task: TaskRun, output: RunOutput | undefined): TaskFail
 
 /** A text from the service as it fits into a message. */
 export function oneLine(text: string): string {
-  const line = defuse(stripControls(text)).replace(/\s+/g, ' ').trim();
+  const line = redact(defuse(stripControls(text)))
+    .replace(/\s+/g, ' ')
+    .trim();
   return line.length <= LONGEST_ERROR ? line : `${line.slice(0, LONGEST_ERROR)}…`;
 }
 

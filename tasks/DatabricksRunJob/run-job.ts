@@ -1,3 +1,4 @@
+import { throwIfCancelled } from '../common/cancel';
 import { TaskError } from '../common/errors';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
@@ -7,6 +8,7 @@ import { tokenProvider } from './databricks/auth';
 import { DatabricksClient, type Transport } from './databricks/client';
 import type { Job, RunParameters } from './databricks/jobs';
 import type { Run } from './databricks/runs';
+import { wasCancelled } from './databricks/states';
 import { carryOut, planJob } from './define-job';
 import { publishExitValue } from './exit-value';
 import { RunFollower } from './follow';
@@ -32,6 +34,9 @@ export interface Step
 
 /** Milliseconds for which a run that was cancelled for its time limit is watched until it ends. */
 const CANCEL_PATIENCE = 60_000;
+
+/** Milliseconds by which the clock of the service's gateway and that of its runs may differ. */
+const CLOCK_DIFFERENCE = 3_000;
 
 /** Agents try a failed step again so many times at most. */
 const MAX_STEP_RETRIES = 10;
@@ -74,7 +79,7 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
   const { started, run, isTimedOut } = await runOnce(work);
   const results = run?.state.isOver ? await readResults(client, run, notebookPath, log) : NO_RESULTS;
   await publish(work, started, run, results);
-  if (!options.waitForCompletion) {
+  if (!options.waitForCompletion && !run?.state.isOver) {
     return {
       result: 'Succeeded',
       message: `Run ${started.id} of job '${job.name}' goes on: ${started.page}`,
@@ -107,18 +112,23 @@ interface Ending {
  */
 async function runOnce(work: Work): Promise<Ending> {
   const { options, step, client } = work;
+  const firstAskedAt = client.serviceTime;
   for (let earlierRuns = 0; ; earlierRuns++) {
-    const askedAt = client.serviceTime;
     const started = await start(work, earlierRuns);
-    if (!options.waitForCompletion) return { started, run: undefined, isTimedOut: false };
     const ending = await follow(work, started);
     const { run } = ending;
-    const isOfEarlierTry = run?.state.isOver && run.endedAt > 0 && run.endedAt < askedAt;
+    const isOfEarlierTry = run?.state.isOver && beganBefore(run, firstAskedAt - CLOCK_DIFFERENCE);
     if (!isOfEarlierTry || isGoodEnough(run, options) || earlierRuns === MAX_STEP_RETRIES) return ending;
     step.log.info(
       `Run ${run.id} is of an earlier try of this step and ${describeEnd(run)}. Starting another one.`,
     );
   }
+}
+
+/** Whether a run began before a time of the service, as far as it tells its times. */
+function beganBefore({ startedAt, endedAt }: Run, time: number): boolean {
+  const began = startedAt || endedAt;
+  return began > 0 && began < time;
 }
 
 async function start(work: Work, earlierRuns: number): Promise<StartedRun> {
@@ -150,6 +160,12 @@ async function follow(work: Work, started: StartedRun): Promise<Ending> {
   const { timeoutMinutes, onCancel } = options;
   const follower = new RunFollower(started, client, log, signal, clock);
   try {
+    if (!options.waitForCompletion) {
+      throwIfCancelled(signal);
+      // A job that is busy shows at once: the run is over before it began.
+      const run = options.whenBusy === 'fail' ? await follower.until(clock.now()) : undefined;
+      return { started, run, isTimedOut: false };
+    }
     const deadline = timeoutMinutes > 0 ? clock.now() + timeoutMinutes * 60_000 : Number.POSITIVE_INFINITY;
     const run = await repairUntilWell(work, await follower.until(deadline), (repaired) =>
       follower.until(deadline, repaired),
@@ -167,7 +183,7 @@ async function follow(work: Work, started: StartedRun): Promise<Ending> {
 
 /** Repairs a run as long as only the infrastructure keeps it from ending well, and as often as the step may. */
 async function repairUntilWell(
-  { options, step, client, parameters }: Work,
+  { options, step, client, clock, parameters }: Work,
   ended: Run | undefined,
   follow: (repaired: Run) => Promise<Run | undefined>,
 ): Promise<Run | undefined> {
@@ -178,7 +194,7 @@ async function repairUntilWell(
       `Run ${run.id} failed for a reason of the infrastructure. Repairing it, ${repairs} of ${plural(options.repairAttempts, 'time')} at most.`,
     );
     try {
-      await repair(client, run.id, parameters);
+      await repair(client, run.id, parameters, (time) => clock.sleep(time, step.signal));
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
       step.log.warning(`The run was not repaired. ${error.message}`);
@@ -222,7 +238,8 @@ function judge(
   const verdict = run?.state.verdict;
   if (verdict === 'success') return { result: 'Succeeded', message: `${name} succeeded.` };
 
-  if (!run || (isTimedOut && verdict !== 'partial')) {
+  const wasStopped = isTimedOut && (!run?.state.isOver || wasCancelled(run.state));
+  if (!run || wasStopped) {
     const message =
       `${name} timed out: it had not ended after ${plural(options.timeoutMinutes, 'minute')}` +
       (run?.state.isOver

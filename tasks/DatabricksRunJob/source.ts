@@ -17,23 +17,33 @@ export function hasHeader(source: string): boolean {
  */
 export function isSameSource(source: string, exported: string, { format }: NotebookFormat): boolean {
   if (format === 'JUPYTER') {
-    const cells = cellsOf(source);
-    return cells !== undefined && cells === cellsOf(exported);
+    const [ours, theirs] = [readJupyter(source), readJupyter(exported)];
+    if (!ours || !theirs) return false;
+    const isOtherLanguage = ours.language && theirs.language && ours.language !== theirs.language;
+    return !isOtherLanguage && ours.cells === theirs.cells;
   }
   // Without a header these lines divided nothing when the file was imported, but would in what was exported.
   const isAsWritten = hasHeader(source) ? hasHeader(exported) : !DIVIDER.test(source);
   return isAsWritten && plain(source) === plain(exported);
 }
 
+/** Without what Databricks may change; but the first line's indentation counts. */
 function plain(source: string): string {
-  return source.replace(HEADER, '').replaceAll('\r\n', '\n').trim();
+  const text = source.replace(HEADER, '').replaceAll('\r\n', '\n');
+  return text.replace(/^(?:[ \t]*\n)+/, '').trimEnd();
 }
 
-/** Kind and text of each cell of a Jupyter notebook, in one string; undefined when it is none. */
-function cellsOf(notebook: string): string | undefined {
+interface JupyterNotebook {
+  readonly cells: readonly { readonly cell_type: string; readonly source: string | string[] }[];
+  readonly metadata?: { readonly language_info?: { readonly name?: string } };
+}
+
+/** Kind and text of each cell of a Jupyter notebook, in one string, and its language; undefined when it is none. */
+function readJupyter(notebook: string): { cells: string; language: string | undefined } | undefined {
   try {
-    const { cells } = JSON.parse(notebook) as { cells: { cell_type: string; source: string | string[] }[] };
-    return JSON.stringify(cells.map(({ cell_type, source }) => [cell_type, [source].flat().join('').trim()]));
+    const { cells, metadata } = JSON.parse(notebook) as JupyterNotebook;
+    const texts = cells.map(({ cell_type, source }) => [cell_type, plain([source].flat().join(''))]);
+    return { cells: JSON.stringify(texts), language: metadata?.language_info?.name?.toLowerCase() };
   } catch {
     return undefined;
   }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { throwIfCancelled } from '../common/cancel';
-import { CancelledError, describeError } from '../common/errors';
+import { CancelledError, describeError, TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { RetryPolicy } from '../common/retry';
 import type { DatabricksClient, RequestLimits } from './databricks/client';
+import { isOutage } from './databricks/errors';
 import { type RunRequest, runNow } from './databricks/jobs';
 import { cancelRun } from './databricks/runs';
 
@@ -38,10 +39,10 @@ export function idempotencyToken(parts: readonly unknown[]): string {
  * Starts a run once, however often the request is repeated on the way.
  *
  * A step that is cancelled before the answer came can't know whether there is a run. If runs are to be cancelled, it
- * asks once more with the same token, which gives the id of that very run, and cancels it.
+ * asks once more with the same token, which gives the id of that very run, so that it can be cancelled.
  *
  * @param jobPage where the reader finds the run when its id stays unknown
- * @returns the run's id
+ * @returns the run's id, also when the step was cancelled meanwhile
  */
 export async function startRun(
   client: DatabricksClient,
@@ -53,30 +54,21 @@ export async function startRun(
   try {
     return await runNow(client, request, { signal });
   } catch (error) {
-    if (signal.aborted) {
-      if (onCancel === 'cancelRun') await cancelUnanswered(client, request, log, jobPage);
-      else
-        log.warning(`The step was cancelled while it started the job. The run may be going on: ${jobPage}`);
+    const lookThere = `A run may have been started all the same. Look for it at ${jobPage}`;
+    if (!signal.aborted)
+      throw isOutage(error) ? new TaskError(`${messageOf(error)} ${lookThere}`, { cause: error }) : error;
+    if (onCancel === 'leaveRunning') {
+      log.warning(`The step was cancelled while it started the job. ${lookThere}`);
+      throw error;
     }
-    throw error;
-  }
-}
-
-async function cancelUnanswered(
-  client: DatabricksClient,
-  request: RunRequest,
-  log: Logger,
-  jobPage: string,
-): Promise<void> {
-  try {
-    const id = await runNow(client, request, lastRequest());
-    await cancelRun(client, id, lastRequest());
-    log.info(`Run ${id}, which had just been started, is being cancelled.`);
-  } catch (error) {
-    log.warning(
-      'The step was cancelled while it started the job, and Databricks did not tell in time whether there is a run ' +
-        `to cancel (${reasonOf(error)}). Look for it at ${jobPage}`,
-    );
+    try {
+      return await runNow(client, request, lastRequest());
+    } catch (unanswered) {
+      log.warning(
+        `The step was cancelled while it started the job, and Databricks did not tell in time which run that is: ${reasonOf(unanswered)} ${lookThere}`,
+      );
+      throw error;
+    }
   }
 }
 
@@ -95,7 +87,7 @@ export async function stopRun(
     await cancelRun(client, run.id, limits);
     log.info(`Run ${run.id} is being cancelled.`);
   } catch (error) {
-    log.warning(`Run ${run.id} could not be cancelled (${reasonOf(error)}). It may be going on: ${run.page}`);
+    log.warning(`Run ${run.id} could not be cancelled. ${reasonOf(error)} It may be going on: ${run.page}`);
   }
 }
 
@@ -105,5 +97,10 @@ function lastRequest(): RequestLimits {
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof CancelledError ? 'no answer in time' : describeError(error);
+  return error instanceof CancelledError ? 'No answer came in time.' : messageOf(error);
+}
+
+/** As a sentence. */
+function messageOf(error: unknown): string {
+  return describeError(error).replace(/[.!]?$/, '.');
 }

@@ -14,7 +14,7 @@ export interface HttpRequest {
   readonly headers?: Record<string, string>;
   /** A function makes the body anew for each try, and its stream is sent without being held in memory. */
   readonly body?: string | Buffer | (() => Readable);
-  /** Whether sending it twice does no harm; only then is it retried. Reading requests always may be. */
+  /** Whether sending it twice does no harm; only then is it retried, or after a 429. Reading requests always may be. */
   readonly repeatable?: boolean;
   /** For requests that need more or less patience than the client has by default. */
   readonly retry?: RetryPolicy;
@@ -62,7 +62,9 @@ export class HttpClient {
 
     for (let tries = 1; ; tries++) {
       const outcome = await this.try(request, signal);
-      const lastTry = !repeatable || tries >= policy.maxTries;
+      // Who is turned away for asking too often has changed nothing.
+      const mayRepeat = repeatable || (!(outcome instanceof Error) && outcome.status === 429);
+      const lastTry = !mayRepeat || tries >= policy.maxTries;
       if (outcome instanceof Error) {
         if (lastTry || isHopeless(outcome) || Date.now() - start >= policy.forMilliseconds) {
           throw connectionError(request, outcome, tries);

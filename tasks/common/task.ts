@@ -113,7 +113,7 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
       log.command('task.settaskvariable', { variable }, value);
     },
     uploadSummary(title, summary) {
-      const file = join(tempFolder, `${fileName(title)}.md`);
+      const file = join(tempFolder, fileName(`${title}.md`));
       writeFileSync(file, summary.toString());
       log.command('task.uploadsummary', {}, file);
     },
@@ -125,9 +125,13 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   };
 }
 
+/** Characters of a file's name: file systems allow 255 bytes. */
+const LONGEST_NAME = 150;
+
 /** A title as the name of a file, on every platform. */
 function fileName(title: string): string {
-  return title.replace(/[^\w .-]+/g, '-');
+  const [, stem = '', extension = ''] = /^(.*?)(\.\w{1,5})?$/.exec(title.replace(/[^\w .-]+/g, '-'))!;
+  return stem.slice(0, LONGEST_NAME) + extension;
 }
 
 function listenForCancel(cancel: AbortController, log: AgentLog): void {

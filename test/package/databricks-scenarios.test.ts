@@ -77,7 +77,7 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
       headers: { Authorization: `Bearer ${workspace.token}` },
       body: '{"path":"/live/train"}',
     });
-    assert.match(errorsOf(await run()), /'\/live\/train'.*'notebookPath'/);
+    assert.match(errorsOf(await run()), /'\/live\/train' in the workspace is a DIRECTORY.*'notebookPath'/);
     assert.equal(requestsTo('/run-now').length, 0);
   });
 
@@ -88,6 +88,14 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     const step = await run();
     assert.equal(step.outputVariables.jobId, id);
     assert.equal(step.result, 'Succeeded');
+  });
+
+  it('runs a job whose name is longer than that of any file may be', async () => {
+    await start();
+    const job = 'train '.repeat(50).trim();
+    workspace.createJob({ name: job, tasks: [task('train')] }, ends(succeeded()));
+    const step = await run({ job });
+    assert.equal(step.result, 'Succeeded', step.log.join('\n'));
   });
 
   it('asks for the id when two jobs share the name', async () => {

@@ -25,6 +25,9 @@ export function addressProblem(text: string): string | undefined {
   } catch {
     return `is '${text}', which is not a URL. ${ADVICE}`;
   }
+  if (/^https?$/.test(url.hostname)) {
+    return `is '${text}', which begins with a scheme twice. ${ADVICE}`;
+  }
   if (/^accounts[.-]/.test(url.hostname)) {
     return `is '${text}', the address of the account console, which has no jobs. ${ADVICE}`;
   }
@@ -57,5 +60,5 @@ function parseUrl(text: string): URL {
 
 /** This machine, or a container beside it: hosts that a plain connection reaches without leaving the house. */
 function isLocal(hostname: string): boolean {
-  return hostname.startsWith('127.') || hostname === '[::1]' || !hostname.includes('.');
+  return /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]' || !hostname.includes('.');
 }

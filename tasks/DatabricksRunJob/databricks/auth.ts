@@ -6,7 +6,7 @@ import type { HttpAnswer } from '../../common/http';
 import { isRetryableStatus } from '../../common/retry';
 import type { AzureServiceConnection } from '../../common/service-connection';
 import type { TokenProvider } from './client';
-import { SignInError } from './errors';
+import { explainRedirect, SignInError } from './errors';
 
 /** By what the step proves to Databricks who it is. */
 export type Credential =
@@ -132,6 +132,9 @@ function refusal(
   answer: HttpAnswer,
   assertion: string | undefined,
 ): TaskError {
+  if (answer.status >= 300 && answer.status < 400) {
+    return new TaskError(explainRedirect(origin, answer.headers.get('location'), "input 'databricksHost'"));
+  }
   const { error, error_description: description, message } = parse(answer);
   const words = [error, description ?? message].filter((word) => typeof word === 'string').join(': ');
   const reason = `HTTP ${answer.status}${words && `, ${bound(defuse(stripControls(words)), 300)}`}`;

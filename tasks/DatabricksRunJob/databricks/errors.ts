@@ -124,13 +124,7 @@ function explain(failed: Explained): string {
   if (status === 403) {
     return `The token's user may not ${action} (${answer}). In Databricks, give that user ${permission}.`;
   }
-  if (status >= 300 && status < 400) {
-    return /private-link/i.test(location ?? '')
-      ? `The workspace at ${origin} is behind Private Link and turned this agent away. Run the step on an agent ` +
-          "that is connected to the workspace's private network."
-      : `${origin} redirected to ${withoutQuery(location, origin)} instead of answering, so it is not the address ` +
-          `of a workspace. Check ${access.host}.`;
-  }
+  if (status >= 300 && status < 400) return explainRedirect(origin, location, access.host);
   if (isPage && !isRetryableStatus(status)) {
     return (
       `${origin} answered with a web page when asked to ${action} (${answer}). Check that ${access.host} ` +
@@ -138,6 +132,19 @@ function explain(failed: Explained): string {
     );
   }
   return `Databricks could not ${action} (${answer}).`;
+}
+
+/**
+ * Why a host answers with the address of another place.
+ *
+ * @param host where the workspace's address comes from, as messages go on from "Check"
+ */
+export function explainRedirect(origin: string, location: string | null, host: string): string {
+  return /private-link/i.test(location ?? '')
+    ? `The workspace at ${origin} is behind Private Link and turned this agent away. Run the step on an agent ` +
+        "that is connected to the workspace's private network."
+    : `${origin} redirected to ${withoutQuery(location, origin)} instead of answering, so it is not the address ` +
+        `of a workspace. Check ${host}.`;
 }
 
 function withoutQuery(location: string | null, origin: string): string {

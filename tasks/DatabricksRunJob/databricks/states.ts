@@ -5,13 +5,13 @@
 
 /** `state` and `status` as they come, of a run or of one of its tasks. */
 export interface WireState {
-  state?: {
+  state?: null | {
     life_cycle_state?: string;
     result_state?: string;
     state_message?: string;
     queue_reason?: string;
   };
-  status?: {
+  status?: null | {
     state?: string;
     termination_details?: { code?: string; type?: string; message?: string };
     queue_details?: { code?: string; message?: string };
@@ -39,11 +39,10 @@ const LAST_STATES = new Set(['TERMINATED', 'SKIPPED', 'INTERNAL_ERROR']);
  * Reads where a run is. A run whose task failed ends as `INTERNAL_ERROR` with the result `FAILED` on serverless
  * compute, so that state alone says nothing about the platform. Results may be absent, from skipped runs for one.
  */
-export function readState({ state = {}, status = {} }: WireState): RunState {
+export function readState(wire: WireState): RunState {
+  const [state, status] = [wire.state ?? {}, wire.status ?? {}];
   const phase = state.life_cycle_state ?? status.state;
-  const isOver = state.life_cycle_state
-    ? LAST_STATES.has(state.life_cycle_state)
-    : status.state === 'TERMINATED';
+  const isOver = LAST_STATES.has(state.life_cycle_state ?? '') || status.state === 'TERMINATED';
   const result = state.result_state ?? status.termination_details?.code;
   const messages = isOver
     ? [status.termination_details?.message, state.state_message]
@@ -68,6 +67,11 @@ const NEVER_RAN = new Set(['UPSTREAM_FAILED', 'UPSTREAM_CANCELED', 'EXCLUDED', '
 /** Whether a task of a run was never begun. */
 export function neverRan(state: RunState): boolean {
   return NEVER_RAN.has(state.name);
+}
+
+/** Whether a run or task was ended from outside. */
+export function wasCancelled({ name }: RunState): boolean {
+  return name === 'CANCELED' || name === 'USER_CANCELED';
 }
 
 /** Whether a task of a run failed by itself. */

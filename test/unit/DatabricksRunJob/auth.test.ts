@@ -136,6 +136,12 @@ describe('signing in to Databricks', () => {
     ],
     ['an outage', PRINCIPAL, answer(503, '<html>'), /HTTP 503\)\. Try again later/],
     [
+      'a workspace behind Private Link',
+      PRINCIPAL,
+      answer(302, '', { location: `${ORIGIN}/login.html?error=private-link-validation-error` }),
+      /behind Private Link/,
+    ],
+    [
       'a host that is no workspace',
       PRINCIPAL,
       answer(404, ''),

@@ -31,11 +31,11 @@ function follow(looks: Handler, deadline = Number.POSITIVE_INFINITY, cancel = ne
 }
 
 describe('following a run', () => {
-  it('looks after a second or two at first and every 15 seconds in the end', () => {
-    assert.equal(pollInterval(0), 1_500);
-    // A run of half a minute is seen to end a second and a half later, as a rule.
-    assert.ok(pollInterval(30_000) < 3_500);
-    assert.equal(pollInterval(3_600_000), 15_000);
+  it('looks after two seconds at first, and so often in the end that a step ends 15 seconds after its run', () => {
+    assert.equal(pollInterval(0), 2_000);
+    // A run of up to a minute is seen to end a second and a half later, as a rule.
+    for (const elapsed of [10_000, 30_000, 60_000]) assert.ok(pollInterval(elapsed) < 3_000);
+    assert.equal(pollInterval(3_600_000), 14_000);
   });
 
   it('looks no more than every other second on average in the first minute', async () => {
@@ -165,6 +165,23 @@ describe('following a run', () => {
       /Lost sight of the run.*15 min.*Run 77 may be going on: https:.*\/runs\/77.*Later/,
     );
     assert.ok(clock.now() >= 15 * 60_000);
+  });
+
+  it('does not take the end before a repair for the new one, through an outage either', async () => {
+    const before = {
+      ...done,
+      state: { life_cycle_state: 'TERMINATED', result_state: 'FAILED' },
+      end_time: 5,
+    };
+    const outage = () => failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later');
+    const { run, follower, fake, clock } = follow(() => before);
+    const old = await run;
+    const since = clock.now();
+    fake.on('GET runs/get', () => {
+      if (clock.now() < since + 5_000) return before;
+      return clock.now() < since + 120_000 ? outage() : { ...done, end_time: 9 };
+    });
+    assert.equal((await follower.until(Number.POSITIVE_INFINITY, old))?.state.name, 'SUCCESS');
   });
 
   it('leaves the service alone as long as it asks for', async () => {

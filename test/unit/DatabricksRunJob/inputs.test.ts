@@ -142,6 +142,8 @@ describe('the inputs of DatabricksRunJob', () => {
 
   const mistakes: [input: string, value: string, message: RegExp][] = [
     ['databricksHost', '', /'databricksHost' is missing/],
+    ['databricksHost', 'https://https://adb-1.2.azuredatabricks.net', /begins with a scheme twice/],
+    ['databricksHost', 'http://127.evil.example', /would send the token unencrypted/],
     ['databricksHost', 'no url', /'databricksHost' is 'no url', which is not a URL/],
     ['databricksHost', 'https://accounts.azuredatabricks.net', /'databricksHost'.*account console/],
     ['databricksToken', '', /'databricksToken' is missing/],

@@ -38,6 +38,7 @@ describe('the file of a job definition', () => {
     ['no object', '[]', /holds no JSON object/],
     ['tasks that are no list', '{"tasks":{}}', /'tasks' must be a list.*'task_key'/],
     ['a task without a key', '{"tasks":[{"notebook_task":{}}]}', /'tasks' must be a list.*'task_key'/],
+    ['a task twice', '{"tasks":[{"task_key":"a"},{"task_key":"a"}]}', /'tasks' has 'a' twice/],
     ['another name', '{"name":"other"}', /names the job 'other', while input 'job' is 'train'/],
   ];
   for (const [title, text, message] of mistakes) {
@@ -107,6 +108,25 @@ describe('a job compared with its definition', () => {
       'tasks[load].depends_on: [] → [{"task_key":"x"}]',
       'tasks[new]: (none) → {"task_key":"new","notebook_task":{"notebook_path":"/n"}}',
     ]);
+  });
+
+  it('replaces lists of texts, of whatever name', () => {
+    const live = {
+      tasks: [{ task_key: 'a', spark_python_task: { python_file: 'a.py', parameters: ['--old'] } }],
+    };
+    const wanted = { tasks: [{ task_key: 'a', spark_python_task: { parameters: ['--a', '1'] } }] };
+    for (const before of [live, {}] as JsonObject[]) {
+      const [task] = compare(before, wanted).settings.tasks as { spark_python_task: JsonObject }[];
+      assert.deepEqual(task!.spark_python_task.parameters, ['--a', '1']);
+    }
+    assert.deepEqual(compare(live, wanted).lines, [
+      'tasks[a].spark_python_task.parameters: ["--old"] → ["--a","1"]',
+    ]);
+  });
+
+  it('is the same where only what is empty is missing', () => {
+    const { changed } = compare({ name: 'train' }, { name: 'train', tags: {}, parameters: [] });
+    assert.deepEqual(changed, []);
   });
 
   it('names the settings that null removes', () => {

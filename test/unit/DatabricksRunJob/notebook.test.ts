@@ -123,6 +123,9 @@ describe('placing a notebook', () => {
       .on('GET workspace/get-status', status)
       .on('POST workspace/import', {});
 
+  const jupyterIn = (name: string) =>
+    JSON.stringify({ ...JSON.parse(jupyter('a = 1')), metadata: { language_info: { name } } });
+
   const same: [title: string, local: Notebook, exported: string][] = [
     ['with the same text', source(`${HEADER}print("ü")\n`), `${HEADER}print("ü")\n`],
     ['with other line ends', source(`${HEADER}a\r\nb\r\n`), `${HEADER}a\nb`],
@@ -147,6 +150,12 @@ describe('placing a notebook', () => {
     ['of another language', source(HEADER), HEADER, { object_type: 'NOTEBOOK', language: 'SQL' }],
     ['that is only a file', source(`${HEADER}a`), `${HEADER}a`, { object_type: 'FILE' }],
     ['whose cells a new header would divide', source(`${HEADER}a`), 'a'],
+    ['whose first line is indented otherwise', source(`${HEADER}a = 1\nb`), `${HEADER}  a = 1\nb`],
+    [
+      'of Jupyter in another language',
+      { content: jupyterIn('python'), format: { format: 'JUPYTER' } },
+      jupyterIn('r'),
+    ],
     [
       'that would lose its cells',
       source('a\n# COMMAND ----------\nb'),

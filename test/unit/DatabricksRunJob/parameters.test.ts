@@ -33,7 +33,7 @@ describe('input parameters', () => {
 
   const mistakes: [text: string, message: RegExp][] = [
     ['["a"]', /'parameters' is a JSON array, but must be an object/],
-    ['{"a": ', /'parameters' is not valid JSON/],
+    ['{"a": ', /'parameters' begins like JSON, but is not valid JSON/],
     ['{"a": {"b": 1}}', /'parameters' sets 'a' to \{"b":"1"\}, which is not a plain value/],
     ['{"a": null}', /'parameters' sets 'a' to null/],
     ['"text"', /'parameters'.*not KEY=VALUE/],
@@ -44,6 +44,13 @@ describe('input parameters', () => {
   for (const [text, message] of mistakes) {
     it(`is refused as ${JSON.stringify(text)}`, () => assert.throws(() => read(text), message));
   }
+
+  it('shows nothing of a text that is no JSON, since it may hold secrets', () => {
+    assert.throws(
+      () => read('{"version": "1.0.0", "key": S3cretValue, "model": "titanic"}'),
+      ({ message }: Error) => !/S3c|titanic/.test(message),
+    );
+  });
 
   it('reports a variable that was not expanded only once', () => {
     assert.throws(

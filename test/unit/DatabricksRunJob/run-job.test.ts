@@ -280,6 +280,19 @@ describe('DatabricksRunJob', () => {
     }
   });
 
+  it('says of a job that is busy that it is, without waiting either', async () => {
+    const skipped = {
+      run_id: 77,
+      state: { life_cycle_state: 'SKIPPED', result_state: 'MAXIMUM_CONCURRENT_RUNS_REACHED' },
+    };
+    const options = { waitForCompletion: false, whenBusy: 'fail' } as const;
+    const fake = workspace().on('GET runs/get', skipped);
+    await assert.rejects(run(fake, options).outcome, /was skipped, since the job has as many runs/);
+    const free = workspace();
+    assert.match((await run(free, options).outcome).message, /goes on/);
+    assert.equal(free.to('GET runs/get').length, 1);
+  });
+
   it('does not wait when it is told not to', async () => {
     const fake = workspace();
     const { outcome, outputs } = run(fake, { waitForCompletion: false });
@@ -365,6 +378,33 @@ describe('DatabricksRunJob', () => {
         .on('GET runs/get', ended('FAILED', [task('main', 'FAILED', { status })], { state }))
         .on('GET runs/get-output', { error: 'ValueError: no rows' });
       await assert.rejects(run(fake).outcome, /Run 77 of job 'train' failed: ValueError: no rows/);
+    });
+
+    it('tells of all failed tasks, and of what failed before what was cancelled for it', async () => {
+      const at = (start: number) => ({ start_time: start });
+      const tasks = [
+        { ...task('slow', 'CANCELED'), ...at(1), run_id: 1 },
+        ...Array.from({ length: 24 }, (_, n) => ({
+          ...task(`t${n}`, 'FAILED'),
+          ...at(n + 2),
+          run_id: n + 2,
+        })),
+      ];
+      const fake = workspace()
+        .on('GET runs/get', ended('FAILED', tasks))
+        .on('GET runs/get-output', ({ query }) => ({ error: `Error ${query.run_id}` }));
+      const { outcome, text } = run(fake);
+      await assert.rejects(outcome, /task 't0' \(and 24 more failed\): Error 2/);
+      for (let n = 0; n < 24; n++)
+        assert.match(text(), new RegExp(`Task 't${n}' failed: Error ${n + 2}$`, 'm'));
+    });
+
+    it('says that a run may have been started when no answer tells', async () => {
+      const fake = workspace().on('POST jobs/run-now', failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later'));
+      await assert.rejects(
+        run(fake).outcome,
+        /may have been started all the same\. Look for it at .*\/jobs\/5/,
+      );
     });
 
     it('names the first of several failed tasks, and leaves out those that never ran', async () => {
@@ -481,6 +521,29 @@ describe('DatabricksRunJob', () => {
       assert.match(text(), /warning.*first 32000 characters/);
     });
 
+    it('becomes no more outputs than the environment of later steps can hold, and says which are missing', async () => {
+      const many = Object.fromEntries(Array.from({ length: 103 }, (_, n) => [`m${n}`, n]));
+      const first = run(returning(JSON.stringify({ Rows: 1, rows: 2, ...many })));
+      await first.outcome;
+      assert.equal(first.outputs['notebookOutput.Rows'], '1');
+      assert.ok(!('notebookOutput.rows' in first.outputs));
+      assert.match(first.text(), /warning.*these members of the exit value.*: rows, m99, m100, m101, m102\./);
+
+      const large = Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`m${n}`, 'x'.repeat(20_000)]));
+      const second = run(returning(JSON.stringify(large)));
+      await second.outcome;
+      assert.match(second.text(), /: m3, m4, m5, m6, m7, m8\./);
+    });
+
+    it('has secrets masked before it is cut', async () => {
+      const secret = 'a-secret-that-is-cut-in-two';
+      rememberSecret(secret);
+      const { outcome, text, summaries } = run(returning(`${'x'.repeat(19_990)}${secret}`));
+      await outcome;
+      assert.doesNotMatch(text(), /a-secret/);
+      assert.doesNotMatch(summaries[0]!, /a-secret/);
+    });
+
     it('becomes outputs, member by member, when it is a JSON object', async () => {
       const value =
         '{"rows":3, "rate":1.0, "id":8795400285113916203, "ok":true, "none":null, "path":"##vso[x]", ';
@@ -496,7 +559,7 @@ describe('DatabricksRunJob', () => {
         'notebookOutput.path': '##_vso[x]',
         'notebookOutput.best': '{"a":[1]}',
       });
-      assert.match(text(), /1 member of it became no output, for its name or length: no\/name/);
+      assert.match(text(), /No output was made of these members of the exit value, .*: no\/name\./);
     });
 
     for (const value of ['[1]', '"x"', '{"cut":', 'stored']) {
@@ -693,6 +756,13 @@ describe('DatabricksRunJob', () => {
       assert.match(String(outputs.errorMessage), /timed out/);
     });
 
+    it('reports the run’s own failure when it failed at that moment', async () => {
+      const fake = workspace();
+      fake.on('GET runs/get', () => (fake.to('POST runs/cancel').length > 0 ? ended('FAILED') : running));
+      fake.on('GET runs/get-output', { error: 'ValueError: no rows' });
+      await assert.rejects(run(fake, { timeoutMinutes: 1 }).outcome, /failed: ValueError: no rows/);
+    });
+
     it('says where the run is when it does not end after all', async () => {
       const fake = workspace()
         .on('GET runs/get', running)
@@ -723,6 +793,20 @@ describe('DatabricksRunJob', () => {
       await assert.rejects(outcome, CancelledError);
       assert.deepEqual(fake.to('POST runs/cancel')[0]?.body, { run_id: 77 });
       assert.match(text(), /Run 77 is being cancelled/);
+    });
+
+    it('cancels the run whose start was not answered yet, and sets its outputs', async () => {
+      const fake = workspace();
+      const { outcome, cancel, outputs, text } = run(fake);
+      fake.on('POST jobs/run-now', () => {
+        if (cancel.signal.aborted) return { run_id: 77 };
+        cancel.abort();
+        throw new CancelledError();
+      });
+      fake.on('POST runs/cancel', failure(403, '', 'No'));
+      await assert.rejects(outcome, CancelledError);
+      assert.deepEqual([outputs.runId, outputs.runUrl], ['77', RUN_PAGE]);
+      assert.match(text(), /Run 77 could not be cancelled\..* It may be going on: .*\/jobs\/5\/runs\/77/);
     });
 
     it('leaves the run going where it is told to, and says where it is', async () => {
@@ -799,9 +883,12 @@ describe('DatabricksRunJob', () => {
     });
 
     it('never starts a second run for one that failed in this try, however quickly', async () => {
-      const fake = second(ended('FAILED', [], { end_time: noon }));
-      await assert.rejects(run(fake).outcome, /Run 77 of job 'train' failed/);
-      assert.equal(fake.to('POST jobs/run-now').length, 1);
+      // The clock of runs may be behind that of the gateway.
+      for (const start of [noon, noon - 2_000]) {
+        const fake = second(ended('FAILED', [], { start_time: start, end_time: start }));
+        await assert.rejects(run(fake).outcome, /Run 77 of job 'train' failed/);
+        assert.equal(fake.to('POST jobs/run-now').length, 1);
+      }
     });
   });
 });

@@ -22,6 +22,16 @@ const CASES: [title: string, wire: WireState, verdict: string, name: string][] =
   ['has a state of tomorrow', { state: { life_cycle_state: 'FROBBING' } }, 'going on', 'FROBBING'],
   ['has no state yet', {}, 'going on', 'WAITING'],
   ['has only the new status, and runs', { status: { state: 'RUNNING' } }, 'going on', 'RUNNING'],
+  ['has no state yet', { state: null, status: null }, 'going on', 'WAITING'],
+  [
+    'is over in a state of tomorrow',
+    {
+      state: { life_cycle_state: 'FROBBED' },
+      status: { state: 'TERMINATED', termination_details: { code: 'SUCCESS' } },
+    },
+    'success',
+    'SUCCESS',
+  ],
   ['succeeded', { state: { life_cycle_state: 'TERMINATED', result_state: 'SUCCESS' } }, 'success', 'SUCCESS'],
   [
     'succeeded, by its new status only',

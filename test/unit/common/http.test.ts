@@ -78,6 +78,13 @@ describe('HTTP requests', () => {
     assert.equal(requests.length, 3);
   });
 
+  it('that change something are repeated after 429, which says that nothing was done', async () => {
+    answers(status(429));
+    const result = await client.send({ method: 'POST', url: `${url}/a`, body: '{}' });
+    assert.equal(result.body.toString(), 'fine');
+    assert.deepEqual(requests, ['POST /a', 'POST /a']);
+  });
+
   it('wait as long as the server asks', async () => {
     answers(status(429, { 'Retry-After': '7' }));
     await client.send({ method: 'GET', url });
