@@ -1,29 +1,37 @@
+/*
+ * AcrBuildPush with a Docker engine against the bare commands `docker login`, `docker build`, `docker push`, for any
+ * Dockerfile: one with a `RUN`, which takes an engine. Both builders, pushing to Debian's docker-registry over
+ * loopback. Every run has a new model, so that nothing is cached; the ways take turns.
+ *
+ *     npm run package
+ *     npx tsx bench/acr-build-push.ts overhead [rounds]              5 MB: what the task costs over the bare commands
+ *     npx tsx bench/acr-build-push.ts model [rounds] [megabytes]     what it saves them
+ *
+ * BUILDERS=legacy or BUILDERS=BuildKit measures one of the two. BUILDKIT_PATH is a PATH whose docker has BuildKit.
+ */
 import { execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildFolder } from '../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../test/support/docker-registry';
+import { importBaseImage } from '../test/support/shell-image';
 
-/*
- * What AcrBuildPush costs over the bare commands `docker login`, `docker build`, `docker push`, with both builders of
- * the engine on this machine, pushing to Debian's docker-registry over loopback. Every run has a new model, so that
- * nothing is cached; the two ways take turns. Needs: npm run package; docker; docker-registry.
- */
-
-const ROUNDS = Number(process.env.ROUNDS ?? 9);
-const MODEL_BYTES = 5_000_000;
-const RECIPE = 'FROM scratch\nARG VERSION\nENV VERSION=$VERSION\nCOPY model.pkl /model.pkl\n';
-
+const [what = 'overhead', rounds = what === 'overhead' ? '9' : '3', megabytes = '300'] =
+  process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
 const context = join(folder, 'context');
 const task = join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js');
+/** Labels all images of this run, so that they can be removed from the engine. */
+const run = randomUUID();
+const base = `bench-base:${run}`;
+const label = `LABEL bench=${run}`;
 
 interface Timed {
-  milliseconds: number;
-  output: string;
+  readonly milliseconds: number;
+  readonly output: string;
 }
 
 async function timed(program: string, args: string[], env: NodeJS.ProcessEnv, input = ''): Promise<Timed> {
@@ -38,27 +46,33 @@ async function timed(program: string, args: string[], env: NodeJS.ProcessEnv, in
   return { milliseconds: performance.now() - start, output };
 }
 
+/** How long the parts of one run took, in milliseconds. */
+type Times = Readonly<Record<'total' | 'push', number>> & { readonly check?: number };
+
 /** What a careful script would run, with a configuration of its own. */
-async function bare(host: string, env: NodeJS.ProcessEnv, labels: string[]): Promise<number> {
+async function bare(host: string, env: NodeJS.ProcessEnv, labels: readonly string[]): Promise<Times> {
   const config = mkdtempSync(join(folder, 'config-'));
   const own = { ...env, DOCKER_CONFIG: config };
   const image = `${host}/bare:1.0.0`;
-  const login = ['login', '--username', USERNAME, '--password-stdin', host];
   const build = ['build', '--tag', image, '--build-arg', 'VERSION=1.0.0', ...labels, context];
-  let total = 0;
-  total += (await timed('docker', login, own, PASSWORD)).milliseconds;
-  total += (await timed('docker', build, own)).milliseconds;
-  total += (await timed('docker', ['push', image], own)).milliseconds;
-  return total;
+  const login = await timed('docker', ['login', '-u', USERNAME, '--password-stdin', host], own, PASSWORD);
+  const built = await timed('docker', build, own);
+  const push = await timed('docker', ['push', image], own);
+  return {
+    total: login.milliseconds + built.milliseconds + push.milliseconds,
+    push: push.milliseconds,
+  };
 }
 
-async function step(host: string, env: NodeJS.ProcessEnv): Promise<{ total: number; check: number }> {
+async function step(host: string, env: NodeJS.ProcessEnv, compression: string): Promise<Times> {
   const inputs = {
     loginServer: host,
     acrUsername: USERNAME,
     acrPassword: PASSWORD,
     repository: 'step',
     tags: '1.0.0',
+    builder: 'docker',
+    compression,
     dockerfile: join(context, 'Dockerfile'),
   };
   const temp = mkdtempSync(join(folder, 'temp-'));
@@ -73,71 +87,141 @@ async function step(host: string, env: NodeJS.ProcessEnv): Promise<{ total: numb
     ),
   });
   if (!/task\.complete result=Succeeded/.test(output)) throw new Error(output);
-  const check = Number(/Phase Check: (\d+) ms/.exec(output)?.[1]);
-  return { total: milliseconds, check };
+  const phase = (name: string) => Number(new RegExp(`Phase ${name}: (\\d+) ms`).exec(output)?.[1]);
+  return { total: milliseconds, push: phase('Push'), check: phase('Check') };
 }
 
-/** Median and least. On a machine that others use too, the least says more about the work itself. */
-function describe(values: readonly number[]): { median: number; least: number; text: string } {
+/** Numbers as models hold them: doubles whose mantissas have twenty bits. They shrink to about a half. */
+function doubles(bytes: number): Buffer {
+  const data = Buffer.alloc(bytes);
+  const noise = randomBytes(bytes);
+  for (let at = 0; at + 8 <= bytes; at += 8) {
+    data.writeDoubleLE(Math.fround((noise.readInt32LE(at) >> 11) / 2 ** 18), at);
+  }
+  return data;
+}
+
+interface Spread {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
-  const [median, least] = [sorted[Math.floor(sorted.length / 2)]!, sorted[0]!];
-  return { median, least, text: `${Math.round(median)} (${Math.round(least)})` };
+  return { median: sorted[Math.floor(sorted.length / 2)]!, least: sorted[0]!, most: sorted.at(-1)! };
 }
 
-/** What the task takes more than the bare commands. */
-function overhead(task: ReturnType<typeof describe>, bare: ReturnType<typeof describe>): string {
-  return `${Math.round(task.median - bare.median)} (${Math.round(task.least - bare.least)})`;
+/** `471 (444–522)`. */
+function show({ median, least, most }: Spread): string {
+  return `${Math.round(median)} (${Math.round(least)}–${Math.round(most)})`;
 }
 
-mkdirSync(join(folder, 'registry'));
-const [registry, host] = await startDockerRegistry(join(folder, 'registry', 'data'));
-try {
-  const version = execFileSync('docker', ['--version'], { encoding: 'utf8' }).trim();
-  console.log(`${cpus().length} × ${cpus()[0]!.model}, ${arch()}, Node ${process.version}; ${version}`);
-  console.log(`One model of ${MODEL_BYTES / 1e6} MB, ${ROUNDS} rounds; milliseconds: median (least).\n`);
-  console.log(
-    '| builder | bare commands | …with the same labels | the task | of it the check | Node alone | overhead | …labels apart |',
-  );
-  console.log('|---|---:|---:|---:|---:|---:|---:|---:|');
-  mkdirSync(context);
-  writeFileSync(join(context, 'Dockerfile'), RECIPE);
+type Ways = Readonly<Record<string, () => Promise<Times>>>;
+
+/** Runs every way in turn, each with a new model. */
+async function measure(ways: Ways, makeModel: () => Buffer): Promise<Map<string, Times[]>> {
+  const times = new Map<string, Times[]>(Object.keys(ways).map((name) => [name, []]));
+  for (let round = 0; round < Number(rounds); round++) {
+    for (const [name, run] of Object.entries(ways)) {
+      writeFileSync(join(context, 'model.pkl'), makeModel());
+      times.get(name)!.push(await run());
+      // What one way leaves to be written to the disk is not for the next to wait for.
+      if (what === 'model') execFileSync('sync');
+    }
+  }
+  return times;
+}
+
+/** Without `RUN`, since a container that starts costs more than all that is measured here. */
+async function measureOverhead(host: string, builders: [string, NodeJS.ProcessEnv][]): Promise<void> {
+  writeRecipe('FROM scratch', label, 'ARG VERSION', 'ENV VERSION=$VERSION', 'COPY model.pkl /model.pkl');
   const labels = ['version', 'revision', 'source', 'created'].flatMap((name) => [
     '--label',
     `org.opencontainers.image.${name}=${randomBytes(8).toString('hex')}`,
   ]);
-  const builders: [string, NodeJS.ProcessEnv][] = [
+  console.log(`A model of 5 MB, ${rounds} rounds; milliseconds: median (least–most).\n`);
+  console.log('| builder | way | total | over the bare commands | of it the check |');
+  console.log('|---|---|---:|---:|---:|');
+  for (const [builder, env] of builders) {
+    const ways = {
+      'bare commands': () => bare(host, env, []),
+      'bare commands with the same labels': () => bare(host, env, labels),
+      'the task': () => step(host, env, 'auto'),
+      'Node alone': async () => {
+        const { milliseconds } = await timed(process.execPath, ['-e', '0'], env);
+        return { total: milliseconds, push: 0 };
+      },
+    };
+    const results = await measure(ways, () => randomBytes(5_000_000));
+    const floor = spread(results.get('bare commands')!.map(({ total }) => total));
+    for (const [way, times] of results) {
+      const total = spread(times.map((one) => one.total));
+      const checks = times.flatMap(({ check }) => (check === undefined ? [] : [check]));
+      const over = `${Math.round(total.median - floor.median)} (least ${Math.round(total.least - floor.least)})`;
+      const check = checks.length > 0 ? show(spread(checks)) : '';
+      console.log(`| ${builder} | ${way} | ${show(total)} | ${over} | ${check} |`);
+    }
+  }
+}
+
+async function measureModel(host: string, builders: [string, NodeJS.ProcessEnv][]): Promise<void> {
+  importBaseImage(base);
+  writeRecipe(`FROM ${base}`, label, 'RUN echo ready > /made', 'COPY model.pkl /model.pkl');
+  console.log(`${megabytes} MB of float64 data, ${rounds} rounds; milliseconds: median (least–most).\n`);
+  console.log('| builder | way | total | times faster | push alone | times faster |');
+  console.log('|---|---|---:|---:|---:|---:|');
+  for (const [builder, env] of builders) {
+    const ways = {
+      'docker build + docker push': () => bare(host, env, []),
+      'the task, compression none': () => step(host, env, 'none'),
+      'the task, compression gzip': () => step(host, env, 'gzip'),
+      'the task, compression auto': () => step(host, env, 'auto'),
+    };
+    const results = await measure(ways, () => doubles(Number(megabytes) * 1_000_000));
+    const of = (times: Times[], part: 'total' | 'push') => spread(times.map((one) => one[part]));
+    const docker = results.get('docker build + docker push')!;
+    for (const [way, times] of results) {
+      const [total, push] = [of(times, 'total'), of(times, 'push')];
+      const ratio = (part: 'total' | 'push') => (of(docker, part).median / of(times, part).median).toFixed(1);
+      console.log(
+        `| ${builder} | ${way} | ${show(total)} | ${ratio('total')} | ${show(push)} | ${ratio('push')} |`,
+      );
+    }
+  }
+}
+
+function writeRecipe(...lines: string[]): void {
+  writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`);
+}
+
+/** Takes what was built here out of the engine again. */
+function removeImages(): void {
+  const images = ['images', '--quiet', '--filter', `label=bench=${run}`];
+  const built = execFileSync('docker', images, { encoding: 'utf8' }).split('\n').filter(Boolean);
+  const known = execFileSync('docker', ['images', '--quiet', base], { encoding: 'utf8' }).trim();
+  const ids = [...new Set([...built, ...(known ? [base] : [])])];
+  if (ids.length > 0) execFileSync('docker', ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
+}
+
+mkdirSync(join(folder, 'registry'));
+mkdirSync(context);
+const [registry, host] = await startDockerRegistry(join(folder, 'registry', 'data'));
+try {
+  const version = execFileSync('docker', ['--version'], { encoding: 'utf8' }).trim();
+  console.log(`${cpus().length} × ${cpus()[0]!.model}, ${arch()}, Node ${process.version}; ${version}`);
+  const all: [string, NodeJS.ProcessEnv][] = [
     ['legacy', { ...process.env, DOCKER_BUILDKIT: '0' }],
     [
       'BuildKit',
       { ...process.env, DOCKER_BUILDKIT: '1', PATH: process.env.BUILDKIT_PATH ?? process.env.PATH },
     ],
   ];
-  for (const [name, env] of builders) {
-    const [bares, labelled, totals, checks, starts]: number[][] = [[], [], [], [], []];
-    const fresh = () => writeFileSync(join(context, 'model.pkl'), randomBytes(MODEL_BYTES));
-    for (let round = 0; round < ROUNDS; round++) {
-      fresh();
-      bares!.push(await bare(host, env, []));
-      fresh();
-      labelled!.push(await bare(host, env, labels));
-      fresh();
-      const { total, check } = await step(host, env);
-      totals!.push(total);
-      checks!.push(check);
-      starts!.push((await timed(process.execPath, ['-e', '0'], env)).milliseconds);
-    }
-    const [a, b, t, c, n] = [bares!, labelled!, totals!, checks!, starts!].map(describe);
-    console.log(
-      `| ${name} | ${a!.text} | ${b!.text} | ${t!.text} | ${c!.text} | ${n!.text} | ${overhead(t!, a!)} | ${overhead(t!, b!)} |`,
-    );
-  }
+  const chosen = (process.env.BUILDERS ?? 'legacy,BuildKit').split(',');
+  const builders = all.filter(([name]) => chosen.includes(name));
+  await (what === 'model' ? measureModel : measureOverhead)(host, builders);
 } finally {
-  const images = execFileSync('docker', ['images', '--format', '{{.Repository}} {{.ID}}'], {
-    encoding: 'utf8',
-  });
-  const own = images.split('\n').filter((line) => line.startsWith(`${host}/`));
-  const ids = [...new Set(own.map((line) => line.split(' ')[1]!))];
-  if (ids.length > 0) execFileSync('docker', ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
+  removeImages();
   registry.kill();
   await once(registry, 'exit');
   rmSync(folder, { recursive: true, force: true });

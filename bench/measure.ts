@@ -23,15 +23,23 @@ const LOOK_EVERY = 10;
 /**
  * Runs a program to its end and takes the time.
  *
- * @param onOutput sees its output so far, and may end the process
+ * @param during may kill the process, which is no failure then
+ * @param longest milliseconds after which it is killed, and has failed
  * @throws when it fails, with its output
  */
 export async function run(
   { file, args, env }: Command,
   during: (child: { kill(): void }) => void = () => {},
+  longest = Number.POSITIVE_INFINITY,
 ): Promise<Run> {
   const start = performance.now();
-  const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  // In a group of its own, so that what a script has started can be killed with it.
+  const child = spawn(file, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const kill = () => process.kill(-child.pid!, 'SIGKILL');
   let output = '';
   let peakMemory: number | undefined;
   child.stdout.on('data', (text) => {
@@ -41,17 +49,27 @@ export async function run(
     output += text;
   });
   const look = setInterval(() => {
-    peakMemory = readPeak(child.pid!) ?? peakMemory;
+    const peak = readPeak(child.pid!);
+    if (peak !== undefined) peakMemory = Math.max(peak, peakMemory ?? 0);
   }, LOOK_EVERY);
+  let hangs = false;
+  const limit =
+    longest < Number.POSITIVE_INFINITY
+      ? setTimeout(() => {
+          hangs = kill();
+        }, longest)
+      : undefined;
   let killed = false;
   during({
     kill() {
-      killed = child.kill('SIGKILL');
+      killed = kill();
     },
   });
   const exited = once(child, 'exit').then(() => performance.now() - start);
   await once(child, 'close');
   clearInterval(look);
+  clearTimeout(limit);
+  if (hangs) throw new Error(`${file} was still running after ${longest / 1000} s.`);
   const failed = child.exitCode !== 0 || /task\.complete result=Failed/.test(output);
   if (failed && !killed) throw new Error(`${file} ${args.join(' ')} failed:\n${output.slice(-4_000)}`);
   return { milliseconds: await exited, peakMemory, output };
@@ -62,10 +80,16 @@ export function isInstalled(file: string): boolean {
   return spawnSync(file, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
+/** The peak of a process, or of one that it started where that is higher: some programs are started by scripts. */
 function readPeak(pid: number): number | undefined {
   try {
     const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean);
+    const peaks = children.map((child) => readPeak(Number(child)) ?? 0);
+    return kilobytes === undefined ? undefined : Math.max(Number(kilobytes) * 1024, ...peaks);
   } catch {
     return undefined;
   }

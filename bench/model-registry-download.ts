@@ -10,6 +10,7 @@ import { buildFolder } from '../scripts/paths';
 import { type Command, isInstalled, median, printTable, type Run, run } from './measure';
 import {
   ACCOUNT,
+  buildServer,
   CONTAINER,
   expectedSha256,
   KEY,
@@ -77,13 +78,13 @@ const curl: Client = {
   }),
 };
 
-const parallelCurl: Client = {
-  name: 'curl --parallel (16)',
+const parallelCurl = (most: number): Client => ({
+  name: `curl --parallel (${most})`,
   command: (registry, folder) => {
     const { file, args } = curl.command(registry, folder);
-    return { file, args: ['--parallel', '--parallel-max', '16', ...args] };
+    return { file, args: ['--parallel', '--parallel-max', `${most}`, ...args] };
   },
-};
+});
 
 const library = (method: string): Client => ({
   name: `@azure/storage-blob ${method}`,
@@ -127,6 +128,19 @@ const azureCli: Client = {
   }),
 };
 
+/** As {@link azureCli}, with one process for all blobs. */
+const azureCliBatch: Client = {
+  name: 'az storage blob download-batch',
+  command: (registry, folder) => ({
+    file: 'az',
+    args: [
+      ...['storage', 'blob', 'download-batch', '--output', 'none', '--only-show-errors'],
+      ...['--source', registry.container, '--destination', folder, '--pattern', `${VERSION}/*`],
+    ],
+    env: azureCli.command(registry, folder).env ?? {},
+  }),
+};
+
 const scenarios: Record<string, (rounds: number) => Promise<void>> = {
   async tls(rounds) {
     await withServer({ tls: certificate, size: GIB }, (registry) =>
@@ -142,7 +156,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
       compare(
         '1 GiB, TLS, 20 ms a request, 60 MB/s a connection',
         registry,
-        [curl, task, toFile, toBuffer, azcopy],
+        [curl, task, toFile, toBuffer, azcopy, azureCli],
         rounds,
         { amount: GIB / 1e6, unit: 'MB/s' },
       ),
@@ -158,7 +172,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         compare(
           `2,000 blobs of 16 KiB, ${where}`,
           registry,
-          [parallelCurl, task, withConcurrency(64), toFile, azcopy],
+          [parallelCurl(delay > 0 ? 64 : 16), task, toFile, azcopy, azureCliBatch],
           rounds,
           { amount: 2_000, unit: 'blobs/s' },
         ),
@@ -174,7 +188,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         `${endpoint}/titanic`,
         new StorageSharedKeyCredential(account, key),
       );
-      await container.create({ access: 'blob' });
+      await container.create({ access: 'container' });
       const sizes = { 'model.pkl': 50_000, 'lookup.pkl': 300, 'flags.pkl': 60 };
       for (const [name, size] of Object.entries(sizes)) {
         await container.getBlockBlobClient(`${VERSION}/${name}`).upload(Buffer.alloc(size, 1), size);
@@ -233,7 +247,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
   },
 
   async faults(rounds) {
-    const link = { tls: certificate, size: GIB, delay: 20, rate: 60e6, processes: 1 };
+    const link = { tls: certificate, size: GIB, delay: 20, rate: 60e6 };
     const faulty = { ...link, resetEvery: 60e6, stallEvery: 7 };
     const clean: number[] = [];
     const hurt: number[] = [];
@@ -248,6 +262,18 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
       });
     }
     const ratios = hurt.map((time, round) => time / clean[round]!);
+    const peers: string[][] = [];
+    for (const client of [curl, toFile, toBuffer, azcopy, azureCli]) {
+      if (!isInstalled(programOf(client))) continue;
+      await withServer(faulty, async (registry) => {
+        const came = await once(client, registry, GIVE_UP).then(
+          ({ milliseconds }) => `${milliseconds.toFixed(0)} ms`,
+          (error) =>
+            error.message.includes('still running') ? `hangs for over ${GIVE_UP / 1000} s` : 'fails',
+        );
+        peers.push([client.name, came]);
+      });
+    }
     printTable(
       '1 GiB, TLS, 20 ms, 60 MB/s a connection; a reset every 60 MB, a stall in every seventh connection',
       ['', 'median', 'spread'],
@@ -256,6 +282,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         ['with faults', `${median(hurt).toFixed(0)} ms`, spread(hurt)],
         ['times as long', median(ratios).toFixed(2), spread(ratios, 2)],
         ['sent again', `${median(again).toFixed(1)} %`, spread(again, 1)],
+        ...peers,
       ],
     );
   },
@@ -288,16 +315,6 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
     );
   },
 };
-
-function withConcurrency(concurrency: number): Client {
-  return {
-    name: `${task.name}, maxConcurrency ${concurrency}`,
-    command: (registry, folder) => {
-      const command = task.command(registry, folder);
-      return { ...command, env: { ...command.env, INPUT_MAXCONCURRENCY: `${concurrency}` } };
-    },
-  };
-}
 
 /** Runs all clients in turns and prints a table. */
 async function compare(
@@ -339,10 +356,13 @@ async function compare(
   );
 }
 
-async function once(client: Client, registry: Registry): Promise<Run> {
+/** Milliseconds after which a peer is taken to hang. */
+const GIVE_UP = 30_000;
+
+async function once(client: Client, registry: Registry, longest?: number): Promise<Run> {
   const folder = makeFolder();
   try {
-    const result = await run(client.command(registry, folder));
+    const result = await run(client.command(registry, folder), () => {}, longest);
     if (client.name.startsWith(task.name)) verify(folder, registry);
     return result;
   } finally {
@@ -369,7 +389,7 @@ async function withServer(
   use: (registry: Registry, server: RangeServer) => Promise<void>,
 ): Promise<void> {
   const { count } = { count: 1, ...settings };
-  const server = await startServer({ processes: 2, delay: 0, rate: 0, ...settings, count });
+  const server = await startServer(work, { ...settings, count });
   const blobs = Array.from({ length: count }, (_, n) => `${VERSION}/${String(n).padStart(6, '0')}.bin`);
   try {
     await use({ endpoint: server.endpoint, account: ACCOUNT, key: KEY, container: CONTAINER, blobs }, server);
@@ -379,7 +399,7 @@ async function withServer(
 }
 
 function programOf(client: Client): string {
-  if (client === azureCli) return 'az';
+  if (client === azureCli || client === azureCliBatch) return 'az';
   return client.command({ endpoint: '', account: '', key: '', container: '', blobs: [] }, '').file;
 }
 
@@ -424,6 +444,7 @@ try {
   await buildExtension();
   cpSync(join(buildFolder, 'tasks', 'ModelRegistryDownload'), join(work, 'task'), { recursive: true });
   makeCertificate();
+  buildServer(work);
   for (const name of names) await scenarios[name]!(Number(values.rounds));
 } finally {
   rmSync(work, { recursive: true, force: true });

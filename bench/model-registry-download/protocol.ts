@@ -1,22 +1,24 @@
-import { fork } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 export const ACCOUNT = 'benchaccount';
 export const KEY = Buffer.alloc(64, 'b').toString('base64');
 export const CONTAINER = 'bench';
 export const VERSION = '1.0.0';
-export const ETAG = '0x8DE000000000001';
+const ETAG = '0x8DE000000000001';
 
+/** What range-server.go is to do; its comments say more. */
 export interface ServerSettings {
   /** Files of the certificate and its key; without them the server speaks plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  readonly processes: number;
   /** Milliseconds that each request waits for its answer. */
-  readonly delay: number;
-  /** Bytes per second of one connection; 0 for as many as go. */
-  readonly rate: number;
+  readonly delay?: number;
+  /** Bytes per second of one connection. */
+  readonly rate?: number;
   /** Blobs in the version, and bytes of each. */
   readonly count: number;
   readonly size: number;
@@ -25,8 +27,6 @@ export interface ServerSettings {
   /** Of so many connections, one falls silent in the middle of its first answer. */
   readonly stallEvery?: number;
 }
-
-export type ServerCommand = 'count' | 'reset';
 
 /** What a server has served since it was last asked to begin anew. */
 export interface Served {
@@ -39,7 +39,7 @@ export interface RangeServer {
   /** The account's Blob endpoint. */
   readonly endpoint: string;
   /** What was served since the last `reset`. */
-  served(command: ServerCommand): Promise<Served>;
+  served(command: 'count' | 'reset'): Promise<Served>;
   stop(): Promise<void>;
 }
 
@@ -47,25 +47,51 @@ export interface RangeServer {
  * The content of all blobs, over and over. Its length is no multiple of what clients ask for, so that a piece in the
  * wrong place is another piece.
  */
-export const content = makeContent();
+const content = makeContent();
 
-export async function startServer(settings: ServerSettings): Promise<RangeServer> {
-  const child = fork(join(import.meta.dirname, 'range-server.ts'), [JSON.stringify(settings)], {
-    execArgv: ['--import', 'tsx'],
+/** Compiles the range server, and makes what it serves. */
+export function buildServer(folder: string): void {
+  const source = join(import.meta.dirname, 'range-server.go');
+  const { status, error, stderr } = spawnSync('go', ['build', '-o', programIn(folder), source], {
+    encoding: 'utf8',
   });
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  if (status !== 0) throw new Error(`The range server needs Go to be compiled: ${error ?? stderr}`);
+  writeFileSync(contentIn(folder), content);
+}
+
+/** @param folder where it was built */
+export async function startServer(folder: string, settings: ServerSettings): Promise<RangeServer> {
+  const all = {
+    ...settings,
+    content: contentIn(folder),
+    container: CONTAINER,
+    version: VERSION,
+    etag: ETAG,
+  };
+  const child = spawn(programIn(folder), [JSON.stringify(all)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const read = async () => JSON.parse((await lines.next()).value);
+  const { port } = await read();
   return {
     endpoint: `${settings.tls ? 'https' : 'http'}://127.0.0.1:${port}/${ACCOUNT}`,
-    async served(command) {
-      child.send(command);
-      const [counts] = await once(child, 'message');
-      return counts as Served;
+    served(command) {
+      child.stdin.write(`${command}\n`);
+      return read();
     },
     async stop() {
-      child.disconnect();
-      await once(child, 'exit');
+      const ended = once(child, 'exit');
+      child.stdin.end();
+      await ended;
     },
   };
+}
+
+function programIn(folder: string): string {
+  return join(folder, 'range-server');
+}
+
+function contentIn(folder: string): string {
+  return join(folder, 'content');
 }
 
 /** What SHA-256 a blob of this size must have. */

@@ -10,6 +10,8 @@ export interface BaseImage {
 interface Stage {
   readonly from: string;
   readonly name: string | undefined;
+  /** How many instructions it has besides `FROM`. */
+  instructions: number;
 }
 
 /**
@@ -22,19 +24,33 @@ export function findBaseImage(
   target: string | undefined,
   buildArguments: Readonly<Record<string, string>>,
 ): BaseImage | undefined {
+  const from = chainOfStages(recipe, target, buildArguments).at(-1)?.from;
+  return from === undefined || /\$/.test(from) || from === 'scratch' ? undefined : describe(from);
+}
+
+/** How many instructions of a Dockerfile make up the image on top of its base image. */
+export function countInstructions(recipe: string, target: string | undefined): number {
+  return chainOfStages(recipe, target, {}).reduce((sum, { instructions }) => sum + instructions, 0);
+}
+
+/** The stage that is built, and those that it is built on, from the top. */
+function chainOfStages(
+  recipe: string,
+  target: string | undefined,
+  buildArguments: Readonly<Record<string, string>>,
+): Stage[] {
   const stages = readStages(recipe, buildArguments);
   const isTarget = ({ name }: Stage, index: number) =>
     target === undefined
       ? index === stages.length - 1
       : name === target.toLowerCase() || String(index) === target;
-  let index = stages.findIndex(isTarget);
-  while (index >= 0) {
-    const { from } = stages[index]!;
-    const below = stages.slice(0, index).findLastIndex(({ name }) => name === from.toLowerCase());
-    if (below < 0) return /\$/.test(from) || from === 'scratch' ? undefined : describe(from);
-    index = below;
+  const chain: Stage[] = [];
+  for (let index = stages.findIndex(isTarget); index >= 0; ) {
+    const stage = stages[index]!;
+    chain.push(stage);
+    index = stages.slice(0, index).findLastIndex(({ name }) => name === stage.from.toLowerCase());
   }
-  return undefined;
+  return chain;
 }
 
 function readStages(recipe: string, given: Readonly<Record<string, string>>): Stage[] {
@@ -51,7 +67,10 @@ function readStages(recipe: string, given: Readonly<Record<string, string>>): St
       }
     } else if (/^FROM$/i.test(instruction)) {
       const [from = '', as = '', name] = words.filter((word) => !word.startsWith('--'));
-      stages.push({ from: expand(from, values), name: /^as$/i.test(as) ? name?.toLowerCase() : undefined });
+      const stageName = /^as$/i.test(as) ? name?.toLowerCase() : undefined;
+      stages.push({ from: expand(from, values), name: stageName, instructions: 0 });
+    } else if (stages.length > 0) {
+      stages.at(-1)!.instructions += 1;
     }
   }
   return stages;

@@ -9,7 +9,7 @@ import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { makePlan, type Plan } from './plan';
-import { type Destination, lockTags, publish, verifyTags } from './publish';
+import { type Destination, findKnownLayers, lockTags, publish, verifyTags } from './publish';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
 
@@ -38,10 +38,10 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
-    const [builder, destination] = await phases.run('Check', () =>
+    const [destination, builder] = await phases.run('Check', () =>
       Promise.all([
-        prepareBuilder({ ...inputs, credentials }, plan, env, task),
         registry && checkDestination(registry, plan, inputs, log),
+        prepareBuilder({ ...inputs, credentials }, plan, env, task),
       ]),
     );
     if (credentials) signIn({ host, ...(await credentials.current()) });
@@ -58,6 +58,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       return finish(task, 'found', { ...report, tags, manifest, builder: undefined, sent: undefined });
     }
 
+    const known = destination ? findKnownLayers(destination, base) : Promise.resolve(new Map());
+    // It is awaited after the build; until then its failure is not unheard of.
+    known.catch(() => undefined);
     log.info(`Building with ${builder.description}.`);
     log.progress(5, 'Building');
     const image = await phases.run('Build', () => builder.build(tags));
@@ -77,6 +80,8 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
         signal,
         renewCredentials,
         compression: inputs.compression,
+        known,
+        tempFolder,
       }),
     );
     log.progress(95, 'Reading back');
@@ -101,7 +106,7 @@ async function checkDestination(
 ): Promise<Destination> {
   await registry.signIn();
   const [states] = await Promise.all([
-    Promise.all(tags.map(({ tag }) => tagState(registry, tag, lockTag))),
+    Promise.all(tags.map(({ tag }) => tagState(registry, tag))),
     registry.checkPush(),
   ]);
   if (lockTag && states.some(({ lock }) => lock === undefined)) {
@@ -131,10 +136,10 @@ async function checkDestination(
   return { registry, name, tags: publish };
 }
 
-/** What the registry has under a tag; whether it is locked is asked where it matters. */
-async function tagState(registry: RegistryClient, tag: string, needsLock: boolean) {
-  const digest = await registry.digestOf(tag);
-  return { tag, digest, lock: digest || needsLock ? await registry.tagLock(tag) : undefined };
+/** What the registry has under a tag, and whether it is locked. */
+async function tagState(registry: RegistryClient, tag: string) {
+  const [digest, lock] = await Promise.all([registry.digestOf(tag), registry.tagLock(tag)]);
+  return { tag, digest, lock };
 }
 
 /** Sets the outputs that the manifest brings, shows the summary, and says what became of the image. */

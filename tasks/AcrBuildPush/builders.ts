@@ -6,7 +6,7 @@ import type { CredentialSource } from './acr/credentials';
 import { digestOfBytes, RegistryClient } from './acr/registry';
 import { ResourceManager } from './acr/resource-manager';
 import { buildWithTasks, refuseForTasks } from './acr/tasks-build';
-import type { BaseImage } from './base-image';
+import { type BaseImage, countInstructions } from './base-image';
 import type { BuilderChoice } from './builder-choice';
 import { readIgnoreRules, walkContext } from './context/build-context';
 import { describeBigContext, measureContext } from './context/size';
@@ -131,7 +131,8 @@ async function prepareDocker(
       log.info(`Engine ${engine.serverVersion}, ${engine.platform}.`);
       const build = { plan: known, builder: engine.builder, name, tags, push: request.push };
       const image = await buildWithDocker(docker, build, { tempFolder, log });
-      return 'id' in image ? { ...image, docker } : image;
+      const ownInstructions = countInstructions(known.recipe, known.target);
+      return 'id' in image ? { ...image, docker, ownInstructions } : image;
     },
   };
 }

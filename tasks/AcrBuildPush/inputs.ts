@@ -49,7 +49,7 @@ export interface Inputs {
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
   readonly builder: BuilderChoice;
-  /** How the direct builder stores layers. */
+  /** How new layers are stored. */
   readonly compression: CompressionChoice;
   /** The docker client to install; undefined: the agent's own. */
   readonly docker: DockerRequest | undefined;

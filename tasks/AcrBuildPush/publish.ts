@@ -1,14 +1,17 @@
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import { type Descriptor, digestOfBytes, type Manifest, type RegistryClient } from './acr/registry';
-import type { LocalImage, RemoteImage } from './docker/build';
+import type { BaseImage } from './base-image';
+import type { RemoteImage } from './docker/build';
 import type { DockerCli } from './docker/cli';
-import { layerIds } from './docker/engine';
+import { describeImage, UnreadableImageError } from './docker/engine';
+import { type EngineImage, publishEngineImage } from './docker/publish';
 import { type PushOptions, pushWithDocker } from './docker/push';
 import type { OciImage } from './oci/image';
 import type { CompressionChoice } from './oci/publish/compression';
-import { layersOf } from './oci/publish/known-layers';
+import { type KnownLayers, layersOf, layersOfAll } from './oci/publish/known-layers';
 import { publishImage } from './oci/publish/publish';
+import { parseImageName } from './oci/pull';
 import { lastingTags, type PlannedTag } from './tags';
 
 /** Where an image goes. */
@@ -28,11 +31,15 @@ export interface PublishedImage {
 }
 
 /** What a builder made: an image that an engine holds, one that is in the registry already, or one that is here. */
-export type BuiltImage = (LocalImage & { readonly docker: DockerCli }) | RemoteImage | OciImage;
+export type BuiltImage = EngineImage | RemoteImage | OciImage;
 
 export interface PublishOptions extends PushOptions {
-  /** How layers are stored that no engine holds. */
+  /** How new layers are stored. */
   readonly compression: CompressionChoice;
+  /** Layers that the registry has. */
+  readonly known: Promise<KnownLayers>;
+  /** A private folder, which layers of an engine's image pass through. */
+  readonly tempFolder: string;
 }
 
 type Annotations = Readonly<Record<string, string>>;
@@ -47,45 +54,53 @@ export async function publish(
   destination: Destination,
   options: PublishOptions,
 ): Promise<PublishedImage> {
-  if ('config' in image) return publishDirectly(image, annotations, destination, options);
-  const { registry, tags } = destination;
-  const isLocal = 'id' in image;
-  const { pushed, wasSent } = isLocal
-    ? await pushFromEngine(image, destination, options)
-    : { pushed: await registry.manifest(image.digest), wasSent: undefined };
-  const manifest = annotate(pushed, annotations);
-  if (manifest !== pushed) await registry.put(manifest, manifest.digest);
-  // Docker has set the first tag, though to a manifest without annotations.
-  const isSet = isLocal && manifest === pushed;
-  for (const { tag } of isSet ? tags.slice(1) : tags) {
-    await registry.put(manifest, tag);
-    options.log.info(`Tagged ${tag}.`);
+  if ('config' in image) {
+    return publishImage(image, destination, { ...options, annotations, known: await options.known });
   }
-  const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index));
-  // Docker says nothing of the configuration, which is new in nearly every build.
-  const blobs = sent && manifest.config ? [...sent, manifest.config] : sent;
-  return { manifest, sent: blobs && new Set(blobs.map(({ digest }) => digest)) };
+  if ('digest' in image) {
+    const { registry, tags } = destination;
+    const manifest = await putAnnotated(await registry.manifest(image.digest), annotations, registry);
+    await setTags(manifest, tags, registry, options.log);
+    return { manifest, sent: undefined };
+  }
+  try {
+    const settings = { ...options, annotations, known: await options.known };
+    return await publishEngineImage(image, destination, settings);
+  } catch (error) {
+    if (!(error instanceof UnreadableImageError)) throw error;
+    for (const detail of error.details) options.log.info(detail);
+    options.log.info(`${error.message} So docker pushes the image by itself.`);
+    return pushEngineImage(image, annotations, destination, options);
+  }
 }
 
-/** Publishes an image that no engine holds. What its tags, or `latest`, name already shows layers that are there. */
-async function publishDirectly(
-  image: OciImage,
+/**
+ * What the registry has of images that a new one is likely to share layers with: those that its tags name until now,
+ * the newest others of the repository, and the base image where it lies in the same registry.
+ */
+export async function findKnownLayers(
+  { registry, tags }: Destination,
+  base: BaseImage | undefined,
+): Promise<KnownLayers> {
+  const newest = registry.newestTags(NEWEST_TAGS).catch(() => []);
+  const references = new Set([...tags.map(({ tag }) => tag), 'latest', ...(await newest)]);
+  const images = [...references].map((reference) => layersOf(registry, reference));
+  const from = base && parseImageName([base.name, base.digest].filter(Boolean).join('@'));
+  if (from?.host === registry.host) images.push(layersOf(registry.sibling(from.repository), from.reference));
+  return layersOfAll(images);
+}
+
+/** How many images are looked at for layers, besides those that move. */
+const NEWEST_TAGS = 3;
+
+/** Pushes an image by docker under its first tag, and sets the others. */
+async function pushEngineImage(
+  { id, docker }: EngineImage,
   annotations: Annotations,
   destination: Destination,
-  options: PublishOptions,
-): Promise<PublishedImage> {
-  const references = new Set([...destination.tags.map(({ tag }) => tag), 'latest']);
-  const found = await Promise.all([...references].map((tag) => layersOf(destination.registry, tag)));
-  const known = new Map(found.flatMap((layers) => [...layers]));
-  return publishImage(image, destination, { ...options, annotations, known });
-}
-
-/** Pushes an image by docker under its first tag. */
-async function pushFromEngine(
-  { id, docker }: Extract<BuiltImage, LocalImage>,
-  { registry, name, tags }: Destination,
   options: PushOptions,
-) {
+): Promise<PublishedImage> {
+  const { registry, name, tags } = destination;
   const reference = `${name}:${tags[0]!.tag}`;
   const { digest, sentLayers } = await pushWithDocker(docker, { reference, registry }, options);
   const pushed = await registry.manifest(digest ?? tags[0]!.tag);
@@ -95,7 +110,38 @@ async function pushFromEngine(
       `${reference} is another image in the registry than the one that was built (${id}). Another run may have pushed at the same time: run the step again.`,
     );
   }
-  return { pushed, wasSent: await sentTest(docker, id, pushed, sentLayers) };
+  const wasSent = await sentTest(docker, id, pushed, sentLayers);
+  const manifest = await putAnnotated(pushed, annotations, registry);
+  // Docker has set the first tag, though to a manifest without annotations.
+  const missing = manifest === pushed ? tags.slice(1) : tags;
+  await setTags(manifest, missing, registry, options.log);
+  const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index));
+  // Docker says nothing of the configuration, which is new in nearly every build.
+  const blobs = sent && manifest.config ? [...sent, manifest.config] : sent;
+  return { manifest, sent: blobs && new Set(blobs.map(({ digest }) => digest)) };
+}
+
+/** Gives a manifest that is in the registry its annotations. */
+async function putAnnotated(
+  pushed: Manifest,
+  annotations: Annotations,
+  registry: RegistryClient,
+): Promise<Manifest> {
+  const manifest = annotate(pushed, annotations);
+  if (manifest !== pushed) await registry.put(manifest, manifest.digest);
+  return manifest;
+}
+
+async function setTags(
+  manifest: Manifest,
+  tags: readonly PlannedTag[],
+  registry: RegistryClient,
+  log: Logger,
+): Promise<void> {
+  for (const { tag } of tags) {
+    await registry.put(manifest, tag);
+    log.info(`Tagged ${tag}.`);
+  }
 }
 
 /** Tells by its place in the manifest whether a layer was sent; undefined where docker does not say. */
@@ -107,9 +153,9 @@ async function sentTest(
 ): Promise<((index: number) => boolean) | undefined> {
   if (sentLayers.size === 0 || sentLayers.size === layers.length) return () => sentLayers.size > 0;
   // Docker names layers by their ids, a registry by their digests; both lists have the same order.
-  const ids = await layerIds(docker, id);
-  if (ids.length !== layers.length) return undefined;
-  return (index) => sentLayers.has(ids[index]!.replace('sha256:', '').slice(0, 12));
+  const { diffIds } = await describeImage(docker, id);
+  if (diffIds.length !== layers.length) return undefined;
+  return (index) => sentLayers.has(diffIds[index]!.replace('sha256:', '').slice(0, 12));
 }
 
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';

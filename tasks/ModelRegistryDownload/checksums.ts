@@ -2,9 +2,10 @@ import { MANIFEST_NAME } from './manifest';
 import type { ModelContainer } from './registry/client';
 import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
+import { Collector } from './registry/transfer/collector';
 import { Lanes } from './registry/transfer/lanes';
 import { downloadRange, type Fetch } from './registry/transfer/range';
-import { collect } from './registry/transfer/receive';
+import { Watch } from './registry/transfer/watch';
 
 /** Where a version may state the SHA-256 of its files. */
 const PLACES = [MANIFEST_NAME, 'metadata.json'];
@@ -42,11 +43,11 @@ async function readWhole(
   connection: Connection,
 ): Promise<string> {
   const content = Buffer.alloc(file.size);
-  const fetch: Fetch = async (part, onReceived, signal) => {
-    const body = await container.read(file, part, signal);
-    await collect(body, content, part.offset, onReceived);
+  const fetch: Fetch = async (part, onReceived, stop) => {
+    await container.read(file, part, new Collector(content, part.offset, onReceived), stop);
   };
-  await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), connection);
+  const watch = new Watch(connection);
+  await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), watch, connection);
   return content.toString('utf8');
 }
 

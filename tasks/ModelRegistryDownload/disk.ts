@@ -1,4 +1,27 @@
+import { statfs } from 'node:fs/promises';
 import { TaskError } from '../common/errors';
+import { formatBytes } from '../common/text';
+
+/**
+ * Makes sure that a disk has room for some bytes.
+ *
+ * @param folder one that is there, on the disk in question
+ * @param destination the folder that the user knows
+ * @throws TaskError with what is needed and what there is
+ */
+export async function refuseLackOfRoom(folder: string, destination: string, bytes: number): Promise<void> {
+  // Some file systems do not tell their size, or tell that they have none.
+  const disk = await statfs(folder).catch(() => undefined);
+  if (!disk || disk.blocks === 0) return;
+  const free = disk.bavail * disk.bsize;
+  if (bytes <= free) return;
+  throw new TaskError(
+    `The disk of '${destination}' has no room for the model: ${formatBytes(bytes)} are to be downloaded, and ${formatBytes(free)} are free. ${MORE_ROOM}`,
+  );
+}
+
+const MORE_ROOM =
+  "Free some space, or choose a 'destinationFolder' on another disk; the old and the new model are both there for a moment.";
 
 /**
  * What an error of the file system means for the reader; other errors come back as they are.
@@ -18,8 +41,7 @@ const NO_PERMISSION =
 const NO_DISK = "cannot be made: its disk is read-only, or not there. Choose another 'destinationFolder'.";
 
 const EXPLANATIONS: Record<string, string> = {
-  ENOSPC:
-    "cannot be written: the disk is full. Free some space, or choose a 'destinationFolder' on another disk; the old and the new model are both there for a moment.",
+  ENOSPC: `cannot be written: the disk is full. ${MORE_ROOM}`,
   EDQUOT: "cannot be written: the quota of the agent's user is used up.",
   EACCES: NO_PERMISSION,
   EPERM: NO_PERMISSION,

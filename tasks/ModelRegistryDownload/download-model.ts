@@ -20,7 +20,7 @@ import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './rep
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
  * together beside the folder, verify them, and only then put them in the old model's place.
  *
- * @param program file that becomes a worker of the transfer when it is started as a thread
+ * @param program file that digests when it is started as a thread
  */
 export async function downloadModel(
   inputs: DownloadInputs,

@@ -1,8 +1,10 @@
 import { TaskError } from '../common/errors';
 import { formatBytes, plural } from '../common/text';
 import { readStatedChecksums } from './checksums';
+import { refuseLackOfRoom } from './disk';
 import type { ModelFolder } from './folder';
 import type { DownloadInputs } from './inputs';
+import type { Journal } from './journal';
 import { createManifest, formatManifest, type ModelManifest } from './manifest';
 import { Progress } from './progress';
 import type { ModelContainer } from './registry/client';
@@ -11,6 +13,7 @@ import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
 import { transferFiles } from './registry/transfer/queue';
 import { type Digests, type Proof, verify } from './registry/transfer/verify';
+import { seal } from './seal';
 import { findUnchanged } from './unchanged';
 import { findChange, listVersion, type ModelVersion, selectVersion } from './version';
 
@@ -20,7 +23,7 @@ export interface Download {
   readonly container: ModelContainer;
   readonly folder: ModelFolder;
   readonly connection: Connection;
-  /** File that becomes a worker of the transfer when it is started as a thread. */
+  /** File that digests when it is started as a thread. */
   readonly program: string | undefined;
   /** Told of every piece of the model that has reached the disk, in bytes. */
   onBytes(count: number): void;
@@ -73,7 +76,6 @@ export async function fetchVersion(version: ModelVersion, download: Download): P
 
 async function fetchOnce(version: ModelVersion, download: Download): Promise<FetchedModel> {
   const { inputs, container, folder, connection } = download;
-  await folder.startAnew();
   await folder.refuseClashes(version.files.map(({ path }) => path));
   const source = {
     account: inputs.account,
@@ -89,42 +91,63 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
     version.files,
     connection.signal,
   );
-  const wanted = version.files.filter(({ path }) => !unchanged.has(path));
-  for (const path of unchanged.keys()) await folder.reuse(path);
-  if (unchanged.size > 0 && wanted.length > 0) {
-    connection.log.info(`${plural(unchanged.size, 'file')} did not change since the last download.`);
+  const { digests: known } = unchanged;
+  const wanted = version.files.filter(({ path }) => !known.has(path));
+  if (wanted.length === 0) {
+    const manifest = describe(version, source, known, inputs);
+    if (folder.manifest && formatManifest(folder.manifest) === formatManifest(manifest)) {
+      if (unchanged.read > 0) await seal(folder.path, manifest);
+      return { manifest, proofs: new Map(), isInPlace: true, duration: 0 };
+    }
+  }
+
+  const journal = await folder.prepare(wanted, source);
+  const begun = sum(wanted.map((file) => journal.bytesOf(file)));
+  if (begun > 0) connection.log.info(`Going on from ${formatBytes(begun)} that an earlier try has brought.`);
+  await refuseLackOfRoom(folder.staging, folder.path, sum(wanted.map(({ size }) => size)) - begun);
+  for (const path of known.keys()) await folder.reuse(path);
+  if (known.size > 0 && wanted.length > 0) {
+    connection.log.info(`${plural(known.size, 'file')} did not change since the last download.`);
   }
 
   const start = performance.now();
-  const verified = await transferAndVerify(version, wanted, download);
+  const verified = await transferAndVerify(version, wanted, journal, download);
   const duration = performance.now() - start;
   if (wanted.length > 0) await confirmUnmoved(version, download);
 
-  const manifest = createManifest({
+  const digests = new Map([...known, ...[...verified].map(([path, { sha256 }]) => [path, sha256] as const)]);
+  return {
+    manifest: describe(version, source, digests, inputs),
+    proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
+    isInPlace: false,
+    duration,
+  };
+}
+
+/** @param digests the SHA-256 of each file by its path */
+function describe(
+  { name, files }: ModelVersion,
+  source: ModelManifest['source'],
+  digests: ReadonlyMap<string, string>,
+  inputs: DownloadInputs,
+): ModelManifest {
+  return createManifest({
     name: inputs.model,
-    version: version.name,
+    version: name,
     source,
-    files: version.files.map((file) => ({
+    files: files.map((file) => ({
       ...file,
-      sha256: unchanged.get(file.path) ?? verified.get(file.path)!.sha256,
+      sha256: digests.get(file.path)!,
       lastModified: file.lastModified.toISOString(),
     })),
   });
-  return {
-    manifest,
-    proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
-    isInPlace:
-      wanted.length === 0 &&
-      folder.manifest !== undefined &&
-      formatManifest(folder.manifest) === formatManifest(manifest),
-    duration,
-  };
 }
 
 /** Transfers files and compares them with what the registry says; those that arrive damaged are transferred again. */
 async function transferAndVerify(
   version: ModelVersion,
   files: readonly ModelFile[],
+  journal: Journal,
   download: Download,
 ): Promise<Map<string, VerifiedFile>> {
   const { container, connection } = download;
@@ -135,7 +158,7 @@ async function transferAndVerify(
   const checked = new Set(download.inputs.verify === 'crc64' ? unstated.map(({ path }) => path) : []);
   let missing = files;
   for (let transfers = 1; missing.length > 0; transfers++) {
-    const digests = await transfer(missing, checked, download);
+    const digests = await transfer(missing, checked, journal, download);
     const damaged: ModelFile[] = [];
     for (const file of missing) {
       const fileDigests = digests.get(file.path)!;
@@ -145,6 +168,7 @@ async function transferAndVerify(
       } else if (transfers < MOST_TRANSFERS) {
         connection.log.warning(`'${file.path}' arrived damaged: ${verdict.fault}. It is downloaded again.`);
         damaged.push(file);
+        journal.forget(file);
       } else {
         throw new TaskError(
           `'${file.path}' is damaged, after a second download too: ${verdict.fault}. If the registry holds it like that, publish the version again.`,
@@ -159,9 +183,10 @@ async function transferAndVerify(
 async function transfer(
   files: readonly ModelFile[],
   checked: ReadonlySet<string>,
+  journal: Journal,
   { inputs, container, folder, connection, program, onBytes }: Download,
 ): Promise<Map<string, Digests>> {
-  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const size = sum(files.map((file) => file.size - journal.bytesOf(file)));
   connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
   const progress = new Progress(size, connection.log);
   const options = {
@@ -169,6 +194,7 @@ async function transfer(
     concurrency: inputs.concurrency,
     program,
     checked,
+    record: journal,
     onBytes(count: number) {
       progress.add(count);
       onBytes(count);
@@ -184,4 +210,8 @@ async function confirmUnmoved(
 ): Promise<void> {
   const change = await findChange(container, version, inputs, connection);
   if (change !== undefined) throw new MovedError(change);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

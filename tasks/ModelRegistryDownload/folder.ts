@@ -16,9 +16,12 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { describeError, TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
+import { Journal } from './journal';
 import { type Lock, takeLock } from './lock';
 import { formatManifest, MANIFEST_NAME, type ModelManifest, parseManifest } from './manifest';
+import type { ModelFile } from './registry/listing';
 import { ancestors } from './registry/names';
+import { seal } from './seal';
 
 /** Something in the folder that this task did not put there. Folders are listed only when they are empty. */
 interface Foreigner {
@@ -40,6 +43,8 @@ export interface SwapReport {
  * no other step can claim it.
  */
 export class ModelFolder {
+  private journal: Journal | undefined;
+
   private constructor(
     readonly path: string,
     private readonly workshop: string,
@@ -57,9 +62,7 @@ export class ModelFolder {
     try {
       await recover(path, workshop, log);
       const manifest = await readFile(join(path, MANIFEST_NAME), 'utf8').then(parseManifest, () => undefined);
-      const folder = new ModelFolder(path, workshop, lock, manifest, log);
-      await folder.startAnew();
-      return folder;
+      return new ModelFolder(path, workshop, lock, manifest, log);
     } catch (error) {
       await lock.release();
       throw error;
@@ -71,10 +74,21 @@ export class ModelFolder {
     return join(this.workshop, 'model');
   }
 
-  /** Empties the new model's folder. */
-  async startAnew(): Promise<void> {
-    await rm(this.staging, { recursive: true, force: true });
-    await mkdir(this.staging);
+  /**
+   * Makes the new model's folder ready: it holds what a killed step, or an earlier try of this one, has brought of these
+   * files, and nothing else.
+   *
+   * @returns the journal of what is there, to be gone on with
+   */
+  async prepare(files: readonly ModelFile[], source: ModelManifest['source']): Promise<Journal> {
+    this.journal?.close();
+    this.journal = await Journal.open(join(this.workshop, 'journal'), source);
+    const journal = this.journal;
+    const begun = new Map(files.filter((file) => journal.has(file)).map((file) => [file.path, file]));
+    await mkdir(this.staging, { recursive: true });
+    await keepPartialFiles(this.staging, '', begun);
+    for (const lost of begun.values()) journal.forget(lost);
+    return journal;
   }
 
   /**
@@ -112,11 +126,15 @@ export class ModelFolder {
     await writeFile(join(this.staging, MANIFEST_NAME), formatManifest(manifest));
     const report = await this.takeForeignersAlong();
     await this.exchange();
+    // Without it, the next step reads the files. It comes last, since the old folder's end shows in files of both.
+    await seal(this.path, manifest).catch(() => undefined);
     return report;
   }
 
   /** Gives the folder free for other steps, and removes all that is not in its place. */
   async release(): Promise<void> {
+    this.journal?.close();
+    await this.discard(join(this.workshop, 'journal'));
     await this.discard(this.staging);
     await this.lock.release();
     // Not empty when another step has claimed it by now.
@@ -186,6 +204,26 @@ async function recover(path: string, workshop: string, log: Logger): Promise<voi
   } else {
     log.info(`A step that was killed had moved '${path}' away. It is put back.`);
     await rename(old, path);
+  }
+}
+
+/**
+ * Removes everything from a folder but the partial files that a download can go on with, which it takes off the list.
+ * A file with a second name is never one of them: it is a file of the old model as well.
+ */
+async function keepPartialFiles(root: string, folder: string, wanted: Map<string, ModelFile>): Promise<void> {
+  for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+    const path = folder ? `${folder}/${entry.name}` : entry.name;
+    const place = join(root, path);
+    if (entry.isDirectory()) {
+      await keepPartialFiles(root, path, wanted);
+      await rmdir(place).catch(() => undefined);
+      continue;
+    }
+    const { size, nlink } = await lstat(place);
+    const isKept = entry.isFile() && nlink === 1 && wanted.get(path)?.size === size;
+    if (isKept) wanted.delete(path);
+    else await rm(place);
   }
 }
 

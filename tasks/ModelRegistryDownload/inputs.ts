@@ -16,7 +16,7 @@ export interface DownloadInputs extends RegistryInputs {
   readonly verify: (typeof VERIFY)[number];
   /** Absolute. */
   readonly destination: string;
-  /** Requests at the same time. */
+  /** The most requests at the same time. */
   readonly concurrency: number;
 }
 
@@ -35,7 +35,7 @@ export function readInputs(task: TaskContext): DownloadInputs {
     requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
     verify: inputs.choice('verify', VERIFY, 'stored'),
     destination: readDestination(task),
-    concurrency: inputs.integer('maxConcurrency', { min: 1, max: 64 }, 16),
+    concurrency: inputs.integer('maxConcurrency', { min: 1, max: 64 }, 64),
   };
   if (read.patterns.length === 0) inputs.reject('patterns', 'holds only comments. Add a pattern such as **.');
   inputs.check();

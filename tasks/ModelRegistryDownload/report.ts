@@ -93,7 +93,7 @@ export function summarise(report: Report): Summary {
         path,
         formatBytes(size),
         sha256.slice(0, 12),
-        model.proofs.get(path) ?? 'SHA-256 of the last download',
+        model.proofs.get(path) ?? 'unchanged since it was verified',
       ]),
     ['Size'],
   );

@@ -4,13 +4,19 @@ import { join } from 'node:path';
 import type { ModelManifest } from './manifest';
 import type { ModelFile } from './registry/listing';
 import { digestFile } from './registry/transfer/verify';
+import { readSeal } from './seal';
+
+/** Files of a version that need not be downloaded. */
+export interface Unchanged {
+  /** The SHA-256 of each by its path. */
+  readonly digests: ReadonlyMap<string, string>;
+  /** How many had to be read: the others were untouched since they were last verified. */
+  readonly read: number;
+}
 
 /**
- * The files of a version that need not be downloaded: the manifest in the folder has them from the same place with
- * the same ETag, and their content is still what the manifest says. Size and time of a file would be quicker to
- * compare, but they do not show that somebody has changed the model.
- *
- * @returns the SHA-256 of each by its path
+ * Finds the files that need not be downloaded: the manifest in the folder has them from the same place with the same
+ * ETag, and their content is still what the manifest says. Only what was touched since it was verified is read for that.
  */
 export async function findUnchanged(
   folder: string,
@@ -18,25 +24,35 @@ export async function findUnchanged(
   source: ModelManifest['source'],
   files: readonly ModelFile[],
   signal: AbortSignal,
-): Promise<Map<string, string>> {
-  const unchanged = new Map<string, string>();
-  if (!manifest || !isSameSource(manifest.source, source)) return unchanged;
+): Promise<Unchanged> {
+  const digests = new Map<string, string>();
+  let read = 0;
+  if (!manifest || !isSameSource(manifest.source, source)) return { digests, read };
   const known = new Map(manifest.files.map((file) => [file.path, file]));
-  for (const { path, etag, size } of files) {
+  const isUntouched = readSeal(folder, manifest);
+  for (const { path, etag, size, lastModified } of files) {
     const before = known.get(path);
     if (before?.etag !== etag || before.size !== size) continue;
-    if ((await sha256Of(join(folder, path), size, signal)) === before.sha256) {
-      unchanged.set(path, before.sha256);
+    if (!isUntouched(path, size, lastModified)) {
+      if ((await sha256Of(join(folder, path), size, lastModified, signal)) !== before.sha256) continue;
+      read += 1;
     }
+    digests.set(path, before.sha256);
   }
-  return unchanged;
+  return { digests, read };
 }
 
 function isSameSource(a: ModelManifest['source'], b: ModelManifest['source']): boolean {
   return (['account', 'container', 'prefix', 'endpoint'] as const).every((key) => a[key] === b[key]);
 }
 
-async function sha256Of(path: string, size: number, signal: AbortSignal): Promise<string | undefined> {
+/** Reads a file, and gives it back the time that it had when it was downloaded. */
+async function sha256Of(
+  path: string,
+  size: number,
+  lastModified: Date,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   // A link would show the file that it leads to. Windows has no such flag, and no links without an administrator.
   const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
   const handle = await open(path, flags).catch(() => undefined);
@@ -44,6 +60,7 @@ async function sha256Of(path: string, size: number, signal: AbortSignal): Promis
   try {
     const stats = await handle.stat();
     if (!stats.isFile() || stats.size !== size) return undefined;
+    await handle.utimes(lastModified, lastModified).catch(() => undefined);
     return (await digestFile(handle.fd, size, { md5: false }, signal)).sha256;
   } finally {
     await handle.close();

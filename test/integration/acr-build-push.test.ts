@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -14,13 +14,17 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { gunzipSync } from 'node:zlib';
 import { findEngine } from '../../local/engine/engine';
 import { startEntra } from '../../local/entra/entra';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { buildFolder } from '../../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { errorsOf, runStep, type StepOptions } from '../support/extension';
+import { startLine } from '../support/line';
+import { importBaseImage } from '../support/shell-image';
 import { skip } from '../support/skip';
+import { startTokenServer } from '../support/token-server';
 
 /** Labels all images of this run, so that they can be removed from the engine. */
 const RUN = randomUUID();
@@ -131,6 +135,100 @@ describe('AcrBuildPush with a real engine', function () {
     });
   }
 
+  for (const [builder, environment] of [
+    ['BuildKit', buildKitEnvironment() ?? process.env],
+    ['the legacy builder', { ...process.env, DOCKER_BUILDKIT: '0' }],
+  ] as const) {
+    for (const compression of ['gzip', 'none'] as const) {
+      it(`has docker and skopeo read byte for byte what ${builder} built (compression: ${compression})`, async function () {
+        if (!isInstalled('skopeo')) skip(this, 'skopeo is not installed');
+        const repository = `bytes/${builder.replaceAll(' ', '-').toLowerCase()}-${compression}`;
+        const lines = [`FROM ${base}`, `RUN echo ${randomUUID()} > /made`, 'COPY model.pkl /models/'];
+        const first = await step(lines, { repository, compression }, { environment });
+        assert.equal(first.result, 'Succeeded', errorsOf(first));
+        assert.ok(first.log.some((line) => /^The engine gave the image in/.test(line)));
+        const { imageRef, imageRefByDigest, uploadedBytes, imageSizeBytes } = first.outputVariables;
+        assert.equal(uploadedBytes, imageSizeBytes);
+        const [built] = JSON.parse(docker('image', 'inspect', imageRef!));
+
+        const copy = join(folder, 'copies', repository);
+        mkdirSync(copy, { recursive: true });
+        const access = ['--src-tls-verify=false', `--src-creds=${USERNAME}:${PASSWORD}`];
+        const source = `docker://${imageRefByDigest}`;
+        execFileSync('skopeo', ['--insecure-policy', 'copy', '--quiet', ...access, source, `dir:${copy}`]);
+        const { config, layers } = JSON.parse(readFileSync(join(copy, 'manifest.json'), 'utf8'));
+        assert.equal(config.digest, built.Id);
+        const tars = layers.map(({ digest }: Part) => {
+          const blob = readFileSync(join(copy, digest.replace('sha256:', '')));
+          return compression === 'gzip' ? gunzipSync(blob) : blob;
+        });
+        assert.deepEqual(
+          tars.map((tar: Buffer) => `sha256:${createHash('sha256').update(tar).digest('hex')}`),
+          built.RootFS.Layers,
+        );
+
+        docker('image', 'rm', imageRef!);
+        docker('--config', login, 'pull', '--quiet', imageRefByDigest!);
+        assert.equal(docker('image', 'inspect', '--format', '{{.Id}}', imageRefByDigest!), built.Id);
+        const read = ['sh', '-c', 'read -r model < /models/model.pkl || echo "$model"'];
+        assert.equal(docker('run', '--rm', imageRefByDigest!, ...read), 'a model');
+        docker('image', 'rm', imageRefByDigest!);
+
+        // The same layers in another image: only its configuration is new.
+        const again = await step(lines, { repository, compression, tags: '1.0.1\nlatest' }, { environment });
+        assert.equal(again.result, 'Succeeded', errorsOf(again));
+        const third = await step(lines, { repository, compression, tags: '1.0.2\nlatest' }, { environment });
+        assert.equal(third.result, 'Succeeded', errorsOf(third));
+        assert.ok(Number(third.outputVariables.uploadedBytes) < 10_000, third.outputVariables.uploadedBytes);
+      });
+    }
+  }
+
+  it('sends a layer whose line broke without reading the image again', async () => {
+    const line = await startLine(host);
+    try {
+      const lines = [`FROM ${base}`, `RUN echo ${randomUUID()} > /made`];
+      line.breakAfter(1_500_000, 'cut');
+      const run = await step(lines, {
+        repository: 'broken-line',
+        compression: 'none',
+        loginServer: line.host,
+      });
+      assert.equal(run.result, 'Succeeded', errorsOf(run));
+      const log = run.log.join('\n');
+      assert.match(log, /The upload of Layer \d of 2 broke off/);
+      // This registry drops uploads that broke off.
+      assert.match(log, /has nothing of Layer \d of 2; it is sent from its beginning/);
+      assert.equal(log.match(/^The engine gave the image in/gm)?.length, 1);
+      const registry = registryApi(`http://${host}`, 'broken-line');
+      assert.equal(await registry.digestOf('1.0.0'), run.outputVariables.imageDigest);
+    } finally {
+      line.stop();
+    }
+  });
+
+  it("has docker push by itself where it need not read a large base image's layers", async () => {
+    const large = `model-pipelines-test-large:${RUN}`;
+    const archive = join(folder, 'large.tar');
+    const content = join(folder, 'large');
+    mkdirSync(content);
+    writeFileSync(join(content, 'zeros'), Buffer.alloc(120_000_000));
+    execFileSync('tar', ['-C', content, '-cf', archive, '.']);
+    docker('import', archive, large);
+    try {
+      const run = await step([`FROM ${large}`, 'COPY model.pkl /'], { repository: 'large' });
+      assert.equal(run.result, 'Succeeded', errorsOf(run));
+      const said =
+        /^Only .* of the image's 120 MB were built on its base image.* So docker pushes the image by itself\.$/;
+      assert.ok(run.log.some((line) => said.test(line)));
+      const registry = registryApi(`http://${host}`, 'large');
+      const { annotations } = await registry.manifest('1.0.0');
+      assert.equal(annotations['org.opencontainers.image.version'], '1.0.0');
+    } finally {
+      docker('image', 'rm', '--force', large);
+    }
+  });
+
   it('pushes to a registry that hands out tokens, as Azure Container Registry does', async () => {
     let registry: Registry | undefined;
     try {
@@ -151,13 +249,34 @@ describe('AcrBuildPush with a real engine', function () {
       const writes = registry.requests.filter(
         ({ method, path }) => method === 'PUT' && /manifests/.test(path),
       );
-      // The first by docker; then the manifest with its annotations, by its digest and under all tags.
       assert.deepEqual(
         writes.map(({ path }) => path.split('/').pop()),
-        ['1.0.0', outputVariables.imageDigest, '1.0.0', 'latest'],
+        [outputVariables.imageDigest, '1.0.0', 'latest'],
       );
     } finally {
       await registry?.stop();
+    }
+  });
+
+  it('pushes to a docker-registry with a token server in front, and mounts from its other repositories', async () => {
+    const tokens = await startTokenServer();
+    const [other, loginServer] = await startDockerRegistry(join(folder, 'token-registry'), tokens);
+    const baseName = `${loginServer}/base:1`;
+    try {
+      const inputs = { loginServer, compression: 'gzip' };
+      const lines = [`FROM ${base}`, 'COPY model.pkl /'];
+      const first = await step(lines, { ...inputs, repository: 'base', tags: '1' });
+      assert.equal(first.result, 'Succeeded', errorsOf(first));
+      const second = await step([`FROM ${baseName}`, 'RUN echo > /made'], { ...inputs, repository: 'api' });
+      assert.equal(second.result, 'Succeeded', errorsOf(second));
+      assert.ok(second.log.some((line) => /^Layer 1 of 3 was mounted from 'base'/.test(line)));
+      assert.ok(tokens.scopes.includes('repository:api:pull,push'));
+      const wrong = await step(lines, { ...inputs, repository: 'base', acrPassword: 'wrong-password' });
+      assert.match(errorsOf(wrong), /does not accept user 'robot'/);
+    } finally {
+      other.kill();
+      await once(other, 'exit');
+      tokens.stop();
     }
   });
 
@@ -390,7 +509,7 @@ describe('AcrBuildPush with a real engine', function () {
     const temp = join(folder, 'temp');
     mkdirSync(temp);
     const dockerfile = join(folder, 'Slow');
-    writeFileSync(dockerfile, `FROM ${base}\nARG RUN\nRUN echo started; sleep 600\n`);
+    writeFileSync(dockerfile, `FROM ${base}\nLABEL test-run=${RUN}\nARG RUN\nRUN echo started; sleep 600\n`);
     const inputs = { ...defaults(), dockerfile, buildArgs: `RUN=${RUN}` };
     const running = spawn(process.execPath, [join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js')], {
       env: {
@@ -448,19 +567,6 @@ function buildKitEnvironment(): NodeJS.ProcessEnv | undefined {
 
 function docker(...args: string[]): string {
   return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-}
-
-/** Gives the engine an image with a shell in it, made of this machine's own: none can be pulled from outside. */
-function importBaseImage(name: string): void {
-  const programs = ['/bin/sh', '/bin/sleep'];
-  const libraries = programs.flatMap((program) =>
-    [...execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(
-      ([, file]) => file!,
-    ),
-  );
-  const files = [...new Set([...programs, ...libraries])].map((file) => file.slice(1));
-  const archive = execFileSync('tar', ['-C', '/', '--dereference', '-c', ...files], { maxBuffer: 1e9 });
-  execFileSync('docker', ['import', '-', name], { input: archive, stdio: ['pipe', 'ignore', 'pipe'] });
 }
 
 /** Reads a repository as another client would. */

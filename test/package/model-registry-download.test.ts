@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -10,7 +13,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { unzipSync } from 'fflate';
 import { type Entra, startEntra } from '../../local/entra/entra';
+import { vsixFile } from '../../scripts/paths';
 import { BlobServer } from '../support/blob-server';
 import { errorsOf, nodeVersions, runStep, type StepOptions } from '../support/extension';
 
@@ -223,5 +228,112 @@ describe('ModelRegistryDownload, packed,', () => {
     assert.deepEqual(readdirSync(sources), ['pickles']);
     assert.deepEqual(readdirSync(join(sources, 'pickles')), ['mine.txt']);
     assert.equal(server.reads.length, before);
+  });
+
+  describe('that is killed', () => {
+    const MIB = 1024 * 1024;
+    const model = randomFillSync(Buffer.alloc(72 * MIB + 77));
+    let task: string;
+
+    before(() => {
+      task = mkdtempSync(join(tmpdir(), 'task-'));
+      const place = 'tasks/ModelRegistryDownload/';
+      const files = unzipSync(readFileSync(vsixFile), { filter: ({ name }) => name.startsWith(place) });
+      for (const [name, content] of Object.entries(files)) {
+        writeFileSync(join(task, name.slice(place.length)), content);
+      }
+      // Ends the process as soon as the old model was moved away.
+      writeFileSync(
+        join(task, 'die-in-swap.cjs'),
+        `const files = require('node:fs/promises');
+        const { rename } = files;
+        const model = process.env.INPUT_DESTINATIONFOLDER;
+        files.rename = async (from, to) => {
+          await rename(from, to);
+          if (from === model) process.kill(process.pid, 'SIGKILL');
+        };`,
+      );
+    });
+
+    after(() => rmSync(task, { recursive: true }));
+
+    /** Runs the step as a process of its own, which may be killed. */
+    async function start(version: string, environment: Record<string, string> = {}) {
+      const child = spawn(process.execPath, [join(task, 'index.js')], {
+        env: {
+          ...process.env,
+          INPUT_STORAGEACCOUNT: server.account,
+          INPUT_STORAGEKEY: server.key,
+          INPUT_BLOBENDPOINT: server.endpoint,
+          INPUT_MODELNAME: 'forest',
+          INPUT_MODELVERSION: version,
+          INPUT_DESTINATIONFOLDER: join(sources, 'pickles'),
+          INPUT_MAXCONCURRENCY: '1',
+          AGENT_TEMPDIRECTORY: sources,
+          ...environment,
+        },
+      });
+      let output = '';
+      child.stdout.on('data', (text) => {
+        output += text;
+      });
+      const ended = once(child, 'close').then(() => output);
+      return { ended, kill: () => child.kill('SIGKILL') };
+    }
+
+    const readsOf = (blob: string) => server.reads.filter((read) => read.blob === blob);
+
+    it('goes on where it was', async () => {
+      server.put('forest', '2.0.0/model.bin', model);
+      server.put('forest', '2.0.0/metadata.json', '{}');
+      let kill = () => {};
+      server.fault = ({ kind, offset }) =>
+        kind === 'read' && offset === 40 * MIB ? { stallAfter: 0, onStall: () => kill() } : undefined;
+      const killed = await start('2.0.0');
+      kill = () => void killed.kill();
+      assert.doesNotMatch(await killed.ended, /task\.complete/);
+      assert.ok(!existsSync(join(sources, 'pickles')), 'nothing is in the folder');
+
+      server.fault = () => undefined;
+      server.requests.length = 0;
+      const output = await (await start('2.0.0')).ended;
+      assert.match(output, /Going on from 41\.9 MB[\s\S]*result=Succeeded/);
+      assert.deepEqual(
+        readsOf('2.0.0/model.bin').map(({ offset }) => offset / MIB),
+        [40, 48, 56, 64, 72],
+      );
+      assert.ok(model.equals(readFileSync(join(sources, 'pickles/model.bin'))));
+      assert.deepEqual(
+        readdirSync(sources).filter((name) => name.includes('pickles')),
+        ['pickles'],
+      );
+    });
+
+    it('in the middle of the swap leaves a model that the next step finds', async () => {
+      server.put('forest', '1.0.0/model.pkl', 'the old model');
+      server.put('forest', '1.0.0/metadata.json', '{}');
+      assert.match(await (await start('1.0.0')).ended, /result=Succeeded/);
+      server.put('forest', '2.0.0/model.pkl', 'the new model');
+      server.put('forest', '2.0.0/metadata.json', '{}');
+      const killed = await start('2.0.0', { NODE_OPTIONS: `--require ${join(task, 'die-in-swap.cjs')}` });
+      assert.doesNotMatch(await killed.ended, /task\.complete/);
+
+      // A step that fails at once: all it does is to put things right.
+      server.requests.length = 0;
+      server.fault = ({ kind }) =>
+        kind === 'read' ? { status: 403, code: 'AuthenticationFailed' } : undefined;
+      server.put('forest', '3.0.0/model.pkl', 'x');
+      server.put('forest', '3.0.0/metadata.json', '{}');
+      assert.match(await (await start('3.0.0')).ended, /It is put back[\s\S]*result=Failed/);
+      assert.equal(readFileSync(join(sources, 'pickles/model.pkl'), 'utf8'), 'the old model');
+
+      server.fault = () => undefined;
+      assert.match(await (await start('2.0.0')).ended, /result=Succeeded/);
+      assert.equal(readFileSync(join(sources, 'pickles/model.pkl'), 'utf8'), 'the new model');
+      assert.deepEqual(
+        readdirSync(sources).filter((name) => name.includes('pickles')),
+        ['pickles'],
+      );
+    });
   });
 });

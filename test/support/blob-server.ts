@@ -13,6 +13,8 @@ export interface StoredBlob {
   readonly archiveStatus: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly lastModified: Date;
+  /** Bytes that listings tell of, where they are not those of the content. */
+  readonly listedSize: number | undefined;
 }
 
 /** A request as the tests look at it. */
@@ -124,6 +126,7 @@ export class BlobServer {
       archiveStatus: undefined,
       metadata: {},
       lastModified: new Date('2026-11-23T06:00:00Z'),
+      listedSize: undefined,
       ...properties,
     });
   }
@@ -174,11 +177,16 @@ export class BlobServer {
     else if (fault && 'resetAfter' in fault && fault.resetAfter === 0) request.socket.destroy();
     else if (fault && 'stallAfter' in fault && fault.stallAfter === 0) fault.onStall();
     else if (!blobs) fail(response, 404, 'ContainerNotFound');
-    else if (isListing) this.list(url.searchParams, blobs, response);
+    else if (isListing) this.list(url.searchParams, blobs, response, fault);
     else this.read(seen, blobs.get(seen.blob), request, response, fault);
   }
 
-  private list(query: URLSearchParams, blobs: Map<string, StoredBlob>, response: ServerResponse): void {
+  private list(
+    query: URLSearchParams,
+    blobs: Map<string, StoredBlob>,
+    response: ServerResponse,
+    fault: Fault | undefined,
+  ): void {
     const prefix = query.get('prefix') ?? '';
     const delimiter = query.get('delimiter');
     const marker = query.get('marker') ?? '';
@@ -198,9 +206,9 @@ export class BlobServer {
       ? encodeMarker(this.endless === 'same marker' ? 'again' : `${this.requests.length}`)
       : encodeMarker(names[start + this.pageSize] ?? '');
     response.writeHead(200, { 'Content-Type': 'application/xml', 'x-ms-request-id': 'test' });
-    response.end(
-      `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="${this.endpoint}/" ContainerName="x"><Prefix>${escapeXml(prefix)}</Prefix><Blobs>${page.map((name) => entries.get(name)).join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`,
-    );
+    const text = `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="${this.endpoint}/" ContainerName="x"><Prefix>${escapeXml(prefix)}</Prefix><Blobs>${page.map((name) => entries.get(name)).join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`;
+    if (fault && 'pieces' in fault) sendInPieces(response, Buffer.from(text), fault);
+    else response.end(text);
   }
 
   private read(
@@ -314,9 +322,9 @@ function isFolder({ metadata }: StoredBlob): boolean {
 
 /** Metadata is shown to those who ask for it, and to nobody else. */
 function blobXml(name: string, blob: StoredBlob, withMetadata: boolean): string {
-  const { content, etag, md5, tier, archiveStatus, metadata, lastModified } = blob;
+  const { content, etag, md5, tier, archiveStatus, metadata, lastModified, listedSize } = blob;
   const pairs = Object.entries(metadata).map(([key, value]) => `<${key}>${escapeXml(value)}</${key}>`);
-  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}${isFolder(blob) ? '<ResourceType>directory</ResourceType>' : ''}</Properties>${withMetadata ? `<Metadata>${pairs.join('')}</Metadata>` : ''}</Blob>`;
+  return `<Blob>${nameXml(name)}<Properties><Last-Modified>${lastModified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>${listedSize ?? content.length}</Content-Length><Content-MD5>${md5 ?? ''}</Content-MD5><BlobType>BlockBlob</BlobType><AccessTier>${tier}</AccessTier>${archiveStatus ? `<ArchiveStatus>${archiveStatus}</ArchiveStatus>` : ''}${isFolder(blob) ? '<ResourceType>directory</ResourceType>' : ''}</Properties>${withMetadata ? `<Metadata>${pairs.join('')}</Metadata>` : ''}</Blob>`;
 }
 
 function prefixXml(name: string): string {

@@ -7,11 +7,14 @@ export interface TestCertificate {
   readonly pem: string;
 }
 
-/** Makes a certificate that signs itself. Node reads certificates but makes none, so its parts are put together here. */
-export function makeCertificate(): TestCertificate {
+/**
+ * Makes a certificate that signs itself, for the host of a name too. Node reads certificates but makes none, so its parts are put together
+ * here.
+ */
+export function makeCertificate(owner = 'test'): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const algorithm = der(0x30, [der(0x06, [Buffer.from('2a864886f70d01010b', 'hex')]), der(0x05, [])]);
-  const commonName = der(0x30, [der(0x06, [Buffer.from('550403', 'hex')]), der(0x0c, [Buffer.from('test')])]);
+  const commonName = der(0x30, [der(0x06, [Buffer.from('550403', 'hex')]), der(0x0c, [Buffer.from(owner)])]);
   const name = der(0x30, [der(0x31, [commonName])]);
   const validity = der(0x30, [
     der(0x17, [Buffer.from('200101000000Z')]),

@@ -2,21 +2,39 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { TokenServer } from './token-server';
 
 export const USERNAME = 'robot';
 export const PASSWORD = 'correct-horse-battery';
 /** The password above by bcrypt, which is all that docker-registry takes. */
 const HTPASSWD = `${USERNAME}:$2b$04$modelpipelinetestsaltu4zY6hKGaXX2ss49cSvnDQXA8ppnf9gy\n`;
 
-/** Starts Debian's docker-registry with a user and a password, on a free port. */
-export async function startDockerRegistry(data: string): Promise<[ChildProcess, string]> {
+/**
+ * Starts Debian's docker-registry on a free port. It takes a user and a password, or tokens where there is a server
+ * that hands them out.
+ */
+export async function startDockerRegistry(
+  data: string,
+  tokens?: Pick<TokenServer, 'realm' | 'issuer' | 'service' | 'certificate'>,
+): Promise<[ChildProcess, string]> {
   mkdirSync(data);
   writeFileSync(join(data, 'htpasswd'), HTPASSWD);
+  const certificateFile = join(data, 'tokens.pem');
+  if (tokens) writeFileSync(certificateFile, tokens.certificate);
   const config = {
     version: 0.1,
     storage: { filesystem: { rootdirectory: data } },
     http: { addr: '127.0.0.1:0' },
-    auth: { htpasswd: { realm: 'test', path: join(data, 'htpasswd') } },
+    auth: tokens
+      ? {
+          token: {
+            realm: tokens.realm,
+            issuer: tokens.issuer,
+            service: tokens.service,
+            rootcertbundle: certificateFile,
+          },
+        }
+      : { htpasswd: { realm: 'test', path: join(data, 'htpasswd') } },
   };
   // Every JSON is YAML.
   writeFileSync(join(data, 'config.yml'), JSON.stringify(config));

@@ -95,10 +95,10 @@ export class RegistryClient {
     if (answer.status !== 202) throw this.refusal(answer, `push to '${this.repository}'`);
     const location = answer.headers.get('location');
     const upload = location && new URL(location, this.base).href;
-    // Some registries want a right to delete for this, and drop the upload by themselves after a while.
+    // Nothing waits for this. Some registries want a right to delete for it, and drop the upload after a while anyway.
     if (upload?.startsWith(`${this.base}v2/`)) {
       const path = upload.slice(this.base.length);
-      await this.sendOnce(path, { method: 'DELETE' }, this.access).catch(() => undefined);
+      this.sendOnce(path, { method: 'DELETE' }, this.access).catch(() => undefined);
     }
   }
 
@@ -150,6 +150,15 @@ export class RegistryClient {
     return JSON.parse(body).tag?.changeableAttributes?.writeEnabled === false ? 'locked' : 'open';
   }
 
+  /** The tags that were set last, the newest first. None where the registry does not tell, as only Azure's do. */
+  async newestTags(count: number): Promise<string[]> {
+    const path = `acr/v1/${this.repository}/_tags?n=${count}&orderby=timedesc`;
+    const answer = await this.send(path, { method: 'GET' }, 'metadata_read');
+    if (answer.status !== 200) return [];
+    const { tags }: { tags?: { name: string }[] } = JSON.parse(answer.body.toString('utf8'));
+    return tags?.map(({ name }) => name) ?? [];
+  }
+
   /** Makes a tag stay what it is: it can't be moved or deleted until somebody unlocks it. */
   async lock(tag: string): Promise<void> {
     const request: Send = {
@@ -189,6 +198,11 @@ export class RegistryClient {
     if (repository === this.repository || this.sources.has(repository)) return;
     this.sources.add(repository);
     if (this.authorizations.get(this.access)?.startsWith('Bearer ')) this.authorizations.delete(this.access);
+  }
+
+  /** Another repository of this registry, to read from. */
+  sibling(repository: string): RegistryClient {
+    return new RegistryClient({ ...this.options, repository, access: 'pull' });
   }
 
   /** The path of something in this repository, for `send`. */

@@ -13,8 +13,24 @@ export interface DockerResult {
   readonly stderr: string;
 }
 
+/** What became of a command whose output was read as it came. */
+export interface ReadResult<T> extends Omit<DockerResult, 'stdout'> {
+  readonly result: PromiseSettledResult<T>;
+}
+
 /** Called with each line of a command's output, without its line feed. */
 export type OnLine = (line: string, source: 'stdout' | 'stderr') => void;
+
+/** Takes what a command writes. */
+type Listen = (stdout: Readable, stderr: Readable) => void;
+
+interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Milliseconds. */
+  readonly timeout?: number;
+  /** Stops the command when its output is of no use any more. */
+  readonly giveUp?: AbortSignal;
+}
 
 export interface DockerCliOptions {
   /** The child's whole environment; `DOCKER_CONFIG` in it says which configuration it uses. */
@@ -43,23 +59,47 @@ export class DockerCli {
     const stderr: string[] = [];
     const exitCode = await this.run(
       args,
-      (line, source) => (source === 'stdout' ? stdout : stderr).push(line),
-      {},
-      timeout,
+      byLine((line, source) => (source === 'stdout' ? stdout : stderr).push(line)),
+      { timeout },
     );
     return { exitCode, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
   }
 
   /** Runs a long command, hands on its output line by line, and returns its exit code. */
   stream(args: readonly string[], onLine: OnLine, env: NodeJS.ProcessEnv = {}): Promise<number> {
-    return this.run(args, onLine, env);
+    return this.run(args, byLine(onLine), { env });
+  }
+
+  /**
+   * Runs a command whose output is no text, such as `docker save`, and hands it to a reader. Docker is stopped when
+   * the reader fails, or when it is told to give up.
+   */
+  async read<T>(
+    args: readonly string[],
+    reader: (output: Readable) => Promise<T>,
+    giveUp: AbortSignal,
+  ): Promise<ReadResult<T>> {
+    const stderr: string[] = [];
+    const failed = new AbortController();
+    let reading: Promise<T> | undefined;
+    const listen: Listen = (stdout, errors) => {
+      reading = reader(stdout);
+      reading.catch(() => {
+        stdout.destroy();
+        failed.abort();
+      });
+      splitLines(errors, (line) => stderr.push(line));
+    };
+    const useless = AbortSignal.any([giveUp, failed.signal]);
+    const exitCode = await this.run(args, listen, { giveUp: useless });
+    const [result] = await Promise.allSettled([reading!]);
+    return { exitCode, stderr: stderr.join('\n'), result };
   }
 
   private async run(
     args: readonly string[],
-    onLine: OnLine,
-    env: NodeJS.ProcessEnv,
-    timeout?: number,
+    listen: Listen,
+    { env, timeout, giveUp }: RunOptions,
   ): Promise<number> {
     const { signal, log } = this.options;
     if (signal.aborted) throw new CancelledError();
@@ -72,8 +112,7 @@ export class DockerCli {
       // A process group of its own, so that docker's plugins can be stopped with it.
       detached: process.platform !== 'win32',
     });
-    splitLines(child.stdout, (line) => onLine(line, 'stdout'));
-    splitLines(child.stderr, (line) => onLine(line, 'stderr'));
+    listen(child.stdout, child.stderr);
 
     let timedOut = false;
     const timers: NodeJS.Timeout[] = [];
@@ -81,13 +120,14 @@ export class DockerCli {
       kill(child, 'SIGINT');
       timers.push(setTimeout(() => kill(child, 'SIGKILL'), STOP_LIMIT));
     };
-    const giveUp = () => {
+    const timeUp = () => {
       timedOut = true;
       stop();
     };
-    if (timeout !== undefined) timers.push(setTimeout(giveUp, timeout));
+    if (timeout !== undefined) timers.push(setTimeout(timeUp, timeout));
     const killAtExit = () => kill(child, 'SIGKILL');
     signal.addEventListener('abort', stop, { once: true });
+    giveUp?.addEventListener('abort', stop, { once: true });
     process.once('exit', killAtExit);
     try {
       const exitCode = await new Promise<number>((resolve, reject) => {
@@ -104,9 +144,17 @@ export class DockerCli {
     } finally {
       process.removeListener('exit', killAtExit);
       signal.removeEventListener('abort', stop);
+      giveUp?.removeEventListener('abort', stop);
       for (const timer of timers) clearTimeout(timer);
     }
   }
+}
+
+function byLine(onLine: OnLine): Listen {
+  return (stdout, stderr) => {
+    splitLines(stdout, (line) => onLine(line, 'stdout'));
+    splitLines(stderr, (line) => onLine(line, 'stderr'));
+  };
 }
 
 /** Sends a signal to docker and its plugins; nothing happens when they have ended. */

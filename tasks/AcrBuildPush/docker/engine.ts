@@ -1,6 +1,10 @@
+import { TaskError } from '../../common/errors';
 import { type DockerCli, NoEngineError } from './cli';
 import { explainDockerError } from './errors';
 import { hasBuildxFile } from './plugins';
+
+/** An engine's image can't be read, or is not worth reading; docker itself may still push it. */
+export class UnreadableImageError extends TaskError {}
 
 /** `buildx` brings BuildKit as a plugin; clients before 23 have it `built-in`; `legacy` is the builder before it. */
 export type BuilderKind = 'buildx' | 'built-in' | 'legacy';
@@ -92,9 +96,32 @@ export async function pulledDigest(docker: DockerCli, image: string): Promise<st
   return digests.size === 1 ? [...digests][0] : undefined;
 }
 
-/** The digests of an image's layers before compression, from the bottom. */
-export async function layerIds(docker: DockerCli, image: string): Promise<string[]> {
-  const format = '{{range .RootFS.Layers}}{{println .}}{{end}}';
-  const { stdout } = await docker.capture(['image', 'inspect', '--format', format, image], ANSWER_LIMIT);
-  return stdout.split('\n').filter(Boolean);
+/** What an engine tells of an image that it holds. */
+export interface ImageFacts {
+  /** The digests of its layers before compression, from the bottom. */
+  readonly diffIds: readonly string[];
+  /** Bytes of its files. */
+  readonly size: number;
+  readonly os: string;
+}
+
+/** Asks an engine what an image of its is made of. */
+export async function describeImage(docker: DockerCli, id: string): Promise<ImageFacts> {
+  const format = '{{json .RootFS.Layers}} {{.Size}} {{.Os}}';
+  const { stdout, stderr } = await docker.capture(['image', 'inspect', '--format', format, id], ANSWER_LIMIT);
+  const [, layers, size, os] = /^(\[.*\]|null) (\d+) (\w+)$/.exec(stdout.trim()) ?? [];
+  if (!layers || !os) {
+    throw new UnreadableImageError(`The engine does not describe the image ${id}.`, {
+      details: stderr.split('\n'),
+    });
+  }
+  return { diffIds: JSON.parse(layers) ?? [], size: Number(size), os };
+}
+
+/** Bytes of the files that the last instructions of an image added to it. */
+export async function sizeOfInstructions(docker: DockerCli, id: string, count: number): Promise<number> {
+  const request = ['history', '--human=false', '--format', '{{.Size}}', id];
+  const { stdout } = await docker.capture(request, ANSWER_LIMIT);
+  const sizes = stdout.split('\n').slice(0, count).map(Number);
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -60,6 +60,8 @@ export interface LocalLayer {
   readonly diffId: string;
   /** Bytes of the uncompressed tar. */
   readonly size: number;
+  /** Whether it is still being made: its end is a while away. */
+  readonly isComing?: boolean;
   /** The uncompressed tar from byte `start` on; the same bytes each time. Chunks of a megabyte or so are quickest. */
   open(start?: number): Readable;
 }

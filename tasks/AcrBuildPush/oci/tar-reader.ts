@@ -13,8 +13,8 @@ export interface TarMember {
   readonly size: number;
 }
 
-/** Takes a member's bytes. */
-export type Sink = (chunk: Buffer) => void;
+/** Takes a member's bytes. Where it returns a promise, the next ones come when that is kept. */
+export type Sink = (chunk: Buffer) => unknown;
 
 /**
  * Reads a tar as it streams by: ustar, pax, and GNU's long names.
@@ -145,7 +145,7 @@ class ByteReader {
       const part = this.chunk.subarray(0, left);
       this.chunk = this.chunk.subarray(part.length);
       left -= part.length;
-      sink?.(part);
+      await sink?.(part);
     }
   }
 

@@ -1,14 +1,11 @@
-import type { Agent } from 'node:http';
-import type { Readable } from 'node:stream';
-import { type StoragePipelineOptions, RestError as StorageRestError } from '@azure/storage-blob';
 import type { NetworkSettings } from '../../common/agent';
-import { createAgent } from '../../common/connection';
 import type { RegistryCredential } from './credential';
-import { BrokenAnswerError, type RegistryAddress, RestError } from './errors';
-import { bareEtag, brokenBy } from './service';
+import { BrokenAnswerError, bareEtag, MovedError, type RegistryAddress } from './errors';
+import type { Folders } from './folders';
+import { readListingPage } from './listing-page';
 import { signerFor } from './sign';
-import { signInTo } from './sign-in';
-import { openRange, type RangeRequest } from './transfer/receive';
+import { type Head, type Receiver, type Stop, stopWith } from './transfer/answer';
+import { Connections, type GetRequest } from './transfer/connections';
 
 export interface RegistrySettings {
   readonly account: string;
@@ -53,40 +50,49 @@ export interface Range {
   readonly length: number;
 }
 
-/** How a host is reached. Made of plain values only. */
-export interface Route {
-  readonly origin: string;
-  readonly proxy: string | undefined;
-  readonly tls: NetworkSettings['tls'];
+/** The watch over a request that may be silent for a time only; an IdleTimer is one. */
+export interface Idle {
+  readonly signal: AbortSignal;
+  /** Is called at every sign of life. */
+  touch(): void;
+}
+
+/** What takes a part of a blob as it comes. */
+export interface RangeReceiver {
+  /** The answer has begun. */
+  begin(): void;
+  /** Gets the next piece, which is good only until the call returns. */
+  take(piece: Buffer): void;
 }
 
 /** The container that holds a model's versions, as far as a download needs one. Each call makes one request. */
 export interface ModelContainer {
   readonly address: RegistryAddress;
-  /** How it is reached, for other threads. */
-  readonly route: Route;
-  listBlobs(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<ListedBlob>>;
+  listBlobs(prefix: string, from: string | undefined, idle: Idle): Promise<Page<ListedBlob>>;
   /** The names directly under a prefix that have something under them, without the prefix and slash. */
-  listFolders(prefix: string, from: string | undefined, signal: AbortSignal): Promise<Page<string>>;
+  listFolders(prefix: string, from: string | undefined, idle: Idle): Promise<Page<string>>;
   /**
-   * A part of a blob, if the blob is still the one with this ETag.
+   * Brings a part of a blob, if the blob is still the one with this ETag.
    *
    * @throws MovedError or the service's 412 when it is not
    */
-  read(blob: BlobGeneration, range: Range, signal: AbortSignal): Promise<Readable>;
-  /** As {@link read}, with the CRC64 that the service tells of the part, of at most 4 MiB; in Base64. */
+  read(blob: BlobGeneration, range: Range, receiver: RangeReceiver, stop: Stop): Promise<void>;
+  /**
+   * As {@link read}, for at most 4 MiB.
+   *
+   * @returns the CRC64 that the service tells of the part, in Base64
+   */
   readChecked(
     blob: BlobGeneration,
     range: Range,
-    signal: AbortSignal,
-  ): Promise<{ readonly body: Readable; readonly crc64: string | undefined }>;
-  /** The request that {@link read} would send, for another thread to send. */
-  requestFor(blob: BlobGeneration, range: Range): Promise<RangeRequest>;
+    receiver: RangeReceiver,
+    stop: Stop,
+  ): Promise<string | undefined>;
   close(): void;
 }
 
 /** The most that the service gives at once. */
-const PAGE_SIZE = 5_000;
+export const PAGE_SIZE = 5_000;
 
 /** The service's version that reads are answered in; the library lists in its own. */
 const SERVICE_VERSION = '2021-12-02';
@@ -94,49 +100,51 @@ const SERVICE_VERSION = '2021-12-02';
 /**
  * A client of the model's container. Makes no request yet.
  *
- * `@azure/storage-blob` lists. It does not read: its requests take three times as long in this process, other threads
- * cannot send them, and its calls for whole blobs hang on a stall, break with a connection and mix generations.
+ * `@azure/storage-blob` tells the folders of the versions; it is loaded when they are asked for. What can be much, the
+ * files of a version and their contents, takes this process a fifth of the time without it; and its calls for whole
+ * blobs hang on a stall, break with a connection and mix generations.
  */
 export function openContainer(settings: RegistrySettings): ModelContainer {
   const endpoint = new URL(settings.endpoint);
-  const agent = createAgent(endpoint, settings.network);
-  // The library hands `agent` on to its transport, though its type does not say so.
-  const options: StoragePipelineOptions & { agent: Agent } = { agent, retryOptions: { maxTries: 1 } };
-  const client = signInTo(`${settings.endpoint}/${settings.container}`, settings, options);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${settings.container}`;
   const sign = signerFor(settings.account, settings.credential);
+  const connections = new Connections(endpoint, settings.network);
+  let folders: Promise<Folders> | undefined;
 
   async function requestFor(
+    path: string,
+    query: Record<string, string>,
+    headers: Record<string, string>,
+  ): Promise<GetRequest> {
+    const signed = await sign({ path, query, headers: { 'x-ms-version': SERVICE_VERSION, ...headers } });
+    const pairs = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
+    return { path: pairs.length > 0 ? `${signed.path}?${pairs.join('&')}` : path, headers: signed.headers };
+  }
+
+  async function read(
     { name, etag }: BlobGeneration,
-    { offset, length }: Range,
+    range: Range,
+    receiver: RangeReceiver,
+    stop: Stop,
     more: Record<string, string> = {},
-  ): Promise<RangeRequest> {
+  ): Promise<ReadonlyMap<string, string>> {
     const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
-    const headers = {
-      'x-ms-version': SERVICE_VERSION,
-      'x-ms-range': `bytes=${offset}-${offset + length - 1}`,
-      'if-match': `"${etag}"`,
-      ...more,
-    };
-    const signed = await sign({ path, query: {}, headers });
-    const query = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
-    return {
-      origin: endpoint.origin,
-      path: [signed.path, ...(query.length > 0 ? [query.join('&')] : [])].join('?'),
-      headers: signed.headers,
-      blob: name,
-      etag,
-      length,
-    };
+    const request = await requestFor(
+      path,
+      {},
+      {
+        'x-ms-range': `bytes=${range.offset}-${range.offset + range.length - 1}`,
+        'if-match': `"${etag}"`,
+        ...more,
+      },
+    );
+    const guard = new RangeGuard({ name, etag }, range, receiver);
+    await connections.get(request, guard, stop);
+    guard.end();
+    return guard.headers;
   }
 
   return {
-    route: {
-      origin: endpoint.origin,
-      proxy: settings.network.proxyFor(settings.endpoint),
-      tls: settings.network.tls,
-    },
-
     address: {
       account: settings.account,
       host: endpoint.host,
@@ -144,83 +152,85 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       signIn: settings.credential,
     },
 
-    async listBlobs(prefix, from, abortSignal) {
-      const page = await firstPage(
-        client.listBlobsFlat({ prefix, includeMetadata: true, abortSignal }).byPage(pageFrom(from)),
-      );
-      const items = page.segment.blobItems.map(({ name, properties, metadata }) => ({
-        name,
-        size: properties.contentLength ?? 0,
-        etag: bareEtag(properties.etag),
-        md5: properties.contentMD5?.length ? Buffer.from(properties.contentMD5).toString('hex') : null,
-        lastModified: properties.lastModified,
-        tier: properties.accessTier,
-        rehydration: properties.archiveStatus,
-        isFolder: isFolder(metadata),
-      }));
-      return { items, next: page.continuationToken || undefined };
+    async listBlobs(prefix, from, idle) {
+      const query = {
+        restype: 'container',
+        comp: 'list',
+        include: 'metadata',
+        maxresults: `${PAGE_SIZE}`,
+        prefix,
+        ...(from && { marker: from }),
+      };
+      const request = await requestFor(root, query, {});
+      const pieces: Buffer[] = [];
+      const receiver = {
+        begin: () => idle.touch(),
+        take(piece: Buffer) {
+          // It is good only until this call returns.
+          pieces.push(Buffer.from(piece));
+          idle.touch();
+        },
+      };
+      await connections.get(request, receiver, stopWith(idle.signal));
+      return readListingPage(Buffer.concat(pieces).toString('utf8'));
     },
 
-    async listFolders(prefix, from, abortSignal) {
-      const page = await firstPage(
-        client.listBlobsByHierarchy('/', { prefix, abortSignal }).byPage(pageFrom(from)),
-      );
-      const items = (page.segment.blobPrefixes ?? []).map(({ name }) => name.slice(prefix.length, -1));
-      return { items, next: page.continuationToken || undefined };
+    async listFolders(prefix, from, { signal }) {
+      folders ??= import('./folders').then(({ openFolders }) => openFolders(settings));
+      return (await folders).list(prefix, from, signal);
     },
 
-    async read(blob, range, signal) {
-      return openRange(await requestFor(blob, range), agent, signal);
+    async read(blob, range, receiver, stop) {
+      await read(blob, range, receiver, stop);
     },
 
-    async readChecked(blob, range, signal) {
-      const request = await requestFor(blob, range, { 'x-ms-range-get-content-crc64': 'true' });
-      const body = await openRange(request, agent, signal);
-      return { body, crc64: body.headers['x-ms-content-crc64'] as string | undefined };
+    async readChecked(blob, range, receiver, stop) {
+      const headers = await read(blob, range, receiver, stop, { 'x-ms-range-get-content-crc64': 'true' });
+      return headers.get('x-ms-content-crc64');
     },
 
-    requestFor: (blob, range) => requestFor(blob, range),
-
-    close: () => agent.destroy(),
+    close() {
+      void folders?.then((opened) => opened.close());
+      connections.close();
+    },
   };
 }
 
-function pageFrom(marker: string | undefined) {
-  return { maxPageSize: PAGE_SIZE, ...(marker && { continuationToken: marker }) };
-}
+/** Hands on what comes of a range, and makes sure that it is what was asked for. */
+class RangeGuard implements Receiver {
+  headers: ReadonlyMap<string, string> = new Map();
+  private missing: number;
 
-/** @throws RestError and BrokenAnswerError, as reads do */
-async function firstPage<T>(pages: AsyncIterator<T>): Promise<T> {
-  try {
-    return (await pages.next()).value;
-  } catch (error) {
-    throw fromLibrary(error as Error);
+  constructor(
+    private readonly blob: BlobGeneration,
+    private readonly range: Range,
+    private readonly receiver: RangeReceiver,
+  ) {
+    this.missing = range.length;
   }
-}
 
-const NO_LISTING = 'the answer is not a whole listing';
-
-/** An error of the library as one of ours. What it did not make itself, such as that there is no token, stays. */
-function fromLibrary(error: Error): Error {
-  // The library's name for a connection that broke.
-  if (error.name === 'AbortError') return new BrokenAnswerError('the connection broke');
-  // It looks for the parts of a listing in whatever came.
-  if (error instanceof TypeError) return new BrokenAnswerError(NO_LISTING);
-  if (!(error instanceof StorageRestError)) return error;
-  const { statusCode, message, response } = error;
-  // The library has codes of its own too, for answers that it cannot read.
-  const isUnreadable = error.code === StorageRestError.PARSE_ERROR;
-  if (statusCode === undefined || statusCode < 300) {
-    return isUnreadable ? new BrokenAnswerError(NO_LISTING) : brokenBy(error);
+  begin({ headers }: Head): void {
+    const { offset, length } = this.range;
+    if (bareEtag(headers.get('etag') ?? '') !== this.blob.etag) throw new MovedError(this.blob.name);
+    const size = headers.get('content-length');
+    if (size !== undefined && Number(size) !== length) {
+      throw new BrokenAnswerError(`${size} bytes came where ${length} were asked for`);
+    }
+    const place = headers.get('content-range');
+    if (place !== undefined && !place.startsWith(`bytes ${offset}-${offset + length - 1}/`)) {
+      throw new BrokenAnswerError(`the range '${place}' came, which was not asked for`);
+    }
+    this.headers = headers;
+    this.receiver.begin();
   }
-  const headers = new Map(response?.headers);
-  const code = isUnreadable ? undefined : error.code;
-  return new RestError(message, statusCode, code ?? headers.get('x-ms-error-code'), headers);
-}
 
-/** Accounts with a hierarchical namespace list their folders as blobs with this metadata, in any case. */
-function isFolder(metadata: Record<string, string> = {}): boolean {
-  return Object.entries(metadata).some(
-    ([key, value]) => key.toLowerCase() === 'hdi_isfolder' && value.toLowerCase() === 'true',
-  );
+  take(piece: Buffer): void {
+    if (piece.length > this.missing) throw new BrokenAnswerError('more came than was asked for');
+    this.missing -= piece.length;
+    this.receiver.take(piece);
+  }
+
+  end(): void {
+    if (this.missing > 0) throw new BrokenAnswerError(`${this.missing} bytes of the range did not come`);
+  }
 }

@@ -51,6 +51,18 @@ export class RestError extends Error {
   }
 }
 
+/** Errors of sockets, TLS and HTTP alike: what each is, their code tells. */
+export function brokenBy(error: Error): BrokenAnswerError {
+  const { code } = error as NodeJS.ErrnoException;
+  const isReset = error.message === 'aborted' || error.message === 'socket hang up';
+  return new BrokenAnswerError(isReset ? 'the connection broke' : error.message || String(code), code);
+}
+
+/** ETags have quotes in headers, and none in the listings of Azure. */
+export function bareEtag(etag: string): string {
+  return etag.replace(/^"|"$/g, '');
+}
+
 /** Whether the service says that a blob was replaced or removed after it was listed. */
 export function isMoved(error: unknown): boolean {
   return error instanceof RestError && (error.statusCode === 412 || error.code === 'BlobNotFound');

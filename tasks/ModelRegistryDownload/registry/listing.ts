@@ -1,6 +1,6 @@
 import { TaskError } from '../../common/errors';
 import { plural } from '../../common/text';
-import type { ListedBlob, ModelContainer, Page } from './client';
+import type { Idle, ListedBlob, ModelContainer, Page } from './client';
 import { ancestors, sortByPath } from './names';
 import { type Connection, limitSilence, persist } from './persist';
 
@@ -84,7 +84,7 @@ export async function hasBlob(
 
 async function* pages<T>(
   what: string,
-  list: (prefix: string, from: string | undefined, signal: AbortSignal) => Promise<Page<T>>,
+  list: (prefix: string, from: string | undefined, idle: Idle) => Promise<Page<T>>,
   prefix: string,
   connection: Connection,
 ): AsyncGenerator<readonly T[]> {
@@ -93,7 +93,7 @@ async function* pages<T>(
   for (let from: string | undefined; ; ) {
     const page = await persist(
       what,
-      () => limitSilence(({ signal }) => list(prefix, from, signal), connection),
+      () => limitSilence((idle) => list(prefix, from, idle), connection),
       connection,
     );
     yield page.items;

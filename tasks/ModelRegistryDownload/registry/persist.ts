@@ -69,19 +69,17 @@ export class SilenceError extends BrokenAnswerError {}
  * Makes one request and gives it up after too long a silence.
  *
  * @param request ends when the timer's signal says so, and touches the timer at every sign of life
- * @param milliseconds that a silence may last
  */
 export async function limitSilence<T>(
   request: (idle: IdleTimer) => Promise<T>,
   { signal, patience }: Connection,
-  milliseconds = patience.idle,
 ): Promise<T> {
   throwIfCancelled(signal);
-  const idle = new IdleTimer(milliseconds, signal);
+  const idle = new IdleTimer(patience.idle, signal);
   try {
     return await request(idle);
   } catch (error) {
-    throw idle.expired ? new SilenceError(`nothing came for ${milliseconds / 1000} s`) : error;
+    throw idle.expired ? new SilenceError(`nothing came for ${patience.idle / 1000} s`) : error;
   } finally {
     idle.stop();
   }

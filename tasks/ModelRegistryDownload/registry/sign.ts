@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import { queryOf, type RegistryCredential } from './credential';
 
 /** A GET request as it will be sent, but for what proves that its sender may make it. */
@@ -50,22 +50,16 @@ const SIGNED_HEADERS = [
  * @see https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
  */
 function signWithKey(account: string, key: string): Signer {
-  const secret = Buffer.from(key, 'base64');
+  const secret = createSecretKey(key, 'base64');
   return ({ path, query, headers: given }) => {
     const headers: Record<string, string> = { ...given, 'x-ms-date': new Date().toUTCString() };
-    const own = Object.keys(headers)
-      .filter((name) => name.startsWith('x-ms-'))
-      .sort()
-      .map((name) => `${name}:${headers[name]}`);
-    const parameters = Object.keys(query)
-      .sort()
-      .map((name) => `${name.toLowerCase()}:${query[name]}`);
-    const text = [
-      'GET',
-      ...SIGNED_HEADERS.map((name) => headers[name] ?? ''),
-      ...own,
-      [`/${account}${path}`, ...parameters].join('\n'),
-    ].join('\n');
+    let text = 'GET\n';
+    for (const name of SIGNED_HEADERS) text += `${headers[name] ?? ''}\n`;
+    for (const name of Object.keys(headers).sort()) {
+      if (name.startsWith('x-ms-')) text += `${name}:${headers[name]}\n`;
+    }
+    text += `/${account}${path}`;
+    for (const name of Object.keys(query).sort()) text += `\n${name.toLowerCase()}:${query[name]}`;
     const signature = createHmac('sha256', secret).update(text).digest('base64');
     headers.authorization = `SharedKey ${account}:${signature}`;
     return { path, query, headers };

@@ -149,6 +149,11 @@ describe('the task', () => {
     }
   });
 
+  it('says why docker pushes by itself', async () => {
+    await run();
+    assert.ok(server.lines.some((line) => /^The engine does not describe .* So docker pushes/.test(line)));
+  });
+
   it('gives docker the credentials for as long as it runs, and leaves none behind', async () => {
     await run();
     const { auths } = JSON.parse(readFileSync(join(folder.path, 'config.json'), 'utf8'));

@@ -241,13 +241,19 @@ describe('the registry', () => {
   });
 
   it('proves that it lets us push, and is left without an open upload', async () => {
+    let given: (() => void) | undefined;
+    const givenUp = new Promise<void>((resolve) => {
+      given = resolve;
+    });
     const client = await registry((request, response) => {
-      if (request.method === 'POST')
-        response.writeHead(202, { Location: '/v2/titanic/blobs/uploads/u1?s=x' });
-      else response.writeHead(204);
-      response.end();
+      if (request.method === 'POST') {
+        response.writeHead(202, { Location: '/v2/titanic/blobs/uploads/u1?s=x' }).end();
+      } else {
+        response.writeHead(204).end(given);
+      }
     });
     await client.checkPush();
+    await givenUp;
     assert.deepEqual(server.requests, [
       'POST /v2/titanic/blobs/uploads/',
       'DELETE /v2/titanic/blobs/uploads/u1?s=x',

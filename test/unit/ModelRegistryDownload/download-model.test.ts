@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Outcome } from '../../../tasks/common/task';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
 import type { DownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
+import { parseManifest } from '../../../tasks/ModelRegistryDownload/manifest';
+import { findUnchanged } from '../../../tasks/ModelRegistryDownload/unchanged';
 import { BlobServer } from '../../support/blob-server';
 import { skip } from '../../support/skip';
 import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';
@@ -169,11 +171,55 @@ describe('downloading a model', () => {
       server.requests.length = 0;
     });
 
+    /** Looks for unchanged files as the next step would. */
+    async function findAgain() {
+      const manifest = parseManifest(await readFile(join(destination, MANIFEST), 'utf8'))!;
+      const files = manifest.files.map((file) => ({
+        ...{ ...file, name: '', lastModified: new Date(file.lastModified) },
+        ...{ tier: undefined, rehydration: undefined, isFolder: false },
+      }));
+      return findUnchanged(destination, manifest, manifest.source, files, step.signal);
+    }
+
     it('transfers nothing when nothing has changed, and says so', async () => {
       const outcome = await download();
       assert.equal(server.reads.length, 0);
       assert.equal(step.outputs.downloadedBytes, 0);
       assert.match(outcome.message, /nothing: unchanged/);
+    });
+
+    it('reads only what was touched since then', async () => {
+      assert.equal((await findAgain()).read, 0);
+      await utimes(join(destination, 'model.pkl'), new Date(), new Date());
+      assert.equal((await findAgain()).read, 1);
+    });
+
+    it('reads a file that was touched, and transfers nothing when it is the same', async () => {
+      await utimes(join(destination, 'model.pkl'), new Date(), new Date());
+      const outcome = await download();
+      assert.equal(server.reads.length, 0);
+      assert.match(outcome.message, /nothing: unchanged/);
+      assert.equal((await findAgain()).read, 0);
+    });
+
+    it('notices a change behind which somebody has set the time back', async () => {
+      const file = join(destination, 'model.pkl');
+      const { mtime } = await stat(file);
+      // Else the change might come in the same tick of the system's clock as the download.
+      await untilTimeMoves(join(destination, MANIFEST));
+      await writeFile(file, 'a traitor');
+      await utimes(file, mtime, mtime);
+      await download();
+      assert.equal((await modelFiles())['model.pkl'], 'the model');
+    });
+
+    it('does not trust a manifest that was edited', async () => {
+      const file = join(destination, MANIFEST);
+      const text = await readFile(file, 'utf8');
+      const { sha256 } = JSON.parse(text).files[0];
+      await writeFile(file, text.replace(sha256, 'f'.repeat(64)));
+      await download();
+      assert.equal(await readFile(file, 'utf8'), text);
     });
 
     it('transfers a file again that was changed on this side', async () => {
@@ -326,6 +372,16 @@ describe('downloading a model', () => {
       );
     });
 
+    it('for a model that the disk has no room for asks for no data', async () => {
+      server.put('titanic', '1.0.0/huge.bin', 'x', { listedSize: 2 ** 50 });
+      await assert.rejects(download(), {
+        name: 'TaskError',
+        message: /no room for the model: 1126 TB are to be downloaded, and .* are free\. Free some space/,
+      });
+      assert.equal(server.reads.length, 0);
+      assert.deepEqual(await readdir(join(workspace.path, 'model-api')), []);
+    });
+
     it('for a part of the path that is a file says so', async () => {
       await writeFile(join(workspace.path, 'model-api'), 'a file');
       await assert.rejects(download(), { name: 'TaskError', message: /a part of its path is a file/ });
@@ -460,6 +516,17 @@ describe('downloading a model', () => {
     });
   });
 });
+
+/** Waits until the system's clock, as files see it, is past the last change of a file. */
+async function untilTimeMoves(file: string): Promise<void> {
+  const probe = `${file}.probe`;
+  const { ctimeMs } = await stat(file);
+  for (let now = ctimeMs; now <= ctimeMs; ) {
+    await writeFile(probe, '');
+    now = (await stat(probe)).ctimeMs;
+  }
+  await rm(probe);
+}
 
 /** Root may write everywhere, so where the tests run as root they are somebody else for a moment. */
 async function withoutPrivileges(body: () => Promise<void>): Promise<void> {

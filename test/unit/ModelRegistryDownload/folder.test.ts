@@ -1,11 +1,34 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readlink, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createLogger } from '../../../tasks/common/log';
 import { ModelFolder } from '../../../tasks/ModelRegistryDownload/folder';
 import { createManifest } from '../../../tasks/ModelRegistryDownload/manifest';
+import type { ModelFile } from '../../../tasks/ModelRegistryDownload/registry/listing';
 import { contentOf, temporaryFolder } from './support';
+
+const source = { account: 'a', container: 'titanic', prefix: '1.0.0/', endpoint: 'e' };
+
+/** A blob as a listing tells of it. */
+function blob(path: string, size: number, etag = '0x1'): ModelFile {
+  return {
+    ...{ path, name: `1.0.0/${path}`, size, etag, md5: null, lastModified: new Date(0) },
+    ...{ tier: 'Hot', rehydration: undefined, isFolder: false },
+  };
+}
 
 describe('the folder of a model', () => {
   let workspace: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -32,7 +55,7 @@ describe('the folder of a model', () => {
     return createManifest({
       name: 'titanic',
       version: '1.0.0',
-      source: { account: 'a', container: 'titanic', prefix: '1.0.0/', endpoint: 'e' },
+      source,
       files: Object.entries(files).map(([file, content]) => ({
         path: file,
         size: content.length,
@@ -56,6 +79,7 @@ describe('the folder of a model', () => {
     const folder = await claim();
     try {
       await folder.refuseClashes(Object.keys(files));
+      await folder.prepare([], source);
       await write(folder.staging, files);
       return await folder.swap(manifestOf(files));
     } finally {
@@ -138,7 +162,9 @@ describe('the folder of a model', () => {
     await install({ 'model.pkl': 'one' });
     await install({ 'model.pkl': 'two' });
     const folder = await claim();
+    const journal = await folder.prepare([], source);
     await write(folder.staging, { 'model.pkl': 'half a model' });
+    journal.add(blob('model.pkl', 100), { offset: 0, length: 12 }, false);
     await folder.release();
     assert.deepEqual(await readdir(workspace.path), ['pickles']);
     assert.deepEqual(await files(), { 'model.pkl': 'two' });
@@ -161,6 +187,103 @@ describe('the folder of a model', () => {
       await install({ 'other.pkl': 'new' });
       assert.deepEqual(await files(), { 'other.pkl': 'new' });
       assert.deepEqual(await readdir(workspace.path), ['pickles']);
+    });
+
+    describe('in the middle of a transfer', () => {
+      // Smaller ones are written down only when there are enough of them.
+      const begun = { offset: 0, length: 4 * 1024 * 1024 };
+
+      /** Leaves behind what a step has there when it is killed; its lock is a dead one's. */
+      async function killedAfter(...brought: ModelFile[]) {
+        const folder = await claim();
+        const journal = await folder.prepare(brought, source);
+        for (const file of brought) {
+          await write(folder.staging, { [file.path]: 'x'.repeat(file.size) });
+          journal.add(file, begun, false);
+        }
+        await write(workshop, { lock: dead });
+      }
+
+      /** What the next step finds to go on with, as paths in the staging place. */
+      async function foundFor(...wanted: ModelFile[]) {
+        const folder = await claim();
+        const journal = await folder.prepare(wanted, source);
+        const inFolder = Object.keys(await contentOf(folder.staging));
+        const inJournal = wanted.filter((file) => journal.has(file)).map(({ path: name }) => name);
+        assert.deepEqual(inJournal.sort(), inFolder.sort(), 'journal and folder agree');
+        await folder.release();
+        return inFolder;
+      }
+
+      it('is gone on with', async () => {
+        await killedAfter(blob('model.pkl', 8), blob('data/a.csv', 6));
+        assert.deepEqual(await foundFor(blob('model.pkl', 8), blob('data/a.csv', 6), blob('new', 1)), [
+          'data/a.csv',
+          'model.pkl',
+        ]);
+      });
+
+      it('is given up where the blob is another one by now', async () => {
+        await killedAfter(blob('model.pkl', 8), blob('same.pkl', 8));
+        assert.deepEqual(await foundFor(blob('model.pkl', 8, '0x2'), blob('same.pkl', 8)), ['same.pkl']);
+      });
+
+      it('is given up where the partial file is not what it was', async () => {
+        await killedAfter(blob('model.pkl', 8), blob('lost.pkl', 8), blob('cut.pkl', 8), blob('linked', 8));
+        const staging = join(workshop, 'model');
+        await rm(join(staging, 'lost.pkl'));
+        await writeFile(join(staging, 'cut.pkl'), 'short');
+        await rm(join(staging, 'linked'));
+        await writeFile(join(workspace.path, 'old'), 'the old!');
+        await link(join(workspace.path, 'old'), join(staging, 'linked'));
+        assert.deepEqual(
+          await foundFor(...['model.pkl', 'lost.pkl', 'cut.pkl', 'linked'].map((name) => blob(name, 8))),
+          ['model.pkl'],
+        );
+      });
+
+      it('is gone on with after it was killed twice, and once over the journal', async () => {
+        await killedAfter(blob('model.pkl', 8));
+        const journal = join(workshop, 'journal');
+        await writeFile(journal, `${await readFile(journal, 'utf8')}{"path":"mod`);
+        const folder = await claim();
+        const goneOn = await folder.prepare([blob('model.pkl', 8), blob('other.pkl', 8)], source);
+        await write(folder.staging, { 'other.pkl': 'x'.repeat(8) });
+        goneOn.add(blob('other.pkl', 8), begun, false);
+        await write(workshop, { lock: dead });
+        assert.deepEqual(await foundFor(blob('model.pkl', 8), blob('other.pkl', 8)), [
+          'model.pkl',
+          'other.pkl',
+        ]);
+      });
+
+      it('is given up for another version', async () => {
+        await killedAfter(blob('model.pkl', 8));
+        const folder = await claim();
+        const journal = await folder.prepare([blob('model.pkl', 8)], { ...source, prefix: '2.0.0/' });
+        assert.ok(!journal.has(blob('model.pkl', 8)));
+        assert.deepEqual(await readdir(folder.staging), []);
+        await folder.release();
+      });
+
+      const journals: [what: string, change: (text: string) => string, found: string[]][] = [
+        ['ends in the middle of a line', (text) => `${text}{"path":"mod`, ['model.pkl']],
+        ['is none', () => 'something else', []],
+        ['is empty', () => '', []],
+        [
+          'is older than the start of the machine',
+          (text) => text.replace(/"bootedAt":\d+/, '"bootedAt":1000'),
+          [],
+        ],
+      ];
+      for (const [what, change, found] of journals) {
+        it(`is ${found.length > 0 ? 'gone on with' : 'given up'} where its journal ${what}`, async () => {
+          await killedAfter(blob('model.pkl', 8));
+          const journal = join(workshop, 'journal');
+          await writeFile(journal, change(await readFile(journal, 'utf8')));
+          assert.deepEqual(await foundFor(blob('model.pkl', 8)), found);
+        });
+      }
     });
 
     it('is put back when it was killed in the middle of the swap', async () => {

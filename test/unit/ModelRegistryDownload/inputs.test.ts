@@ -42,7 +42,7 @@ describe('the inputs of a download', () => {
       requiredFiles: [],
       verify: 'stored',
       destination: join(sources, 'model-api/pickles'),
-      concurrency: 16,
+      concurrency: 64,
     });
   });
 

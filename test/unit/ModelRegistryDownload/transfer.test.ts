@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash, randomFillSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import sinon from 'sinon';
 import { createLogger } from '../../../tasks/common/log';
 import { type ModelContainer, openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
@@ -122,7 +121,7 @@ describe('the transfer of a big file', () => {
   it('gives up when no try brings anything', async () => {
     server.fault = ({ kind }) => (kind === 'read' ? { resetAfter: 0 } : undefined);
     await assert.rejects(transfer({ concurrency: 1 }), { code: 'ECONNRESET' });
-    assert.equal(server.reads.length, 8);
+    assert.equal(waits.length, 7);
   });
 
   for (const [where, stallAfter] of [
@@ -130,20 +129,20 @@ describe('the transfer of a big file', () => {
     ['in the body', MIB / 2],
   ] as const) {
     it(`goes on elsewhere when a connection falls silent ${where}`, async () => {
-      const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
       try {
-        faultOnce(8 * MIB, { stallAfter, onStall: () => clock.tick(30_001) });
+        faultOnce(8 * MIB, { stallAfter, onStall: () => clock.tick(31_000) });
         await transfer({ concurrency: 1 });
       } finally {
         clock.restore();
       }
       await assertIntact();
-      assert.match(lines.join('\n'), /model\.bin: nothing came for 30 s\. Trying again/);
+      assert.match(lines.join('\n'), /model\.bin: nothing came for \d+(\.\d)? s\. Trying again/);
     });
   }
 
   it('is patient with a slow link, as long as something comes', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
     try {
       const before = async (sent: number) => {
         while (bytes < sent) await new Promise((resolve) => setImmediate(resolve));
@@ -194,9 +193,12 @@ describe('the transfer of a big file', () => {
       firstHasAll = resolve;
     });
     // The second range brings the last byte of the file, and the first ends long after it.
-    container.read = async (blob, range, signal) => {
-      const body = await read(blob, range, signal);
-      return Readable.from(range.offset === 0 ? endLate(body, firstHasAll) : startAfter(body, first));
+    container.read = async (blob, range, receiver, signal) => {
+      if (range.offset > 0) await first;
+      await read(blob, range, receiver, signal);
+      if (range.offset > 0) return;
+      firstHasAll();
+      for (let turns = 0; turns < 500; turns++) await new Promise((resolve) => setImmediate(resolve));
     };
     const digests = await transfer();
     await assertIntact();
@@ -220,14 +222,3 @@ describe('the transfer of a big file', () => {
     assert.equal(server.reads.length, 6);
   });
 });
-
-async function* startAfter(body: AsyncIterable<Buffer>, ready: Promise<void>) {
-  await ready;
-  yield* body;
-}
-
-async function* endLate(body: AsyncIterable<Buffer>, onLastPiece: () => void) {
-  yield* body;
-  onLastPiece();
-  for (let turns = 0; turns < 500; turns++) await new Promise((resolve) => setImmediate(resolve));
-}

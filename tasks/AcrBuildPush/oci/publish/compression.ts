@@ -85,13 +85,12 @@ class ByLine implements GzipLevels {
 
 /**
  * What compression leaves of a layer, from 0 to 1 or a little more, and how many bytes a second it gets through on all
- * cores, by samples of its beginning, middle and end.
+ * cores, by samples of its beginning, middle and end; of a layer that is still coming, of its beginning.
  */
 async function sample(layer: LocalLayer, now: () => number): Promise<{ ratio: number; speed: number }> {
   const last = Math.max(0, layer.size - MEMBER_SIZE);
-  const starts = new Set(
-    Array.from({ length: SAMPLES }, (_, index) => Math.floor((last / (SAMPLES - 1)) * index)),
-  );
+  const step = layer.isComing ? Math.min(MEMBER_SIZE, last) : last / (SAMPLES - 1);
+  const starts = new Set(Array.from({ length: SAMPLES }, (_, index) => Math.floor(step * index)));
   const samples = await Promise.all([...starts].map((start) => read(layer, start)));
   const begin = now();
   const members = await Promise.all(samples.map((content) => gzipMember(content, 1)));

@@ -1,6 +1,6 @@
 import { TaskError } from '../../../common/errors';
 import type { RegistryClient } from '../../acr/registry';
-import type { Descriptor, ImageConfig } from '../image';
+import type { Descriptor, ImageConfig, Platform } from '../image';
 
 /** Where the content of a layer lies in a registry already. */
 export interface KnownLayer {
@@ -12,13 +12,13 @@ export interface KnownLayer {
 export type KnownLayers = ReadonlyMap<string, KnownLayer>;
 
 /**
- * The layers of an image in the registry. Empty when there is no such image, when it is an index of several, or when
- * it can't be read: knowing a layer only spares work.
+ * The layers of an image in the registry; of an index, those of all its images. Empty when there is no such image, or
+ * when it can't be read: knowing a layer only spares work.
  */
 export async function layersOf(registry: RegistryClient, reference: string): Promise<KnownLayers> {
   try {
-    const { config, layers } = await registry.manifest(reference);
-    if (!config) return new Map();
+    const { config, layers, body } = await registry.manifest(reference);
+    if (!config) return await layersOfIndex(registry, body);
     const { rootfs } = JSON.parse((await registry.blob(config.digest)).toString('utf8')) as ImageConfig;
     if (rootfs.diff_ids.length !== layers.length) return new Map();
     const { repository } = registry;
@@ -28,4 +28,21 @@ export async function layersOf(registry: RegistryClient, reference: string): Pro
       return new Map();
     throw error;
   }
+}
+
+async function layersOfIndex(registry: RegistryClient, body: Buffer): Promise<KnownLayers> {
+  const { manifests } = JSON.parse(body.toString('utf8')) as { manifests: (Descriptor & Partial<Entry>)[] };
+  // Attestations are of no platform.
+  const images = manifests.filter(({ platform }) => platform?.os !== 'unknown');
+  return layersOfAll(images.map(({ digest }) => layersOf(registry, digest)));
+}
+
+interface Entry {
+  readonly platform: Platform;
+}
+
+/** Of a layer that lies in several places, the first one counts. */
+export async function layersOfAll(images: readonly Promise<KnownLayers>[]): Promise<KnownLayers> {
+  const layers = (await Promise.all(images)).flatMap((image) => [...image]);
+  return new Map(layers.reverse());
 }

@@ -34,29 +34,23 @@ export async function publishLayer(
   options: LayerOptions,
 ): Promise<PublishedLayer> {
   const start = performance.now();
-  const found = await findLayer(registry, layer, options);
-  const { diffId } = layer;
-  if (found) {
-    const how = found.fate === 'there' ? 'is there already' : `was mounted from '${found.repository}'`;
-    options.log.info(`${name} ${how}: ${found.descriptor.digest}, ${formatBytes(found.descriptor.size)}`);
-    return { diffId, descriptor: asOci(found.descriptor), fate: found.fate, sentBytes: 0 };
-  }
+  const found = await findLayer(registry, layer.diffId, name, placesOf(registry, layer, options), options);
+  if (found) return found;
   const { source, mediaType, remark } = await prepare(layer, name, options);
   const sentBytes = await upload(registry, source, options);
   const size = source.size ?? (source as GzippedLayer).compressedSize;
   const time = formatDuration(performance.now() - start);
   options.log.info(`${name} was sent in ${time}: ${source.digest()}, ${formatBytes(size)}${remark()}`);
-  return { diffId, descriptor: { mediaType, digest: source.digest(), size }, fate: 'sent', sentBytes };
+  const descriptor = { mediaType, digest: source.digest(), size };
+  return { diffId: layer.diffId, descriptor, fate: 'sent', sentBytes };
 }
 
-type FoundLayer = KnownLayer & { readonly fate: 'there' | 'mounted' };
-
-/** Looks for a layer in the repository, and in those of the same registry that are said to have it. */
-async function findLayer(
+/** Where a layer may lie already. */
+function placesOf(
   registry: RegistryClient,
   layer: Layer,
-  { known, compression, signal }: LayerOptions,
-): Promise<FoundLayer | undefined> {
+  { known, compression }: LayerOptions,
+): readonly KnownLayer[] {
   const { repository } = registry;
   const places: KnownLayer[] = [];
   const remembered = known.get(layer.diffId);
@@ -69,12 +63,34 @@ async function findLayer(
     const descriptor = { mediaType: TAR, digest: layer.diffId, size: layer.size };
     places.push({ descriptor, repository });
   }
+  return places;
+}
+
+/**
+ * Looks for a layer in the repository, and has it mounted from other repositories of the registry that have it.
+ *
+ * @returns undefined where it is in none of the places
+ */
+export async function findLayer(
+  registry: RegistryClient,
+  diffId: string,
+  name: string,
+  places: readonly KnownLayer[],
+  { log, signal }: UploadOptions,
+): Promise<PublishedLayer | undefined> {
+  const found = (place: KnownLayer, fate: 'there' | 'mounted', how: string): PublishedLayer => {
+    const descriptor = asOci(place.descriptor);
+    log.info(`${name} ${how}: ${descriptor.digest}, ${formatBytes(descriptor.size)}`);
+    return { diffId, descriptor, fate, sentBytes: 0 };
+  };
   for (const place of places) {
-    if (await hasBlob(registry, place.descriptor.digest, signal)) return { ...place, fate: 'there' };
+    if (await hasBlob(registry, place.descriptor.digest, signal))
+      return found(place, 'there', 'is there already');
   }
   for (const place of places) {
-    if (place.repository === repository) continue;
-    if (await mount(registry, place, signal)) return { ...place, fate: 'mounted' };
+    if (place.repository === registry.repository) continue;
+    const from = `was mounted from '${place.repository}'`;
+    if (await mount(registry, place, signal)) return found(place, 'mounted', from);
   }
   return undefined;
 }

@@ -3,9 +3,10 @@ import type { ModelContainer, Range } from '../client';
 import { crc64 } from '../crc64';
 import { BrokenAnswerError, isMoved, isThrottled, MovedError } from '../errors';
 import type { ModelFile } from '../listing';
-import { type Connection, limitSilence, persist } from '../persist';
+import { type Connection, persist, SilenceError } from '../persist';
+import { Collector } from './collector';
 import type { Lanes } from './lanes';
-import { collect } from './receive';
+import type { Watch } from './watch';
 
 /** The most bytes that the service tells a CRC64 of, besides the blob's own part. */
 export const CHECKED_RANGE = 4 * 1024 * 1024;
@@ -24,19 +25,27 @@ export async function downloadChecked(
   file: ModelFile,
   range: Range,
   lanes: Lanes,
+  watch: Watch,
   connection: Connection,
 ): Promise<Buffer> {
+  let silences = 0;
   const tryOnce = () =>
-    limitSilence(async (idle) => {
-      const { body, crc64: stated } = await container.readChecked(file, range, idle.signal);
-      idle.touch();
+    watch.over(silences, async (watched) => {
       const content = Buffer.allocUnsafe(range.length);
-      await collect(body, content, 0, () => idle.touch());
-      compare(content, stated);
+      const collector = new Collector(content, 0, () => watched.touch());
+      compare(content, await container.readChecked(file, range, collector, watched));
       return content;
-    }, connection);
+    });
   try {
-    return await persist(file.path, () => lanes.use(tryOnce, isThrottled), connection);
+    return await persist(
+      file.path,
+      () =>
+        lanes.use(tryOnce, isThrottled).catch((error) => {
+          if (error instanceof SilenceError) silences += 1;
+          throw error;
+        }),
+      connection,
+    );
   } catch (error) {
     if (error instanceof DamagedPartError) {
       throw new TaskError(

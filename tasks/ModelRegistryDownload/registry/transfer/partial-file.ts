@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, futimesSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Range } from '../client';
 import type { ModelFile } from '../listing';
@@ -6,7 +6,7 @@ import type { ModelFile } from '../listing';
 /** Bytes of one request. Sixteen of these at once fill a link of 20 ms and 60 MB/s a connection; 4 MiB lose a tenth. */
 export const RANGE = 8 * 1024 * 1024;
 
-/** A file of the new model on its way to the disk. Made at its full size at once, and written in any order. */
+/** A file of the new model on its way to the disk. A big one has its full size at once, and is written in any order. */
 export class PartialFile {
   private readonly path: string;
   private descriptor: number | undefined;
@@ -14,16 +14,18 @@ export class PartialFile {
   /** Everything before it has come. */
   private reached = 0;
 
-  /** @param finished where ranges begin that an earlier step has brought */
+  /** @param finished ranges that an earlier step has brought; those of another size are brought again */
   constructor(
     readonly file: ModelFile,
     folder: string,
-    finished: readonly number[],
+    finished: readonly Range[],
     /** Bytes of one request for it. */
     private readonly rangeSize = RANGE,
   ) {
     this.path = join(folder, file.path);
-    this.finished = new Set(finished);
+    const isOurs = ({ offset, length }: Range) =>
+      offset % rangeSize === 0 && length === Math.min(rangeSize, file.size - offset);
+    this.finished = new Set(finished.filter(isOurs).map(({ offset }) => offset));
   }
 
   /** The ranges that have not come. The service refuses any range of an empty blob; its one here is 0 bytes long. */
@@ -38,6 +40,14 @@ export class PartialFile {
   open(): number {
     this.descriptor ??= this.finished.size > 0 ? this.reopen() : this.create();
     return this.descriptor;
+  }
+
+  /** Writes all of some bytes to a position. */
+  write(piece: Buffer, position: number): void {
+    const descriptor = this.open();
+    for (let done = 0; done < piece.length; ) {
+      done += writeSync(descriptor, piece, done, piece.length - done, position + done);
+    }
   }
 
   /** Takes note that a range is on the disk. */
@@ -55,16 +65,32 @@ export class PartialFile {
     return this.finished.size >= Math.max(1, Math.ceil(this.file.size / this.rangeSize));
   }
 
+  /** Closes it with the time of its blob, by which a later step can tell that nobody has touched it. */
+  finish(): void {
+    const { lastModified } = this.file;
+    futimesSync(this.open(), lastModified, lastModified);
+    this.close();
+  }
+
   close(): void {
     if (this.descriptor !== undefined) closeSync(this.descriptor);
     this.descriptor = undefined;
   }
 
   private create(): number {
-    mkdirSync(dirname(this.path), { recursive: true });
-    const descriptor = openSync(this.path, 'w+');
-    if (this.file.size > 0) ftruncateSync(descriptor, this.file.size);
+    const descriptor = this.openAnew();
+    if (this.file.size > this.rangeSize) ftruncateSync(descriptor, this.file.size);
     return descriptor;
+  }
+
+  private openAnew(): number {
+    try {
+      return openSync(this.path, 'w+');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      mkdirSync(dirname(this.path), { recursive: true });
+      return openSync(this.path, 'w+');
+    }
   }
 
   private reopen(): number {

@@ -4,24 +4,24 @@ import type { ModelContainer, Range } from '../client';
 import type { ModelFile } from '../listing';
 import type { Connection } from '../persist';
 import { CHECKED_RANGE, downloadChecked } from './checked';
+import { LocalDigester, ThreadDigester } from './digester';
 import { Lanes } from './lanes';
 import { PartialFile, RANGE } from './partial-file';
-import { downloadRange, Experience, type Fetch } from './range';
-import { store, writeAll } from './receive';
-import { TransferThreads } from './threads';
-import { type Digests, digestFile } from './verify';
+import { downloadRange, type Fetch } from './range';
+import type { Digests } from './verify';
+import { Watch } from './watch';
 
 /** Bytes that are asked for at the same time: as many as fill a fast link, and as few as are soon brought again. */
 const MOST_ASKED_FOR = 16 * RANGE;
 
-/** Bytes of a transfer that threads pay for. To start them takes the time in which one thread brings half of this. */
-const WORTH_THREADS = 64 * 1024 * 1024;
+/** Bytes of a transfer that a second thread pays for. To start it takes the time in which half of this comes. */
+const WORTH_A_THREAD = 64 * 1024 * 1024;
 
 /** What has been brought of a transfer, in case that its process is killed. */
 export interface TransferRecord {
-  /** Where ranges of a file begin that are on the disk already. */
-  finished(file: ModelFile): readonly number[];
-  add(file: ModelFile, range: Range): void;
+  /** Ranges of a file that are on the disk already, and were compared with their CRC64, or were not. */
+  finished(file: ModelFile, checked: boolean): readonly Range[];
+  add(file: ModelFile, range: Range, checked: boolean): void;
 }
 
 export interface TransferOptions {
@@ -34,7 +34,7 @@ export interface TransferOptions {
   readonly record?: TransferRecord;
   /** Paths of files whose parts are compared with what the service tells of each. */
   readonly checked?: ReadonlySet<string>;
-  /** File that becomes a worker of the transfer when it is started as a thread; without it, there are no threads. */
+  /** File that digests when it is started as a thread; without it, there is no thread. */
   readonly program?: string | undefined;
 }
 
@@ -61,89 +61,77 @@ export async function transferFiles(
   const digests = new Map<string, Digests>();
   const concurrency = chooseConcurrency(files, options.concurrency);
   const lanes = new Lanes(concurrency);
-  const experience = new Experience();
   const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
-  const targets = files.map((file) =>
-    isChecked(file)
-      ? new PartialFile(file, folder, [], CHECKED_RANGE)
-      : new PartialFile(file, folder, record?.finished(file) ?? []),
-  );
+  const targets = files.map((file) => {
+    const checked = isChecked(file);
+    return new PartialFile(
+      file,
+      folder,
+      record?.finished(file, checked) ?? [],
+      checked ? CHECKED_RANGE : RANGE,
+    );
+  });
   const parts = splitIntoRanges(targets);
-  const threads =
-    program !== undefined && totalSize(files) >= WORTH_THREADS
-      ? new TransferThreads(program, container.route)
-      : undefined;
+  const digester =
+    program !== undefined && totalSize(files) >= WORTH_A_THREAD
+      ? new ThreadDigester(program)
+      : new LocalDigester();
 
-  const bringChecked = async (target: PartialFile, range: Range, running: Connection) => {
-    const content = await downloadChecked(container, target.file, range, lanes, running);
-    writeAll(target.open(), content, range.offset);
-    target.finishRange(range);
+  const bringChecked = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+    const content = await downloadChecked(container, target.file, range, lanes, watch, running);
+    target.write(content, range.offset);
     options.onBytes(content.length);
   };
 
-  const bring = async (target: PartialFile, range: Range, running: Connection) => {
-    const descriptor = target.open();
-    const fetch = fetchInto(descriptor, target.file, container, threads);
-    const counted: Fetch = (rest, onReceived, signal) =>
-      fetch(
-        rest,
-        (count) => {
-          onReceived(count);
-          options.onBytes(count);
+  const bringPlain = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+    const fetch: Fetch = (rest, onReceived, stop) => {
+      let { offset } = rest;
+      const receiver = {
+        begin: () => onReceived(0),
+        take(piece: Buffer) {
+          // Synchronous: it ends in the system's cache, which takes less time than a trip to another thread and back.
+          target.write(piece, offset);
+          offset += piece.length;
+          onReceived(piece.length);
+          options.onBytes(piece.length);
         },
-        signal,
-      );
-    if (range.length > 0) await downloadRange(target.file, range, counted, lanes, running, experience);
-    target.finishRange(range);
-    record?.add(target.file, range);
+      };
+      return container.read(target.file, rest, receiver, stop);
+    };
+    await downloadRange(target.file, range, fetch, lanes, watch, running);
   };
 
-  const digest = async (target: PartialFile, running: Connection): Promise<Digests> => {
-    const { size, md5 } = target.file;
-    const withMd5 = md5 !== null;
-    if (threads) return (await threads.digest(target.open(), withMd5, size, true))!;
-    return digestFile(target.open(), size, { md5: withMd5 }, running.signal);
+  /** @returns whether this was the last range of the file that was missing */
+  const bring = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+    const checked = isChecked(target.file);
+    target.open();
+    // The service refuses any range of an empty blob.
+    if (range.length > 0) await (checked ? bringChecked : bringPlain)(target, range, watch, running);
+    target.finishRange(range);
+    record?.add(target.file, range, checked);
+    if (target.isWhole()) return true;
+    digester.reach(target.open(), target.file.md5 !== null, target.frontier());
+    return false;
   };
 
   try {
-    await untilFirstError(concurrency, connection, async (running) => {
-      for (const { target, range } of parts) {
-        if (range && range.length > 0 && isChecked(target.file)) await bringChecked(target, range, running);
-        else if (range) await bring(target, range, running);
-        if (target.isWhole()) {
-          digests.set(target.file.path, await digest(target, running));
-          target.close();
-        } else {
-          // What it cannot read now, the last call will fail on.
-          threads?.digest(target.open(), target.file.md5 !== null, target.frontier(), false).catch(() => {});
+    await untilFirstError(concurrency, connection, (running) => {
+      const watch = new Watch(running);
+      return async () => {
+        for (const { target, range } of parts) {
+          if (range && !(await bring(target, range, watch, running))) continue;
+          const { size, path, md5 } = target.file;
+          digests.set(path, await digester.finish(target.open(), md5 !== null, size, running.signal));
+          target.finish();
         }
-      }
+      };
     });
   } finally {
-    // The threads have the files open too, under descriptors that would soon be those of other files.
-    await threads?.close();
+    // The thread has the files open too, under descriptors that would soon be those of other files.
+    await digester.close();
     for (const target of targets) target.close();
   }
   return digests;
-}
-
-/** One try, by a thread where there are some. */
-function fetchInto(
-  descriptor: number,
-  file: ModelFile,
-  container: ModelContainer,
-  threads: TransferThreads | undefined,
-): Fetch {
-  return async (rest, onReceived, signal) => {
-    const place = { file: descriptor, position: rest.offset };
-    if (threads) {
-      await threads.receive(await container.requestFor(file, rest), place, onReceived, signal);
-    } else {
-      const body = await container.read(file, rest, signal);
-      onReceived(0);
-      await store(body, place, onReceived);
-    }
-  };
 }
 
 /** Small blobs are waited for much longer than they take to come, so that more of them are asked for at a time. */
@@ -169,17 +157,18 @@ function* splitIntoRanges(targets: readonly PartialFile[]): Generator<Part> {
 async function untilFirstError(
   workers: number,
   connection: Connection,
-  work: (connection: Connection) => Promise<void>,
+  begin: (connection: Connection) => () => Promise<void>,
 ): Promise<void> {
   throwIfCancelled(connection.signal);
   const stop = new AbortController();
-  // Every request under way listens, which is more than the ten that Node takes for a leak.
+  // Every wait between two tries listens, which is more than the ten that Node takes for a leak.
   setMaxListeners(0, stop.signal);
   const onCancel = () => stop.abort();
   connection.signal.addEventListener('abort', onCancel);
   const failures: unknown[] = [];
+  const work = begin({ ...connection, signal: stop.signal });
   const running = Array.from({ length: workers }, () =>
-    work({ ...connection, signal: stop.signal }).catch((error) => {
+    work().catch((error) => {
       failures.push(error);
       stop.abort();
     }),

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { throwIfCancelled } from '../../../common/cancel';
 import type { ModelFile } from '../listing';
@@ -21,6 +21,9 @@ const PIECE = 256 * 1024;
 /** Bytes after which other work gets its turn. */
 const TURN = 8 * 1024 * 1024;
 
+/** What is read goes through here: it is used within one turn, and one turn only. */
+const buffer = Buffer.allocUnsafeSlow(PIECE);
+
 /** Digests an open file from its start; MD5 too, where there is one to compare with. */
 export class FileDigest {
   private readonly sha256 = createHash('sha256');
@@ -37,7 +40,6 @@ export class FileDigest {
 
   /** Reads on, up to a position or the end of the file. */
   readTo(end: number): void {
-    const buffer = Buffer.allocUnsafe(Math.min(PIECE, Math.max(0, end - this.position)));
     while (this.position < end) {
       const most = Math.min(buffer.length, end - this.position);
       const count = readSync(this.file, buffer, 0, most, this.position);
@@ -61,6 +63,7 @@ export async function digestFile(
   { md5 }: { md5: boolean },
   signal: AbortSignal,
 ): Promise<Digests> {
+  if (size <= PIECE) return digestSmall(file, size, md5);
   const digest = new FileDigest(file, md5);
   for (let end = Math.min(TURN, size); ; end = Math.min(end + TURN, size)) {
     throwIfCancelled(signal);
@@ -68,6 +71,12 @@ export async function digestFile(
     if (end === size) return digest.finish();
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** As {@link digestFile}, for what fits into the buffer: it is much of the work that a small file makes. */
+function digestSmall(file: number, size: number, md5: boolean): Digests {
+  const content = buffer.subarray(0, readSync(file, buffer, 0, size, 0));
+  return { sha256: hash('sha256', content), md5: md5 ? hash('md5', content) : undefined };
 }
 
 /**

@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,6 +13,7 @@ import type { Layer, LocalLayer, OciImage, RemoteLayer } from '../../../../tasks
 import { layersOf } from '../../../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { type PublishOptions, publishImage } from '../../../../tasks/AcrBuildPush/oci/publish/publish';
 import { HttpClient } from '../../../../tasks/common/http';
+import { startLine } from '../../../support/line';
 import { capturedLog, scriptedServer } from '../support';
 
 const MEGABYTE = 1024 * 1024;
@@ -408,50 +407,3 @@ describe('a blob that a registry keeps elsewhere', () => {
     store.stop();
   });
 });
-
-/** A line to a server that breaks when a test wants it to. */
-async function startLine(target: string) {
-  const port = Number(target.split(':')[1]);
-  const sockets = new Set<Socket>();
-  const lost = new Set<Socket>();
-  let plan: { bytes: number; how: 'cut' | 'stall' } | undefined;
-  const server: Server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1');
-    let passed = 0;
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-    }
-    client.on('close', () => upstream.destroy());
-    upstream.on('close', () => client.destroy());
-    upstream.pipe(client);
-    client.on('data', (chunk) => {
-      passed += chunk.length;
-      if (lost.has(client)) return;
-      if (!plan || passed < plan.bytes) {
-        if (!upstream.write(chunk)) {
-          client.pause();
-          upstream.once('drain', () => client.resume());
-        }
-        return;
-      }
-      // Whatever comes now is lost.
-      lost.add(client);
-      const { how } = plan;
-      plan = undefined;
-      // What has passed so far arrives before the line breaks.
-      if (how === 'cut') upstream.end(() => client.destroy());
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    breakAfter(bytes: number, how: 'cut' | 'stall') {
-      plan = { bytes, how };
-    },
-    stop() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-}

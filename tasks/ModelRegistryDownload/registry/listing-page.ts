@@ -1,0 +1,60 @@
+import type { ListedBlob, Page } from './client';
+import { BrokenAnswerError, bareEtag } from './errors';
+
+/*
+ * Reads what the service answers to List Blobs. The library's reader makes a tree of objects of any XML, which takes it
+ * 0.2 ms a blob; this one knows what it is looking for.
+ *
+ * https://learn.microsoft.com/rest/api/storageservices/list-blobs
+ */
+
+/** @throws BrokenAnswerError for what is not a whole listing */
+export function readListingPage(xml: string): Page<ListedBlob> {
+  if (!/<EnumerationResults[\s>]/.test(xml.slice(0, 500)) || !/<\/EnumerationResults>\s*$/.test(xml)) {
+    throw new BrokenAnswerError('the answer is not a whole listing');
+  }
+  const items: ListedBlob[] = [];
+  const end = xml.indexOf('</Blobs>');
+  for (let at = xml.indexOf('<Blob>'); at >= 0 && at < end; ) {
+    const after = xml.indexOf('</Blob>', at);
+    items.push(readBlob(xml.slice(at + '<Blob>'.length, after)));
+    at = xml.indexOf('<Blob>', after);
+  }
+  return { items, next: textOf(xml.slice(end < 0 ? 0 : end), 'NextMarker') || undefined };
+}
+
+function readBlob(xml: string): ListedBlob {
+  const end = xml.indexOf('</Properties>');
+  const properties = xml.slice(0, end);
+  const name = textOf(properties, 'Name') ?? '';
+  const md5 = textOf(properties, 'Content-MD5');
+  return {
+    name: /^\s*<Name [^>]*Encoded="true"/i.test(properties) ? decodeURIComponent(name) : name,
+    size: Number(textOf(properties, 'Content-Length') ?? 0),
+    etag: bareEtag(textOf(properties, 'Etag') ?? ''),
+    md5: md5 ? Buffer.from(md5, 'base64').toString('hex') : null,
+    lastModified: new Date(textOf(properties, 'Last-Modified') ?? ''),
+    tier: textOf(properties, 'AccessTier') || undefined,
+    rehydration: textOf(properties, 'ArchiveStatus') || undefined,
+    isFolder: /<hdi_isfolder>\s*true\s*</i.test(xml.slice(end)),
+  };
+}
+
+/** The text of the first element of a name; undefined where there is none, or where it has no end tag. */
+function textOf(xml: string, name: string): string | undefined {
+  const tag = xml.indexOf(`<${name}`);
+  if (tag < 0) return undefined;
+  const start = xml.indexOf('>', tag) + 1;
+  const end = xml.indexOf(`</${name}>`, start);
+  return end < 0 ? undefined : decode(xml.slice(start, end));
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function decode(text: string): string {
+  if (!text.includes('&')) return text;
+  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex, decimal, name) => {
+    if (name) return ENTITIES[name] ?? whole;
+    return String.fromCodePoint(hex ? Number.parseInt(hex, 16) : Number(decimal));
+  });
+}
