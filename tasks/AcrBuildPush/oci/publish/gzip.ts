@@ -27,7 +27,7 @@ export interface Levels {
 }
 
 /** Bytes that are compressed as one piece; smaller ones cost compression, larger ones memory. */
-export const MEMBER_SIZE = 1024 * 1024;
+export const MEMBER_SIZE = 512 * 1024;
 
 /** Pieces in work at once: enough for all cores, and one more while the first is being sent. */
 const MEMBERS_AT_ONCE = availableParallelism() + 1;
