@@ -62,8 +62,9 @@ export class HttpClient {
 
     for (let tries = 1; ; tries++) {
       const outcome = await this.try(request, signal);
-      // Who is turned away for asking too often has changed nothing.
-      const mayRepeat = repeatable || (!(outcome instanceof Error) && outcome.status === 429);
+      // Who is turned away for asking too often has changed nothing. What is streamed is repeated by its sender.
+      const isTurnedAway = !(outcome instanceof Error) && outcome.status === 429;
+      const mayRepeat = repeatable || (isTurnedAway && typeof request.body !== 'function');
       const lastTry = !mayRepeat || tries >= policy.maxTries;
       if (outcome instanceof Error) {
         if (lastTry || isHopeless(outcome) || Date.now() - start >= policy.forMilliseconds) {
