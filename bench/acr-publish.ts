@@ -10,7 +10,7 @@
  * Needs: npm run package; docker-registry; docker, buildah; for `again` and `base` root, since they start an engine
  * that has never seen anything.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -191,7 +191,11 @@ async function withFreshEngine<T>(use: (socket: string) => Promise<T>): Promise<
   const options = ['--data-root', 'data', '--exec-root', 'exec', '--pidfile', 'pid'].map((word, index) =>
     index % 2 ? join(root, word) : word,
   );
-  const engine = spawn('dockerd', ['--host', socket, '--bridge', 'none', '--iptables=false', ...options], {
+  // An engine without a bridge would remove that of the machine's own engine.
+  const bridge = `bench${process.pid}`;
+  execFileSync('ip', ['link', 'add', bridge, 'type', 'bridge']);
+  execFileSync('ip', ['addr', 'add', '10.213.77.1/24', 'dev', bridge]);
+  const engine = spawn('dockerd', ['--host', socket, '--bridge', bridge, '--iptables=false', ...options], {
     stdio: 'ignore',
   });
   try {
@@ -205,6 +209,7 @@ async function withFreshEngine<T>(use: (socket: string) => Promise<T>): Promise<
   } finally {
     engine.kill();
     await once(engine, 'exit');
+    execFileSync('ip', ['link', 'delete', bridge]);
     rmSync(root, { recursive: true, force: true });
   }
 }
