@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { startAzurite } from '../local/azurite';
 import { buildExtension } from '../scripts/build';
-import { buildFolder } from '../scripts/paths';
 import { type Command, isInstalled, median, printTable, type Run, run } from './measure';
 import {
   ACCOUNT,
@@ -46,7 +45,7 @@ interface Client {
 }
 
 const work = mkdtempSync(join(tmpdir(), 'bench-'));
-const bundle = join(work, 'task', 'index.js');
+const bundle = join(work, 'extension', 'tasks', 'ModelRegistryDownload', 'index.js');
 const certificate = { cert: join(work, 'cert.pem'), key: join(work, 'key.pem') };
 
 const task: Client = {
@@ -441,8 +440,7 @@ const unknown = names.filter((name) => !(name in scenarios));
 if (unknown.length > 0)
   throw new Error(`No scenario ${unknown.join()}: ${Object.keys(scenarios).join(', ')}.`);
 try {
-  await buildExtension();
-  cpSync(join(buildFolder, 'tasks', 'ModelRegistryDownload'), join(work, 'task'), { recursive: true });
+  await buildExtension(join(work, 'extension'));
   makeCertificate();
   buildServer(work);
   for (const name of names) await scenarios[name]!(Number(values.rounds));

@@ -42,6 +42,8 @@ export interface WorkspaceOptions {
   readonly compute?: 'serverless' | 'classic';
   /** Lists of jobs begin with a page that is empty but names another, as the service's may. */
   readonly emptyPages?: boolean;
+  /** What the runs of jobs do that requests create; without it they run their notebooks. */
+  readonly scenario?: Scenario;
   /** What happens to parameters that a job does not declare is not documented: they are taken (default) or refused. */
   readonly refusesUndeclaredParameters?: boolean;
   /** How repairs number attempts is not documented: they count on (default) or anew. */
@@ -74,7 +76,7 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
 
   const files = new WorkspaceFiles(clock);
   const secrets = new Secrets(options.secrets ?? {});
-  const jobs = new Jobs(clock, options.emptyPages);
+  const jobs = new Jobs(clock, options.emptyPages, options.scenario);
   const runNotebook = notebookWork({
     python: options.python,
     dbfs,

@@ -1,10 +1,14 @@
 import type { Logger } from '../common/log';
+import { retryDelay } from '../common/retry';
 import type { DatabricksClient } from './databricks/client';
-import { isOutage } from './databricks/errors';
+import { DatabricksError, isOutage } from './databricks/errors';
 import { createJob, type Job, readSettings, updateJob } from './databricks/jobs';
 import type { JsonObject } from './databricks/json';
 import { findId, findJob, findJobIfAny, isId } from './job';
 import { type Changes, compare } from './job-definition';
+
+/** Tries of creating a job that can't be found after an outage. */
+const MAX_TRIES = 3;
 
 /** A job as the step wants it, and what it takes to make it so. */
 export interface JobPlan {
@@ -40,14 +44,19 @@ export async function planJob(
   return { id: found?.id, job: readSettings(changes.settings), changes: isDifferent ? changes : undefined };
 }
 
-/** Creates or updates the job, where the plan says so, and logs what changes. */
+/**
+ * Creates or updates the job, where the plan says so, and logs what changes.
+ *
+ * @param pause waits before the next try
+ */
 export async function carryOut(
   client: DatabricksClient,
   { id, job, changes }: JobPlan,
   log: Logger,
+  pause: (milliseconds: number) => Promise<void>,
 ): Promise<Job> {
   if (id === undefined) {
-    const created = await createOnce(client, job.name, changes!.settings);
+    const created = await createOnce(client, job.name, changes!.settings, pause);
     log.info(`Created job '${job.name}' (${created}).`);
     return { ...job, id: created };
   }
@@ -60,13 +69,25 @@ export async function carryOut(
   return { ...job, id };
 }
 
-/** A request whose answer was lost may have created the job; another request would create a second one of the name. */
-async function createOnce(client: DatabricksClient, name: string, settings: JsonObject): Promise<string> {
-  try {
-    return await createJob(client, settings);
-  } catch (error) {
-    const created = isOutage(error) ? await findId(client, name) : undefined;
-    if (created === undefined) throw error;
-    return created;
+/**
+ * A request whose answer was lost may have created the job, and another would create a second one of the name: it is
+ * sent only when the job can't be found after a while.
+ */
+async function createOnce(
+  client: DatabricksClient,
+  name: string,
+  settings: JsonObject,
+  pause: (milliseconds: number) => Promise<void>,
+): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await createJob(client, settings);
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      await pause(retryDelay(tries, error instanceof DatabricksError ? error.answer.retryAfter : null));
+      const created = await findId(client, name);
+      if (created !== undefined) return created;
+      if (tries === MAX_TRIES) throw error;
+    }
   }
 }

@@ -72,7 +72,7 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
       ? `Imported ${notebookFile} to ${notebookPath}.`
       : `${notebookPath} is the same as ${notebookFile} already, and was not written again.`,
   );
-  const job = await carryOut(client, plan, log);
+  const job = await carryOut(client, plan, log, (time) => clock.sleep(time, signal));
   if (!plan.id) step.setOutput('jobId', job.id);
 
   const work: Work = { options, step, client, clock, job, parameters };

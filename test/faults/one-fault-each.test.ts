@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { succeeded } from '../../local/databricks/runs/outcome';
+import { infrastructureFailed, succeeded } from '../../local/databricks/runs/outcome';
 import { startWorkspace } from '../../local/databricks/workspace';
 import { startRegistry } from '../../local/registry/registry';
 import { BlobServer } from '../support/blob-server';
@@ -66,6 +66,63 @@ describe('every request failing once', function () {
           headers: { Authorization: `Bearer ${workspace.token}` },
         });
         assert.equal(((await runs.json()) as { runs: unknown[] }).runs.length, 1);
+      } finally {
+        await workspace.stop();
+      }
+    });
+  }
+
+  for (const fault of [...statuses, 'connection cut', 'answer lost'] as const) {
+    it(`with ${fault}: DatabricksRunJob signs in, creates one job, repairs its run and exports it`, async () => {
+      writeFileSync(join(folder, 'train.py'), '# Databricks notebook source\n');
+      const notebook = { notebook_path: '/live/train' };
+      writeFileSync(
+        join(folder, 'job.json'),
+        JSON.stringify({ tasks: [{ task_key: 'train', notebook_task: notebook }] }),
+      );
+      const workspace = await startWorkspace({
+        folder,
+        timing: { pending: 1, terminating: 1 },
+        signIn: { servicePrincipals: [{ clientId: 'principal', secret: 'dose-secret' }] },
+        scenario: {
+          task: ({ attempt }) => ({
+            outcome:
+              attempt === 0 ? infrastructureFailed('CLUSTER_ERROR', 'The cluster is gone') : succeeded(),
+          }),
+        },
+      });
+      const isFirst = firstTime();
+      workspace.intercept(({ method, path }) => {
+        if (!isFirst(`${method} ${path}`)) return undefined;
+        if (fault === 'connection cut') return {};
+        if (fault === 'answer lost') return { afterHandling: true };
+        return { answer: { status: fault, headers: { 'Retry-After': '0' } } };
+      });
+      try {
+        const step = await runStep(
+          'DatabricksRunJob',
+          {
+            authType: 'servicePrincipal',
+            databricksHost: workspace.url,
+            clientId: 'principal',
+            clientSecret: 'dose-secret',
+            notebookFile: 'train.py',
+            notebookPath: '/live/train',
+            job: 'train',
+            jobDefinition: 'job.json',
+            repairAttempts: '1',
+            exportHtml: 'true',
+          },
+          { sources: folder },
+        );
+        assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        workspace.intercept(() => undefined);
+        const ask = async (what: string) => {
+          const headers = { Authorization: `Bearer ${workspace.token}` };
+          return (await fetch(`${workspace.url}/api/2.2/jobs/${what}`, { headers })).json();
+        };
+        assert.equal(((await ask('list')) as { jobs: unknown[] }).jobs.length, 1);
+        assert.equal(((await ask('runs/list')) as { runs: unknown[] }).runs.length, 1);
       } finally {
         await workspace.stop();
       }

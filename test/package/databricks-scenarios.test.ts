@@ -81,6 +81,27 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     assert.equal(requestsTo('/run-now').length, 0);
   });
 
+  it('waits through states that it does not know, and judges a failure on classic compute', async () => {
+    await start({ compute: 'classic' });
+    const detours = [{ state: 'FROBBING', milliseconds: 1 }];
+    const scenario = { ...ends(BROKEN), detours };
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, scenario);
+    const step = await run();
+    assert.match(errorsOf(step), /failed: ValueError: no rows\./);
+    assert.equal(step.outputVariables.resultState, 'FAILED');
+  });
+
+  it('waits for its turn where the service leaves out the state of a queued run', async () => {
+    await start();
+    const scenario = {
+      task: () => ({ running: 1_500, outcome: succeeded() }),
+      hidesQueuedState: true,
+    };
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, scenario);
+    await run({ waitForCompletion: 'false' });
+    assert.equal((await run()).result, 'Succeeded');
+  });
+
   it('finds the job among names that differ in case, behind an empty page', async () => {
     await start({ emptyPages: true });
     workspace.createJob({ name: 'TRAIN', tasks: [task('train')] }, ends(BROKEN));

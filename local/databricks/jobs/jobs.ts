@@ -26,18 +26,23 @@ export interface Job {
 export class Jobs {
   private readonly jobs = new Map<bigint, Job>();
 
-  /** @param emptyPages whether lists begin with a page that is empty and yet not the last */
+  /**
+   * @param emptyPages whether lists begin with a page that is empty and yet not the last
+   * @param scenario of jobs that are given none
+   */
   constructor(
     private readonly clock: Clock,
     private readonly emptyPages = false,
+    private readonly scenario?: Scenario,
   ) {}
 
   create(settings: JsonObject, options: { queueByDefault: boolean; scenario?: Scenario }): Job {
+    const scenario = options.scenario ?? this.scenario;
     const job: Job = {
       id: newId(),
       created: this.clock.now(),
       settings: readSettings(settings, options.queueByDefault),
-      ...(options.scenario && { scenario: options.scenario }),
+      ...(scenario && { scenario }),
     };
     this.jobs.set(job.id, job);
     return job;
