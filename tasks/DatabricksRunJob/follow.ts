@@ -29,7 +29,7 @@ const MAX_FIRST_LINES = 10;
  * the step to a request every other second on average, for a minute; ever more for runs that take long.
  */
 export function pollInterval(elapsed: number): number {
-  return Math.min(2_000 + elapsed / 8, 2_800 + Math.max(0, elapsed - 60_000) / 30, LONGEST_INTERVAL);
+  return Math.min(1_900 + elapsed / 10, 2_650 + Math.max(0, elapsed - 60_000) / 30, LONGEST_INTERVAL);
 }
 
 /** Looks at a run until it is over, and logs each change of it or of one of its tasks. */
