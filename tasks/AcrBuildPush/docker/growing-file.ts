@@ -35,9 +35,8 @@ export class GrowingFile {
     this.changes.emit('change');
   }
 
-  /** Ends all readers with an error, unless the file is whole. */
+  /** Ends all readers with an error, also those of a file that is whole: it is about to be closed. */
   fail(error: Error): void {
-    if (this.isWhole) return;
     this.failure = error;
     this.changes.emit('change');
   }
