@@ -1,7 +1,6 @@
 import type { Logger } from '../common/log';
-import { retryDelay } from '../common/retry';
 import type { DatabricksClient } from './databricks/client';
-import { DatabricksError, isOutage } from './databricks/errors';
+import { isOutage } from './databricks/errors';
 import { createJob, type Job, readSettings, updateJob } from './databricks/jobs';
 import type { JsonObject } from './databricks/json';
 import { findId, findJob, findJobIfAny, isId } from './job';
@@ -44,19 +43,14 @@ export async function planJob(
   return { id: found?.id, job: readSettings(changes.settings), changes: isDifferent ? changes : undefined };
 }
 
-/**
- * Creates or updates the job, where the plan says so, and logs what changes.
- *
- * @param pause waits before the next try
- */
+/** Creates or updates the job, where the plan says so, and logs what changes. */
 export async function carryOut(
   client: DatabricksClient,
   { id, job, changes }: JobPlan,
   log: Logger,
-  pause: (milliseconds: number) => Promise<void>,
 ): Promise<Job> {
   if (id === undefined) {
-    const created = await createOnce(client, job.name, changes!.settings, pause);
+    const created = await createOnce(client, job.name, changes!.settings);
     log.info(`Created job '${job.name}' (${created}).`);
     return { ...job, id: created };
   }
@@ -73,18 +67,13 @@ export async function carryOut(
  * A request whose answer was lost may have created the job, and another would create a second one of the name: it is
  * sent only when the job can't be found after a while.
  */
-async function createOnce(
-  client: DatabricksClient,
-  name: string,
-  settings: JsonObject,
-  pause: (milliseconds: number) => Promise<void>,
-): Promise<string> {
+async function createOnce(client: DatabricksClient, name: string, settings: JsonObject): Promise<string> {
   for (let tries = 1; ; tries++) {
     try {
       return await createJob(client, settings);
     } catch (error) {
       if (!isOutage(error)) throw error;
-      await pause(retryDelay(tries, error instanceof DatabricksError ? error.answer.retryAfter : null));
+      await client.pause(tries, error);
       const created = await findId(client, name);
       if (created !== undefined) return created;
       if (tries === MAX_TRIES) throw error;

@@ -4,7 +4,7 @@ import { retryDelay } from '../common/retry';
 import { formatDuration, plural } from '../common/text';
 import type { Clock } from './clock';
 import type { DatabricksClient } from './databricks/client';
-import { DatabricksError, isOutage } from './databricks/errors';
+import { isOutage, retryAfterOf } from './databricks/errors';
 import { getRun, type Run, type TaskRun } from './databricks/runs';
 import type { RunState } from './databricks/states';
 import type { StartedRun } from './start';
@@ -69,7 +69,8 @@ export class RunFollower {
       oldSince = showsOldEnd ? (oldSince ?? now) : undefined;
       const isOld = oldSince !== undefined && now - oldSince < LONGEST_DELAY_OF_REPAIR;
       if (isSeen && this.latest?.state.isOver && !isOld) return this.latest;
-      if (now >= deadline) return isOld ? undefined : this.latest;
+      // An end that was not returned by now is the one before the repair.
+      if (now >= deadline) return this.latest?.state.isOver ? undefined : this.latest;
       if (now - this.lastLineAt >= HEARTBEAT) this.beat(now);
       const interval = Math.max(pollInterval(now - this.startedAt), retryAfter);
       await this.clock.sleep(Math.min(interval, deadline - now), this.signal);
@@ -83,7 +84,7 @@ export class RunFollower {
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
       this.noteFailure(error);
-      const header = error instanceof DatabricksError ? error.answer.retryAfter : null;
+      const header = retryAfterOf(error);
       return { isSeen: false, retryAfter: header === null ? 0 : retryDelay(1, header) };
     }
     if (this.outage) {

@@ -1,5 +1,4 @@
 import { TaskError } from '../common/errors';
-import { retryDelay } from '../common/retry';
 import type { DatabricksClient } from './databricks/client';
 import { DatabricksError, isOutage } from './databricks/errors';
 import type { RunParameters } from './databricks/jobs';
@@ -39,14 +38,12 @@ export function failedByInfrastructure(run: Run): boolean {
 /**
  * Has the failed tasks of a run that is over run again.
  *
- * @param pause waits before the next try
  * @throws TaskError when the service refuses it
  */
 export async function repair(
   client: DatabricksClient,
   runId: string,
   parameters: RunParameters,
-  pause: (milliseconds: number) => Promise<void>,
 ): Promise<void> {
   const before = await getLatestRepair(client, runId);
   for (let tries = 1; ; tries++) {
@@ -60,7 +57,7 @@ export async function repair(
       if (!mayBeRepaired) throw error;
       if ((await getLatestRepair(client, runId)) !== before) return;
       if (tries === MAX_TRIES) throw error;
-      await pause(retryDelay(tries, error instanceof DatabricksError ? error.answer.retryAfter : null));
+      await client.pause(tries, error);
     }
   }
 }

@@ -113,7 +113,7 @@ export function summarize(report: Report): Summary {
 }
 
 function notShown(failures: number): string {
-  return `${plural(failures, 'more failed task')} are not shown. The page of the run has them all.`;
+  return `Not shown: ${plural(failures, 'more failed task')}. The page of the run has them all.`;
 }
 
 function addTasks(summary: Summary, { tasks }: Run): void {

@@ -15,7 +15,7 @@ export interface Results {
   readonly exitValue: string | undefined;
   /** Whether Databricks kept only the beginning of it. */
   readonly isTruncated: boolean;
-  /** Those that failed first, and those that were cancelled after them. */
+  /** Of tasks: first those that failed, then those that were cancelled. */
   readonly failures: readonly TaskFailure[];
   /** How many more tasks failed than `failures` holds. */
   readonly moreFailures: number;

@@ -72,7 +72,7 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
       ? `Imported ${notebookFile} to ${notebookPath}.`
       : `${notebookPath} is the same as ${notebookFile} already, and was not written again.`,
   );
-  const job = await carryOut(client, plan, log, (time) => clock.sleep(time, signal));
+  const job = await carryOut(client, plan, log);
   if (!plan.id) step.setOutput('jobId', job.id);
 
   const work: Work = { options, step, client, clock, job, parameters };
@@ -183,7 +183,7 @@ async function follow(work: Work, started: StartedRun): Promise<Ending> {
 
 /** Repairs a run as long as only the infrastructure keeps it from ending well, and as often as the step may. */
 async function repairUntilWell(
-  { options, step, client, clock, parameters }: Work,
+  { options, step, client, parameters }: Work,
   ended: Run | undefined,
   follow: (repaired: Run) => Promise<Run | undefined>,
 ): Promise<Run | undefined> {
@@ -194,7 +194,7 @@ async function repairUntilWell(
       `Run ${run.id} failed for a reason of the infrastructure. Repairing it, ${repairs} of ${plural(options.repairAttempts, 'time')} at most.`,
     );
     try {
-      await repair(client, run.id, parameters, (time) => clock.sleep(time, step.signal));
+      await repair(client, run.id, parameters);
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
       step.log.warning(`The run was not repaired. ${error.message}`);

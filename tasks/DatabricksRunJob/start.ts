@@ -55,20 +55,26 @@ export async function startRun(
     return await runNow(client, request, { signal });
   } catch (error) {
     const lookThere = `A run may have been started all the same. Look for it at ${jobPage}`;
-    if (!signal.aborted)
-      throw isOutage(error) ? new TaskError(`${messageOf(error)} ${lookThere}`, { cause: error }) : error;
-    if (onCancel === 'leaveRunning') {
-      log.warning(`The step was cancelled while it started the job. ${lookThere}`);
-      throw error;
+    if (signal.aborted) {
+      const answer = onCancel === 'cancelRun' ? await askAgain(client, request) : { reason: '' };
+      if ('id' in answer) return answer.id;
+      log.warning(`The step was cancelled while it started the job. ${answer.reason}${lookThere}`);
+    } else if (isOutage(error)) {
+      throw new TaskError(`${messageOf(error)} ${lookThere}`, { cause: error });
     }
-    try {
-      return await runNow(client, request, lastRequest());
-    } catch (unanswered) {
-      log.warning(
-        `The step was cancelled while it started the job, and Databricks did not tell in time which run that is: ${reasonOf(unanswered)} ${lookThere}`,
-      );
-      throw error;
-    }
+    throw error;
+  }
+}
+
+/** The id of the run that a request has started, or why it can't be told. */
+async function askAgain(
+  client: DatabricksClient,
+  request: RunRequest,
+): Promise<{ id: string } | { reason: string }> {
+  try {
+    return { id: await runNow(client, request, lastRequest()) };
+  } catch (error) {
+    return { reason: `Databricks did not tell in time which run that is: ${reasonOf(error)} ` };
   }
 }
 

@@ -2,7 +2,7 @@ import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../common
 import type { Logger } from '../../common/log';
 import { isRetryableStatus, type RetryPolicy, retryDelay } from '../../common/retry';
 import type { Clock } from '../clock';
-import { type AccessNames, DatabricksError, errorFromAnswer, isSuccess } from './errors';
+import { type AccessNames, DatabricksError, errorFromAnswer, isSuccess, retryAfterOf } from './errors';
 import { parseJson, writeJson } from './json';
 
 /**
@@ -74,6 +74,11 @@ export class DatabricksClient {
   post<T>(path: string, body: object, call: Call): Promise<T> {
     const { href } = new URL(path, this.options.origin);
     return this.send<T>({ method: 'POST', url: href, body: writeJson(body) }, call);
+  }
+
+  /** Waits before a call is made again that failed, and that its caller alone can tell to be worth it. */
+  async pause(tries: number, error: unknown): Promise<void> {
+    await this.options.clock.sleep(retryDelay(tries, retryAfterOf(error)), this.options.signal);
   }
 
   private async send<T>(request: HttpRequest, call: Call): Promise<T> {

@@ -47,6 +47,11 @@ export function isNotFound(error: unknown): boolean {
   );
 }
 
+/** How long the service asks to wait, as its `Retry-After` header says it; null where it does not. */
+export function retryAfterOf(error: unknown): string | null {
+  return error instanceof DatabricksError ? error.answer.retryAfter : null;
+}
+
 /** Whether Databricks could not be asked at all, or was not able to answer for the moment. */
 export function isOutage(error: unknown): boolean {
   if (error instanceof ConnectionError || error instanceof SignInError) return true;
