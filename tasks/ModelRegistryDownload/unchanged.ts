@@ -60,6 +60,7 @@ async function sha256Of(
   try {
     const stats = await handle.stat();
     if (!stats.isFile() || stats.size !== size) return undefined;
+    // Before it is read: whoever writes to it from now on gives it another time.
     await handle.utimes(lastModified, lastModified).catch(() => undefined);
     return (await digestFile(handle.fd, size, { md5: false }, signal)).sha256;
   } finally {

@@ -26,7 +26,7 @@ describe('the watch over the requests of a transfer', () => {
         Object.assign(request, { watched, end: resolve });
         watched.onStop = () => reject(new Error('aborted'));
       });
-    watch.over(silences, body).then(
+    watch.over({ silences }, body).then(
       () => Object.assign(request, { outcome: 'ended' }),
       (error) => Object.assign(request, { outcome: error.message }),
     );

@@ -9,7 +9,6 @@ import type { BlobSource } from './upload';
 const compress = promisify(gzip);
 
 /**
-/**
  * How strongly a member is compressed: not at all, or by the best trade by far. Level 6 takes six times as long as
  * level 1 to save three more percent of model data.
  */

@@ -3,10 +3,10 @@ import type { ModelContainer, Range } from '../client';
 import { crc64 } from '../crc64';
 import { BrokenAnswerError, isMoved, isThrottled, MovedError } from '../errors';
 import type { ModelFile } from '../listing';
-import { type Connection, persist, SilenceError } from '../persist';
+import { type Connection, persist } from '../persist';
 import { Collector } from './collector';
 import type { Lanes } from './lanes';
-import type { Watch } from './watch';
+import type { Tries, Watch } from './watch';
 
 /** The most bytes that the service tells a CRC64 of, besides the blob's own part. */
 export const CHECKED_RANGE = 4 * 1024 * 1024;
@@ -28,24 +28,16 @@ export async function downloadChecked(
   watch: Watch,
   connection: Connection,
 ): Promise<Buffer> {
-  let silences = 0;
+  const tries: Tries = { silences: 0 };
   const tryOnce = () =>
-    watch.over(silences, async (watched) => {
+    watch.over(tries, async (watched) => {
       const content = Buffer.allocUnsafe(range.length);
       const collector = new Collector(content, 0, () => watched.touch());
       compare(content, await container.readChecked(file, range, collector, watched));
       return content;
     });
   try {
-    return await persist(
-      file.path,
-      () =>
-        lanes.use(tryOnce, isThrottled).catch((error) => {
-          if (error instanceof SilenceError) silences += 1;
-          throw error;
-        }),
-      connection,
-    );
+    return await persist(file.path, () => lanes.use(tryOnce, isThrottled), connection);
   } catch (error) {
     if (error instanceof DamagedPartError) {
       throw new TaskError(

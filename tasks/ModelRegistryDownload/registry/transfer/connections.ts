@@ -17,7 +17,7 @@ export interface GetRequest {
 const BUFFER = 64 * 1024;
 
 /**
- * Connections to the service for the bodies of blobs, kept alive and used again. Each reads into one buffer of its own,
+ * Connections to the service for listings and for what is in blobs, kept alive and used again. Each reads into one buffer of its own,
  * and what comes is handed on at once: to bring 1 GiB over TLS takes two thirds of the processor's time that it takes
  * with `node:https`, a small blob a third, and memory stays flat.
  */

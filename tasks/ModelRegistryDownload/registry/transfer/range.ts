@@ -1,10 +1,10 @@
 import type { Range } from '../client';
 import { isMoved, isThrottled, MovedError } from '../errors';
 import type { ModelFile } from '../listing';
-import { type Connection, persist, SilenceError } from '../persist';
+import { type Connection, persist } from '../persist';
 import type { Stop } from './answer';
 import type { Lanes } from './lanes';
-import type { Watch, Watched } from './watch';
+import type { Tries, Watch, Watched } from './watch';
 
 /** Bytes that a broken try must have brought for the tries to be counted anew. Bounds the tries of a range. */
 const WORTHWHILE = 64 * 1024;
@@ -32,11 +32,11 @@ export async function downloadRange(
 ): Promise<void> {
   let received = 0;
   let receivedBefore = 0;
-  let silences = 0;
+  const tries: Tries = { silences: 0 };
   const progressed = () => {
     const worthwhile = received - receivedBefore >= WORTHWHILE;
     receivedBefore = received;
-    if (worthwhile) silences = 0;
+    if (worthwhile) tries.silences = 0;
     return worthwhile;
   };
 
@@ -51,18 +51,9 @@ export async function downloadRange(
     return fetch(rest, onReceived, watched);
   };
 
-  const tryOnce = () => watch.over(silences, readOn);
+  const tryOnce = () => watch.over(tries, readOn);
   try {
-    await persist(
-      file.path,
-      () =>
-        lanes.use(tryOnce, isThrottled).catch((error) => {
-          if (error instanceof SilenceError) silences += 1;
-          throw error;
-        }),
-      connection,
-      progressed,
-    );
+    await persist(file.path, () => lanes.use(tryOnce, isThrottled), connection, progressed);
   } catch (error) {
     throw isMoved(error) ? new MovedError(file.path) : error;
   }

@@ -18,6 +18,12 @@ const SUSPICIOUS = 1_000;
 /** When nothing else has come either, the network may be at fault rather than the connection. */
 const ALL_SILENT_TIMES = 4;
 
+/** What the tries of one request have in common. */
+export interface Tries {
+  /** How often it was given up: each time, the next try may be silent twice as long. Counted by the watch. */
+  silences: number;
+}
+
 /** A request's part of the watch; it stops when it was silent for too long, or when all of the transfer does. */
 export interface Watched extends Stop {
   /** Is called at every sign of life. */
@@ -46,14 +52,13 @@ export class Watch {
   }
 
   /**
-   * Makes one request and gives it up after too long a silence.
+   * Makes one try of a request and gives it up after too long a silence.
    *
-   * @param silences how often such a request was given up before: each time, the next is given twice as long
    * @throws SilenceError
    */
-  async over<T>(silences: number, request: (watched: Watched) => Promise<T>): Promise<T> {
+  async over<T>(tries: Tries, request: (watched: Watched) => Promise<T>): Promise<T> {
     throwIfCancelled(this.connection.signal);
-    const own = new Request(silences, (pause) => this.learn(pause));
+    const own = new Request(tries.silences, (pause) => this.learn(pause));
     this.requests.add(own);
     if (!this.timer) {
       this.lastLook = performance.now();
@@ -62,9 +67,9 @@ export class Watch {
     try {
       return await request(own);
     } catch (error) {
-      throw own.silence === undefined
-        ? error
-        : new SilenceError(`nothing came for ${Math.round(own.silence / 100) / 10} s`);
+      if (own.silence === undefined) throw error;
+      tries.silences += 1;
+      throw new SilenceError(`nothing came for ${Math.round(own.silence / 100) / 10} s`);
     } finally {
       this.requests.delete(own);
       if (this.requests.size === 0) {
