@@ -6,7 +6,7 @@ import { renderPage } from './agent/page';
 import { ensureBaseImage, makeRuntimeImage } from './engine/base-image';
 import { type Engine, findEngine, pullImage, removeImage, startApi } from './engine/engine';
 import { run } from './processes';
-import { preparePython } from './python';
+import { prepareExamplePython } from './python';
 import { type Stack, startStack } from './stack';
 
 const VERSION = '1.0.0';
@@ -39,12 +39,7 @@ async function demo(signal: AbortSignal): Promise<void> {
 
   await phase('Packing the extension', () => packExtension(signal));
   const { python } = await phase('Preparing Python for the notebooks', () =>
-    preparePython({
-      folder: join(home, 'python'),
-      requirements: [join(root, 'local/requirements.txt'), join(root, 'model-api/requirements.txt')],
-      log: detail,
-      signal,
-    }),
+    prepareExamplePython({ log: detail, signal }),
   );
   const stack = await phase('Starting Blob storage, Databricks and a container registry', () =>
     startStack({ sources: root, python, registryFolder: join(home, 'registry') }),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { root } from '../scripts/paths';
 import { run } from './processes';
 
 /** What the pins of the requirement files are known to have ready-made packages for. */
@@ -76,6 +77,15 @@ export async function preparePython(options: PythonOptions): Promise<Python> {
   }
   options.log(`Python ${base.version} is ready.`);
   return { python, version: base.version };
+}
+
+/** The Python of the example: its notebooks, and its API. */
+export function prepareExamplePython(options: Pick<PythonOptions, 'log' | 'signal'>): Promise<Python> {
+  return preparePython({
+    ...options,
+    folder: join(root, '.local/python'),
+    requirements: [join(root, 'local/requirements.txt'), join(root, 'model-api/requirements.txt')],
+  });
 }
 
 interface BasePython {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { infrastructureFailed, succeeded } from '../../local/databricks/runs/outcome';
-import { startWorkspace } from '../../local/databricks/workspace';
+import { startWorkspace, type Workspace } from '../../local/databricks/workspace';
 import { startRegistry } from '../../local/registry/registry';
 import { BlobServer } from '../support/blob-server';
 import { runStep } from '../support/extension';
@@ -19,6 +19,23 @@ const statuses = [408, 429, 500, 502, 503, 504];
 function firstTime(): (request: string) => boolean {
   const seen = new Set<string>();
   return (request) => !seen.has(request) && Boolean(seen.add(request));
+}
+
+function failEachOnce(workspace: Workspace, fault: number | 'connection cut' | 'answer lost'): void {
+  const isFirst = firstTime();
+  workspace.intercept(({ method, path }) => {
+    if (!isFirst(`${method} ${path}`)) return undefined;
+    if (fault === 'connection cut') return {};
+    if (fault === 'answer lost') return { afterHandling: true };
+    return { answer: { status: fault, headers: { 'Retry-After': '0' } } };
+  });
+}
+
+/** What the workspace lists at an address of its jobs. */
+async function list(workspace: Workspace, what: string): Promise<Record<string, unknown[]>> {
+  const headers = { Authorization: `Bearer ${workspace.token}` };
+  const answer = await fetch(`${workspace.url}/api/2.2/jobs/${what}`, { headers });
+  return (await answer.json()) as Record<string, unknown[]>;
 }
 
 describe('every request failing once', function () {
@@ -40,13 +57,7 @@ describe('every request failing once', function () {
         { name: 'train', tasks: [{ task_key: 'train', notebook_task: notebook }] },
         { task: () => ({ outcome: succeeded({ exitValue: 'stored' }) }) },
       );
-      const isFirst = firstTime();
-      workspace.intercept(({ method, path }) => {
-        if (!isFirst(`${method} ${path}`)) return undefined;
-        if (fault === 'connection cut') return {};
-        if (fault === 'answer lost') return { afterHandling: true };
-        return { answer: { status: fault, headers: { 'Retry-After': '0' } } };
-      });
+      failEachOnce(workspace, fault);
       try {
         const step = await runStep(
           'DatabricksRunJob',
@@ -62,10 +73,7 @@ describe('every request failing once', function () {
         assert.equal(step.result, 'Succeeded', step.log.join('\n'));
         assert.equal(step.outputVariables.notebookOutput, 'stored');
         workspace.intercept(() => undefined);
-        const runs = await fetch(`${workspace.url}/api/2.2/jobs/runs/list`, {
-          headers: { Authorization: `Bearer ${workspace.token}` },
-        });
-        assert.equal(((await runs.json()) as { runs: unknown[] }).runs.length, 1);
+        assert.equal((await list(workspace, 'runs/list')).runs!.length, 1);
       } finally {
         await workspace.stop();
       }
@@ -91,13 +99,7 @@ describe('every request failing once', function () {
           }),
         },
       });
-      const isFirst = firstTime();
-      workspace.intercept(({ method, path }) => {
-        if (!isFirst(`${method} ${path}`)) return undefined;
-        if (fault === 'connection cut') return {};
-        if (fault === 'answer lost') return { afterHandling: true };
-        return { answer: { status: fault, headers: { 'Retry-After': '0' } } };
-      });
+      failEachOnce(workspace, fault);
       try {
         const step = await runStep(
           'DatabricksRunJob',
@@ -117,12 +119,8 @@ describe('every request failing once', function () {
         );
         assert.equal(step.result, 'Succeeded', step.log.join('\n'));
         workspace.intercept(() => undefined);
-        const ask = async (what: string) => {
-          const headers = { Authorization: `Bearer ${workspace.token}` };
-          return (await fetch(`${workspace.url}/api/2.2/jobs/${what}`, { headers })).json();
-        };
-        assert.equal(((await ask('list')) as { jobs: unknown[] }).jobs.length, 1);
-        assert.equal(((await ask('runs/list')) as { runs: unknown[] }).runs.length, 1);
+        assert.equal((await list(workspace, 'list')).jobs!.length, 1);
+        assert.equal((await list(workspace, 'runs/list')).runs!.length, 1);
       } finally {
         await workspace.stop();
       }

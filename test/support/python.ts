@@ -1,14 +1,10 @@
 import { join } from 'node:path';
-import { type Python, preparePython } from '../../local/python';
+import { type Python, prepareExamplePython, preparePython } from '../../local/python';
 import { root } from '../../scripts/paths';
 
 /** The Python of the example: its notebooks, and its API. */
 export function examplePython(log: (line: string) => void = () => {}): Promise<Python> {
-  return preparePython({
-    folder: join(root, '.local/python'),
-    requirements: [join(root, 'local/requirements.txt'), join(root, 'model-api/requirements.txt')],
-    log,
-  });
+  return prepareExamplePython({ log });
 }
 
 /** A Python with Databricks' own client. */
