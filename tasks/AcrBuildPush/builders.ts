@@ -131,7 +131,9 @@ async function prepareDocker(
       log.info(`Engine ${engine.serverVersion}, ${engine.platform}.`);
       const build = { plan: known, builder: engine.builder, name, tags, push: request.push };
       const image = await buildWithDocker(docker, build, { tempFolder, log });
-      const ownInstructions = countInstructions(known.recipe, known.target);
+      // The labels of the step are one more for the legacy builder, and none for BuildKit.
+      const labelSteps = engine.builder === 'legacy' ? 1 : 0;
+      const ownInstructions = countInstructions(known.recipe, known.target) + labelSteps;
       return 'id' in image ? { ...image, docker, ownInstructions } : image;
     },
   };

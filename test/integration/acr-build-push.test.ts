@@ -215,15 +215,22 @@ describe('AcrBuildPush with a real engine', function () {
     writeFileSync(join(content, 'zeros'), Buffer.alloc(120_000_000));
     execFileSync('tar', ['-C', content, '-cf', archive, '.']);
     docker('import', archive, large);
+    const legacy = { ...process.env, DOCKER_BUILDKIT: '0' };
     try {
-      const run = await step([`FROM ${large}`, 'COPY model.pkl /'], { repository: 'large' });
-      assert.equal(run.result, 'Succeeded', errorsOf(run));
-      const said =
-        /^Only .* of the image's 120 MB were built on its base image.* So docker pushes the image by itself\.$/;
-      assert.ok(run.log.some((line) => said.test(line)));
-      const registry = registryApi(`http://${host}`, 'large');
-      const { annotations } = await registry.manifest('1.0.0');
-      assert.equal(annotations['org.opencontainers.image.version'], '1.0.0');
+      for (const environment of [legacy, buildKitEnvironment() ?? legacy]) {
+        const run = await step(
+          [`FROM ${large}`, 'COPY model.pkl /'],
+          { repository: 'large' },
+          { environment },
+        );
+        assert.equal(run.result, 'Succeeded', errorsOf(run));
+        const said =
+          /^Only .* of the image's 120 MB were built on its base image.* So docker pushes the image by itself\.$/;
+        assert.ok(run.log.some((line) => said.test(line)));
+        const registry = registryApi(`http://${host}`, 'large');
+        const { annotations } = await registry.manifest('1.0.0');
+        assert.equal(annotations['org.opencontainers.image.version'], '1.0.0');
+      }
     } finally {
       docker('image', 'rm', '--force', large);
     }

@@ -25,7 +25,7 @@ export interface EngineImage {
   readonly docker: DockerCli;
   /** Digest of its configuration, or of its manifest where the engine keeps images in containerd's store. */
   readonly id: string;
-  /** How many instructions of the Dockerfile it has on top of its base image. */
+  /** How many steps its history has on top of its base image. */
   readonly ownInstructions: number;
 }
 
@@ -180,8 +180,7 @@ async function checkIsWorthReading(
       `The disk has only ${formatBytes(bavail * bsize)} left, and the image of ${formatBytes(size)} would pass through it.`,
     );
   }
-  // The labels of the step may be one more.
-  const built = await sizeOfInstructions(docker, id, ownInstructions + 1);
+  const built = await sizeOfInstructions(docker, id, ownInstructions);
   if (built < size * WORTH_READING) {
     throw new UnreadableImageError(
       `Only ${formatBytes(built)} of the image's ${formatBytes(size)} were built on its base image, and docker need not read the rest.`,

@@ -129,7 +129,7 @@ describe('an image that an engine holds', () => {
       tempFolder,
     };
     try {
-      const image = { docker, id, ownInstructions: 1 };
+      const image = { docker, id, ownInstructions: 2 };
       const result = await publishEngineImage(image, destination, { ...settings, ...options });
       const requests = registry.requests.slice(from).map(({ method, path }) => `${method} ${path}`);
       return { ...result, requests, lines };
