@@ -8,6 +8,7 @@ import { prepareBuilder } from './builders';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
+import { EarlierImages } from './oci/earlier-images';
 import { makePlan, type Plan } from './plan';
 import { type Destination, findKnownLayers, lockTags, publish, verifyTags } from './publish';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
@@ -29,8 +30,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   for (const remark of plan.remarks) log.info(remark);
 
   const credentials = identity && credentialSource(host, identity, task);
-  const registry =
-    inputs.push && credentials ? new RegistryClient({ http, log, host, repository, credentials }) : undefined;
+  const access = inputs.push ? 'pull,push' : 'pull';
+  const registry = new RegistryClient({ http, log, host, repository, credentials, access });
+  const earlier = new EarlierImages(registry, names);
   const dockerConfig = {
     parentFolder: tempFolder,
     env: process.env,
@@ -40,8 +42,8 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const [destination, builder] = await phases.run('Check', () =>
       Promise.all([
-        registry && checkDestination(registry, plan, inputs, log),
-        prepareBuilder({ ...inputs, credentials }, plan, env, task),
+        inputs.push ? checkDestination(registry, earlier, plan, inputs, log) : undefined,
+        prepareBuilder({ ...inputs, credentials, earlier }, plan, env, task),
       ]),
     );
     if (credentials) signIn({ host, ...(await credentials.current()) });
@@ -58,7 +60,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       return finish(task, 'found', { ...report, tags, manifest, builder: undefined, sent: undefined });
     }
 
-    const known = destination ? findKnownLayers(destination, base) : Promise.resolve(new Map());
+    // Who builds directly has read the base image.
+    const unread = builder.kind === 'direct' ? undefined : base;
+    const known = destination ? findKnownLayers(registry, earlier, unread) : Promise.resolve(new Map());
     // It is awaited after the build; until then its failure is not unheard of.
     known.catch(() => undefined);
     log.info(`Building with ${builder.description}.`);
@@ -100,13 +104,14 @@ function credentialSource(host: string, identity: Identity, task: TaskContext): 
 /** Signs in, makes sure before the build that a push will be let in, and decides which tags to publish. */
 async function checkDestination(
   registry: RegistryClient,
+  earlier: EarlierImages,
   { name, tags }: Plan,
   { ifTagExists, lockTag }: Pick<Inputs, 'ifTagExists' | 'lockTag'>,
   log: Logger,
 ): Promise<Destination> {
   await registry.signIn();
   const [states] = await Promise.all([
-    Promise.all(tags.map(({ tag }) => tagState(registry, tag))),
+    Promise.all(tags.map(({ tag }) => tagState(registry, earlier, tag))),
     registry.checkPush(),
   ]);
   if (lockTag && states.some(({ lock }) => lock === undefined)) {
@@ -137,9 +142,9 @@ async function checkDestination(
 }
 
 /** What the registry has under a tag, and whether it is locked. */
-async function tagState(registry: RegistryClient, tag: string) {
-  const [digest, lock] = await Promise.all([registry.digestOf(tag), registry.tagLock(tag)]);
-  return { tag, digest, lock };
+async function tagState(registry: RegistryClient, earlier: EarlierImages, tag: string) {
+  const [manifest, lock] = await Promise.all([earlier.manifest(tag), registry.tagLock(tag)]);
+  return { tag, digest: manifest?.digest, lock };
 }
 
 /** Sets the outputs that the manifest brings, shows the summary, and says what became of the image. */

@@ -3,7 +3,7 @@ import type { AzureServiceConnection } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import type { CredentialSource } from './acr/credentials';
-import { digestOfBytes, RegistryClient } from './acr/registry';
+import { digestOfBytes } from './acr/registry';
 import { ResourceManager } from './acr/resource-manager';
 import { buildWithTasks, refuseForTasks } from './acr/tasks-build';
 import { type BaseImage, countInstructions } from './base-image';
@@ -19,7 +19,7 @@ import type { Inputs } from './inputs';
 import { baseLabels } from './labels';
 import { planDirectly, planIfPossible, refuseForDirect } from './oci/builder';
 import type { DirectBuildOptions, PlannedImage } from './oci/direct-build';
-import { earlierImages } from './oci/earlier-images';
+import type { EarlierImages } from './oci/earlier-images';
 import { createPull } from './oci/pull';
 import type { BuildPlan, Plan } from './plan';
 import type { BuiltImage } from './publish';
@@ -39,6 +39,7 @@ interface Request
   extends Pick<Inputs, 'builder' | 'docker' | 'identity' | 'loginServer' | 'repository' | 'push'> {
   /** For the registry of the step. */
   readonly credentials: CredentialSource | undefined;
+  readonly earlier: EarlierImages;
 }
 
 /**
@@ -60,7 +61,7 @@ export async function prepareBuilder(
       return prepareTasks(request, plan, azureConnection(request)!, task);
     case 'direct':
       refuseForDirect(plan.build, request.docker);
-      return direct(plan, await planDirectly(plan.build, directOptions(request, plan, env, task)), task);
+      return direct(plan, await planDirectly(plan.build, directOptions(request, env, task)), task);
     case 'auto':
       return chooseBuilder(request, plan, env, task);
   }
@@ -73,7 +74,7 @@ async function chooseBuilder(
   task: TaskContext,
 ): Promise<Builder> {
   const { log } = task;
-  const planned = await planIfPossible(plan.build, request.docker, directOptions(request, plan, env, task));
+  const planned = await planIfPossible(plan.build, request.docker, directOptions(request, env, task));
   const needsEngine = typeof planned === 'string';
   if (!needsEngine && request.push) {
     log.info('This step builds the image by itself: nothing in the Dockerfile needs a Docker engine.');
@@ -163,26 +164,12 @@ async function prepareTasks(
 }
 
 function directOptions(
-  { loginServer, repository, credentials }: Request,
-  { tags }: Plan,
+  { loginServer, credentials, earlier }: Request,
   env: NodeJS.ProcessEnv,
   { http, log, signal }: TaskContext,
 ): DirectBuildOptions {
   const credentialsFor = (host: string) => (host === loginServer && credentials) || dockerLogin(env, host);
-  const client = { http, log, host: loginServer, repository, credentials, access: 'pull' } as const;
-  let found: ReturnType<typeof earlierImages> | undefined;
-  return {
-    pull: createPull({ http, log, credentialsFor }),
-    earlier() {
-      found ??= earlierImages(
-        new RegistryClient(client),
-        tags.map(({ tag }) => tag),
-      );
-      return found;
-    },
-    log,
-    signal,
-  };
+  return { pull: createPull({ http, log, credentialsFor }), earlier, log, signal };
 }
 
 function direct({ build: plan }: Plan, planned: PlannedImage, { log }: TaskContext): Builder {

@@ -7,9 +7,10 @@ import type { DockerCli } from './docker/cli';
 import { describeImage, UnreadableImageError } from './docker/engine';
 import { type EngineImage, publishEngineImage } from './docker/publish';
 import { type PushOptions, pushWithDocker } from './docker/push';
+import { type EarlierImages, readImages } from './oci/earlier-images';
 import type { OciImage } from './oci/image';
 import type { CompressionChoice } from './oci/publish/compression';
-import { type KnownLayers, layersOf, layersOfAll } from './oci/publish/known-layers';
+import { type KnownLayers, layersOf } from './oci/publish/known-layers';
 import { publishImage } from './oci/publish/publish';
 import { parseImageName } from './oci/pull';
 import { lastingTags, type PlannedTag } from './tags';
@@ -75,23 +76,23 @@ export async function publish(
 }
 
 /**
- * What the registry has of images that a new one is likely to share layers with: those that its tags name until now,
- * the newest others of the repository, and the base image where it lies in the same registry.
+ * The layers of earlier images, and of the base image where it lies in the same registry.
+ *
+ * @param base where the builder does not know its layers
  */
 export async function findKnownLayers(
-  { registry, tags }: Destination,
+  registry: RegistryClient,
+  earlier: EarlierImages,
   base: BaseImage | undefined,
 ): Promise<KnownLayers> {
-  const newest = registry.newestTags(NEWEST_TAGS).catch(() => []);
-  const references = new Set([...tags.map(({ tag }) => tag), 'latest', ...(await newest)]);
-  const images = [...references].map((reference) => layersOf(registry, reference));
   const from = base && parseImageName([base.name, base.digest].filter(Boolean).join('@'));
-  if (from?.host === registry.host) images.push(layersOf(registry.sibling(from.repository), from.reference));
-  return layersOfAll(images);
+  const inRegistry = from?.host === registry.host ? from : undefined;
+  const images = await Promise.all([
+    earlier.all(),
+    inRegistry ? readImages(registry.sibling(inRegistry.repository), inRegistry.reference) : [],
+  ]);
+  return layersOf(images.flat());
 }
-
-/** How many images are looked at for layers, besides those that move. */
-const NEWEST_TAGS = 3;
 
 /** Pushes an image by docker under its first tag, and sets the others. */
 async function pushEngineImage(

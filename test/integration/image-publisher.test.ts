@@ -12,6 +12,7 @@ import { type Registry, startRegistry } from '../../local/registry/registry';
 import { fixedCredentials } from '../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../tasks/AcrBuildPush/acr/registry';
 import { planDirectly } from '../../tasks/AcrBuildPush/oci/builder';
+import { readImages } from '../../tasks/AcrBuildPush/oci/earlier-images';
 import type { OciImage } from '../../tasks/AcrBuildPush/oci/image';
 import { layersOf } from '../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { publishImage } from '../../tasks/AcrBuildPush/oci/publish/publish';
@@ -160,7 +161,7 @@ describe('an image that the step builds and publishes itself', function () {
     it(`is not sent to ${kind} again, but mounted from where it lies`, async () => {
       const host = hosts[kind]!;
       const first = await publish(host, `models-${run}/m${count++}`, 'gzip');
-      const known = await layersOf(first.registry, '1');
+      const known = layersOf(await readImages(first.registry, '1'));
       const second = await publish(host, `models-${run}/m${count++}`, 'gzip', new Map(known));
       assert.deepEqual(
         second.layers.map(({ fate }) => fate),

@@ -62,6 +62,7 @@ export class RegistryClient {
   private readonly renewals = new Map<Rights, Promise<void>>();
   private readonly access: Rights;
   private readonly sources = new Set<string>();
+  private signedIn: Promise<void> | undefined;
 
   constructor(private readonly options: RegistryClientOptions) {
     this.host = options.host;
@@ -70,8 +71,13 @@ export class RegistryClient {
     this.base = `${registryUrl(options.host)}/`;
   }
 
-  /** Checks that the registry is there and knows the credentials. */
-  async signIn(): Promise<void> {
+  /** Checks that the registry is there and knows the credentials; once, whoever asks for it. */
+  signIn(): Promise<void> {
+    this.signedIn ??= this.checkCredentials();
+    return this.signedIn;
+  }
+
+  private async checkCredentials(): Promise<void> {
     const answer = await this.ping();
     if (answer.status === 200) return;
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
@@ -115,8 +121,21 @@ export class RegistryClient {
 
   /** The manifest under a tag or digest. */
   async manifest(reference: string): Promise<Manifest> {
+    return this.readManifest(reference, await this.askForManifest(reference));
+  }
+
+  /** The manifest under a tag or digest; undefined where there is none. */
+  async findManifest(reference: string): Promise<Manifest | undefined> {
+    const answer = await this.askForManifest(reference);
+    return answer.status === 404 ? undefined : this.readManifest(reference, answer);
+  }
+
+  private askForManifest(reference: string): Promise<HttpAnswer> {
     const path = this.path(`manifests/${reference}`);
-    const answer = await this.send(path, { method: 'GET', headers: { Accept: MANIFEST_TYPES } });
+    return this.send(path, { method: 'GET', headers: { Accept: MANIFEST_TYPES } });
+  }
+
+  private readManifest(reference: string, answer: HttpAnswer): Manifest {
     if (answer.status !== 200) throw this.refusal(answer, `read the manifest of '${reference}'`);
     const { config, layers } = JSON.parse(answer.body.toString('utf8'));
     return {

@@ -1,18 +1,14 @@
 import type { Logger } from '../../common/log';
 import { formatBytes, plural } from '../../common/text';
 import { type FileNode, type FilesBelow, type FileTree, split } from '../files/file-tree';
+import type { EarlierImages } from './earlier-images';
 import type { ImageConfig } from './image';
 import { readLayerFiles } from './layer-files';
 import type { PulledImage } from './pull';
 
-/**
- * Configurations of images that were built here before, read but once. None where there are none, or they can't be
- * read.
- */
-export type EarlierImages = () => Promise<readonly ImageConfig[]>;
-
 export interface BaseFilesOptions {
-  readonly earlier?: EarlierImages;
+  /** Those that were built on the same base image may know what it holds. */
+  readonly earlier?: Pick<EarlierImages, 'all'>;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -86,7 +82,7 @@ export class BaseFiles implements FilesBelow {
   async learn(): Promise<void> {
     if (!this.triedNotes) {
       this.triedNotes = true;
-      for (const config of (await this.options.earlier?.()) ?? []) this.takeNotes(config);
+      for (const { config } of (await this.options.earlier?.all()) ?? []) this.takeNotes(config);
       return;
     }
     const { layers } = this.image;

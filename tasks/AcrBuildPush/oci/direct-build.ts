@@ -1,8 +1,7 @@
-import type { Logger } from '../../common/log';
 import { readBuildContext, readIgnoreRules } from '../context/build-context';
 import type { FileTree } from '../files/file-tree';
 import type { BuildPlan } from '../plan';
-import { BaseFiles, type EarlierImages, UnknownFile } from './base-files';
+import { BaseFiles, type BaseFilesOptions, UnknownFile } from './base-files';
 import { mistake, parseDockerfile } from './dockerfile/instructions';
 import { divideIntoStages, findStage, type Stage, type Stages, targetStage } from './dockerfile/stages';
 import { expand, WordError } from './dockerfile/words';
@@ -16,12 +15,8 @@ import { type Base, StageBuild, type Surroundings } from './stage-build';
 
 export { NeedsEngine };
 
-export interface DirectBuildOptions {
+export interface DirectBuildOptions extends BaseFilesOptions {
   readonly pull: Pull;
-  /** Images that were built here before, and may know what their base image holds. */
-  readonly earlier?: EarlierImages;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
   /** When the image was made, for its configuration; otherwise what the label for it says, or now. */
   readonly created?: Date;
 }
@@ -104,7 +99,7 @@ class DirectBuild {
     // Before anything is asked of a registry.
     this.refuseEngineLines(target);
     // They are asked for in any case; that they are on their way spares a wait.
-    void this.options.earlier?.();
+    void this.options.earlier?.all();
     return this.build(target, new Map());
   }
 
@@ -213,7 +208,7 @@ class DirectBuild {
 }
 
 async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuildOptions): Promise<OciImage> {
-  const earlier = options.earlier?.();
+  const earlier = options.earlier?.all();
   const layers: Layer[] = [];
   for (const layer of stage.layers) {
     layers.push(layer.kind === 'planned' ? await makeLayer(layer, options.signal) : layer);
@@ -233,8 +228,8 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
     history: history.map((entry, index) => (index < inherited ? entry : { created, ...entry })),
     ...base.files?.notes(),
   };
-  const same = (await earlier)?.find((one) => undated(one) === undated(image));
-  return { config: Buffer.from(JSON.stringify(same ?? image)), layers, platform };
+  const same = (await earlier)?.find(({ config }) => undated(config) === undated(image));
+  return { config: Buffer.from(JSON.stringify(same?.config ?? image)), layers, platform };
 }
 
 /** What tells two images apart but for the time: one that was made before, and has not changed, stays what it was. */

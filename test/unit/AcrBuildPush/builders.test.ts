@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
 import { type Builder, prepareBuilder } from '../../../tasks/AcrBuildPush/builders';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
+import { EarlierImages } from '../../../tasks/AcrBuildPush/oci/earlier-images';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import type { TaskContext } from '../../../tasks/common/task';
 import { fakeDocker, leastInputs, leastPlan, scriptedServer, temporaryFolder } from './support';
@@ -47,8 +49,20 @@ describe('the builder that auto chooses', () => {
       signal: new AbortController().signal,
       tempFolder: folder.path,
     } as unknown as TaskContext;
+    const registry = new RegistryClient({
+      ...{ http: server.http, log: server.log, host: server.host, repository: 'titanic' },
+      credentials: undefined,
+    });
+    const earlier = new EarlierImages(registry, ['1.0.0']);
     return prepareBuilder(
-      { ...leastInputs, loginServer: server.host, credentials: undefined, builder: 'auto', ...inputs },
+      {
+        ...leastInputs,
+        loginServer: server.host,
+        credentials: undefined,
+        builder: 'auto',
+        earlier,
+        ...inputs,
+      },
       { name: `${server.host}/titanic`, tags, build, remarks: [] },
       { ...fakeDocker(folder.path, docker), DOCKER_CONFIG: folder.path },
       task,

@@ -21,6 +21,7 @@ import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../tasks/AcrBuildPush/docker/engine';
 import { type EnginePublishOptions, publishEngineImage } from '../../../tasks/AcrBuildPush/docker/publish';
+import { EarlierImages } from '../../../tasks/AcrBuildPush/oci/earlier-images';
 import { findKnownLayers } from '../../../tasks/AcrBuildPush/publish';
 import { CancelledError } from '../../../tasks/common/errors';
 import { HttpClient } from '../../../tasks/common/http';
@@ -116,7 +117,8 @@ describe('an image that an engine holds', () => {
     const tags = [{ tag: '1', moves: false }];
     const destination = { registry: client, name: `${line.host}/${repository}`, tags };
     const base = options.baseName ? { name: options.baseName, digest: undefined } : undefined;
-    const known = await findKnownLayers(destination, base);
+    const earlier = new EarlierImages(client, ['1']);
+    const known = await findKnownLayers(client, earlier, base);
     const tempFolder = join(folder, 'temp');
     const from = registry.requests.length;
     writeFileSync(join(folder, 'calls'), '');

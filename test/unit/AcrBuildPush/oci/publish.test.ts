@@ -9,6 +9,7 @@ import { gunzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/acr/registry';
+import { readImages } from '../../../../tasks/AcrBuildPush/oci/earlier-images';
 import type { Layer, LocalLayer, OciImage, RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
 import { layersOf } from '../../../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { type PublishOptions, publishImage } from '../../../../tasks/AcrBuildPush/oci/publish/publish';
@@ -182,7 +183,7 @@ describe('an image that the step publishes itself', () => {
     const layer = localLayer(compressible(2 * MEGABYTE));
     const first = await publish(imageOf(layer), { compression: 'gzip' });
     const fresh = localLayer(Buffer.concat(await layer.open().toArray()));
-    const known = await layersOf(clientFor(repository), '1');
+    const known = layersOf(await readImages(clientFor(repository), '1'));
     const second = await publish(imageOf(fresh), { compression: 'gzip', known });
     assert.equal(second.uploadedBytes, 0);
     assert.equal(second.manifest.digest, first.manifest.digest);

@@ -112,6 +112,8 @@ describe('A base image in a registry', () => {
     await assert.rejects(pull()(`${host}/base`, { os: 'linux', architecture: 's390x' }), /linux\/s390x/);
   });
 
+  const earlierImage = (config: ImageConfig) => ({ repository: 'titanic', config, layers: [] });
+
   function build(lines: string[], earlier: ImageConfig[] = []) {
     return directBuild(
       {
@@ -120,7 +122,7 @@ describe('A base image in a registry', () => {
         recipe: [`FROM ${host}/base`, ...lines].join('\n'),
         context,
       },
-      { pull: pull(), earlier: async () => earlier, log, signal },
+      { pull: pull(), earlier: { all: async () => earlier.map(earlierImage) }, log, signal },
     );
   }
 
