@@ -33,6 +33,8 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   const access = inputs.push ? 'pull,push' : 'pull';
   const registry = new RegistryClient({ http, log, host, repository, credentials, access });
   const earlier = new EarlierImages(registry, names);
+  // The check awaits it. It is on its way while the rest gets ready.
+  if (inputs.push) registry.signIn().catch(() => undefined);
   const dockerConfig = {
     parentFolder: tempFolder,
     env: process.env,
@@ -92,7 +94,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     await phases.run('Read back', () => verifyTags(destination, manifest));
     if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
     return finish(task, 'pushed', { ...built, manifest, sent });
-  });
+  }).finally(() => registry.dropUpload());
 }
 
 function credentialSource(host: string, identity: Identity, task: TaskContext): CredentialSource {

@@ -174,12 +174,16 @@ function directOptions(
 
 function direct({ build: plan }: Plan, planned: PlannedImage, { log }: TaskContext): Builder {
   const known = withBase(plan, plan.base && { ...plan.base, digest: planned.baseDigest });
+  // Files are read while the registry is being asked.
+  const made = planned.make(known.labels);
+  // It is awaited by the build; until then its failure is not unheard of.
+  made.catch(() => undefined);
   return {
     kind: 'direct',
     description: 'the builder of this step, without an engine',
     plan: known,
     async build() {
-      const image = await planned.make(known.labels);
+      const image = await made;
       log.info(`Image ${digestOfBytes(image.config)}, ${plural(image.layers.length, 'layer')}`);
       return image;
     },

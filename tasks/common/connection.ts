@@ -1,6 +1,5 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { HttpsProxyAgent } from 'https-proxy-agent';
 import type { NetworkSettings } from './agent';
 import { describeError } from './errors';
 
@@ -11,10 +10,14 @@ export const METADATA_SERVICE = 'http://169.254.169.254/';
 const HOPELESS = /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 
 /** Connections to a host, kept alive, through the agent's proxy for it and with the agent's certificates. */
-export function createAgent(url: URL, network: NetworkSettings): HttpAgent {
+export async function createAgent(url: URL, network: NetworkSettings): Promise<HttpAgent> {
   const proxy = network.proxyFor(url.href);
   const settings = { keepAlive: true, ...network.tls };
-  if (proxy) return new HttpsProxyAgent(proxy, settings) as unknown as HttpAgent;
+  if (proxy) {
+    // Most agents have no proxy, and it takes a while to load.
+    const { HttpsProxyAgent } = await import('https-proxy-agent');
+    return new HttpsProxyAgent(proxy, settings) as unknown as HttpAgent;
+  }
   return url.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings);
 }
 

@@ -50,7 +50,7 @@ const DEFAULT_IDLE_TIMEOUT = 30_000;
  * who is at the right address. Answers of any status are returned; only the lack of one is an error.
  */
 export class HttpClient {
-  private readonly agents = new Map<string, HttpAgent>();
+  private readonly agents = new Map<string, Promise<HttpAgent>>();
 
   constructor(private readonly options: HttpClientOptions) {}
 
@@ -89,19 +89,20 @@ export class HttpClient {
 
   /** Closes idle connections, so that the process can end. */
   close(): void {
-    for (const agent of this.agents.values()) agent.destroy();
+    for (const agent of this.agents.values()) void agent.then((one) => one.destroy());
   }
 
   private async try(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer | Error> {
     throwIfCancelled(signal);
     const idle = new IdleTimer(request.idleTimeout ?? DEFAULT_IDLE_TIMEOUT, signal);
+    const agent = await this.agentFor(new URL(request.url));
     const body = typeof request.body === 'function' ? watched(request.body(), idle) : request.body;
     try {
       const response = await fetch(request.url, {
         method: request.method,
         headers: { 'User-Agent': this.options.userAgent, ...request.headers },
         redirect: 'manual',
-        agent: (url) => this.agentFor(url),
+        agent,
         signal: idle.signal as never,
         ...(body !== undefined && { body }),
       });
@@ -122,7 +123,7 @@ export class HttpClient {
     }
   }
 
-  private agentFor(url: URL): HttpAgent {
+  private agentFor(url: URL): Promise<HttpAgent> {
     const key = `${url.protocol} ${this.options.network.proxyFor(url.href) ?? ''}`;
     let agent = this.agents.get(key);
     if (!agent) {

@@ -51,6 +51,12 @@ type Send = Omit<HttpRequest, 'url'>;
 /** Whether a tag may be changed, as Azure Container Registry's own API tells it. */
 export type TagLock = 'locked' | 'open' | 'unknown';
 
+/** Milliseconds after which an upload that nothing was sent by is not counted on any more. */
+const SPARE_LIMIT = 60_000;
+
+/** Milliseconds that the end of a step waits for an upload to be dropped. */
+const DROP_LIMIT = 2_000;
+
 /** One repository of a registry, over the OCI distribution API. */
 export class RegistryClient {
   readonly host: string;
@@ -63,6 +69,7 @@ export class RegistryClient {
   private readonly access: Rights;
   private readonly sources = new Set<string>();
   private signedIn: Promise<void> | undefined;
+  private spare: { readonly answer: HttpAnswer; readonly begun: number } | undefined;
 
   constructor(private readonly options: RegistryClientOptions) {
     this.host = options.host;
@@ -95,17 +102,39 @@ export class RegistryClient {
     throw this.refusal(answer, 'sign in');
   }
 
-  /** Checks that an image could be pushed, by beginning an upload and giving it up. */
+  /** Checks that an image could be pushed, by beginning an upload, which is kept for a blob. */
   async checkPush(): Promise<void> {
-    const answer = await this.send(this.path('blobs/uploads/'), { method: 'POST', repeatable: true });
+    const answer = await this.beginUpload();
+    this.spare = { answer, begun: performance.now() };
+  }
+
+  /** The answer to the upload that the check began, for one blob; undefined where it was used, or is too old. */
+  takeUpload(): HttpAnswer | undefined {
+    const { spare } = this;
+    if (!spare || performance.now() - spare.begun > SPARE_LIMIT) return undefined;
+    this.spare = undefined;
+    return spare.answer;
+  }
+
+  /** Begins the upload of a blob, and returns the answer that tells where it goes on. */
+  async beginUpload(signal?: AbortSignal): Promise<HttpAnswer> {
+    const request: Send = { method: 'POST', repeatable: true, ...(signal && { signal }) };
+    const answer = await this.send(this.path('blobs/uploads/'), request);
     if (answer.status !== 202) throw this.refusal(answer, `push to '${this.repository}'`);
-    const location = answer.headers.get('location');
+    return answer;
+  }
+
+  /** Gives up the upload that the check began, if nothing was sent by it. */
+  async dropUpload(): Promise<void> {
+    const location = this.spare?.answer.headers.get('location');
     const upload = location && new URL(location, this.base).href;
-    // Nothing waits for this. Some registries want a right to delete for it, and drop the upload after a while anyway.
-    if (upload?.startsWith(`${this.base}v2/`)) {
-      const path = upload.slice(this.base.length);
-      this.sendOnce(path, { method: 'DELETE' }, this.access).catch(() => undefined);
-    }
+    this.spare = undefined;
+    if (!upload?.startsWith(`${this.base}v2/`)) return;
+    const path = upload.slice(this.base.length);
+    // Some registries want a right to delete for it, and drop the upload after a while anyway.
+    await this.sendOnce(path, { method: 'DELETE', idleTimeout: DROP_LIMIT }, this.access).catch(
+      () => undefined,
+    );
   }
 
   /** The digest of the manifest that a tag names; undefined where there is no such tag. */

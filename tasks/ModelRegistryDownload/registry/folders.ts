@@ -13,8 +13,8 @@ export interface Folders {
 }
 
 /** Asks for the folders of a container with `@azure/storage-blob`. */
-export function openFolders(settings: RegistrySettings): Folders {
-  const agent = createAgent(new URL(settings.endpoint), settings.network);
+export async function openFolders(settings: RegistrySettings): Promise<Folders> {
+  const agent = await createAgent(new URL(settings.endpoint), settings.network);
   // The library hands `agent` on to its transport, though its type does not say so.
   const options: StoragePipelineOptions & { agent: Agent } = { agent, retryOptions: { maxTries: 1 } };
   const client = signInTo(`${settings.endpoint}/${settings.container}`, settings, options);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { RequestListener, ServerResponse } from 'node:http';
+import sinon from 'sinon';
 import { type Challenge, parseChallenge } from '../../../tasks/AcrBuildPush/acr/auth';
 import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
@@ -240,24 +241,41 @@ describe('the registry', () => {
     });
   });
 
+  const uploads: RequestListener = (request, response) => {
+    if (request.method !== 'POST') return response.writeHead(204).end();
+    return response.writeHead(202, { Location: '/v2/titanic/blobs/uploads/u1?s=x' }).end();
+  };
+
   it('proves that it lets us push, and is left without an open upload', async () => {
-    let given: (() => void) | undefined;
-    const givenUp = new Promise<void>((resolve) => {
-      given = resolve;
-    });
-    const client = await registry((request, response) => {
-      if (request.method === 'POST') {
-        response.writeHead(202, { Location: '/v2/titanic/blobs/uploads/u1?s=x' }).end();
-      } else {
-        response.writeHead(204).end(given);
-      }
-    });
+    const client = await registry(uploads);
     await client.checkPush();
-    await givenUp;
+    await client.dropUpload();
+    await client.dropUpload();
     assert.deepEqual(server.requests, [
       'POST /v2/titanic/blobs/uploads/',
       'DELETE /v2/titanic/blobs/uploads/u1?s=x',
     ]);
+  });
+
+  it('gives the upload of the proof to one blob', async () => {
+    const client = await registry(uploads);
+    await client.checkPush();
+    assert.equal(client.takeUpload()?.headers.get('location'), '/v2/titanic/blobs/uploads/u1?s=x');
+    assert.equal(client.takeUpload(), undefined);
+    await client.dropUpload();
+    assert.deepEqual(server.requests, ['POST /v2/titanic/blobs/uploads/']);
+  });
+
+  it('is not counted on to know an upload that began long ago', async () => {
+    const client = await registry(uploads);
+    const clock = sinon.useFakeTimers({ toFake: ['performance'] });
+    try {
+      await client.checkPush();
+      clock.tick(61_000);
+      assert.equal(client.takeUpload(), undefined);
+    } finally {
+      clock.restore();
+    }
   });
 
   for (const location of ['/v2/titanic/blobs/uploads/u1', 'http://10.0.0.1/upload']) {
@@ -268,6 +286,7 @@ describe('the registry', () => {
         response.end();
       });
       await client.checkPush();
+      await client.dropUpload();
     });
   }
 

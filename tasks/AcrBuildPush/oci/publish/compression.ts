@@ -11,6 +11,9 @@ const WORTHWHILE = 0.9;
 
 const SAMPLES = 3;
 
+/** Bytes of a sample that only has to show what compression saves; one for its speed is a whole member. */
+const SMALL_SAMPLE = 64 * 1024;
+
 /** From here on a layer is worth a look at the line, in bytes. */
 const LARGE = 64 * 1024 * 1024;
 
@@ -37,7 +40,7 @@ export async function chooseLevels(
   now: () => number = () => performance.now(),
 ): Promise<GzipLevels> {
   if (choice === 'gzip' || layer.size <= MEMBER_SIZE) return always(1, '');
-  const { ratio, speed } = await sample(layer, now);
+  const { ratio, speed } = await sample(layer, layer.size < LARGE ? SMALL_SAMPLE : MEMBER_SIZE, now);
   const shrinks = `samples shrink to ${Math.round(ratio * 100)} %`;
   if (ratio >= WORTHWHILE) return always(0, `stored as it is, since ${shrinks} only`);
   return layer.size < LARGE ? always(1, shrinks) : new ByLine(speed, shrinks, now);
@@ -87,11 +90,15 @@ class ByLine implements GzipLevels {
  * What compression leaves of a layer, from 0 to 1 or a little more, and how many bytes a second it gets through on all
  * cores, by samples of its beginning, middle and end; of a layer that is still coming, of its beginning.
  */
-async function sample(layer: LocalLayer, now: () => number): Promise<{ ratio: number; speed: number }> {
-  const last = Math.max(0, layer.size - MEMBER_SIZE);
-  const step = layer.isComing ? Math.min(MEMBER_SIZE, last) : last / (SAMPLES - 1);
+async function sample(
+  layer: LocalLayer,
+  size: number,
+  now: () => number,
+): Promise<{ ratio: number; speed: number }> {
+  const last = Math.max(0, layer.size - size);
+  const step = layer.isComing ? Math.min(size, last) : last / (SAMPLES - 1);
   const starts = new Set(Array.from({ length: SAMPLES }, (_, index) => Math.floor(step * index)));
-  const samples = await Promise.all([...starts].map((start) => read(layer, start)));
+  const samples = await Promise.all([...starts].map((start) => read(layer, start, size)));
   const begin = now();
   const members = await Promise.all(samples.map((content) => gzipMember(content, 1)));
   const milliseconds = now() - begin;
@@ -100,9 +107,9 @@ async function sample(layer: LocalLayer, now: () => number): Promise<{ ratio: nu
   return { ratio: total(members) / before, speed: (before / Math.max(1, milliseconds)) * 1000 };
 }
 
-async function read(layer: LocalLayer, start: number): Promise<Buffer> {
+async function read(layer: LocalLayer, start: number, size: number): Promise<Buffer> {
   const parts: Buffer[] = [];
-  let missing = MEMBER_SIZE;
+  let missing = size;
   for await (const chunk of layer.open(start)) {
     parts.push(chunk.subarray(0, missing));
     missing -= parts.at(-1)!.length;

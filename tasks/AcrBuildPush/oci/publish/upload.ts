@@ -109,7 +109,8 @@ async function sendAll(
   source: BlobSource,
   options: UploadOptions,
 ): Promise<{ session: Session; sent: number; breaks: number }> {
-  let session = await begin(registry, options);
+  const checked = registry.takeUpload();
+  let session = checked ? sessionOf(registry, checked) : await begin(registry, options);
   let sent = 0;
   let failures = 0;
   for (let breaks = 0; ; breaks++) {
@@ -154,12 +155,10 @@ async function pause(
 }
 
 async function begin(registry: RegistryClient, { signal }: UploadOptions): Promise<Session> {
-  const answer = await registry.send(registry.path('blobs/uploads/'), {
-    method: 'POST',
-    repeatable: true,
-    signal,
-  });
-  if (answer.status !== 202) throw registry.refusal(answer, `push to '${registry.repository}'`);
+  return sessionOf(registry, await registry.beginUpload(signal));
+}
+
+function sessionOf(registry: RegistryClient, answer: HttpAnswer): Session {
   return { location: locationOf(registry, answer), offset: 0 };
 }
 
