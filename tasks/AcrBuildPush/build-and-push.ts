@@ -9,6 +9,7 @@ import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { EarlierImages } from './oci/earlier-images';
+import type { KnownLayers } from './oci/publish/known-layers';
 import { makePlan, type Plan } from './plan';
 import { type Destination, findKnownLayers, lockTags, publish, verifyTags } from './publish';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
@@ -45,7 +46,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const [destination, builder] = await phases.run('Check', () =>
       Promise.all([
         inputs.push ? checkDestination(registry, earlier, plan, inputs, log) : undefined,
-        prepareBuilder({ ...inputs, credentials, earlier }, plan, env, task),
+        prepareBuilder({ ...inputs, credentials, registry, earlier }, plan, env, task),
       ]),
     );
     if (credentials) signIn({ host, ...(await credentials.current()) });
@@ -64,12 +65,14 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
 
     // Who builds directly has read the base image.
     const unread = builder.kind === 'direct' ? undefined : base;
-    const known = destination ? findKnownLayers(registry, earlier, unread) : Promise.resolve(new Map());
+    const known: Promise<KnownLayers> = destination
+      ? findKnownLayers(registry, earlier, unread)
+      : Promise.resolve(new Map());
     // It is awaited after the build; until then its failure is not unheard of.
     known.catch(() => undefined);
     log.info(`Building with ${builder.description}.`);
     log.progress(5, 'Building');
-    const image = await phases.run('Build', () => builder.build(tags));
+    const image = await phases.run('Build', () => builder.build(tags, known));
     if ('id' in image) log.info(`Image ${image.id}`);
     const built = { ...report, tags, builder: builder.description };
     if (!destination) return finish(task, 'built', { ...built, manifest: undefined, sent: undefined });

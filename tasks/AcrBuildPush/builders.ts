@@ -2,45 +2,17 @@ import { EntraTokens } from '../common/entra';
 import type { AzureServiceConnection } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
-import type { CredentialSource } from './acr/credentials';
 import { digestOfBytes } from './acr/registry';
 import { ResourceManager } from './acr/resource-manager';
 import { buildWithTasks, refuseForTasks } from './acr/tasks-build';
-import { type BaseImage, countInstructions } from './base-image';
-import type { BuilderChoice } from './builder-choice';
-import { readIgnoreRules, walkContext } from './context/build-context';
-import { describeBigContext, measureContext } from './context/size';
-import { buildWithDocker } from './docker/build';
-import { DockerCli, NoEngineError } from './docker/cli';
-import { describeBuilder, findEngine, pulledDigest } from './docker/engine';
+import { type Builder, type BuilderRequest, reportContext, withBase } from './builder';
+import { NoEngineError } from './docker/cli';
 import { dockerLogin } from './docker/logins';
-import { refuseUnsupported } from './docker/options';
-import type { Inputs } from './inputs';
-import { baseLabels } from './labels';
+import { engineBuilder, readyEngine, splitBuilder, splitForEngine } from './engine-builders';
 import { planDirectly, planIfPossible, refuseForDirect } from './oci/builder';
 import type { DirectBuildOptions, PlannedImage } from './oci/direct-build';
-import type { EarlierImages } from './oci/earlier-images';
 import { createPull } from './oci/pull';
-import type { BuildPlan, Plan } from './plan';
-import type { BuiltImage } from './publish';
-
-/** Somebody who is ready to build: whatever could be wrong with the plan has been found out. */
-export interface Builder {
-  readonly kind: Exclude<BuilderChoice, 'auto'>;
-  /** For the log and the summary: `docker 28.2.2 (legacy builder)`. */
-  readonly description: string;
-  /** What is built, with what has been learnt of its base image. */
-  readonly plan: BuildPlan;
-  /** @param tags those to publish, the first of which a builder may set by itself */
-  build(tags: readonly string[]): Promise<BuiltImage>;
-}
-
-interface Request
-  extends Pick<Inputs, 'builder' | 'docker' | 'identity' | 'loginServer' | 'repository' | 'push'> {
-  /** For the registry of the step. */
-  readonly credentials: CredentialSource | undefined;
-  readonly earlier: EarlierImages;
-}
+import type { Plan } from './plan';
 
 /**
  * Finds the builder. `auto` takes the step itself where it can do without an engine, then docker where its engine
@@ -49,14 +21,14 @@ interface Request
  * @param env the environment of a docker with a configuration of the step's own
  */
 export async function prepareBuilder(
-  request: Request,
+  request: BuilderRequest,
   plan: Plan,
   env: NodeJS.ProcessEnv,
   task: TaskContext,
 ): Promise<Builder> {
   switch (request.builder) {
     case 'docker':
-      return prepareDocker(request, plan, env, task);
+      return engineBuilder(await readyEngine(request, plan, env, task));
     case 'acrTasks':
       return prepareTasks(request, plan, azureConnection(request)!, task);
     case 'direct':
@@ -68,7 +40,7 @@ export async function prepareBuilder(
 }
 
 async function chooseBuilder(
-  request: Request,
+  request: BuilderRequest,
   plan: Plan,
   env: NodeJS.ProcessEnv,
   task: TaskContext,
@@ -81,10 +53,17 @@ async function chooseBuilder(
     return direct(plan, planned, task);
   }
   try {
-    const docker = await prepareDocker(request, plan, env, task);
+    const engine = await readyEngine(request, plan, env, task);
+    const split = needsEngine && request.push ? splitForEngine(engine) : undefined;
     const reason = needsEngine ? planned : 'nothing is pushed, and later steps may look for the image there';
+    if (split) {
+      log.info(
+        `The Docker engine builds the first ${split.lines} lines of the Dockerfile, and this step adds the rest to that: ${reason}.`,
+      );
+      return splitBuilder(engine, split, directOptions(request, env, task));
+    }
     log.info(`The Docker engine builds the image: ${reason}.`);
-    return docker;
+    return engineBuilder(engine);
   } catch (error) {
     if (!(error instanceof NoEngineError)) throw error;
     if (!needsEngine) {
@@ -103,45 +82,12 @@ async function chooseBuilder(
   }
 }
 
-function azureConnection({ identity }: Request): AzureServiceConnection | undefined {
+function azureConnection({ identity }: BuilderRequest): AzureServiceConnection | undefined {
   return identity?.kind === 'azure' ? identity.connection : undefined;
 }
 
-async function prepareDocker(
-  request: Request,
-  { name, build: plan }: Plan,
-  ownEnv: NodeJS.ProcessEnv,
-  { log, signal, tempFolder }: TaskContext,
-): Promise<Builder> {
-  let env = ownEnv;
-  if (request.docker) {
-    // Few steps need it, and it takes a while to load.
-    const { installDocker } = await import('./docker/install');
-    env = await installDocker(request.docker, ownEnv, { log, signal });
-  }
-  const docker = new DockerCli({ env, signal, log });
-  const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan)]);
-  refuseUnsupported(plan, engine, env);
-  reportContext(plan, engine.builder === 'legacy', log);
-  const known = withBase(plan, base);
-  return {
-    kind: 'docker',
-    description: describeBuilder(engine),
-    plan: known,
-    async build(tags) {
-      log.info(`Engine ${engine.serverVersion}, ${engine.platform}.`);
-      const build = { plan: known, builder: engine.builder, name, tags, push: request.push };
-      const image = await buildWithDocker(docker, build, { tempFolder, log });
-      // The labels of the step are one more for the legacy builder, and none for BuildKit.
-      const labelSteps = engine.builder === 'legacy' ? 1 : 0;
-      const ownInstructions = countInstructions(known.recipe, known.target) + labelSteps;
-      return 'id' in image ? { ...image, docker, ownInstructions } : image;
-    },
-  };
-}
-
 async function prepareTasks(
-  { loginServer, repository, push }: Request,
+  { loginServer, repository, push }: BuilderRequest,
   { build: plan }: Plan,
   connection: AzureServiceConnection,
   task: TaskContext,
@@ -164,7 +110,7 @@ async function prepareTasks(
 }
 
 function directOptions(
-  { loginServer, credentials, earlier }: Request,
+  { loginServer, credentials, earlier }: BuilderRequest,
   env: NodeJS.ProcessEnv,
   { http, log, signal }: TaskContext,
 ): DirectBuildOptions {
@@ -188,20 +134,4 @@ function direct({ build: plan }: Plan, planned: PlannedImage, { log }: TaskConte
       return image;
     },
   };
-}
-
-function reportContext({ context, dockerfile }: BuildPlan, isLegacy: boolean, log: TaskContext['log']): void {
-  const rules = readIgnoreRules(context, dockerfile, { isLegacy });
-  const remark = describeBigContext(measureContext(walkContext(context, rules)));
-  if (remark) log.info(remark);
-}
-
-/** The base image with its digest, where the Dockerfile or the engine knows it. Nothing is pulled for it. */
-async function knownBase(docker: DockerCli, { base }: BuildPlan): Promise<BaseImage | undefined> {
-  if (!base || base.digest) return base;
-  return { ...base, digest: await pulledDigest(docker, base.name) };
-}
-
-function withBase(plan: BuildPlan, base: BaseImage | undefined): BuildPlan {
-  return { ...plan, base, labels: { ...baseLabels(base), ...plan.labels } };
 }

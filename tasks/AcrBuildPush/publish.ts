@@ -56,7 +56,11 @@ export async function publish(
   options: PublishOptions,
 ): Promise<PublishedImage> {
   if ('config' in image) {
-    return publishImage(image, destination, { ...options, annotations, known: await options.known });
+    try {
+      return await publishImage(image, destination, { ...options, annotations, known: await options.known });
+    } finally {
+      await image.close?.();
+    }
   }
   if ('digest' in image) {
     const { registry, tags } = destination;

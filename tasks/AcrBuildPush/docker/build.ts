@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { bound } from '../../common/foreign-text';
@@ -7,7 +7,7 @@ import { readIgnoreRules } from '../context/build-context';
 import type { BuildPlan } from '../plan';
 import { type BuildFailure, BuildOutput } from './build-output';
 import type { DockerCli } from './cli';
-import { readInstructions, singleSpaced } from './dockerfile';
+import { declaredArguments, readInstructions, singleSpaced } from './dockerfile';
 import type { BuilderKind } from './engine';
 import { explainDockerError } from './errors';
 import { withLabelLine } from './label-line';
@@ -26,6 +26,8 @@ export interface RemoteImage {
 
 export interface DockerBuild {
   readonly plan: BuildPlan;
+  /** The part of the Dockerfile that is to be built, where it is not all of it: what it ends with, without labels. */
+  readonly head?: string;
   readonly builder: BuilderKind;
   /** `<login server>/<repository>`. */
   readonly name: string;
@@ -100,7 +102,7 @@ export async function buildWithDocker(
   const metadataFile = join(tempFolder, 'build-metadata.json');
   const output = new BuildOutput(build.builder, log);
   let exitCode: number;
-  const plan = build.builder === 'legacy' ? withCheapLabels(build.plan, tempFolder) : build.plan;
+  const plan = planFor(build, tempFolder);
   try {
     exitCode = await docker.stream(
       buildArguments({ ...build, plan, idFile, metadataFile }),
@@ -115,19 +117,40 @@ export async function buildWithDocker(
   return { digest: JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'] };
 }
 
-/**
- * Moves the labels into a copy of the Dockerfile, where they cost less. With a Dockerfile from outside the context,
- * docker writes a new name into the context's `.dockerignore` at every build: where that file becomes part of the
- * image, the layer would never be found in the cache again, which costs more.
- */
-function withCheapLabels(plan: BuildPlan, tempFolder: string): BuildPlan {
-  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: true });
-  const mayCopyRules = existsSync(join(plan.context, '.dockerignore')) && !rules.ignores('.dockerignore');
-  const recipe = mayCopyRules ? undefined : withLabelLine(plan.recipe, plan.labels, plan.target);
-  if (recipe === undefined) return plan;
-  const dockerfile = join(tempFolder, 'Dockerfile');
+/** What docker is to build of a plan, and from which Dockerfile. */
+function planFor(
+  { plan, head, builder }: Omit<DockerBuild, 'idFile' | 'metadataFile'>,
+  folder: string,
+): BuildPlan {
+  if (head !== undefined) {
+    const declared = declaredArguments(head);
+    const given = Object.entries(plan.arguments).filter(([name]) => declared.has(name));
+    const part = { ...plan, labels: {}, target: undefined, arguments: Object.fromEntries(given) };
+    return fromElsewhere(part, head, folder);
+  }
+  if (builder !== 'legacy' || !mayBuildFromElsewhere(plan, builder)) return plan;
+  // There, labels cost less.
+  const recipe = withLabelLine(plan.recipe, plan.labels, plan.target);
+  return recipe === undefined ? plan : fromElsewhere({ ...plan, labels: {} }, recipe, folder);
+}
+
+/** Moves a build to a Dockerfile of the step's own, and the rules beside the old one with it. */
+function fromElsewhere(plan: BuildPlan, recipe: string, folder: string): BuildPlan {
+  const dockerfile = join(folder, 'Dockerfile');
   writeFileSync(dockerfile, recipe);
-  return { ...plan, dockerfile, labels: {} };
+  const rules = `${plan.dockerfile}.dockerignore`;
+  if (existsSync(rules)) copyFileSync(rules, `${dockerfile}.dockerignore`);
+  return { ...plan, dockerfile };
+}
+
+/**
+ * Whether a Dockerfile outside the context makes no difference. With one, the legacy builder's client writes a new name
+ * into the context's `.dockerignore` at every build: where that file becomes part of the image, the layer would never
+ * be found in the cache again.
+ */
+export function mayBuildFromElsewhere({ context, dockerfile }: BuildPlan, builder: BuilderKind): boolean {
+  if (builder !== 'legacy' || !existsSync(join(context, '.dockerignore'))) return true;
+  return readIgnoreRules(context, dockerfile, { isLegacy: true }).ignores('.dockerignore');
 }
 
 function flags(flag: string, values: Readonly<Record<string, string>>): string[] {

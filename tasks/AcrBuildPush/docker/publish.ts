@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
@@ -18,7 +18,7 @@ import {
 import type { Destination } from '../publish';
 import type { DockerCli } from './cli';
 import { describeImage, type ImageFacts, sizeOfInstructions, UnreadableImageError } from './engine';
-import { type SaveRequest, withSavedImage } from './saved-image';
+import { checkCanBeSaved, type SaveRequest, SMALL_IMAGE, withSavedImage } from './saved-image';
 
 /** An image in an engine's hands. */
 export interface EngineImage {
@@ -39,9 +39,6 @@ export interface EnginePublishOptions {
   /** A private folder, which layers pass through. */
   readonly tempFolder: string;
 }
-
-/** Reading an image of this many bytes takes no longer than a second or so, whatever there is in it. */
-const SMALL = 100_000_000;
 
 /**
  * Where less of an image than this was built on its base image, docker is quicker: it has to compress what was built,
@@ -164,22 +161,12 @@ async function sendMissing(
 
 async function checkIsWorthReading(
   { docker, id, ownInstructions }: EngineImage,
-  { os, size }: ImageFacts,
+  facts: ImageFacts,
   tempFolder: string,
 ): Promise<void> {
-  if (os === 'windows') {
-    throw new UnreadableImageError(
-      'Layers of Windows may not be copied to any registry, which docker sees to.',
-    );
-  }
-  if (size <= SMALL) return;
-  // The engine makes a copy first, often on the same disk.
-  const { bavail, bsize } = statfsSync(tempFolder);
-  if (bavail * bsize < 2 * size) {
-    throw new UnreadableImageError(
-      `The disk has only ${formatBytes(bavail * bsize)} left, and the image of ${formatBytes(size)} would pass through it.`,
-    );
-  }
+  checkCanBeSaved(facts, tempFolder);
+  const { size } = facts;
+  if (size <= SMALL_IMAGE) return;
   const built = await sizeOfInstructions(docker, id, ownInstructions);
   if (built < size * WORTH_READING) {
     throw new UnreadableImageError(

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CancelledError, describeError, TaskError } from '../../common/errors';
+import { formatBytes } from '../../common/text';
 import { digestOfBytes } from '../acr/registry';
 import type { ImageConfig, Layer, LocalLayer } from '../oci/image';
 import { readTar, type Sink, type TarMember } from '../oci/tar-reader';
 import type { DockerCli } from './cli';
-import { UnreadableImageError } from './engine';
+import { type ImageFacts, UnreadableImageError } from './engine';
 import { GrowingFile } from './growing-file';
 import { layerInFolder } from './v1-layers';
 
@@ -28,19 +30,43 @@ export interface SaveRequest {
   readonly signal: AbortSignal;
 }
 
+/** Reading an image of this many bytes takes no longer than a second or so, whatever there is in it. */
+export const SMALL_IMAGE = 100_000_000;
+
+/** @throws UnreadableImageError where an image had better not be taken out of its engine */
+export function checkCanBeSaved({ os, size }: ImageFacts, folder: string): void {
+  if (os === 'windows') {
+    throw new UnreadableImageError(
+      'Layers of Windows may not be copied to any registry, which docker sees to.',
+    );
+  }
+  if (size <= SMALL_IMAGE) return;
+  // The engine makes a copy first, often on the same disk.
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < 2 * size) {
+    throw new UnreadableImageError(
+      `The disk has only ${formatBytes(bavail * bsize)} left, and the image of ${formatBytes(size)} would pass through it.`,
+    );
+  }
+}
+
+/** An image that was taken out of an engine. */
+export interface SavedImage {
+  readonly config: Buffer;
+  /** Ends whoever reads its layers with an error. */
+  fail(error: Error): void;
+  /** Closes its layers, which nobody may read any more. */
+  close(): Promise<void>;
+}
+
 /**
  * Takes an image out of an engine with `docker save`, as a stream in which every layer comes once. Wanted layers go
- * to files, from which they can be read while they are still coming.
+ * to files, from which they can be read while they are still coming, until the image is closed.
  *
- * @param use gets the image's configuration when all of the image has arrived and was found to be what the engine
- *   says that it is; the layers' files are gone when it is done
+ * @returns when all of the image has arrived, and was found to be what the engine says that it is
  * @throws UnreadableImageError when the engine can't give the image, the disk can't hold it, or its form is unknown
  */
-export async function withSavedImage<T>(
-  docker: DockerCli,
-  request: SaveRequest,
-  use: (config: Buffer) => Promise<T>,
-): Promise<T> {
+export async function saveImage(docker: DockerCli, request: SaveRequest): Promise<SavedImage> {
   const archive = new Archive(request);
   try {
     const { exitCode, stderr, result } = await docker.read(
@@ -53,12 +79,32 @@ export async function withSavedImage<T>(
     if (exitCode !== 0) {
       throw new UnreadableImageError(`'docker save' failed (exit code ${exitCode}).`, { details });
     }
-    return await use(result.value);
+    return {
+      config: result.value,
+      fail: (error) => archive.fail(error),
+      close: () => archive.close(),
+    };
   } catch (error) {
     archive.fail(error as Error);
+    await archive.close();
+    throw error;
+  }
+}
+
+/** Takes an image out of an engine, and closes it when it has been used. */
+export async function withSavedImage<T>(
+  docker: DockerCli,
+  request: SaveRequest,
+  use: (config: Buffer) => Promise<T>,
+): Promise<T> {
+  const saved = await saveImage(docker, request);
+  try {
+    return await use(saved.config);
+  } catch (error) {
+    saved.fail(error as Error);
     throw error;
   } finally {
-    await archive.close();
+    await saved.close();
   }
 }
 

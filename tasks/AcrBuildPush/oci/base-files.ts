@@ -2,9 +2,8 @@ import type { Logger } from '../../common/log';
 import { formatBytes, plural } from '../../common/text';
 import { type FileNode, type FilesBelow, type FileTree, split } from '../files/file-tree';
 import type { EarlierImages } from './earlier-images';
-import type { ImageConfig } from './image';
+import type { ImageConfig, Layer, ParentImage } from './image';
 import { readLayerFiles } from './layer-files';
-import type { PulledImage } from './pull';
 
 export interface BaseFilesOptions {
   /** Those that were built on the same base image may know what it holds. */
@@ -57,7 +56,7 @@ export class BaseFiles implements FilesBelow {
   private triedNotes = false;
 
   constructor(
-    private readonly image: PulledImage,
+    private readonly image: ParentImage,
     private readonly options: BaseFilesOptions,
   ) {}
 
@@ -86,7 +85,7 @@ export class BaseFiles implements FilesBelow {
       return;
     }
     const { layers } = this.image;
-    const size = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+    const size = layers.reduce((sum, layer) => sum + storedSize(layer), 0);
     this.options.log.info(
       `Reading the ${plural(layers.length, 'layer')} of the base image (${formatBytes(size)}) for what is where in it. The new image notes it down for builds to come.`,
     );
@@ -114,6 +113,10 @@ export class BaseFiles implements FilesBelow {
       this.answers.set(path, note ? nodeOf(note) : undefined);
     }
   }
+}
+
+function storedSize(layer: Layer): number {
+  return layer.kind === 'local' ? layer.size : layer.descriptor.size;
 }
 
 function noteOf(node: FileNode): NotedFile {

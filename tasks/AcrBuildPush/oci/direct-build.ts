@@ -2,15 +2,15 @@ import { readBuildContext, readIgnoreRules } from '../context/build-context';
 import type { FileTree } from '../files/file-tree';
 import type { BuildPlan } from '../plan';
 import { BaseFiles, type BaseFilesOptions, UnknownFile } from './base-files';
-import { mistake, parseDockerfile } from './dockerfile/instructions';
-import { divideIntoStages, findStage, type Stage, type Stages, targetStage } from './dockerfile/stages';
-import { expand, WordError } from './dockerfile/words';
-import type { ImageConfig, Layer, OciImage, Platform } from './image';
+import { StagePlan } from './dockerfile/stage-plan';
+import type { Stage } from './dockerfile/stages';
+import type { ImageConfig, Layer, OciImage, ParentImage, Platform } from './image';
 import { makeLayer } from './layer';
 import { NeedsEngine } from './needs-engine';
-import { agentPlatform, parsePlatform, platformArguments } from './platform';
+import { noteImage } from './noted-image';
 import type { Pull } from './pull';
 import { toContainerSettings } from './settings';
+import type { Split } from './split';
 import { type Base, StageBuild, type Surroundings } from './stage-build';
 
 export { NeedsEngine };
@@ -36,18 +36,26 @@ export interface PlannedImage {
   make(labels: Labels): Promise<OciImage>;
 }
 
+/** What an engine has built of a Dockerfile. */
+export interface Head {
+  readonly split: Split;
+  readonly image: ParentImage;
+}
+
 /**
  * Plans an image without an engine, by carrying out the Dockerfile's instructions on lists of files. Only the stages
  * that the target needs are looked at. The same plan and files give the same layers on every machine.
  *
+ * @param head where an engine has begun: what it has built, which is gone on from
  * @returns what needs an engine, where the Dockerfile asks for more than can be done here
  * @throws TaskError for a mistake that docker would not pass either, and when a base image can't be read
  */
 export async function planDirectBuild(
   plan: BuildPlan,
   options: DirectBuildOptions,
+  head?: Head,
 ): Promise<PlannedImage | NeedsEngine> {
-  const build = new DirectBuild(plan, options);
+  const build = new DirectBuild(plan, options, head);
   for (;;) {
     try {
       const stage = await build.target();
@@ -62,31 +70,19 @@ export async function planDirectBuild(
 }
 
 class DirectBuild {
-  private readonly stages: Stages['stages'];
-  private readonly escapeChar: string;
-  private readonly platform: Platform;
-  private readonly globals: ReadonlyMap<string, string>;
+  private readonly stages: StagePlan;
   private readonly bases = new Map<string, Promise<Base>>();
+  private readonly begun: Base | undefined;
   private files: FileTree | undefined;
 
   constructor(
     private readonly plan: BuildPlan,
     private readonly options: DirectBuildOptions,
+    private readonly head: Head | undefined,
   ) {
-    const parsed = parseDockerfile(plan.recipe);
-    const { globals, stages } = divideIntoStages(parsed);
-    this.stages = stages;
-    this.escapeChar = parsed.escapeChar;
-    this.platform = parsePlatform(plan.platforms[0] ?? '') ?? agentPlatform();
-    const known = new Map(Object.entries(platformArguments(agentPlatform(), this.platform)));
-    for (const { assignments, line } of globals) {
-      for (const { name, value } of assignments) {
-        const given =
-          plan.arguments[name] ?? (value === undefined ? undefined : this.word(value, known, line));
-        if (given !== undefined) known.set(name, given);
-      }
-    }
-    this.globals = known;
+    this.stages = new StagePlan(plan);
+    const { platform } = this.stages;
+    this.begun = head && { image: head.image, files: new BaseFiles(head.image, options), platform };
   }
 
   /**
@@ -95,30 +91,23 @@ class DirectBuild {
    * @throws UnknownFile when it takes more to know of a base image; then it is worth another try
    */
   async target(): Promise<StageBuild> {
-    const target = targetStage(this.stages, this.plan.target);
+    const { target } = this.stages;
     // Before anything is asked of a registry.
-    this.refuseEngineLines(target);
+    if (!this.head) this.refuseEngineLines(target);
     // They are asked for in any case; that they are on their way spares a wait.
     void this.options.earlier?.all();
     return this.build(target, new Map());
   }
 
-  private refuseEngineLines({ from, index, instructions }: Stage): void {
-    const earlier = this.stages.slice(0, index);
-    const below = this.stageBelow(from, earlier);
+  private refuseEngineLines(stage: Stage): void {
+    const below = this.stages.below(stage);
     if (below) this.refuseEngineLines(below);
-    for (const instruction of instructions) {
+    for (const instruction of stage.instructions) {
       if (instruction.keyword === 'ENGINE') throw instruction.needs;
-      const source = instruction.keyword === 'COPY' ? instruction.flags.get('from') : undefined;
-      const stage = source === undefined ? undefined : findStage(earlier, source);
-      if (stage) this.refuseEngineLines(stage);
+      const name = instruction.keyword === 'COPY' ? instruction.flags.get('from') : undefined;
+      const source = name === undefined ? undefined : this.stages.named(stage, name);
+      if (source) this.refuseEngineLines(source);
     }
-  }
-
-  /** The stage that another is built on; undefined where it is built on an image. */
-  private stageBelow(from: Stage['from'], earlier: readonly Stage[]): Stage | undefined {
-    const image = this.word(from.image, this.globals, from.line);
-    return earlier.findLast((stage) => stage.from.name === image.toLowerCase());
   }
 
   /** Every stage is built once, whoever asks for it. */
@@ -132,35 +121,25 @@ class DirectBuild {
   }
 
   private async carryOut(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
-    const build = await this.begin(stage, built);
-    for (const instruction of stage.instructions) await build.execute(instruction);
+    const isBegun = this.head !== undefined && stage === this.stages.target;
+    const build = isBegun ? this.goOn(stage, built) : await this.begin(stage, built);
+    const instructions = isBegun ? this.head!.split.rest : stage.instructions;
+    for (const instruction of instructions) await build.execute(instruction);
     return build;
   }
 
-  private async begin({ from, index }: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
-    const earlier = this.stages.slice(0, index);
-    const around: Surroundings = {
-      escapeChar: this.escapeChar,
-      given: this.plan.arguments,
-      inherited: this.globals,
-      log: this.options.log,
-      context: () => {
-        const { context, dockerfile } = this.plan;
-        this.files ??= readBuildContext(context, readIgnoreRules(context, dockerfile, { isLegacy: false }));
-        return this.files;
-      },
-      stage: async (name) => {
-        const found = findStage(earlier, name);
-        return found && this.build(found, built);
-      },
-    };
+  private goOn(stage: Stage, built: Map<Stage, Promise<StageBuild>>): StageBuild {
+    return StageBuild.onHead(this.surroundings(stage, built), this.begun!, this.head!.split);
+  }
 
-    const image = this.word(from.image, this.globals, from.line);
-    if (!image) throw mistake(from.line, `FROM ${from.image} names no image: an argument in it is empty`);
-    const before = this.stageBelow(from, earlier);
-    if (before) return StageBuild.onStage(around, await this.build(before, built));
+  private async begin(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
+    const around = this.surroundings(stage, built);
+    const { from } = stage;
+    const image = this.stages.imageOf(from);
+    const below = this.stages.below(stage);
+    if (below) return StageBuild.onStage(around, await this.build(below, built));
 
-    const platform = from.platform ? this.platformOf(from.platform, from.line) : this.platform;
+    const platform = this.stages.platformOf(from);
     if (platform.os !== 'linux') throw new NeedsEngine(from.line, 'FROM', `it builds for ${platform.os}`);
     const base = await this.base(image, platform);
     if (base.image?.config.config?.OnBuild?.length) {
@@ -171,6 +150,24 @@ class DirectBuild {
       );
     }
     return StageBuild.onBase(around, base);
+  }
+
+  private surroundings(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Surroundings {
+    return {
+      escapeChar: this.stages.escapeChar,
+      given: this.plan.arguments,
+      inherited: this.stages.globals,
+      log: this.options.log,
+      context: () => {
+        const { context, dockerfile } = this.plan;
+        this.files ??= readBuildContext(context, readIgnoreRules(context, dockerfile, { isLegacy: false }));
+        return this.files;
+      },
+      stage: async (name) => {
+        const found = this.stages.named(stage, name);
+        return found && this.build(found, built);
+      },
+    };
   }
 
   /** What is learnt of an image's files is kept from one try to the next. */
@@ -188,22 +185,6 @@ class DirectBuild {
     if (image === 'scratch') return { image: undefined, files: undefined, platform };
     const pulled = await this.options.pull(image, platform);
     return { image: pulled, files: new BaseFiles(pulled, this.options), platform };
-  }
-
-  private platformOf(text: string, line: number): Platform {
-    const words = this.word(text, this.globals, line);
-    const platform = parsePlatform(words);
-    if (!platform) throw mistake(line, `'${words}' is no platform, such as linux/amd64`);
-    return platform;
-  }
-
-  private word(text: string, known: ReadonlyMap<string, string>, line: number): string {
-    try {
-      return expand(text, (name) => known.get(name), this.escapeChar).text;
-    } catch (error) {
-      if (error instanceof WordError) throw mistake(line, error.message);
-      throw error;
-    }
   }
 }
 
@@ -227,6 +208,7 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history: history.map((entry, index) => (index < inherited ? entry : { created, ...entry })),
     ...base.files?.notes(),
+    ...(base.image && noteImage(base.image)),
   };
   const same = (await earlier)?.find(({ config }) => undated(config) === undated(image));
   return { config: Buffer.from(JSON.stringify(same?.config ?? image)), layers, platform };

@@ -80,6 +80,17 @@ export interface RemoteLayer {
 
 export type Layer = LocalLayer | RemoteLayer;
 
+/** An image to build on. */
+export interface ParentImage {
+  /** Of its manifest, or of the index that it was found in, where a registry has it. */
+  readonly digest?: string;
+  /** By which an engine knows it, where an engine has built it. */
+  readonly engineId?: string;
+  readonly config: ImageConfig;
+  /** From the bottom up, one for each of the configuration's `rootfs.diff_ids`. */
+  readonly layers: readonly Layer[];
+}
+
 /** An image that is ready to be published. */
 export interface OciImage {
   /** The configuration's JSON, byte for byte: its digest is the image's id. */
@@ -87,4 +98,6 @@ export interface OciImage {
   /** From the bottom up, one for each of the configuration's `rootfs.diff_ids`. */
   readonly layers: readonly Layer[];
   readonly platform: Platform;
+  /** Removes what its layers are read from, when they have been. */
+  close?(): Promise<void>;
 }

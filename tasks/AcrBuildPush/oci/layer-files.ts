@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { TaskError } from '../../common/errors';
 import { type Content, FileTree, join, split } from '../files/file-tree';
-import type { RemoteLayer } from './image';
+import type { Layer } from './image';
 import { readTar, type TarMember } from './tar-reader';
 
 /** Files whose text is kept, to resolve the names of users. */
@@ -21,16 +21,17 @@ interface Member extends TarMember {
  *
  * @throws TaskError when a layer can't be read or is not what its digest says
  */
-export async function readLayerFiles(layers: readonly RemoteLayer[], signal: AbortSignal): Promise<FileTree> {
+export async function readLayerFiles(layers: readonly Layer[], signal: AbortSignal): Promise<FileTree> {
   const lists = await Promise.all(layers.map((layer) => listMembers(layer, signal)));
   const tree = new FileTree();
   for (const members of lists) applyLayer(tree, members);
   return tree;
 }
 
-async function listMembers(layer: RemoteLayer, signal: AbortSignal): Promise<Member[]> {
+async function listMembers(layer: Layer, signal: AbortSignal): Promise<Member[]> {
   const members: Member[] = [];
-  const { digest } = layer.descriptor;
+  const { digest, mediaType } =
+    layer.kind === 'local' ? { digest: layer.diffId, mediaType: '' } : layer.descriptor;
   const hash = createHash('sha256');
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -52,7 +53,7 @@ async function listMembers(layer: RemoteLayer, signal: AbortSignal): Promise<Mem
     });
   try {
     const stream = await layer.open();
-    const unpack = decompressor(layer.descriptor.mediaType);
+    const unpack = decompressor(mediaType);
     await (unpack
       ? pipeline(stream, check, unpack, collect, { signal })
       : pipeline(stream, check, collect, { signal }));

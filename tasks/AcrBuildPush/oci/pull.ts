@@ -4,14 +4,11 @@ import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
 import type { CredentialSource } from '../acr/credentials';
 import { type Manifest, RegistryClient } from '../acr/registry';
-import type { Descriptor, ImageConfig, Platform, RemoteLayer } from './image';
+import type { Descriptor, ImageConfig, ParentImage, Platform, RemoteLayer } from './image';
 
 /** An image in a registry: what it says of itself, and its layers, which stay where they are. */
-export interface PulledImage {
-  /** Of its manifest, or of the index that it was found in. */
+export interface PulledImage extends ParentImage {
   readonly digest: string;
-  readonly config: ImageConfig;
-  /** From the bottom up. */
   readonly layers: readonly RemoteLayer[];
 }
 
@@ -118,7 +115,8 @@ interface IndexEntry extends Descriptor {
   readonly platform?: Platform;
 }
 
-function remoteLayer(client: RegistryClient, descriptor: Descriptor, diffId: string): RemoteLayer {
+/** A layer that lies in a repository. */
+export function remoteLayer(client: RegistryClient, descriptor: Descriptor, diffId: string): RemoteLayer {
   const { digest, size } = descriptor;
   async function* read(start: number) {
     for (let at = start; at < size; at += RANGE) {

@@ -4,13 +4,12 @@ import { FileTree, LinkLoop } from '../files/file-tree';
 import { isArchive } from './archives';
 import type { BaseFiles } from './base-files';
 import { Copier, CopyError, NothingFound, OutOfReach, type Owner } from './copy';
-import { type Copy, type Instruction, mistake } from './dockerfile/instructions';
+import { type Assignment, type Copy, type Instruction, mistake } from './dockerfile/instructions';
 import { expand, WordError } from './dockerfile/words';
-import type { HistoryEntry, ImageConfig, Platform, RemoteLayer } from './image';
+import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from './image';
 import { type PlannedLayer, planLayers } from './layer';
 import { NeedsEngine } from './needs-engine';
 import { resolveOwner } from './owners';
-import type { PulledImage } from './pull';
 import {
   commandWords,
   copySettings,
@@ -22,6 +21,7 @@ import {
   setVariable,
   variableIn,
 } from './settings';
+import type { Split } from './split';
 
 /** What a stage may ask of the build that it is part of. */
 export interface Surroundings {
@@ -39,7 +39,7 @@ export interface Surroundings {
 
 /** What a stage begins with: an image that was pulled, or nothing. */
 export interface Base {
-  readonly image: PulledImage | undefined;
+  readonly image: ParentImage | undefined;
   readonly files: BaseFiles | undefined;
   readonly platform: Platform;
 }
@@ -47,7 +47,7 @@ export interface Base {
 /** A stage while its instructions are carried out: settings, files and layers. */
 export class StageBuild {
   readonly settings: Settings;
-  readonly layers: (RemoteLayer | PlannedLayer)[];
+  readonly layers: (Layer | PlannedLayer)[];
   readonly history: HistoryEntry[];
   private readonly arguments: Map<string, string>;
   private cmdIsOwn = false;
@@ -72,6 +72,16 @@ export class StageBuild {
 
   static onStage(around: Surroundings, before: StageBuild): StageBuild {
     return new StageBuild(around, before.base, before);
+  }
+
+  /**
+   * A stage that an engine has begun. The image tells all that it has done but for what is in `split`.
+   */
+  static onHead(around: Surroundings, base: Base, { declarations, setsCommand }: Split): StageBuild {
+    const build = new StageBuild(around, base, undefined);
+    build.declare(declarations);
+    build.cmdIsOwn = setsCommand;
+    return build;
   }
 
   /**
@@ -103,12 +113,7 @@ export class StageBuild {
       case 'WORKDIR':
         return this.workdir(instruction.text, this.word(instruction.value));
       case 'ARG':
-        for (const { name, value } of instruction.assignments) {
-          const key = this.word(name);
-          const given = this.around.given[key] ?? (value === undefined ? undefined : this.word(value));
-          const result = given ?? this.around.inherited.get(key);
-          if (result !== undefined) this.arguments.set(key, result);
-        }
+        this.declare(instruction.assignments);
         break;
       case 'ENV': {
         // All of them see the variables as they were before the instruction.
@@ -159,6 +164,15 @@ export class StageBuild {
         break;
     }
     this.history.push({ created_by: instruction.text, empty_layer: true });
+  }
+
+  private declare(assignments: readonly Assignment[]): void {
+    for (const { name, value } of assignments) {
+      const key = this.word(name);
+      const given = this.around.given[key] ?? (value === undefined ? undefined : this.word(value));
+      const result = given ?? this.around.inherited.get(key);
+      if (result !== undefined) this.arguments.set(key, result);
+    }
   }
 
   /** Makes the folder unless it is there, owned by the user of the moment, as BuildKit does. */

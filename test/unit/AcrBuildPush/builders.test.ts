@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
-import { type Builder, prepareBuilder } from '../../../tasks/AcrBuildPush/builders';
+import type { Builder } from '../../../tasks/AcrBuildPush/builder';
+import { prepareBuilder } from '../../../tasks/AcrBuildPush/builders';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
 import { EarlierImages } from '../../../tasks/AcrBuildPush/oci/earlier-images';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
@@ -60,6 +61,7 @@ describe('the builder that auto chooses', () => {
         loginServer: server.host,
         credentials: undefined,
         builder: 'auto',
+        registry,
         earlier,
         ...inputs,
       },

@@ -1,0 +1,52 @@
+import type { TaskContext } from '../common/task';
+import type { CredentialSource } from './acr/credentials';
+import type { RegistryClient } from './acr/registry';
+import type { BaseImage } from './base-image';
+import type { BuilderChoice } from './builder-choice';
+import { readIgnoreRules, walkContext } from './context/build-context';
+import { describeBigContext, measureContext } from './context/size';
+import type { Inputs } from './inputs';
+import { baseLabels } from './labels';
+import type { EarlierImages } from './oci/earlier-images';
+import type { KnownLayers } from './oci/publish/known-layers';
+import type { BuildPlan } from './plan';
+import type { BuiltImage } from './publish';
+
+/** Somebody who is ready to build: whatever could be wrong with the plan has been found out. */
+export interface Builder {
+  readonly kind: Exclude<BuilderChoice, 'auto'>;
+  /** For the log and the summary: `docker 28.2.2 (legacy builder)`. */
+  readonly description: string;
+  /** What is built, with what has been learnt of its base image. */
+  readonly plan: BuildPlan;
+  /**
+   * @param tags those to publish, the first of which a builder may set by itself
+   * @param known layers that the registry has
+   */
+  build(tags: readonly string[], known: Promise<KnownLayers>): Promise<BuiltImage>;
+}
+
+/** What is asked of a builder. */
+export interface BuilderRequest
+  extends Pick<Inputs, 'builder' | 'docker' | 'identity' | 'loginServer' | 'repository' | 'push'> {
+  /** For the registry of the step. */
+  readonly credentials: CredentialSource | undefined;
+  readonly registry: RegistryClient;
+  readonly earlier: EarlierImages;
+}
+
+/** Logs what a big context is made of. */
+export function reportContext(
+  { context, dockerfile }: BuildPlan,
+  isLegacy: boolean,
+  log: TaskContext['log'],
+): void {
+  const rules = readIgnoreRules(context, dockerfile, { isLegacy });
+  const remark = describeBigContext(measureContext(walkContext(context, rules)));
+  if (remark) log.info(remark);
+}
+
+/** A plan that names its base image in labels. */
+export function withBase(plan: BuildPlan, base: BaseImage | undefined): BuildPlan {
+  return { ...plan, base, labels: { ...baseLabels(base), ...plan.labels } };
+}
