@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +7,8 @@ import { findEngine } from '../../local/engine/engine';
 import type { BuildPlan } from '../../tasks/AcrBuildPush/plan';
 import { type BuildCase, generatedCases, ignoreFiles, writtenCases } from '../support/build-cases';
 import { IGNORE_FILES, writeBaseContext, writeContext, writeIgnoreContext } from '../support/build-contexts';
-import { asPulledImage, type FlatImage, flattenBuilt, saveImages } from '../support/image-files';
+import { type Builder, build, findBuilders, removeBuilt, save, versionOf } from '../support/engine-builds';
+import { asPulledImage, type FlatImage, flattenBuilt } from '../support/image-files';
 import { skip } from '../support/skip';
 import { directBuild, leastPlan } from '../unit/AcrBuildPush/support';
 
@@ -19,12 +19,6 @@ const quiet = { info() {}, debug() {}, warning() {}, error() {} };
 
 /** How many builds run at once. */
 const PLACES = 2;
-
-/** A docker client, and which of the engine's builders it talks to. */
-interface Builder {
-  readonly client: string;
-  readonly kind: 'buildkit' | 'legacy';
-}
 
 describe('A direct build', function () {
   this.timeout(300_000);
@@ -43,18 +37,18 @@ describe('A direct build', function () {
     const baseContext = join(folder, 'base-context');
     mkdirSync(baseContext);
     writeBaseContext(baseContext);
-    builders.push(...(await findBuilders(folder)));
-    await build(builders[0]!, { file: join(baseContext, 'Dockerfile'), context: baseContext, name: BASE });
+    builders.push(...(await findBuilders(folder, LABEL)));
+    await build(builders[0]!, {
+      file: join(baseContext, 'Dockerfile'),
+      context: baseContext,
+      name: BASE,
+      label: LABEL,
+    });
     await save(builders[0]!, [BASE], baseFolder);
   });
 
   after(() => {
-    const [builder] = builders;
-    if (builder) {
-      const list = execFileSync(builder.client, ['images', '--quiet', '--filter', `label=${LABEL}`]);
-      const ids = new Set(list.toString().split('\n').filter(Boolean));
-      if (ids.size) execFileSync(builder.client, ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
-    }
+    if (builders[0]) removeBuilt(builders[0], LABEL);
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -72,6 +66,7 @@ describe('A direct build', function () {
         file,
         context,
         name,
+        label: LABEL,
         arguments: one.arguments,
         target: one.target,
       });
@@ -111,7 +106,7 @@ describe('A direct build', function () {
     await inPlaces(PLACES, rules, async (text, index, place) => {
       writeFileSync(join(root(place), '.dockerignore'), text);
       const name = `direct-build-${RUN}:ignore-${index}`;
-      const refusal = await build(builder, { file, context: root(place), name });
+      const refusal = await build(builder, { file, context: root(place), name, label: LABEL });
       const built = await directBuild(planOf(recipe, root(place), file), options()).catch(
         (error: Error) => error,
       );
@@ -169,14 +164,6 @@ describe('A direct build', function () {
   }
 });
 
-function save(
-  { client }: Builder,
-  names: readonly string[],
-  folder: string,
-): Promise<Map<string, FlatImage>> {
-  return saveImages((...args) => execFileSync(client, args, { maxBuffer: 1e8 }), names, folder);
-}
-
 /** The legacy builder takes the set-id bits away, which BuildKit keeps. */
 function withoutSetId({ settings, files }: FlatImage): FlatImage {
   const entries = Object.entries(files).map(([path, text]) => [
@@ -199,33 +186,6 @@ function planOf(recipe: string, context: string, dockerfile: string, one?: Build
   };
 }
 
-interface EngineBuild {
-  readonly file: string;
-  readonly context: string;
-  readonly name: string;
-  readonly arguments?: Readonly<Record<string, string>> | undefined;
-  readonly target?: string | undefined;
-}
-
-/** @returns what the engine said if it built nothing */
-async function build(builder: Builder, engineBuild: EngineBuild): Promise<string | undefined> {
-  const { file, context, name, arguments: given = {}, target } = engineBuild;
-  const words = [
-    'build',
-    '--quiet',
-    ...['--file', file, '--tag', name, '--label', LABEL],
-    ...Object.entries(given).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
-    ...(target ? ['--target', target] : []),
-    context,
-  ];
-  const env = { ...process.env, DOCKER_BUILDKIT: builder.kind === 'buildkit' ? '1' : '0' };
-  return new Promise((resolve) => {
-    execFile(builder.client, words, { env }, (error, stdout, stderr) => {
-      resolve(error ? `${stdout}${stderr}`.trim().split('\n').slice(-2).join(' ') : undefined);
-    });
-  });
-}
-
 /** Works on a list with a few at a time, each in a place of its own. */
 async function inPlaces<T>(
   places: number,
@@ -237,28 +197,4 @@ async function inPlaces<T>(
     for (let next = left.shift(); next; next = left.shift()) await work(next[1], next[0], place);
   };
   await Promise.all(Array.from({ length: places }, (_, place) => worker(place)));
-}
-
-function versionOf({ client }: Builder): string {
-  return execFileSync(client, ['--version'], { encoding: 'utf8' });
-}
-
-/** The builders that this machine's docker clients can use: newer ones need a plugin for BuildKit, older ones don't. */
-async function findBuilders(folder: string): Promise<Builder[]> {
-  const file = join(folder, 'probe.Dockerfile');
-  writeFileSync(file, 'FROM scratch\nLABEL probe=1\n');
-  const empty = join(folder, 'empty');
-  mkdirSync(empty);
-  const works = async (builder: Builder) =>
-    !(await build(builder, { file, context: empty, name: `direct-build-${RUN}:probe` }));
-  const kinds: Builder[] = [
-    { client: 'docker', kind: 'buildkit' },
-    { client: '/usr/bin/docker', kind: 'buildkit' },
-    { client: 'docker', kind: 'legacy' },
-  ];
-  const working: Builder[] = [];
-  for (const builder of kinds) {
-    if (!working.some(({ kind }) => kind === builder.kind) && (await works(builder))) working.push(builder);
-  }
-  return working;
 }

@@ -1,0 +1,83 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type FlatImage, saveImages } from './image-files';
+
+/** A docker client, and which of the engine's builders it talks to. */
+export interface Builder {
+  readonly client: string;
+  readonly kind: 'buildkit' | 'legacy';
+}
+
+export interface EngineBuild {
+  readonly file: string;
+  readonly context: string;
+  readonly name: string;
+  /** `KEY=VALUE`. */
+  readonly label: string;
+  readonly arguments?: Readonly<Record<string, string>> | undefined;
+  readonly target?: string | undefined;
+}
+
+/** @returns what the engine said if it built nothing */
+export async function build(builder: Builder, engineBuild: EngineBuild): Promise<string | undefined> {
+  const { file, context, name, label, arguments: given = {}, target } = engineBuild;
+  const words = [
+    'build',
+    '--quiet',
+    ...['--file', file, '--tag', name, '--label', label],
+    ...Object.entries(given).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
+    ...(target ? ['--target', target] : []),
+    context,
+  ];
+  const env = { ...process.env, DOCKER_BUILDKIT: builder.kind === 'buildkit' ? '1' : '0' };
+  return new Promise((resolve) => {
+    execFile(builder.client, words, { env }, (error, stdout, stderr) => {
+      resolve(error ? `${stdout}${stderr}`.trim().split('\n').slice(-2).join(' ') : undefined);
+    });
+  });
+}
+
+/** Unpacks images that a builder made, and returns them by name. */
+export function save(
+  { client }: Builder,
+  names: readonly string[],
+  folder: string,
+): Promise<Map<string, FlatImage>> {
+  return saveImages((...args) => execFileSync(client, args, { maxBuffer: 1e8 }), names, folder);
+}
+
+export function versionOf({ client }: Builder): string {
+  return execFileSync(client, ['--version'], { encoding: 'utf8' });
+}
+
+/**
+ * The builders that this machine's docker clients can use: newer ones need a plugin for BuildKit, older ones don't.
+ *
+ * @param label of the image that shows it, `KEY=VALUE`
+ */
+export async function findBuilders(folder: string, label: string): Promise<Builder[]> {
+  const file = join(folder, 'probe.Dockerfile');
+  writeFileSync(file, 'FROM scratch\nLABEL probe=1\n');
+  const empty = join(folder, 'empty');
+  mkdirSync(empty);
+  const works = async (builder: Builder) =>
+    !(await build(builder, { file, context: empty, name: `probe:${label.split('=')[1]}`, label }));
+  const kinds: Builder[] = [
+    { client: 'docker', kind: 'buildkit' },
+    { client: '/usr/bin/docker', kind: 'buildkit' },
+    { client: 'docker', kind: 'legacy' },
+  ];
+  const working: Builder[] = [];
+  for (const builder of kinds) {
+    if (!working.some(({ kind }) => kind === builder.kind) && (await works(builder))) working.push(builder);
+  }
+  return working;
+}
+
+/** Takes what was built with a label out of the engine again. */
+export function removeBuilt({ client }: Builder, label: string): void {
+  const list = execFileSync(client, ['images', '--quiet', '--filter', `label=${label}`]);
+  const ids = new Set(list.toString().split('\n').filter(Boolean));
+  if (ids.size) execFileSync(client, ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
+}

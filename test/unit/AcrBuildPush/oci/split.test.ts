@@ -1,0 +1,94 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
+import assert from 'node:assert/strict';
+import { splitBuild } from '../../../../tasks/AcrBuildPush/oci/split';
+import type { BuildPlan } from '../../../../tasks/AcrBuildPush/plan';
+import { leastPlan } from '../support';
+
+function split(recipe: readonly string[], plan: Partial<BuildPlan> = {}) {
+  return splitBuild({ ...leastPlan, ...plan, recipe: recipe.join('\n') });
+}
+
+describe('A Dockerfile', () => {
+  it('is split behind its last command', () => {
+    const recipe = [
+      '# escape=\\',
+      'FROM python:3.12',
+      'RUN pip install flask',
+      'COPY api.py /app/',
+      'RUN python -m compileall \\',
+      '  /app',
+      '# The model changes most often.',
+      'COPY model.pkl /app/',
+      'CMD ["python"]',
+    ];
+    const found = split(recipe)!;
+    assert.equal(found.head, `${recipe.slice(0, 7).join('\n')}\n`);
+    assert.equal(found.lines, 7);
+    assert.deepEqual(
+      found.rest.map(({ keyword }) => keyword),
+      ['COPY', 'CMD'],
+    );
+  });
+
+  it('is split behind FROM where the commands are in the stage below', () => {
+    const recipe = [
+      'ARG BELOW=packages',
+      'FROM python AS packages',
+      'RUN pip install flask',
+      'FROM ${BELOW}',
+      'WORKDIR /app',
+      'COPY model.pkl .',
+    ];
+    const found = split(recipe)!;
+    assert.equal(found.lines, 4);
+    assert.equal(found.rest.length, 2);
+    // On an image that has the packages, nothing takes an engine.
+    assert.equal(split(recipe, { arguments: { BELOW: 'with-packages' } }), undefined);
+  });
+
+  for (const [what, line] of [
+    ['a stage with a command', 'COPY --from=build /out /out'],
+    ['another image', 'COPY --from=busybox /bin/sh /bin/'],
+    ['an address', 'ADD https://example.com/data /data'],
+    ['a layer of its own', 'COPY --link conf /conf'],
+  ] as const) {
+    it(`is split behind a copy from ${what}`, () => {
+      const found = split(['FROM a AS build', 'RUN make', 'FROM b', line, 'COPY model.pkl /']);
+      assert.equal(found?.lines, 4);
+    });
+  }
+
+  it('is split with a copy from a stage without commands in the rest', () => {
+    const recipe = ['FROM a AS files', 'COPY x /x', 'FROM b', 'RUN make', 'COPY --from=files /x /'];
+    assert.equal(split(recipe)?.lines, 4);
+  });
+
+  it('is split in the stage that is asked for', () => {
+    const recipe = ['FROM a AS one', 'RUN x', 'COPY m /', 'FROM b', 'RUN y', 'CMD ["z"]'];
+    assert.equal(split(recipe, { target: 'one' })?.lines, 2);
+    assert.equal(split(recipe), undefined);
+  });
+
+  it('keeps the arguments that its head declares for the rest', () => {
+    const recipe = ['FROM a AS below', 'ARG A=1', 'FROM below', 'ARG B', 'CMD ["x"]', 'RUN x', 'COPY $A$B /'];
+    const found = split(recipe)!;
+    assert.deepEqual(found.declarations, [
+      { name: 'A', value: '1' },
+      { name: 'B', value: undefined },
+    ]);
+    assert.equal(found.setsCommand, true);
+  });
+
+  for (const [why, recipe] of [
+    ['nothing takes an engine', ['FROM a', 'COPY model.pkl /']],
+    ['nothing is copied behind the last command', ['FROM a', 'COPY model.pkl /', 'RUN x', 'ENV A=1']],
+    ['the last command is its end', ['FROM a', 'COPY model.pkl /', 'RUN x']],
+    ['an argument stands for a variable', ['FROM a', 'ENV A=1', 'ARG B=$A', 'RUN x', 'COPY $B /']],
+    ['commands are kept for another build', ['FROM a', 'ONBUILD RUN x', 'COPY model.pkl /']],
+    ['it has a mistake', ['FROM a', 'RUN x', 'COPY model.pkl']],
+  ] as const) {
+    it(`is not split where ${why}`, () => {
+      assert.equal(split(recipe), undefined);
+    });
+  }
+});
