@@ -11,7 +11,7 @@ import { dockerLogin } from './docker/logins';
 import { engineBuilder, readyEngine, splitBuilder, splitForEngine } from './engine-builders';
 import { planDirectly, planIfPossible, refuseForDirect } from './oci/builder';
 import type { DirectBuildOptions, PlannedImage } from './oci/direct-build';
-import { createPull } from './oci/pull';
+import { createPull, findDigest, type PullOptions } from './oci/pull';
 import type { Plan } from './plan';
 
 /**
@@ -28,9 +28,9 @@ export async function prepareBuilder(
 ): Promise<Builder> {
   switch (request.builder) {
     case 'docker':
-      return engineBuilder(await readyEngine(request, plan, env, task));
+      return engineBuilder(await readyEngine(request, plan, env, pullOptions(request, env, task), task));
     case 'acrTasks':
-      return prepareTasks(request, plan, azureConnection(request)!, task);
+      return prepareTasks(request, plan, azureConnection(request)!, env, task);
     case 'direct':
       refuseForDirect(plan.build, request.docker);
       return direct(plan, await planDirectly(plan.build, directOptions(request, env, task)), task);
@@ -53,7 +53,7 @@ async function chooseBuilder(
     return direct(plan, planned, task);
   }
   try {
-    const engine = await readyEngine(request, plan, env, task);
+    const engine = await readyEngine(request, plan, env, pullOptions(request, env, task), task);
     const split = needsEngine && request.push ? splitForEngine(engine) : undefined;
     const reason = needsEngine ? planned : 'nothing is pushed, and later steps may look for the image there';
     if (split) {
@@ -78,7 +78,7 @@ async function chooseBuilder(
       });
     }
     log.info(`${error.message} So the registry's own service builds the image: ${planned}.`);
-    return prepareTasks(request, plan, connection, task);
+    return prepareTasks(request, plan, connection, env, task);
   }
 }
 
@@ -87,16 +87,20 @@ function azureConnection({ identity }: BuilderRequest): AzureServiceConnection |
 }
 
 async function prepareTasks(
-  { loginServer, repository, push }: BuilderRequest,
+  request: BuilderRequest,
   { build: plan }: Plan,
   connection: AzureServiceConnection,
+  env: NodeJS.ProcessEnv,
   task: TaskContext,
 ): Promise<Builder> {
+  const { loginServer, repository, push } = request;
   refuseForTasks(plan);
   const azure = new ResourceManager(connection, new EntraTokens(connection, task), task.http);
   const registry = await azure.findRegistry(loginServer);
   reportContext(plan, true, task.log);
-  const known = withBase(plan, plan.base);
+  const { base } = plan;
+  const ask = (image: string) => findDigest(image, task.signal, pullOptions(request, env, task));
+  const known = withBase(plan, base && { ...base, digest: base.digest ?? (await ask(base.name)) });
   return {
     kind: 'acrTasks',
     description: `Azure Container Registry Tasks of ${loginServer}`,
@@ -110,12 +114,21 @@ async function prepareTasks(
 }
 
 function directOptions(
-  { loginServer, credentials, earlier }: BuilderRequest,
+  request: BuilderRequest,
   env: NodeJS.ProcessEnv,
-  { http, log, signal }: TaskContext,
+  task: TaskContext,
 ): DirectBuildOptions {
+  const { log, signal } = task;
+  return { pull: createPull(pullOptions(request, env, task)), earlier: request.earlier, log, signal };
+}
+
+function pullOptions(
+  { loginServer, credentials }: BuilderRequest,
+  env: NodeJS.ProcessEnv,
+  { http, log }: TaskContext,
+): PullOptions {
   const credentialsFor = (host: string) => (host === loginServer && credentials) || dockerLogin(env, host);
-  return { pull: createPull({ http, log, credentialsFor }), earlier, log, signal };
+  return { http, log, credentialsFor };
 }
 
 function direct({ build: plan }: Plan, planned: PlannedImage, { log }: TaskContext): Builder {

@@ -7,13 +7,14 @@ import { type BaseImage, countInstructions } from './base-image';
 import { type Builder, type BuilderRequest, reportContext, withBase } from './builder';
 import { buildWithDocker, mayBuildFromElsewhere } from './docker/build';
 import { DockerCli } from './docker/cli';
-import { describeBuilder, type Engine, findEngine, pulledDigest } from './docker/engine';
+import { describeBuilder, type Engine, findEngine, findInEngine } from './docker/engine';
 import { readEngineParent } from './docker/engine-parent';
 import { INLINE_CACHE, refuseUnsupported } from './docker/options';
 import { type DirectBuildOptions, type Head, planDirectBuild } from './oci/direct-build';
 import { NeedsEngine } from './oci/needs-engine';
 import { agentPlatform } from './oci/platform';
 import type { KnownLayers } from './oci/publish/known-layers';
+import { findDigest, type PullOptions } from './oci/pull';
 import { type Split, splitBuild } from './oci/split';
 import type { BuildPlan, Plan } from './plan';
 import type { BuiltImage } from './publish';
@@ -32,12 +33,14 @@ export interface ReadyEngine {
 /**
  * Finds docker and its engine.
  *
+ * @param pullOptions to ask for the digest of a base image that the engine does not have yet
  * @throws NoEngineError where none answers; TaskError for what this one can't do
  */
 export async function readyEngine(
   request: BuilderRequest,
   { name, build: plan }: Plan,
   ownEnv: NodeJS.ProcessEnv,
+  pullOptions: PullOptions,
   task: TaskContext,
 ): Promise<ReadyEngine> {
   const { log, signal } = task;
@@ -48,7 +51,8 @@ export async function readyEngine(
     env = await installDocker(request.docker, ownEnv, { log, signal });
   }
   const docker = new DockerCli({ env, signal, log });
-  const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan)]);
+  const ask = (image: string) => findDigest(image, signal, pullOptions);
+  const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan, ask)]);
   refuseUnsupported(plan, engine, env);
   reportContext(plan, engine.builder === 'legacy', log);
   return { docker, engine, name, plan: withBase(plan, base), request, task };
@@ -162,8 +166,13 @@ function asSplitError(error: unknown): never {
   throw new SplitError(error.message, { details: error.details, cause: error });
 }
 
-/** The base image with its digest, where the Dockerfile or the engine knows it. Nothing is pulled for it. */
-async function knownBase(docker: DockerCli, { base }: BuildPlan): Promise<BaseImage | undefined> {
+/** The base image with its digest: that of the Dockerfile, else of the engine's own, else of the one it would pull. */
+async function knownBase(
+  docker: DockerCli,
+  { base }: BuildPlan,
+  ask: (image: string) => Promise<string | undefined>,
+): Promise<BaseImage | undefined> {
   if (!base || base.digest) return base;
-  return { ...base, digest: await pulledDigest(docker, base.name) };
+  const { isThere, digest } = await findInEngine(docker, base.name);
+  return { ...base, digest: isThere ? digest : await ask(base.name) };
 }

@@ -34,6 +34,8 @@ export interface RegistryClientOptions {
   readonly credentials: CredentialSource | undefined;
   /** What the tokens for images are for; by default, both. */
   readonly access?: 'pull' | 'pull,push';
+  /** How long an answer is waited for, where less is enough than requests have by default. */
+  readonly patience?: Pick<HttpRequest, 'retry' | 'idleTimeout'>;
 }
 
 const MANIFEST_TYPES = [
@@ -313,6 +315,7 @@ export class RegistryClient {
     if (url.origin !== new URL(this.base).origin) throw this.strayed(url);
     const authorization = this.authorizations.get(rights);
     return this.options.http.send({
+      ...this.options.patience,
       ...request,
       url: url.href,
       headers: { ...request.headers, ...(authorization && { Authorization: authorization }) },

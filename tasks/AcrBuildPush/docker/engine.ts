@@ -88,12 +88,19 @@ function parseVersion(text: string): VersionAnswer | undefined {
   }
 }
 
-/** The digest by which an engine knows an image that it has pulled; undefined where it has not, or knows several. */
-export async function pulledDigest(docker: DockerCli, image: string): Promise<string | undefined> {
+/**
+ * Whether an engine has an image, and the digest by which it has pulled it; undefined where it was made here, or the
+ * engine knows several.
+ */
+export async function findInEngine(
+  docker: DockerCli,
+  image: string,
+): Promise<{ readonly isThere: boolean; readonly digest: string | undefined }> {
   const format = '{{range .RepoDigests}}{{println .}}{{end}}';
-  const { stdout } = await docker.capture(['image', 'inspect', '--format', format, image], ANSWER_LIMIT);
+  const request = ['image', 'inspect', '--format', format, image];
+  const { exitCode, stdout } = await docker.capture(request, ANSWER_LIMIT);
   const digests = new Set([...stdout.matchAll(/@(sha256:[0-9a-f]{64})$/gm)].map(([, digest]) => digest));
-  return digests.size === 1 ? [...digests][0] : undefined;
+  return { isThere: exitCode === 0, digest: digests.size === 1 ? [...digests][0] : undefined };
 }
 
 /** What an engine tells of an image that it holds. */

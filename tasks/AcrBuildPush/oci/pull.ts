@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { sleep } from '../../common/cancel';
 import { TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
@@ -55,6 +56,32 @@ export function createPull(options: PullOptions): Pull {
       layers: manifest.layers.map((descriptor, index) => remoteLayer(client, descriptor, diffIds[index]!)),
     };
   };
+}
+
+/** Milliseconds that are spent on finding out a digest that is good to know. */
+const DIGEST_LIMIT = 1_000;
+
+/** The digest that a registry has for an image at the moment; undefined where it does not tell soon. */
+export async function findDigest(
+  image: string,
+  signal: AbortSignal,
+  { http, log, credentialsFor }: PullOptions,
+): Promise<string | undefined> {
+  const ask = async () => {
+    const { host, repository, reference } = parseImageName(image);
+    const registry = new RegistryClient({
+      ...{ http, log, host, repository, access: 'pull' },
+      credentials: credentialsFor(host),
+      patience: { retry: { maxTries: 1, forMilliseconds: 0 }, idleTimeout: DIGEST_LIMIT },
+    });
+    return registry.digestOf(reference);
+  };
+  try {
+    return await Promise.race([ask(), sleep(DIGEST_LIMIT, signal).then(() => undefined)]);
+  } catch (error) {
+    if (error instanceof TaskError) return undefined;
+    throw error;
+  }
 }
 
 export interface ImageName {

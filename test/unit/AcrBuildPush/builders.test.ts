@@ -110,6 +110,61 @@ describe('the builder that auto chooses', () => {
     );
   });
 
+  it('is the engine up to the last command, and the step for what is copied behind it', async () => {
+    const builder = await choose('FROM scratch\nRUN make\nCOPY model.pkl /\n');
+    assert.equal(builder.kind, 'docker');
+    assert.equal(builder.description, 'docker 28.2.2 (legacy builder), from line 3 on this step');
+    assert.match(
+      log(),
+      /engine builds the first 2 lines of the Dockerfile, and this step adds the rest to that: line 2 of the Dockerfile, RUN/,
+    );
+  });
+
+  for (const [why, plan] of [
+    ['for another platform than its own', { platforms: ['windows/amd64'] }],
+    ['with a cache that travels in the image', { cacheTo: ['inline'] }],
+  ] as [string, Partial<BuildPlan>][]) {
+    it(`is the engine alone ${why}`, async () => {
+      const docker = ENGINE.replaceAll('28.2.2', '20.10.24');
+      const builder = await choose('FROM scratch\nRUN make\nCOPY model.pkl /\n', { docker, plan });
+      assert.doesNotMatch(builder.description, /this step/);
+    });
+  }
+
+  it('is the engine alone where its client would change a .dockerignore that goes into the image', async () => {
+    writeFileSync(join(folder.path, '.dockerignore'), 'left-out\n');
+    const builder = await choose('FROM scratch\nRUN make\nCOPY . /\n');
+    assert.doesNotMatch(builder.description, /this step/);
+  });
+
+  describe('knows of a base image', () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const label = 'org.opencontainers.image.base.digest';
+    const labels = async (docker: string) => {
+      const name = `${server.host}/base:1`;
+      const plan = { base: { name, digest: undefined } };
+      return (await choose(`FROM ${name}\nRUN make\n`, { docker, plan })).plan.labels;
+    };
+
+    beforeEach(async () => {
+      server.stop();
+      server = await scriptedServer((request, response) => {
+        const isBase = request.url === '/v2/base/manifests/1' && request.method === 'HEAD';
+        response.writeHead(isBase ? 200 : 404, { 'Docker-Content-Digest': digest }).end();
+      });
+    });
+
+    it('the digest that the engine would pull', async () => {
+      const docker = `case "$1" in image) exit 1;; *) ${ENGINE};; esac`;
+      assert.equal((await labels(docker))[label], digest);
+    });
+
+    it('no digest where the engine has one of its own making', async () => {
+      assert.equal((await labels(ENGINE))[label], undefined);
+      assert.deepEqual(server.requests, []);
+    });
+  });
+
   it('is the engine for a base image that can not be read here', async () => {
     assert.equal((await choose(`FROM ${server.host}/base\nCOPY model.pkl /\n`)).kind, 'docker');
     assert.match(log(), /engine builds the image: this step can't build it by itself: /);
