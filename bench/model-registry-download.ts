@@ -171,7 +171,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         compare(
           `2,000 blobs of 16 KiB, ${where}`,
           registry,
-          [parallelCurl(delay > 0 ? 64 : 16), task, toFile, azcopy, azureCliBatch],
+          [parallelCurl(delay > 0 ? 96 : 16), task, toFile, azcopy, azureCliBatch],
           rounds,
           { amount: 2_000, unit: 'blobs/s' },
         ),

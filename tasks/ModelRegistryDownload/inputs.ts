@@ -35,7 +35,7 @@ export function readInputs(task: TaskContext): DownloadInputs {
     requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
     verify: inputs.choice('verify', VERIFY, 'stored'),
     destination: readDestination(task),
-    concurrency: inputs.integer('maxConcurrency', { min: 1, max: 64 }, 64),
+    concurrency: inputs.integer('maxConcurrency', { min: 1, max: 128 }, 96),
   };
   if (read.patterns.length === 0) inputs.reject('patterns', 'holds only comments. Add a pattern such as **.');
   inputs.check();

@@ -42,7 +42,7 @@ describe('the inputs of a download', () => {
       requiredFiles: [],
       verify: 'stored',
       destination: join(sources, 'model-api/pickles'),
-      concurrency: 64,
+      concurrency: 96,
     });
   });
 
@@ -77,7 +77,7 @@ describe('the inputs of a download', () => {
     ['destinationFolder', 'model', 'destination', join(sources, 'model')],
     ['destinationFolder', join(work, 'a'), 'destination', join(work, 'a')],
     ['verify', 'CRC64', 'verify', 'crc64'],
-    ['maxConcurrency', '64', 'concurrency', 64],
+    ['maxConcurrency', '128', 'concurrency', 128],
   ];
   for (const [input, value, name, expected] of understood) {
     it(`understand ${input} '${value}'`, () => {
@@ -107,7 +107,7 @@ describe('the inputs of a download', () => {
     ['pathPrefix', 'a/../b', /a path in the container/],
     ['pathPrefix', 'a//b', /a path in the container/],
     ['patterns', '# nothing', /holds only comments/],
-    ['maxConcurrency', '65', /from 1 to 64/],
+    ['maxConcurrency', '129', /from 1 to 128/],
     ['destinationFolder', '', /'destinationFolder' is missing/],
     ['destinationFolder', sources, /is empty, or is the sources folder itself/],
     ['destinationFolder', '.', /is empty, or is the sources folder itself/],
