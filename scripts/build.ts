@@ -8,8 +8,8 @@ import { buildFolder, root, taskNames } from './paths';
 /** What an agent may have to download for a task, in bytes of its bundles. */
 const BUDGETS = { DatabricksRunJob: 350_000, ModelRegistryDownload: 1_000_000, AcrBuildPush: 550_000 };
 
-/** What an agent starts: a task's work, and what some do at the end of the job. */
-const ENTRIES = ['index.ts', 'cleanup.ts'];
+/** What is started: a task's work, what some do at the end of the job, and a thread that one needs. */
+const ENTRIES = ['index.ts', 'cleanup.ts', 'digest-thread.ts'];
 
 /**
  * Bundles every task into one file for each part of it and lays out the extension as it will be packed.

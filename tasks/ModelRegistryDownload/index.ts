@@ -1,7 +1,8 @@
-import { isMainThread } from 'node:worker_threads';
-import { serveDigests } from './registry/transfer/digester';
+import { join } from 'node:path';
+import { runTask } from '../common/task';
+import { downloadModel } from './download-model';
+import { readInputs } from './inputs';
+import { PATIENCE } from './registry/persist';
 
-// An agent gets one file of a task, so that the thread that digests starts from the same one. Only the step itself loads
-// all of it.
-if (isMainThread) import('./main');
-else serveDigests();
+const program = join(__dirname, 'digest-thread.js');
+runTask((task) => downloadModel(readInputs(task), task, PATIENCE, program));
