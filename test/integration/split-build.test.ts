@@ -11,6 +11,7 @@ import { planDirectBuild } from '../../tasks/AcrBuildPush/oci/direct-build';
 import type { ImageConfig } from '../../tasks/AcrBuildPush/oci/image';
 import { NeedsEngine } from '../../tasks/AcrBuildPush/oci/needs-engine';
 import { splitBuild } from '../../tasks/AcrBuildPush/oci/split';
+import { generatedCasesWithCommand } from '../support/build-cases';
 import { writeContext } from '../support/build-contexts';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { type Builder, build, findBuilders, removeBuilt, save } from '../support/engine-builds';
@@ -155,46 +156,65 @@ describe('A build that is split between an engine and the step', function () {
     it(`makes the same image as the engine alone: ${what}`, async () => {
       for (const builder of builders) {
         if (what in AS_BUILDKIT && builder.kind !== 'buildkit') continue;
-        const place = mkdtempSync(join(folder, 'case-'));
-        const recipe = [...lines, ''].join('\n');
-        const given = { GIVEN: 'given' };
-        const plan = {
-          ...leastPlan,
-          ...{ recipe, context, arguments: given, dockerfile: join(place, 'Dockerfile') },
-          labels: Object.fromEntries([LABEL.split('=')]),
-        };
-        const split = splitBuild(plan);
-        assert.ok(split);
-        const words = { context, label: LABEL, arguments: given };
-        const name = (part: string) => `split-build-${RUN}:${part}-${number}-${builder.kind}`;
-        writeFileSync(plan.dockerfile, recipe);
-        writeFileSync(join(place, 'head'), split.head);
-        assert.equal(await build(builder, { ...words, file: plan.dockerfile, name: name('all') }), undefined);
-        assert.equal(
-          await build(builder, { ...words, file: join(place, 'head'), name: name('head') }),
-          undefined,
-        );
-
-        const theirs = join(place, 'theirs');
-        const parent = join(place, 'parent');
-        for (const path of [theirs, parent]) mkdirSync(path);
-        const images = await save(builder, [name('all')], theirs);
-        await save(builder, [name('head')], parent);
-        const image = asPulledImage(parent);
-        const options = {
-          pull: () => Promise.reject(new Error('nothing is pulled here')),
-          log: capturedLog().log,
-          signal: new AbortController().signal,
-        };
-        const planned = await planDirectBuild(plan, options, { split, image });
-        assert.ok(!(planned instanceof NeedsEngine), String(planned));
-        const built = await planned.make(plan.labels);
-        assert.deepEqual(await flattenBuilt(built), images.get(name('all')), builder.kind);
-        const { history, rootfs } = JSON.parse(built.config.toString('utf8'));
-        const steps = history.filter((step: { empty_layer?: boolean }) => !step.empty_layer);
-        assert.equal(steps.length, rootfs.diff_ids.length);
+        assert.ok(await compare(builder, [...lines, ''].join('\n'), `${number}`), 'it was not split');
       }
     });
+  }
+
+  it('makes the same images as the engine alone, of Dockerfiles put together by chance', async function () {
+    const builder = builders.find(({ kind }) => kind === 'buildkit');
+    if (!builder) skip(this, 'no docker client here brings BuildKit');
+    let compared = 0;
+    for (const [number, { recipe }] of generatedCasesWithCommand(BASE, 20).entries()) {
+      if (await compare(builder, recipe, `chance-${number}`)) compared += 1;
+    }
+    assert.ok(compared >= 10, `only ${compared} were split`);
+  });
+
+  /**
+   * Has an image built by the engine alone, and by engine and step.
+   *
+   * @returns false where the Dockerfile is not to be split
+   */
+  async function compare(builder: Builder, recipe: string, number: string): Promise<boolean> {
+    const place = mkdtempSync(join(folder, 'case-'));
+    const given = { GIVEN: 'given' };
+    const plan = {
+      ...leastPlan,
+      ...{ recipe, context, arguments: given, dockerfile: join(place, 'Dockerfile') },
+      labels: Object.fromEntries([LABEL.split('=')]),
+    };
+    const split = splitBuild(plan);
+    if (!split) return false;
+    const words = { context, label: LABEL, arguments: given };
+    const name = (part: string) => `split-build-${RUN}:${part}-${number}-${builder.kind}`;
+    writeFileSync(plan.dockerfile, recipe);
+    writeFileSync(join(place, 'head'), split.head);
+    assert.equal(await build(builder, { ...words, file: plan.dockerfile, name: name('all') }), undefined);
+    assert.equal(
+      await build(builder, { ...words, file: join(place, 'head'), name: name('head') }),
+      undefined,
+    );
+
+    const theirs = join(place, 'theirs');
+    const parent = join(place, 'parent');
+    for (const path of [theirs, parent]) mkdirSync(path);
+    const images = await save(builder, [name('all')], theirs);
+    await save(builder, [name('head')], parent);
+    const options = {
+      pull: () => Promise.reject(new Error('nothing is pulled here')),
+      log: capturedLog().log,
+      signal: new AbortController().signal,
+    };
+    const planned = await planDirectBuild(plan, options, { split, image: asPulledImage(parent) });
+    assert.ok(!(planned instanceof NeedsEngine), String(planned));
+    const built = await planned.make(plan.labels);
+    assert.deepEqual(await flattenBuilt(built), images.get(name('all')), `${builder.kind}: ${recipe}`);
+    const { history, rootfs } = JSON.parse(built.config.toString('utf8'));
+    const steps = history.filter((step: { empty_layer?: boolean }) => !step.empty_layer);
+    assert.equal(steps.length, rootfs.diff_ids.length);
+    rmSync(place, { recursive: true });
+    return true;
   }
 
   /** Runs the packed task as a pipeline would that says nothing of who builds. */

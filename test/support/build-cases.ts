@@ -268,6 +268,25 @@ export function generatedCases(base: string, count: number): BuildCase[] {
   });
 }
 
+const COMMANDS = [
+  'RUN echo 1 > /made',
+  'RUN mkdir -p /a/b && echo x > /a/b/x',
+  'RUN mkdir -p /opt && ln -s /opt /c',
+  'RUN rm -rf /a /tmp; mkdir -p /w',
+  'RUN mkdir -p /new /ww && ln -s /ww /rel',
+  'RUN ["/bin/sh", "-c", "echo 2 > /second"]',
+];
+
+/** Dockerfiles put together by chance, with a command among their lines. */
+export function generatedCasesWithCommand(base: string, count: number): BuildCase[] {
+  return generatedCases(base, count).map(({ title, recipe }, index) => {
+    const random = generator(2_000 + index);
+    const [, ...lines] = recipe.split('\n');
+    lines.splice(random(lines.length), 0, COMMANDS[random(COMMANDS.length)]!);
+    return { title, recipe: [`FROM ${base}`, ...lines].join('\n'), only: 'buildkit' };
+  });
+}
+
 /** `.dockerignore` files put together by chance. */
 export function ignoreFiles(count: number): string[] {
   return Array.from({ length: count }, (_, index) => {

@@ -123,8 +123,9 @@ function planFor(
   folder: string,
 ): BuildPlan {
   if (head !== undefined) {
-    const declared = declaredArguments(head);
-    const given = Object.entries(plan.arguments).filter(([name]) => declared.has(name));
+    const [all, own] = [declaredArguments(plan.recipe), declaredArguments(head)];
+    // Some arguments, such as those for a proxy, count without being declared.
+    const given = Object.entries(plan.arguments).filter(([name]) => own.has(name) || !all.has(name));
     const part = { ...plan, labels: {}, target: undefined, arguments: Object.fromEntries(given) };
     return fromElsewhere(part, head, folder);
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildArguments, buildEnvironment, buildWithDocker } from '../../../tasks/AcrBuildPush/docker/build';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
@@ -233,6 +233,38 @@ END
     assert.match(seen, /^ACR_BUILD_PUSH_SECRET_0=s3cret$/m);
     assert.ok(!JSON.stringify(process.env).includes('s3cret'));
     assert.ok(!lines.some((line) => line.includes('s3cret')));
+  });
+
+  it('of the head of a Dockerfile has its rules, no labels and tags, and the arguments that may count for it', async () => {
+    const { log } = capturedLog();
+    const dockerfile = join(folder.path, 'api.Dockerfile');
+    writeFileSync(`${dockerfile}.dockerignore`, 'left-out');
+    const show = 'printf "%s\n" "$@" > "$HERE/words"; cp "$3" "$3.dockerignore" "$HERE/seen"';
+    mkdirSync(join(folder.path, 'seen'));
+    const env = fakeDocker(folder.path, `${show}; printf sha256:abc > "$HERE/temp/image-id"`);
+    const docker = new DockerCli({
+      env: { ...env, HERE: folder.path },
+      signal: new AbortController().signal,
+      log,
+    });
+    const head = 'FROM base\nARG A\nRUN make\n';
+    const request = {
+      plan: {
+        ...plan,
+        ...{ dockerfile, recipe: `${head}ARG B\nCOPY $B /\n`, target: 'last', labels: { a: 'b' } },
+        arguments: { A: '1', B: '2', HTTPS_PROXY: 'http://proxy' },
+      },
+      ...{ head, builder: 'built-in' as const, name: 'r/t', tags: [], push: true },
+    };
+    const tempFolder = join(folder.path, 'temp');
+    mkdirSync(tempFolder);
+    await buildWithDocker(docker, request, { tempFolder, log });
+    assert.equal(readFileSync(join(folder.path, 'seen', 'Dockerfile'), 'utf8'), head);
+    assert.equal(readFileSync(join(folder.path, 'seen', 'Dockerfile.dockerignore'), 'utf8'), 'left-out');
+    const words = readFileSync(join(folder.path, 'words'), 'utf8').split('\n');
+    const given = words.filter((_, index) => words[index - 1] === '--build-arg');
+    assert.deepEqual(given, ['A=1', 'HTTPS_PROXY=http://proxy']);
+    for (const word of ['--label', '--tag', '--target']) assert.ok(!words.includes(word), word);
   });
 
   it('by the legacy builder is shown by steps', async () => {
