@@ -1,8 +1,9 @@
 import { request as askHttp } from 'node:http';
 import { request as askHttps } from 'node:https';
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import type { NetworkSettings } from '../../../common/agent';
+import { secureContextOf } from '../../../common/connection';
 import { BrokenAnswerError, brokenBy, RestError } from '../errors';
 import { AnswerReader, type Receiver, type Stop } from './answer';
 
@@ -25,7 +26,6 @@ export class Connections {
   private readonly idle: Connection[] = [];
   private readonly all = new Set<Connection>();
   private readonly host: string;
-  private secureContext: SecureContext | undefined;
 
   /** @param endpoint where the service is; its path does not matter */
   constructor(
@@ -95,13 +95,11 @@ export class Connections {
     const { hostname, port, protocol } = this.endpoint;
     const host = bareHost(hostname);
     if (protocol !== 'https:') return tunnel ?? connect({ host, port: Number(port || 80), onread });
-    // Made once: it reads all certificates.
-    this.secureContext ??= createSecureContext(this.network.tls);
     const { rejectUnauthorized } = this.network.tls;
     return connectTls({
       host,
       port: Number(port || 443),
-      secureContext: this.secureContext,
+      secureContext: secureContextOf(this.network),
       ...(rejectUnauthorized === false && { rejectUnauthorized }),
       ...(isIP(host) === 0 && { servername: host }),
       ...(tunnel ? { socket: tunnel } : { onread }),
