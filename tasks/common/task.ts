@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,6 +66,8 @@ const FILE_ATTACHMENT = 'DistributedTask.Core.FileAttachment';
 export async function runTask(story: (task: TaskContext) => Promise<Outcome>): Promise<void> {
   const log = createLogger((line) => process.stdout.write(`${line}\n`));
   const cancel = new AbortController();
+  // Every request listens, and more than ten at a time are no leak.
+  setMaxListeners(0, cancel.signal);
   listenForCancel(cancel, log);
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error) => finish(() => reportFailure(log, error)));

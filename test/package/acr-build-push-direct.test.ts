@@ -61,6 +61,13 @@ describe('AcrBuildPush without an engine, packed,', () => {
     return fetch(`http://${registry.loginServer}/v2/${path}`, { headers });
   }
 
+  it('asks for many tags side by side, without a word of warning from Node', async () => {
+    const tags = Array.from({ length: 16 }, (_, index) => `1.0.${index}`);
+    const { result, log } = await run({ repository: 'many', tags: tags.join('\n') });
+    assert.equal(result, 'Succeeded', log.join('\n'));
+    assert.doesNotMatch(log.join('\n'), /Warning/);
+  });
+
   it('builds an image, publishes it with annotations, and sends nothing of it a second time', async () => {
     const first = await run({ repository: 'titanic' });
     assert.equal(first.result, 'Succeeded', first.log.join('\n'));
