@@ -204,8 +204,13 @@ export class StageBuild {
     const from = flags.get('from');
     const source = from === undefined ? this.around.context() : await this.sourceStage(from);
     const tree = this.files;
+    const chown = flags.get('chown');
     const copier = new Copier(tree, {
-      owner: this.owner(this.word(flags.get('chown') ?? '0:0'), tree, line),
+      // Files of the context are root's; those of a stage keep their owners.
+      owner:
+        chown === undefined && from !== undefined
+          ? undefined
+          : this.owner(this.word(chown ?? '0:0'), tree, line),
       mode: modeOf(flags.get('chmod') && this.word(flags.get('chmod')!)),
       refuse: keyword === 'ADD' ? refuseArchive : undefined,
     });
