@@ -235,6 +235,28 @@ END
     assert.ok(!lines.some((line) => line.includes('s3cret')));
   });
 
+  it('of the first part of a Dockerfile has all arguments but those of later lines', async () => {
+    const { log } = capturedLog();
+    const script = 'echo "$@" > "$HERE/arguments"; printf sha256:abc > "$HERE/image-id"';
+    const env = { ...fakeDocker(folder.path, script), HERE: folder.path };
+    const docker = new DockerCli({ env, signal: new AbortController().signal, log });
+    const head = 'FROM base\nARG INDEX\nRUN install\n';
+    const given = { INDEX: 'i', VERSION: '1', HTTP_PROXY: 'p', no_proxy: 'n', BUILDKIT_SYNTAX: 's' };
+    const whole = {
+      ...plan,
+      recipe: `${head}ARG VERSION\nARG no_proxy\nCOPY model.pkl /\n`,
+      arguments: given,
+      labels: { a: 'b' },
+    };
+    const request = { plan: whole, head, builder: 'built-in', name: 'r/t', tags: [], push: true } as const;
+    await buildWithDocker(docker, request, { tempFolder: folder.path, log });
+    const words = readFileSync(join(folder.path, 'arguments'), 'utf8');
+    const passed = [...words.matchAll(/--build-arg (\w+)=/g)].map(([, name]) => name);
+    assert.deepEqual(passed, ['INDEX', 'HTTP_PROXY', 'no_proxy', 'BUILDKIT_SYNTAX']);
+    assert.doesNotMatch(words, /--label|--tag/);
+    assert.equal(readFileSync(join(folder.path, 'Dockerfile'), 'utf8'), head);
+  });
+
   it('by the legacy builder is shown by steps', async () => {
     const { shown } = await build('legacy', {
       stdout: [
