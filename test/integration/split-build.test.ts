@@ -203,7 +203,6 @@ describe('A build that is split between an engine and the step', function () {
     const recipe = [`FROM ${BASE}`, `LABEL ${LABEL}`, ...lines, ''];
     writeFileSync(join(sources, 'Dockerfile'), recipe.join('\n'));
     writeFileSync(join(sources, 'model.pkl'), `the model ${tag}`);
-    execFileSync('tar', ['-C', sources, '-cf', join(sources, 'more.tar'), 'model.pkl']);
     const workFolder = join(sources, 'agent');
     const defaults = {
       ...{ loginServer: host, acrUsername: USERNAME, acrPassword: PASSWORD, repository: `split-${RUN}` },
@@ -259,12 +258,11 @@ describe('A build that is split between an engine and the step', function () {
   });
 
   it('leaves the rest to the engine where it turns out to need one', async () => {
-    const run = await step('1.0.0', [...lines, 'ADD more.tar /more/'], { repository: `archive-${RUN}` });
+    const stages = [`FROM ${BASE}`, `LABEL ${LABEL}`, ...lines, 'COPY --from=0 /bin/sh /shell'];
+    const run = await step('1.0.0', stages, { repository: `rest-${RUN}` });
     assert.equal(run.result, 'Succeeded', errorsOf(run));
-    assert.match(
-      run.log.join('\n'),
-      /ADD: it unpacks an archive, more\.tar\. So the engine builds the rest as well\./,
-    );
+    assert.match(run.log.join('\n'), /The engine gave what it built/);
+    assert.match(run.log.join('\n'), /\. So the engine builds the rest as well\./);
     assert.doesNotMatch(run.summaries[0]!.markdown, /on this step/);
   });
 });

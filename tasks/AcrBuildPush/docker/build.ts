@@ -153,9 +153,9 @@ function fromElsewhere(plan: BuildPlan, recipe: string, folder: string): BuildPl
 }
 
 /**
- * Whether a Dockerfile of the step's own, outside the context, makes no difference. With one, the legacy builder's client writes a new name
- * into the context's `.dockerignore` at every build: where that file becomes part of the image, the layer would never
- * be found in the cache again.
+ * Whether a Dockerfile of the step's own, outside the context, makes no difference. With one, the legacy builder's
+ * client writes a new name into the context's `.dockerignore` at every build: where that file becomes part of the
+ * image, the layer would never be found in the cache again.
  */
 export function mayBuildFromElsewhere(plan: BuildPlan, builder: BuilderKind): boolean {
   const { context, dockerfile, recipe } = plan;
