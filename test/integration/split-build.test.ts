@@ -55,6 +55,7 @@ const RECIPES: Readonly<Record<string, readonly string[]>> = {
     'WORKDIR y',
     'COPY conf .',
   ],
+  'a working folder that a command removed': ['WORKDIR /w/v', 'RUN rm -r /w', 'WORKDIR /w/v', 'COPY conf /c'],
   'a command of its own before the entry point': [
     'CMD ["a"]',
     'RUN echo 1 > /x',
@@ -93,6 +94,13 @@ const STAGES: Readonly<Record<string, readonly string[]>> = {
     `FROM ${BASE}`,
     'COPY --from=made /out /out',
     'COPY model.pkl /out/',
+  ],
+  'owners of what is copied out of a stage': [
+    'FROM scratch AS files',
+    'COPY --chown=3:4 conf /conf',
+    `FROM ${BASE}`,
+    'RUN mkdir /c',
+    'COPY --from=files /conf /c/',
   ],
   'a copy out of a stage without commands': [
     'FROM scratch AS files',

@@ -102,5 +102,8 @@ function mayBeArchive(source: string, context: string): boolean {
  */
 function leavesNoTrace(instruction: Instruction): boolean {
   if (instruction.keyword === 'ENGINE') return instruction.needs.instruction === 'ONBUILD';
-  return instruction.keyword === 'ARG' && instruction.assignments.some(({ value }) => value?.includes('$'));
+  return (
+    instruction.keyword === 'ARG' &&
+    instruction.assignments.some(({ name, value }) => name.includes('$') || value?.includes('$'))
+  );
 }

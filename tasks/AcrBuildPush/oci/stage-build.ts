@@ -51,6 +51,8 @@ export class StageBuild {
   readonly history: HistoryEntry[];
   private readonly arguments: Map<string, string>;
   private cmdIsOwn = false;
+  /** Whether commands have run since the working folder was made, which may have taken it away. */
+  private ranCommands = false;
   /** The stage's files, over those of the base image. */
   readonly files: FileTree;
 
@@ -81,6 +83,7 @@ export class StageBuild {
     const build = new StageBuild(around, base, undefined);
     build.declare(declarations);
     build.cmdIsOwn = setsCommand;
+    build.ranCommands = true;
     return build;
   }
 
@@ -179,7 +182,9 @@ export class StageBuild {
   private workdir(text: string, path: string): void {
     const { settings } = this;
     const known =
-      settings.workdir === resolveWorkdir(settings.workdir, path) && this.base.image !== undefined;
+      settings.workdir === resolveWorkdir(settings.workdir, path) &&
+      this.base.image !== undefined &&
+      !this.ranCommands;
     settings.workdir = resolveWorkdir(settings.workdir, path);
     // The base image's own working folder is there: what set it has made it.
     if (known || settings.workdir === '/') {

@@ -104,6 +104,7 @@ describe('A Dockerfile', () => {
     ['nothing is copied behind the last command', ['FROM a', 'COPY model.pkl /', 'RUN x', 'ENV A=1']],
     ['the last command is its end', ['FROM a', 'COPY model.pkl /', 'RUN x']],
     ['an argument stands for a variable', ['FROM a', 'ENV A=1', 'ARG B=$A', 'RUN x', 'COPY $B /']],
+    ['an argument has its name from one', ['FROM a', 'ENV A=1', 'ARG B$A=2', 'RUN x', 'COPY $B1 /']],
     ['commands are kept for another build', ['FROM a', 'ONBUILD RUN x', 'COPY model.pkl /']],
     ['it has a mistake', ['FROM a', 'RUN x', 'COPY model.pkl']],
   ] as const) {
