@@ -95,6 +95,7 @@ export function splitForEngine({ engine, plan }: ReadyEngine): Split | undefined
     (platforms.length === 1 ? platforms[0]!.startsWith('linux/') : platforms.length === 0 && isOwnPlatform) &&
     // Its notes are a part of the image that the engine builds.
     !cacheTo.includes(INLINE_CACHE) &&
+    !plan.arguments.BUILDKIT_INLINE_CACHE &&
     mayBuildFromElsewhere(plan, engine.builder);
   return canGoOn ? splitBuild(plan) : undefined;
 }

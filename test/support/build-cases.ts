@@ -143,9 +143,12 @@ export function writtenCases(base: string): BuildCase[] {
     'FROM scratch AS one\nCOPY conf /c\nENV A=1\nCMD x\nFROM one\nCOPY app.py /c\nENV B=$A\n',
   );
   whole(
-    'an owner kept from no stage',
-    'FROM scratch AS a\nCOPY --chown=3:4 conf /c\nFROM scratch\nCOPY --from=a /c /d\n',
-    onBuildKit,
+    'owners kept from a stage',
+    'FROM scratch AS a\nCOPY --chown=3:4 conf /c\nFROM scratch\nCOPY --from=a /c /d\nCOPY --from=a /c/deep/er/x.json /e/f/x\n',
+  );
+  whole(
+    'owners not kept from a stage',
+    'FROM scratch AS a\nCOPY --chown=3:4 conf /c\nFROM scratch\nCOPY --from=a --chown=5:6 /c /d/e\n',
   );
   whole(
     'a target',

@@ -25,6 +25,8 @@ export async function build(builder: Builder, engineBuild: EngineBuild): Promise
   const words = [
     'build',
     '--quiet',
+    // Its cache takes a copy of files of one owner for one of another's.
+    ...(builder.kind === 'buildkit' ? ['--no-cache'] : []),
     ...['--file', file, '--tag', name, '--label', label],
     ...Object.entries(given).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
     ...(target ? ['--target', target] : []),

@@ -117,22 +117,30 @@ export async function buildWithDocker(
   return { digest: JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'] };
 }
 
+/** Arguments that commands get without an `ARG`. */
+const UNDECLARED = /^(?:https?|ftp|no|all)_proxy$/i;
+
 /** What docker is to build of a plan, and from which Dockerfile. */
 function planFor(
   { plan, head, builder }: Omit<DockerBuild, 'idFile' | 'metadataFile'>,
   folder: string,
 ): BuildPlan {
   if (head !== undefined) {
-    const [all, own] = [declaredArguments(plan.recipe), declaredArguments(head)];
-    // Some arguments, such as those for a proxy, count without being declared.
-    const given = Object.entries(plan.arguments).filter(([name]) => own.has(name) || !all.has(name));
-    const part = { ...plan, labels: {}, target: undefined, arguments: Object.fromEntries(given) };
+    const part = { ...plan, labels: {}, target: undefined, arguments: argumentsOf(head, plan) };
     return fromElsewhere(part, head, folder);
   }
   if (builder !== 'legacy' || !mayBuildFromElsewhere(plan, builder)) return plan;
   // There, labels cost less.
   const recipe = withLabelLine(plan.recipe, plan.labels, plan.target);
   return recipe === undefined ? plan : fromElsewhere({ ...plan, labels: {} }, recipe, folder);
+}
+
+/** The arguments but for those that only later lines declare, of which docker would warn. */
+function argumentsOf(head: string, { recipe, arguments: given }: BuildPlan): BuildPlan['arguments'] {
+  const declared = declaredArguments(head);
+  const all = declaredArguments(recipe);
+  const isForHead = (name: string) => declared.has(name) || !all.has(name) || UNDECLARED.test(name);
+  return Object.fromEntries(Object.entries(given).filter(([name]) => isForHead(name)));
 }
 
 /** Moves a build to a Dockerfile of the step's own, and the rules beside the old one with it. */
@@ -145,11 +153,14 @@ function fromElsewhere(plan: BuildPlan, recipe: string, folder: string): BuildPl
 }
 
 /**
- * Whether a Dockerfile outside the context makes no difference. With one, the legacy builder's client writes a new name
- * into the context's `.dockerignore` at every build: where that file becomes part of the image, the layer would never
- * be found in the cache again.
+ * Whether a Dockerfile of the step's own, outside the context, makes no difference. With one, the legacy builder's
+ * client writes a new name into the context's `.dockerignore` at every build: where that file becomes part of the
+ * image, the layer would never be found in the cache again.
  */
-export function mayBuildFromElsewhere({ context, dockerfile }: BuildPlan, builder: BuilderKind): boolean {
+export function mayBuildFromElsewhere(plan: BuildPlan, builder: BuilderKind): boolean {
+  const { context, dockerfile, recipe } = plan;
+  // Bytes that are no UTF-8 were lost in reading.
+  if (recipe.includes('\uFFFD')) return false;
   if (builder !== 'legacy' || !existsSync(join(context, '.dockerignore'))) return true;
   return readIgnoreRules(context, dockerfile, { isLegacy: true }).ignores('.dockerignore');
 }

@@ -8,12 +8,15 @@ export interface Owner {
 }
 
 export interface CopyOptions {
-  readonly owner: Owner;
+  /** Of all that is copied; when missing, files keep their own, and folders that are made on the way are root's. */
+  readonly owner: Owner | undefined;
   /** Permissions of all that is copied; those of the source when missing. */
   readonly mode: number | undefined;
   /** Told of every file on the disk that a source names directly; throws to refuse it. */
   readonly refuse?: ((path: string) => void) | undefined;
 }
+
+const ROOT: Owner = { uid: 0, gid: 0 };
 
 /** A copy that docker refuses, in words that go on from the instruction. */
 export class CopyError extends Error {}
@@ -62,7 +65,7 @@ export class Copier {
     if (node?.kind === 'directory') return;
     if (node) throw new CopyError(`'/${path}' is there and no folder`);
     if (path !== '') this.makeFolders(split(path).folder);
-    this.target.set(path, { kind: 'directory', mode: 0o755, ...this.options.owner });
+    this.target.set(path, { kind: 'directory', mode: 0o755, ...(this.options.owner ?? ROOT) });
     this.changed.add(path);
   }
 

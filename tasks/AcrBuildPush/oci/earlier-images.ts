@@ -42,7 +42,11 @@ export class EarlierImages {
 
   /** All images. One that can't be read is passed over: knowing it only spares work. */
   all(): Promise<readonly EarlierImage[]> {
-    this.images ??= this.readAll();
+    if (!this.images) {
+      this.images = this.readAll();
+      // They are asked for in advance; until somebody awaits them, their failure is not unheard of.
+      this.images.catch(() => undefined);
+    }
     return this.images;
   }
 

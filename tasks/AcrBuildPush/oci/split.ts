@@ -1,5 +1,8 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import type { BuildPlan } from '../plan';
+import { isArchive } from './archives';
 import type { Assignment, Instruction } from './dockerfile/instructions';
 import { StagePlan } from './dockerfile/stage-plan';
 import type { Stage } from './dockerfile/stages';
@@ -77,11 +80,20 @@ function takesEngine(instruction: Instruction, stage: Stage, stages: StagePlan):
   if (instruction.keyword !== 'COPY' && instruction.keyword !== 'ADD') return false;
   const { flags, sources } = instruction;
   if (flags.get('link') === 'true') return true;
-  if (instruction.keyword === 'ADD') return sources.some((source) => /:\/\/|^git@/.test(source));
+  if (instruction.keyword === 'ADD') {
+    return sources.some((source) => /:\/\/|^git@/.test(source) || mayBeArchive(source, stages.context));
+  }
   const from = flags.get('from');
   if (from === undefined) return false;
   const source = stages.named(stage, from);
   return source === undefined || stageTakesEngine(source, stages);
+}
+
+/** Whether `ADD` may unpack a source: what it would come to know after all else is done is better known before. */
+function mayBeArchive(source: string, context: string): boolean {
+  if (/[$*?[\\]/.test(source)) return true;
+  const path = join(context, source);
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true && isArchive(path);
 }
 
 /**
@@ -90,5 +102,8 @@ function takesEngine(instruction: Instruction, stage: Stage, stages: StagePlan):
  */
 function leavesNoTrace(instruction: Instruction): boolean {
   if (instruction.keyword === 'ENGINE') return instruction.needs.instruction === 'ONBUILD';
-  return instruction.keyword === 'ARG' && instruction.assignments.some(({ value }) => value?.includes('$'));
+  return (
+    instruction.keyword === 'ARG' &&
+    instruction.assignments.some(({ name, value }) => name.includes('$') || value?.includes('$'))
+  );
 }

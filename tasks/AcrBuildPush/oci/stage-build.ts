@@ -51,6 +51,8 @@ export class StageBuild {
   readonly history: HistoryEntry[];
   private readonly arguments: Map<string, string>;
   private cmdIsOwn = false;
+  /** Whether commands have run since the working folder was made, which may have taken it away. */
+  private ranCommands = false;
   /** The stage's files, over those of the base image. */
   readonly files: FileTree;
 
@@ -81,6 +83,7 @@ export class StageBuild {
     const build = new StageBuild(around, base, undefined);
     build.declare(declarations);
     build.cmdIsOwn = setsCommand;
+    build.ranCommands = true;
     return build;
   }
 
@@ -179,7 +182,9 @@ export class StageBuild {
   private workdir(text: string, path: string): void {
     const { settings } = this;
     const known =
-      settings.workdir === resolveWorkdir(settings.workdir, path) && this.base.image !== undefined;
+      settings.workdir === resolveWorkdir(settings.workdir, path) &&
+      this.base.image !== undefined &&
+      !this.ranCommands;
     settings.workdir = resolveWorkdir(settings.workdir, path);
     // The base image's own working folder is there: what set it has made it.
     if (known || settings.workdir === '/') {
@@ -204,8 +209,13 @@ export class StageBuild {
     const from = flags.get('from');
     const source = from === undefined ? this.around.context() : await this.sourceStage(from);
     const tree = this.files;
+    const chown = flags.get('chown');
     const copier = new Copier(tree, {
-      owner: this.owner(this.word(flags.get('chown') ?? '0:0'), tree, line),
+      // Files of the context are root's; those of a stage keep their owners.
+      owner:
+        chown === undefined && from !== undefined
+          ? undefined
+          : this.owner(this.word(chown ?? '0:0'), tree, line),
       mode: modeOf(flags.get('chmod') && this.word(flags.get('chmod')!)),
       refuse: keyword === 'ADD' ? refuseArchive : undefined,
     });

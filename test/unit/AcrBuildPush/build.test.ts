@@ -247,12 +247,17 @@ END
       signal: new AbortController().signal,
       log,
     });
-    const head = 'FROM base\nARG A\nRUN make\n';
+    const head = 'FROM base\nARG INDEX\nRUN make\n';
     const request = {
       plan: {
         ...plan,
-        ...{ dockerfile, recipe: `${head}ARG B\nCOPY $B /\n`, target: 'last', labels: { a: 'b' } },
-        arguments: { A: '1', B: '2', HTTPS_PROXY: 'http://proxy' },
+        ...{
+          dockerfile,
+          recipe: `${head}ARG VERSION\nARG no_proxy\nCOPY $VERSION /\n`,
+          target: 'last',
+          labels: { a: 'b' },
+        },
+        arguments: { INDEX: 'i', VERSION: '1', HTTP_PROXY: 'p', no_proxy: 'n', BUILDKIT_SYNTAX: 's' },
       },
       ...{ head, builder: 'built-in' as const, name: 'r/t', tags: [], push: true },
     };
@@ -263,7 +268,7 @@ END
     assert.equal(readFileSync(join(folder.path, 'seen', 'Dockerfile.dockerignore'), 'utf8'), 'left-out');
     const words = readFileSync(join(folder.path, 'words'), 'utf8').split('\n');
     const given = words.filter((_, index) => words[index - 1] === '--build-arg');
-    assert.deepEqual(given, ['A=1', 'HTTPS_PROXY=http://proxy']);
+    assert.deepEqual(given, ['INDEX=i', 'HTTP_PROXY=p', 'no_proxy=n', 'BUILDKIT_SYNTAX=s']);
     for (const word of ['--label', '--tag', '--target']) assert.ok(!words.includes(word), word);
   });
 

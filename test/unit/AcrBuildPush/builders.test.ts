@@ -123,6 +123,8 @@ describe('the builder that auto chooses', () => {
   for (const [why, plan] of [
     ['for another platform than its own', { platforms: ['windows/amd64'] }],
     ['with a cache that travels in the image', { cacheTo: ['inline'] }],
+    ['with such a cache by an argument', { arguments: { BUILDKIT_INLINE_CACHE: '1' } }],
+    ['for a Dockerfile that is no UTF-8', { recipe: 'FROM scratch\nRUN make \uFFFD\nCOPY model.pkl /\n' }],
   ] as [string, Partial<BuildPlan>][]) {
     it(`is the engine alone ${why}`, async () => {
       const docker = ENGINE.replaceAll('28.2.2', '20.10.24');

@@ -7,6 +7,8 @@ import { expand, WordError } from './words';
 
 /** The stages of a Dockerfile, and what each is built on, as the arguments of a build have it. */
 export class StagePlan {
+  /** The folder that files are copied from. */
+  readonly context: string;
   readonly escapeChar: string;
   readonly platform: Platform;
   /** The arguments before the first `FROM`, and the platforms. */
@@ -17,6 +19,7 @@ export class StagePlan {
 
   /** @throws TaskError for a mistake in the Dockerfile */
   constructor(plan: BuildPlan) {
+    this.context = plan.context;
     const parsed = parseDockerfile(plan.recipe);
     const { globals, stages } = divideIntoStages(parsed);
     this.stages = stages;

@@ -309,10 +309,10 @@ function isTaken(outcome: Outcome): outcome is HttpAnswer {
   return !(outcome instanceof Error) && outcome.status === 202;
 }
 
-/** Whether going on may help: the line broke, the token ran out, the registry is busy or lost count. */
+/** Whether going on may help: the line broke, the token ran out, the registry is busy, or lost count or all of it. */
 function mayMend(outcome: Outcome): boolean {
   if (outcome instanceof ConnectionError) return !isHopeless(outcome.cause as Error);
-  return outcome.status === 401 || outcome.status === 416 || isRetryableStatus(outcome.status);
+  return [401, 404, 416].includes(outcome.status) || isRetryableStatus(outcome.status);
 }
 
 function failure(registry: RegistryClient, outcome: Outcome, { name }: BlobSource): Error {

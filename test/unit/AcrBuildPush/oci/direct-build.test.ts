@@ -74,6 +74,19 @@ describe('A direct build of a Dockerfile', () => {
     }
   });
 
+  it('leaves what it copies out of a stage to its owner', async () => {
+    const stage = ['FROM scratch AS files', 'COPY --chown=3:4 conf /conf', 'FROM scratch'];
+    const image = await build([
+      ...stage,
+      'COPY --from=files /conf /kept',
+      'COPY --from=files --chown=5:6 /conf /given',
+    ]);
+    const { files } = await flattenBuilt(image);
+    assert.match(files['kept/a.yaml']!, / 3:4 /);
+    assert.match(files.kept!, / 0:0$/);
+    assert.match(files['given/a.yaml']!, / 5:6 /);
+  });
+
   it('gives a large file a layer of its own, which other files do not change', async () => {
     writeFileSync(join(context, 'large.bin'), Buffer.alloc(9_000_000));
     const first = await build(['FROM scratch', 'COPY . /app/']);

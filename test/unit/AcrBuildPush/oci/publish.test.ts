@@ -303,6 +303,14 @@ describe('an image that the step publishes itself', () => {
       assert.deepEqual(await stored(digestOf(content)), content);
     });
 
+    it('and was dropped before its first byte, as one that began long before may be, begins anew', async () => {
+      answerOnce(/^PATCH /, (response) => response.writeHead(404).end());
+      const content = randomBytes(MEGABYTE);
+      const { lines } = await publish(imageOf(localLayer(content)));
+      assert.match(lines.join('\n'), /has nothing of Layer 1 of 1; it is sent from its beginning/);
+      assert.deepEqual(await stored(digestOf(content)), content);
+    });
+
     it('each time without a byte more, gives up and says why', async () => {
       fault = (request, response) => {
         if (request.method !== 'PATCH') return false;

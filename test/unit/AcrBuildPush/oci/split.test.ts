@@ -1,8 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { splitBuild } from '../../../../tasks/AcrBuildPush/oci/split';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/plan';
-import { leastPlan } from '../support';
+import { leastPlan, temporaryFolder } from '../support';
 
 function split(recipe: readonly string[], plan: Partial<BuildPlan> = {}) {
   return splitBuild({ ...leastPlan, ...plan, recipe: recipe.join('\n') });
@@ -58,6 +60,24 @@ describe('A Dockerfile', () => {
     });
   }
 
+  it('is split behind what ADD may unpack', () => {
+    const folder = temporaryFolder();
+    try {
+      writeFileSync(join(folder.path, 'plain'), 'a model');
+      writeFileSync(join(folder.path, 'packed'), 'BZh91AY');
+      const lines = (source: string) =>
+        split(['FROM a', 'RUN x', `ADD ${source} /`, 'COPY model.pkl /'], { context: folder.path })?.lines;
+      assert.equal(lines('plain'), 2);
+      assert.equal(lines('missing'), 2);
+      assert.equal(lines('.'), 2);
+      assert.equal(lines('packed'), 3);
+      assert.equal(lines('p*'), 3);
+      assert.equal(lines('$SOURCE'), 3);
+    } finally {
+      folder.remove();
+    }
+  });
+
   it('is split with a copy from a stage without commands in the rest', () => {
     const recipe = ['FROM a AS files', 'COPY x /x', 'FROM b', 'RUN make', 'COPY --from=files /x /'];
     assert.equal(split(recipe)?.lines, 4);
@@ -84,6 +104,7 @@ describe('A Dockerfile', () => {
     ['nothing is copied behind the last command', ['FROM a', 'COPY model.pkl /', 'RUN x', 'ENV A=1']],
     ['the last command is its end', ['FROM a', 'COPY model.pkl /', 'RUN x']],
     ['an argument stands for a variable', ['FROM a', 'ENV A=1', 'ARG B=$A', 'RUN x', 'COPY $B /']],
+    ['an argument has its name from one', ['FROM a', 'ENV A=1', 'ARG B$A=2', 'RUN x', 'COPY $B1 /']],
     ['commands are kept for another build', ['FROM a', 'ONBUILD RUN x', 'COPY model.pkl /']],
     ['it has a mistake', ['FROM a', 'RUN x', 'COPY model.pkl']],
   ] as const) {
