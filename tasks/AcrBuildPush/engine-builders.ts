@@ -115,7 +115,7 @@ export function splitBuilder(ready: ReadyEngine, split: Split, options: DirectBu
     async build(tags, known) {
       log.info(`Engine ${engine.serverVersion}, ${engine.platform}.`);
       try {
-        return await buildInTwo(ready, split, await known, options);
+        return await buildInTwo(ready, split, known, options);
       } catch (error) {
         throwIfCancelled(signal);
         if (!(error instanceof SplitError)) throw error;
@@ -134,7 +134,7 @@ class SplitError extends TaskError {}
 async function buildInTwo(
   { docker, engine, name, plan, request, task }: ReadyEngine,
   split: Split,
-  known: KnownLayers,
+  known: Promise<KnownLayers>,
   options: DirectBuildOptions,
 ): Promise<BuiltImage> {
   const { log, signal, tempFolder } = task;
@@ -142,7 +142,7 @@ async function buildInTwo(
   const build = { plan, head: split.head, builder: engine.builder, name, tags: [], push: request.push };
   const built = await buildWithDocker(docker, build, task);
   if (!('id' in built)) throw new Error('docker has built for several platforms');
-  const parentOptions = { registry, earlier, known, tempFolder, log, signal };
+  const parentOptions = { registry, earlier, known: await known, tempFolder, log, signal };
   const parent = await readEngineParent(docker, built.id, parentOptions).catch(asSplitError);
   try {
     const image = await addRest(plan, { split, image: parent.image }, options);
