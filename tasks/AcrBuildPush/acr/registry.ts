@@ -128,10 +128,10 @@ export class RegistryClient {
 
   /** Gives up the upload that the check began, if nothing was sent by it. */
   async dropUpload(): Promise<void> {
-    const location = this.spare?.answer.headers.get('location');
-    const upload = location && new URL(location, this.base).href;
+    const location = this.spare?.answer.headers.get('location') ?? '';
+    const upload = URL.canParse(location, this.base) ? new URL(location, this.base).href : '';
     this.spare = undefined;
-    if (!upload?.startsWith(`${this.base}v2/`)) return;
+    if (!upload.startsWith(`${this.base}v2/`)) return;
     const path = upload.slice(this.base.length);
     // Some registries want a right to delete for it, and drop the upload after a while anyway.
     await this.sendOnce(path, { method: 'DELETE', idleTimeout: DROP_LIMIT }, this.access).catch(

@@ -278,7 +278,7 @@ describe('the registry', () => {
     }
   });
 
-  for (const location of ['/v2/titanic/blobs/uploads/u1', 'http://10.0.0.1/upload']) {
+  for (const location of ['/v2/titanic/blobs/uploads/u1', 'http://10.0.0.1/upload', 'http://[']) {
     it(`may keep the upload of the proof, here at ${location}`, async () => {
       const client = await registry((request, response) => {
         if (request.method === 'POST') response.writeHead(202, { Location: location });
