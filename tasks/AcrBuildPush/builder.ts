@@ -35,15 +35,21 @@ export interface BuilderRequest
   readonly earlier: EarlierImages;
 }
 
-/** Logs what a big context is made of. */
+/**
+ * Logs what a big context is made of.
+ *
+ * @returns its size in bytes, or infinity where it has too many files to add up
+ */
 export function reportContext(
   { context, dockerfile }: BuildPlan,
   isLegacy: boolean,
   log: TaskContext['log'],
-): void {
+): number {
   const rules = readIgnoreRules(context, dockerfile, { isLegacy });
-  const remark = describeBigContext(measureContext(walkContext(context, rules)));
+  const size = measureContext(walkContext(context, rules));
+  const remark = describeBigContext(size);
   if (remark) log.info(remark);
+  return size.isPartial ? Number.POSITIVE_INFINITY : size.bytes;
 }
 
 /** A plan that names its base image in labels. */

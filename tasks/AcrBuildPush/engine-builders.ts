@@ -26,6 +26,8 @@ export interface ReadyEngine {
   /** `<login server>/<repository>`. */
   readonly name: string;
   readonly plan: BuildPlan;
+  /** Bytes of the build context. */
+  readonly contextSize: number;
   readonly request: BuilderRequest;
   readonly task: TaskContext;
 }
@@ -54,8 +56,8 @@ export async function readyEngine(
   const ask = (image: string) => findDigest(image, signal, pullOptions);
   const [engine, base] = await Promise.all([findEngine(docker, env), knownBase(docker, plan, ask)]);
   refuseUnsupported(plan, engine, env);
-  reportContext(plan, engine.builder === 'legacy', log);
-  return { docker, engine, name, plan: withBase(plan, base), request, task };
+  const contextSize = reportContext(plan, engine.builder === 'legacy', log);
+  return { docker, engine, name, plan: withBase(plan, base), contextSize, request, task };
 }
 
 /** Has docker build all of an image. */
@@ -132,7 +134,7 @@ export function splitBuilder(ready: ReadyEngine, split: Split, options: DirectBu
 class SplitError extends TaskError {}
 
 async function buildInTwo(
-  { docker, engine, name, plan, request, task }: ReadyEngine,
+  { docker, engine, name, plan, contextSize, request, task }: ReadyEngine,
   split: Split,
   known: Promise<KnownLayers>,
   options: DirectBuildOptions,
@@ -142,12 +144,15 @@ async function buildInTwo(
   const build = { plan, head: split.head, builder: engine.builder, name, tags: [], push: request.push };
   const built = await buildWithDocker(docker, build, task);
   if (!('id' in built)) throw new Error('docker has built for several platforms');
-  const parentOptions = { registry, earlier, known: await known, tempFolder, log, signal };
-  const parent = await readEngineParent(docker, built.id, parentOptions).catch(asSplitError);
+  const image = { docker, id: built.id, ownInstructions: countInstructions(split.head, undefined) };
+  const places = { registry, earlier, known: await known, tempFolder };
+  const parent = await readEngineParent(image, { ...places, more: contextSize, log, signal }).catch(
+    asSplitError,
+  );
   try {
-    const image = await addRest(plan, { split, image: parent.image }, options);
-    log.info(`Image ${digestOfBytes(image.config)}, ${plural(image.layers.length, 'layer')}`);
-    return { ...image, close: () => parent.close() };
+    const whole = await addRest(plan, { split, image: parent.image }, options);
+    log.info(`Image ${digestOfBytes(whole.config)}, ${plural(whole.layers.length, 'layer')}`);
+    return { ...whole, close: () => parent.close() };
   } catch (error) {
     await parent.close();
     return asSplitError(error);

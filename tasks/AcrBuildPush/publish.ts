@@ -4,8 +4,8 @@ import { type Descriptor, digestOfBytes, type Manifest, type RegistryClient } fr
 import type { BaseImage } from './base-image';
 import type { RemoteImage } from './docker/build';
 import type { DockerCli } from './docker/cli';
-import { describeImage, UnreadableImageError } from './docker/engine';
-import { type EngineImage, publishEngineImage } from './docker/publish';
+import { describeImage, type EngineImage, UnreadableImageError } from './docker/engine';
+import { publishEngineImage } from './docker/publish';
 import { type PushOptions, pushWithDocker } from './docker/push';
 import { type EarlierImages, readImages } from './oci/earlier-images';
 import type { OciImage } from './oci/image';

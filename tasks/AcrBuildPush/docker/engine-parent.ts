@@ -8,9 +8,9 @@ import type { Layer, ParentImage } from '../oci/image';
 import { findNotedImage } from '../oci/noted-image';
 import type { KnownLayers } from '../oci/publish/known-layers';
 import { remoteLayer } from '../oci/pull';
-import type { DockerCli } from './cli';
-import { describeImage } from './engine';
-import { checkCanBeSaved, saveImage } from './saved-image';
+import { describeImage, type EngineImage } from './engine';
+import { saveImage } from './saved-image';
+import { checkIsWorthReading } from './worth-reading';
 
 export interface EngineParentOptions {
   readonly registry: RegistryClient;
@@ -19,6 +19,8 @@ export interface EngineParentOptions {
   readonly known: KnownLayers;
   /** A private folder, which layers pass through. */
   readonly tempFolder: string;
+  /** The most bytes that come on top of it. */
+  readonly more: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -34,13 +36,13 @@ export interface EngineParent {
  * Takes an image over from an engine, to build on it. Where an earlier image in the registry was built on the same, it
  * need not be read.
  *
- * @throws UnreadableImageError when the engine can't give it, or the disk can't hold it
+ * @throws UnreadableImageError when the engine can't give it, the disk can't hold it, or docker had better push it all
  */
 export async function readEngineParent(
-  docker: DockerCli,
-  id: string,
+  built: EngineImage,
   options: EngineParentOptions,
 ): Promise<EngineParent> {
+  const { docker, id } = built;
   const { registry, known, log, signal } = options;
   const noted = findNotedImage(await options.earlier.all(), id);
   const stored = noted && layersInRegistry(noted.rootfs.diff_ids, known, registry);
@@ -50,7 +52,7 @@ export async function readEngineParent(
   }
 
   const facts = await describeImage(docker, id);
-  checkCanBeSaved(facts, options.tempFolder);
+  await checkIsWorthReading(built, facts, options.tempFolder, options.more);
   const { diffIds } = facts;
   const folder = mkdtempSync(join(options.tempFolder, 'layers-'));
   const layers = new Map<string, Layer>();

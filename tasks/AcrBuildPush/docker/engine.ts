@@ -103,6 +103,15 @@ export async function findInEngine(
   return { isThere: exitCode === 0, digest: digests.size === 1 ? [...digests][0] : undefined };
 }
 
+/** An image in an engine's hands. */
+export interface EngineImage {
+  readonly docker: DockerCli;
+  /** Digest of its configuration, or of its manifest where the engine keeps images in containerd's store. */
+  readonly id: string;
+  /** How many steps its history has on top of its base image. */
+  readonly ownInstructions: number;
+}
+
 /** What an engine tells of an image that it holds. */
 export interface ImageFacts {
   /** The digests of its layers before compression, from the bottom. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
-import { formatBytes, formatDuration } from '../../common/text';
+import { formatDuration } from '../../common/text';
 import type { RegistryClient } from '../acr/registry';
 import type { ImageConfig } from '../oci/image';
 import type { CompressionChoice } from '../oci/publish/compression';
@@ -16,18 +16,9 @@ import {
   publishManifest,
 } from '../oci/publish/publish';
 import type { Destination } from '../publish';
-import type { DockerCli } from './cli';
-import { describeImage, type ImageFacts, sizeOfInstructions, UnreadableImageError } from './engine';
-import { checkCanBeSaved, type SaveRequest, SMALL_IMAGE, withSavedImage } from './saved-image';
-
-/** An image in an engine's hands. */
-export interface EngineImage {
-  readonly docker: DockerCli;
-  /** Digest of its configuration, or of its manifest where the engine keeps images in containerd's store. */
-  readonly id: string;
-  /** How many steps its history has on top of its base image. */
-  readonly ownInstructions: number;
-}
+import { describeImage, type EngineImage, type ImageFacts } from './engine';
+import { type SaveRequest, withSavedImage } from './saved-image';
+import { checkIsWorthReading } from './worth-reading';
 
 export interface EnginePublishOptions {
   readonly log: Logger;
@@ -39,12 +30,6 @@ export interface EnginePublishOptions {
   /** A private folder, which layers pass through. */
   readonly tempFolder: string;
 }
-
-/**
- * Where less of an image than this was built on its base image, docker is quicker: it has to compress what was built,
- * at a twentieth to a sixth of the speed at which an engine gives out the whole image, but need not read the rest.
- */
-const WORTH_READING = 0.1;
 
 /**
  * Publishes an image that an engine holds without `docker push`, which compresses on one core, and sends again what it
@@ -156,21 +141,5 @@ async function sendMissing(
     throw await lanes.firstError(error);
   } finally {
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function checkIsWorthReading(
-  { docker, id, ownInstructions }: EngineImage,
-  facts: ImageFacts,
-  tempFolder: string,
-): Promise<void> {
-  checkCanBeSaved(facts, tempFolder);
-  const { size } = facts;
-  if (size <= SMALL_IMAGE) return;
-  const built = await sizeOfInstructions(docker, id, ownInstructions);
-  if (built < size * WORTH_READING) {
-    throw new UnreadableImageError(
-      `Only ${formatBytes(built)} of the image's ${formatBytes(size)} were built on its base image, and docker need not read the rest.`,
-    );
   }
 }

@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto';
-import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CancelledError, describeError, TaskError } from '../../common/errors';
-import { formatBytes } from '../../common/text';
 import { digestOfBytes } from '../acr/registry';
 import type { ImageConfig, Layer, LocalLayer } from '../oci/image';
 import { readTar, type Sink, type TarMember } from '../oci/tar-reader';
 import type { DockerCli } from './cli';
-import { type ImageFacts, UnreadableImageError } from './engine';
+import { UnreadableImageError } from './engine';
 import { GrowingFile } from './growing-file';
 import { layerInFolder } from './v1-layers';
 
@@ -28,26 +26,6 @@ export interface SaveRequest {
   onLayer(layer: Layer): void;
   /** Stops the reading. */
   readonly signal: AbortSignal;
-}
-
-/** Reading an image of this many bytes takes no longer than a second or so, whatever there is in it. */
-export const SMALL_IMAGE = 100_000_000;
-
-/** @throws UnreadableImageError where an image had better not be taken out of its engine */
-export function checkCanBeSaved({ os, size }: ImageFacts, folder: string): void {
-  if (os === 'windows') {
-    throw new UnreadableImageError(
-      'Layers of Windows may not be copied to any registry, which docker sees to.',
-    );
-  }
-  if (size <= SMALL_IMAGE) return;
-  // The engine makes a copy first, often on the same disk.
-  const { bavail, bsize } = statfsSync(folder);
-  if (bavail * bsize < 2 * size) {
-    throw new UnreadableImageError(
-      `The disk has only ${formatBytes(bavail * bsize)} left, and the image of ${formatBytes(size)} would pass through it.`,
-    );
-  }
 }
 
 /** An image that was taken out of an engine. */
