@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
+import { explainMissingBase } from '../base-image';
 import { authorize, type Challenge, NoTokenError, parseChallenge } from './auth';
 import type { CredentialSource, Credentials } from './credentials';
 import { explainRegistryError } from './errors';
@@ -65,10 +66,11 @@ export class RegistryClient {
   readonly repository: string;
   /** Where its APIs begin. */
   readonly base: string;
+  /** What its tokens for images are for. */
+  readonly access: Rights;
   /** By what they allow. */
   private readonly authorizations = new Map<Rights, string>();
   private readonly renewals = new Map<Rights, Promise<void>>();
-  private readonly access: Rights;
   private readonly sources = new Set<string>();
   private signedIn: Promise<void> | undefined;
   private spare: { readonly answer: HttpAnswer; readonly begun: number } | undefined;
@@ -325,7 +327,7 @@ export class RegistryClient {
   /** Answers a challenge; with new credentials where those in hand have run out. */
   private async meet(challenge: Challenge, rights: Rights): Promise<void> {
     const { credentials } = this.options;
-    if (!credentials && challenge.scheme === 'basic') return;
+    if (!credentials && challenge.scheme === 'basic') throw this.wrongCredentials();
     const scopes = [`repository:${this.repository}:${rights}`];
     if (rights === this.access)
       scopes.push(...[...this.sources].map((source) => `repository:${source}:pull`));
@@ -346,10 +348,8 @@ export class RegistryClient {
   }
 
   private wrongCredentials(): TaskError {
-    return new TaskError(
-      this.options.credentials?.refusal ??
-        `${this.host} lets nobody read '${this.repository}' without a login, and the builder 'direct' has one for the registry of this step only. Set input 'builder' to 'docker', or copy the image into this registry.`,
-    );
+    const { host, repository } = this;
+    return new TaskError(this.options.credentials?.refusal ?? explainMissingBase(`${host}/${repository}`));
   }
 
   /** Follows a registry that keeps its blobs elsewhere, as Azure's do, without credentials. */
