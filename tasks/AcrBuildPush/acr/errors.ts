@@ -79,8 +79,26 @@ const PULL_SIGNATURES: readonly Signature<RegistryContext>[] = [
   },
 ];
 
+/** What they answer to those who want to lock a tag, when all has been pushed. */
+const LOCK_SIGNATURES: readonly Signature<RegistryContext>[] = [
+  {
+    pattern: /insufficient_scope|"DENIED"|unauthorized|authentication required/i,
+    explain: (_, { host, repository }) =>
+      `The image was pushed, but ${host} does not let this user lock tags of '${repository}'. Give it a role with the right to write metadata there, such as Contributor (Container Registry Repository Writer where permissions are by repository), or set input 'lockTag' to false.`,
+  },
+];
+
 /** What a registry's refusal means and what to do about it, where its words are known. */
 export function explainRegistryError(text: string, context: RegistryContext): string | undefined {
-  const more = context.access === 'pull' ? PULL_SIGNATURES : PUSH_SIGNATURES;
-  return explainBy([...SIGNATURES, ...more], text, context);
+  return explainBy([...SIGNATURES, ...signaturesFor(context.access)], text, context);
+}
+
+function signaturesFor(access = 'pull,push'): readonly Signature<RegistryContext>[] {
+  if (access === 'pull') return PULL_SIGNATURES;
+  return access.endsWith('metadata_write') ? LOCK_SIGNATURES : PUSH_SIGNATURES;
+}
+
+/** Why a registry does not let a user sign in at all, where it is not the password. */
+export function explainRefusedSignIn(text: string, context: RegistryContext): string | undefined {
+  return explainBy(SIGNATURES, text, context);
 }
