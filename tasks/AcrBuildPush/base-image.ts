@@ -7,6 +7,11 @@ export interface BaseImage {
   readonly digest: string | undefined;
 }
 
+/** What to say of a base image that a registry does not give. */
+export function explainMissingBase(image: string): string {
+  return `There is no base image '${image}', or it takes a login that may read it. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
+}
+
 interface Stage {
   readonly from: string;
   readonly name: string | undefined;

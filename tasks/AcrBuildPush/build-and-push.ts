@@ -60,7 +60,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     task.setOutput('builder', isThere ? 'none' : builder.kind);
     if (isThere) {
       const manifest = await destination.registry.manifest(tags[0]!);
-      return finish(task, 'found', { ...report, tags, manifest, builder: undefined, sent: undefined });
+      const found = { ...report, tags, manifest, builder: undefined, sent: new Set<string>() };
+      setImageOutputs(task, found);
+      return finish(task, 'found', found);
     }
 
     // Who builds directly has read the base image.
@@ -95,8 +97,10 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     );
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, manifest));
+    const pushed = { ...built, manifest, sent };
+    setImageOutputs(task, pushed);
     if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
-    return finish(task, 'pushed', { ...built, manifest, sent });
+    return finish(task, 'pushed', pushed);
   }).finally(() => registry.dropUpload());
 }
 
@@ -152,7 +156,19 @@ async function tagState(registry: RegistryClient, earlier: EarlierImages, tag: s
   return { tag, digest: manifest?.digest, lock };
 }
 
-/** Sets the outputs that the manifest brings, shows the summary, and says what became of the image. */
+/** Sets the outputs that the manifest brings. */
+function setImageOutputs(task: TaskContext, report: Omit<ImageReport, 'title'>): void {
+  const { name, manifest } = report;
+  if (!manifest) return;
+  task.setOutput('imageDigest', manifest.digest);
+  task.setOutput('imageRefByDigest', `${name}@${manifest.digest}`);
+  const size = imageSize(manifest);
+  if (size !== undefined) task.setOutput('imageSizeBytes', size);
+  const uploaded = uploadedSize(report);
+  if (uploaded !== undefined) task.setOutput('uploadedBytes', uploaded);
+}
+
+/** Shows the summary, and says what became of the image. */
 function finish(
   task: TaskContext,
   result: 'pushed' | 'built' | 'found',
@@ -160,14 +176,6 @@ function finish(
 ): Outcome {
   const { name, tags, manifest } = report;
   const size = manifest && imageSize(manifest);
-  if (manifest) {
-    task.setOutput('imageDigest', manifest.digest);
-    task.setOutput('imageRefByDigest', `${name}@${manifest.digest}`);
-    if (size !== undefined) task.setOutput('imageSizeBytes', size);
-    const uploaded = result === 'found' ? 0 : uploadedSize(report);
-    if (uploaded !== undefined) task.setOutput('uploadedBytes', uploaded);
-  }
-
   const image = `${name}:${tags[0]}`;
   const title = {
     pushed: `Pushed ${image}`,

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
+import { explainMissingBase } from '../base-image';
 import { authorize, type Challenge, NoTokenError, parseChallenge } from './auth';
 import type { CredentialSource, Credentials } from './credentials';
-import { explainRegistryError } from './errors';
+import { explainRefusedSignIn, explainRegistryError } from './errors';
 import { isLoopback, registryUrl } from './names';
 
 /** A piece of an image, as manifests refer to it. */
@@ -65,10 +66,11 @@ export class RegistryClient {
   readonly repository: string;
   /** Where its APIs begin. */
   readonly base: string;
+  /** What its tokens for images are for. */
+  readonly access: Rights;
   /** By what they allow. */
   private readonly authorizations = new Map<Rights, string>();
   private readonly renewals = new Map<Rights, Promise<void>>();
-  private readonly access: Rights;
   private readonly sources = new Set<string>();
   private signedIn: Promise<void> | undefined;
   private spare: { readonly answer: HttpAnswer; readonly begun: number } | undefined;
@@ -96,7 +98,7 @@ export class RegistryClient {
       if (challenge.scheme === 'bearer') return;
       const second = await this.ping();
       if (second.status === 200) return;
-      throw second.status === 401 ? this.wrongCredentials() : this.refusal(second, 'sign in');
+      throw second.status === 401 ? this.wrongCredentials(second) : this.refusal(second, 'sign in');
     }
     if (answer.status === 404) {
       throw new TaskError(`${this.host} answers, but is no container registry. Check input 'loginServer'.`);
@@ -217,8 +219,9 @@ export class RegistryClient {
       body: JSON.stringify({ writeEnabled: false, deleteEnabled: false }),
       repeatable: true,
     };
-    const answer = await this.send(this.tagPath(tag), request, 'metadata_read,metadata_write');
-    if (answer.status !== 200) throw this.refusal(answer, `lock the tag '${tag}'`);
+    const rights = 'metadata_read,metadata_write';
+    const answer = await this.send(this.tagPath(tag), request, rights);
+    if (answer.status !== 200) throw this.refusal(answer, `lock the tag '${tag}'`, rights);
   }
 
   /** A blob that fits into memory, such as a configuration. */
@@ -325,12 +328,14 @@ export class RegistryClient {
   /** Answers a challenge; with new credentials where those in hand have run out. */
   private async meet(challenge: Challenge, rights: Rights): Promise<void> {
     const { credentials } = this.options;
-    if (!credentials && challenge.scheme === 'basic') return;
-    const scopes = [`repository:${this.repository}:${rights}`];
-    if (rights === this.access)
-      scopes.push(...[...this.sources].map((source) => `repository:${source}:pull`));
+    if (!credentials && challenge.scheme === 'basic') throw this.wrongCredentials();
     const authorizeBy = async (own: Credentials | undefined) => {
-      this.authorizations.set(rights, await authorize(challenge, scopes, own, this.options));
+      let scopes: readonly string[];
+      do {
+        scopes = this.scopesFor(rights);
+        this.authorizations.set(rights, await authorize(challenge, scopes, own, this.options));
+        // A source may have come to be included meanwhile, by a request that waits for this token.
+      } while (scopes.length < this.scopesFor(rights).length);
     };
     try {
       await authorizeBy(await credentials?.current());
@@ -338,18 +343,26 @@ export class RegistryClient {
       if (!(error instanceof NoTokenError)) throw error;
       if (error.answer.status !== 401) throw this.refusal(error.answer, 'give a token');
       const renewed = await credentials?.renewed();
-      if (!renewed) throw this.wrongCredentials();
+      if (!renewed) throw this.wrongCredentials(error.answer);
       await authorizeBy(renewed).catch((second) => {
-        throw second instanceof NoTokenError ? this.wrongCredentials() : second;
+        throw second instanceof NoTokenError ? this.wrongCredentials(second.answer) : second;
       });
     }
   }
 
-  private wrongCredentials(): TaskError {
-    return new TaskError(
-      this.options.credentials?.refusal ??
-        `${this.host} lets nobody read '${this.repository}' without a login, and the builder 'direct' has one for the registry of this step only. Set input 'builder' to 'docker', or copy the image into this registry.`,
-    );
+  private scopesFor(rights: Rights): string[] {
+    const sources = rights === this.access ? [...this.sources] : [];
+    return [
+      `repository:${this.repository}:${rights}`,
+      ...sources.map((source) => `repository:${source}:pull`),
+    ];
+  }
+
+  private wrongCredentials(answer?: HttpAnswer): TaskError {
+    const { host, repository } = this;
+    const known = answer && explainRefusedSignIn(textOf(answer), this);
+    const refusal = this.options.credentials?.refusal ?? explainMissingBase(`${host}/${repository}`);
+    return new TaskError(known ?? refusal);
   }
 
   /** Follows a registry that keeps its blobs elsewhere, as Azure's do, without credentials. */
@@ -366,13 +379,13 @@ export class RegistryClient {
   }
 
   /** The error that an answer amounts to; goes on from `refused to`. */
-  refusal(answer: HttpAnswer, purpose: string): TaskError {
-    const { host } = this;
-    const text = answer.body.toString('utf8').slice(0, 2_000);
+  refusal(answer: HttpAnswer, purpose: string, access = this.access): TaskError {
+    const { host, repository } = this;
+    const text = textOf(answer);
     const correlation = answer.headers.get('x-ms-correlation-request-id');
     const words = `${answer.headers.get('www-authenticate') ?? ''} ${text}`;
     return new TaskError(
-      explainRegistryError(words, this) ??
+      explainRegistryError(words, { host, repository, access }) ??
         `${host} refused to ${purpose} (HTTP ${answer.status}). Its answer stands above this message.`,
       {
         details: [
@@ -387,6 +400,11 @@ export class RegistryClient {
 /** The digest of some bytes: `sha256:<hex>`. */
 export function digestOfBytes(content: Buffer): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`;
+}
+
+/** What a registry says, as far as it is worth reading. */
+function textOf({ body }: HttpAnswer): string {
+  return body.toString('utf8').slice(0, 2_000);
 }
 
 function isRedirect({ status }: HttpAnswer): boolean {

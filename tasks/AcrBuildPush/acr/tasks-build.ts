@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pipeline, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { sleep } from '../../common/cancel';
+import { sleep, throwIfCancelled } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
@@ -26,6 +26,9 @@ const BUILD_LIMIT = 28_800;
 
 /** Milliseconds for the service to say that it has stopped a build. */
 const CANCEL_LIMIT = 3_000;
+
+/** Milliseconds that a cancelled step waits for the name of the run that it has just asked for. */
+const SCHEDULE_LIMIT = 1_200;
 
 /** Milliseconds between two looks at a build; longer while nothing happens. */
 const SHORTEST_WAIT = 1_000;
@@ -100,6 +103,7 @@ export async function buildWithTasks(
     'schedule a build',
     {
       body: runRequest(build, dockerfile, target.relativePath),
+      signal: withGrace(signal),
     },
   );
   const run = `/runs/${encodeURIComponent(properties.runId)}`;
@@ -109,6 +113,7 @@ export async function buildWithTasks(
     await call('POST', `${run}/cancel`, 'stop a build', { signal: AbortSignal.timeout(CANCEL_LIMIT) });
   };
   try {
+    throwIfCancelled(signal);
     const output = new BuildOutput('legacy', log);
     const state = await follow(call, run, output, services);
     return { digest: digestOf(state, build, output) };
@@ -120,6 +125,15 @@ export async function buildWithTasks(
     }
     throw error;
   }
+}
+
+/** Aborts a moment after the step was cancelled: a run can't be stopped before its name is known. */
+function withGrace(signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  signal.addEventListener('abort', () => setTimeout(() => late.abort(), SCHEDULE_LIMIT).unref(), {
+    once: true,
+  });
+  return late.signal;
 }
 
 type Call = <Answer>(
@@ -262,13 +276,21 @@ async function stateOf(call: Call, run: string): Promise<{ state: RunState; isOv
   return { state, isOver: STATES_OF_END.includes(state.status) };
 }
 
-function digestOf(state: RunState, { plan, repository, tag, push }: TasksBuild, output: BuildOutput): string {
+function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): string {
+  const { plan, repository, tag, push } = build;
   if (state.status === 'Timeout') {
     throw new TaskError(`The build in Azure took longer than ${BUILD_LIMIT / 3600} hours, and was stopped.`);
   }
   if (state.status !== 'Succeeded') {
     const words = [output.failure.dockerWords, ...output.failure.lastLines, state.runErrorMessage ?? ''];
     const failure = { ...output.failure, dockerWords: words.join('\n') };
+    const address = /client with IP '([^']+)' is not allowed/.exec(failure.dockerWords)?.[1];
+    if (address) {
+      throw new TaskError(
+        `The firewall of ${build.loginServer} does not let its own build service in, which came from ${address}. Build on an agent inside the network (input 'builder'), or allow the address (registry, Networking).`,
+        { details: [state.runErrorMessage ?? ''].filter(Boolean) },
+      );
+    }
     throw buildError(failure, { plan, builder: 'legacy' }, `the run in Azure ended as ${state.status}`);
   }
   const image = state.outputImages?.find((one) => one.repository === repository && one.tag === tag);

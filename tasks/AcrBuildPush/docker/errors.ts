@@ -1,3 +1,4 @@
+import { explainMissingBase } from '../base-image';
 import { explainBy, type Signature } from '../signatures';
 
 /** What is known of the build's context when docker fails. */
@@ -35,19 +36,19 @@ const SIGNATURES: readonly Signature<BuildContext>[] = [
   },
   {
     pattern: /pull access denied for ([^\s,]+)/,
-    explain: ([, image]) => baseImageMissing(image!),
+    explain: ([, image]) => explainMissingBase(image!),
   },
   {
     pattern: /manifest for (\S+) not found/,
-    explain: ([, image]) => baseImageMissing(image!),
+    explain: ([, image]) => explainMissingBase(image!),
   },
   {
     pattern: /failed to resolve source metadata for ([^\s]+): .*not found/,
-    explain: ([, image]) => baseImageMissing(image!),
+    explain: ([, image]) => explainMissingBase(image!),
   },
   {
     pattern: /([^\s"]+\/[^\s"]+:[\w.-]+): not found/,
-    explain: ([, image]) => baseImageMissing(image!),
+    explain: ([, image]) => explainMissingBase(image!),
   },
   {
     pattern: /lookup ([^\s:]+).*: (?:no such host|server misbehaving)/,
@@ -128,10 +129,6 @@ const SIGNATURES: readonly Signature<BuildContext>[] = [
 /** What went wrong and what to do about it, where docker's words are known. */
 export function explainDockerError(output: string, context = UNKNOWN_CONTEXT): string | undefined {
   return explainBy(SIGNATURES, output, context);
-}
-
-function baseImageMissing(image: string): string {
-  return `There is no base image '${image}', or it can't be read without a login. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
 }
 
 function sourceMissing(file: string, { ignores }: BuildContext): string {

@@ -74,11 +74,13 @@ async function listMembers(layer: Layer, signal: AbortSignal): Promise<Member[]>
 
 function decompressor(mediaType: string): Transform | undefined {
   if (/[.+]gzip$/.test(mediaType)) return zlib.createGunzip();
-  if (!mediaType.endsWith('+zstd')) return undefined;
+  if (!/[.+]zstd$/.test(mediaType)) return undefined;
   // Node has it from version 22.15 on.
   const { createZstdDecompress } = zlib as unknown as { createZstdDecompress?: () => Transform };
   if (createZstdDecompress) return createZstdDecompress();
-  throw new TaskError('The base image is compressed with zstd, which this version of Node.js does not know.');
+  throw new TaskError(
+    "The base image is compressed with zstd, which this version of Node.js does not know. Set input 'builder' to 'docker', or take an image that is compressed with gzip.",
+  );
 }
 
 /** Lays one layer over those below it. A whiteout takes away what lower layers have, never what its own layer has. */

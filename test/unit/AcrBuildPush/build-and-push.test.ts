@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { buildAndPush } from '../../../tasks/AcrBuildPush/build-and-push';
@@ -65,7 +65,9 @@ describe('the task', () => {
     const pushedFile = join(folder.path, 'pushed');
     if (existsSync(pushedFile)) tags[readFileSync(pushedFile, 'utf8').trim().split(':').pop()!] ??= digest;
     const reference = /manifests\/(.*)$/.exec(request.url ?? '')?.[1];
-    if (request.method === 'POST') {
+    if (request.method === 'PATCH') {
+      response.writeHead(403).end();
+    } else if (request.method === 'POST') {
       response.writeHead(202, { Location: '/v2/titanic/blobs/uploads/1' }).end();
     } else if (reference === undefined) {
       response.end('{}');
@@ -226,5 +228,29 @@ describe('the task', () => {
     );
     await assert.rejects(run(), { message: /is another image in the registry than the one that was built/ });
     assert.deepEqual(order, []);
+  });
+
+  it('tells which image it pushed also when a tag can not be locked', async () => {
+    await assert.rejects(run({ lockTag: true }), { message: /refused to lock the tag '1\.0\.0'/ });
+    assert.equal(outputs.imageDigest, digest);
+    assert.equal(outputs.imageRefByDigest, `${server.host}/titanic@${digest}`);
+    assert.equal(outputs.uploadedBytes, 5_000);
+  });
+
+  it('names the largest folders of a big context, of what an engine gets to see', async () => {
+    for (const [name, size] of [
+      ['data', 150_000_000],
+      ['left-out', 900_000_000],
+    ] as const) {
+      mkdirSync(join(folder.path, name));
+      writeFileSync(join(folder.path, name, 'big'), '');
+      // It takes no place on the disk.
+      truncateSync(join(folder.path, name, 'big'), size);
+    }
+    writeFileSync(join(folder.path, '.dockerignore'), 'left-out\n');
+    await run();
+    const line = server.lines.find((one) => one.startsWith('The build context has '));
+    assert.match(line ?? '', /has 150 MB in .*Largest: data \(150 MB\).*\.dockerignore/);
+    assert.doesNotMatch(line ?? '', /left-out/);
   });
 });

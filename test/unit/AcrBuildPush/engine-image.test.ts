@@ -194,6 +194,18 @@ describe('an image that an engine holds', () => {
     });
   }
 
+  it('has layers sent as they are that the engine keeps compressed by zstd', async () => {
+    const layer = compressible(MEGABYTE);
+    const write = (files: string, config: Buffer, layers: readonly Buffer[]) =>
+      writeCompressedBlobs(files, config, layers, asZstd);
+    const { manifest } = await publish(hold([layer], write).id, { compression: 'gzip' });
+    assert.deepEqual(
+      manifest.layers.map(({ mediaType }) => mediaType),
+      ['application/vnd.oci.image.layer.v1.tar+zstd'],
+    );
+    assert.deepEqual(await stored(manifest.layers[0]!.digest), asZstd(layer));
+  });
+
   it('is not read at all when the registry has everything of it', async () => {
     const { id } = hold([compressible(MEGABYTE)]);
     const first = await publish(id, { compression: 'gzip' });
@@ -379,8 +391,13 @@ function writeBlobs(files: string, config: Buffer, layers: readonly Buffer[]): s
 }
 
 /** Such an engine calls an image by the digest of its manifest. */
-function writeCompressedBlobs(files: string, config: Buffer, layers: readonly Buffer[]): string {
-  const compressed = layers.map((layer) => gzipSync(layer, { level: 6 }));
+function writeCompressedBlobs(
+  files: string,
+  config: Buffer,
+  layers: readonly Buffer[],
+  compress: (layer: Buffer) => Buffer = (layer) => gzipSync(layer, { level: 6 }),
+): string {
+  const compressed = layers.map(compress);
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
@@ -395,6 +412,11 @@ function writeCompressedBlobs(files: string, config: Buffer, layers: readonly Bu
     compressed.map((layer) => writeBlob(files, layer)),
   );
   return digestOf(manifest);
+}
+
+/** Begins as all that zstd has compressed; nobody on the way looks further. */
+function asZstd(content: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), content]);
 }
 
 function writeBlob(files: string, content: Buffer): string {

@@ -89,6 +89,10 @@ describe('what docker says', () => {
     ["The command '/bin/sh -c train' returned a non-zero code: 137", /memory was used up/],
     ['process "/bin/sh -c train" did not complete successfully: exit code: 137', /was killed, most likely/],
     ['no match for platform in manifest: not found', /not for this engine's platform/],
+    [
+      'image with reference r.io/api:1 was found but does not provide the specified platform (linux/arm64)',
+      /not for this engine's platform.*other processor/,
+    ],
     ['exec /bin/sh: exec format error', /not for this engine's platform/],
   ] as const) {
     it(`is explained: ${words.slice(0, 70)}`, () =>
