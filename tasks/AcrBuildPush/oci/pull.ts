@@ -97,14 +97,14 @@ export function parseImageName(image: string): ImageName {
     /^(.+?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(image) ?? [];
   if (!name)
     throw new TaskError(`'${image}' is no name of an image. Check the FROM lines of the Dockerfile.`);
-  if (/[A-Z]/.test(name)) {
+  const [first, ...rest] = name.split('/');
+  const hasHost = rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost');
+  const reference = digest ?? tag ?? 'latest';
+  if (/[A-Z]/.test(hasHost ? rest.join('/') : name)) {
     throw new TaskError(
       `'${image}' is no name of an image, since it has capitals. Write the Dockerfile's FROM lines in lower case.`,
     );
   }
-  const [first, ...rest] = name.split('/');
-  const hasHost = rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost');
-  const reference = digest ?? tag ?? 'latest';
   if (hasHost && first !== 'docker.io' && first !== 'index.docker.io') {
     return { host: first!, repository: rest.join('/'), reference };
   }

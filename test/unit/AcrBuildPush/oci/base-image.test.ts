@@ -100,8 +100,8 @@ describe('the name of a base image', () => {
     });
   }
 
-  it('may have them in its tag', () => {
-    assert.equal(parseImageName('r.example/base:RC1').reference, 'RC1');
+  it('may have them in its host and its tag', () => {
+    assert.equal(parseImageName('R.example/base:RC1').reference, 'RC1');
   });
 
   it('is shown as Dockerfiles have it when it is on Docker Hub', () => {
