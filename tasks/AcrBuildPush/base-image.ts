@@ -9,7 +9,9 @@ export interface BaseImage {
 
 /** What to say of a base image that a registry does not give. */
 export function explainMissingBase(image: string): string {
-  return `There is no base image '${image}', or it takes a login that may read it. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
+  // Docker Hub's API has a name that no Dockerfile has.
+  const name = image.replace(/^registry-1\.(?=docker\.io\/)/, '');
+  return `There is no base image '${name}', or it takes a login that may read it. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
 }
 
 interface Stage {

@@ -52,9 +52,10 @@ export function imageSize({ config, layers }: Manifest): number | undefined {
 
 /** Bytes of blobs that a push sent; undefined where it is not known. */
 export function uploadedSize({ manifest, sent }: Pick<ImageReport, 'manifest' | 'sent'>): number | undefined {
-  if (!manifest?.config || !sent) return undefined;
+  if (!manifest || !sent) return undefined;
+  const { config, layers } = manifest;
   // An image may have the same layer twice.
-  const sizes = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
+  const sizes = new Map([...layers, ...(config ? [config] : [])].map(({ digest, size }) => [digest, size]));
   return [...sent].reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0);
 }
 

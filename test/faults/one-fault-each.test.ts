@@ -186,14 +186,18 @@ describe('every request failing once', function () {
               acrPassword: 'pa55-word',
               loginServer: registry.loginServer,
               repository: 'titanic-model-api',
-              tags: '1.0.0',
+              tags: '1.0.0\nlatest',
               dockerfile: 'Dockerfile',
               builder,
+              lockTag: 'true',
             },
             { sources: folder, environment: installFakeDocker(folder) },
           );
-          if (builder === 'direct') assert.equal(step.result, 'Succeeded', step.log.join('\n'));
-          else
+          if (builder === 'direct') {
+            assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+            assert.equal(step.outputVariables.imageTags, '1.0.0,latest');
+            assert.ok(step.log.some((line) => line.endsWith('Locked 1.0.0.')));
+          } else
             assert.ok(
               step.log.some((line) => line.includes('Step 1/1')),
               step.log.join('\n'),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Registry, startRegistry } from '../../local/registry/registry';
@@ -92,5 +93,44 @@ describe('AcrBuildPush, packed,', () => {
     const step = await run({ push: 'false' }, { variables: { 'system.debug': 'true' } });
     assert.ok(step.log.some((line) => line.startsWith('##[debug]')));
     assert.ok(!JSON.stringify(step).includes(registry.password));
+  });
+
+  it('keeps the secrets of a build that fails, and prints them, out of everything it leaves behind', async () => {
+    const lab = join(folder, 'talkative');
+    mkdirSync(lab);
+    const docker = `#!/bin/sh
+case "$1" in
+version) echo '{"Client":{"Version":"20.10.24"},"Server":{"Version":"20.10.24","Os":"linux","Arch":"amd64"}}' ;;
+build) echo "$*" > '${lab}/arguments'
+  printf '#1 [1/1] RUN train\\n#1 0.1 token is %s\\n#1 ERROR: %s was refused\\n' "$ACR_BUILD_PUSH_SECRET_0" "$ACR_BUILD_PUSH_SECRET_0" >&2
+  exit 1 ;;
+*) exit 1 ;;
+esac
+`;
+    writeFileSync(join(lab, 'docker'), docker, { mode: 0o755 });
+    const workFolder = join(lab, 'work');
+    const canary = `canary-${randomUUID()}`;
+    const step = await run(
+      { push: 'false', builder: 'docker', buildSecrets: `token=${canary}` },
+      {
+        environment: { PATH: `${lab}:/usr/bin:/bin` },
+        variables: { 'system.debug': 'true' },
+        workFolder,
+      },
+    );
+    assert.equal(step.result, 'Failed');
+    assert.ok(
+      step.log.some((line) => line.includes('token is ***')),
+      step.log.join('\n'),
+    );
+    assert.ok(!JSON.stringify(step).includes(canary));
+    assert.match(
+      readFileSync(join(lab, 'arguments'), 'utf8'),
+      /--secret id=token,env=ACR_BUILD_PUSH_SECRET_0/,
+    );
+    const files = readdirSync(lab, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+    for (const { parentPath, name } of files) {
+      assert.ok(!readFileSync(join(parentPath, name)).includes(canary), join(parentPath, name));
+    }
   });
 });

@@ -212,4 +212,21 @@ describe("AcrBuildPush, packed, with the registry's own service,", function () {
     };
     assert.match(errorsOf(await step()), /There is no registry 127\.0\.0\.1:\d+ among those/);
   });
+
+  it('comes through when every request fails once that may be sent twice', async () => {
+    const failed = new Set<string>();
+    intercept = ({ method, url }, response) => {
+      const request = `${method} ${url?.replace(/[?].*|[0-9a-f-]{36}/g, '')}`;
+      // A build that may have been scheduled must not be scheduled again.
+      if (failed.has(request) || request.endsWith('/scheduleRun')) return false;
+      failed.add(request);
+      response.writeHead(503, { 'Retry-After': '0' }).end();
+      return true;
+    };
+    const runs = tasks.runs.length;
+    const run = await step();
+    assert.equal(run.result, 'Succeeded', errorsOf(run));
+    assert.equal(tasks.runs.length, runs + 1);
+    assert.ok(failed.size >= 6, [...failed].join(', '));
+  });
 });

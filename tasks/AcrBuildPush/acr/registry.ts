@@ -196,7 +196,13 @@ export class RegistryClient {
    * since it is none of Azure's.
    */
   async tagLock(tag: string): Promise<TagLock | undefined> {
-    const answer = await this.send(this.tagPath(tag), { method: 'GET' }, 'metadata_read');
+    let answer: HttpAnswer;
+    try {
+      answer = await this.send(this.tagPath(tag), { method: 'GET' }, 'metadata_read');
+    } catch (error) {
+      if (error instanceof ConnectionError || !(error instanceof TaskError)) throw error;
+      return 'unknown';
+    }
     const body = answer.body.toString('utf8');
     if (answer.status !== 200) return /"errors"/.test(body) ? 'unknown' : undefined;
     return JSON.parse(body).tag?.changeableAttributes?.writeEnabled === false ? 'locked' : 'open';
@@ -341,13 +347,19 @@ export class RegistryClient {
       await authorizeBy(await credentials?.current());
     } catch (error) {
       if (!(error instanceof NoTokenError)) throw error;
-      if (error.answer.status !== 401) throw this.refusal(error.answer, 'give a token');
-      const renewed = await credentials?.renewed();
-      if (!renewed) throw this.wrongCredentials(error.answer);
+      const renewed = error.answer.status === 401 ? await credentials?.renewed() : undefined;
+      if (!renewed) throw this.noToken(error.answer, rights);
       await authorizeBy(renewed).catch((second) => {
-        throw second instanceof NoTokenError ? this.wrongCredentials(second.answer) : second;
+        throw second instanceof NoTokenError ? this.noToken(second.answer, rights) : second;
       });
     }
+  }
+
+  /** Who may push may still have no right to see locks, or to set them. */
+  private noToken(answer: HttpAnswer, rights: Rights): TaskError {
+    return answer.status === 401 && rights === this.access
+      ? this.wrongCredentials(answer)
+      : this.refusal(answer, 'give a token', rights);
   }
 
   private scopesFor(rights: Rights): string[] {

@@ -100,6 +100,11 @@ export function parseImageName(image: string): ImageName {
   const [first, ...rest] = name.split('/');
   const hasHost = rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost');
   const reference = digest ?? tag ?? 'latest';
+  if (/[A-Z]/.test(hasHost ? rest.join('/') : name)) {
+    throw new TaskError(
+      `'${image}' is no name of an image, since it has capitals. Write the Dockerfile's FROM lines in lower case.`,
+    );
+  }
   if (hasHost && first !== 'docker.io' && first !== 'index.docker.io') {
     return { host: first!, repository: rest.join('/'), reference };
   }

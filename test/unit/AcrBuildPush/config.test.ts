@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { root } from '../../../scripts/paths';
 import {
   privateConfig,
   removeForgottenConfig,
@@ -98,6 +100,23 @@ describe("the step's docker configuration", () => {
       await assert.rejects(failing, /no/);
       assert.deepEqual(readdirSync(parentFolder), []);
       assert.ok(existsSync(join(home, 'contexts', 'meta')));
+    });
+
+    it('is gone when the process ends in the middle of a step', () => {
+      const { parentFolder } = options();
+      const script = `
+        import { withDockerConfig } from ${JSON.stringify(join(root, 'tasks', 'AcrBuildPush', 'docker', 'config.ts'))};
+        const log = { info() {}, warning() {} };
+        const options = { parentFolder: ${JSON.stringify(parentFolder)}, env: process.env, log, onCreate() {} };
+        await withDockerConfig(options, async ({ env, signIn }) => {
+          signIn({ host: 'r.azurecr.io', username: 'robot', password: 'p4ssword' });
+          process.stdout.write(env.DOCKER_CONFIG);
+          process.exit(0);
+        });`;
+      const flags = ['--import', 'tsx', '--input-type=module', '--eval', script];
+      const made = execFileSync(process.execPath, flags, { encoding: 'utf8' });
+      assert.equal(dirname(made), parentFolder);
+      assert.deepEqual(readdirSync(parentFolder), []);
     });
 
     it('takes new credentials in place of those that ran out', async () => {

@@ -118,4 +118,21 @@ describe('a registry that points elsewhere', () => {
       assert.deepEqual(strayed, []);
     });
   }
+
+  it('is followed where it moves an upload within itself, also when it does not say how far that came', async () => {
+    answer = (request, response) => {
+      request.resume();
+      request.on('end', () => {
+        const place = request.method === 'POST' ? 'first' : 'second';
+        const status = request.method === 'PUT' ? 201 : 202;
+        response.writeHead(status, { Location: `/v2/titanic/blobs/uploads/${place}?state=1` }).end();
+      });
+    };
+    assert.equal(await send(), content.length);
+    assert.deepEqual(registry.requests.slice(-3), [
+      'POST /v2/titanic/blobs/uploads/',
+      'PATCH /v2/titanic/blobs/uploads/first?state=1',
+      `PUT /v2/titanic/blobs/uploads/second?state=1&digest=${encodeURIComponent(digestOf(content))}`,
+    ]);
+  });
 });

@@ -40,6 +40,43 @@ describe('a registry that refuses', () => {
     });
   }
 
+  for (const [what, status, body, message] of [
+    [
+      'its firewall',
+      403,
+      errors('DENIED', "client with IP '20.1.2.3' is not allowed access."),
+      /The firewall of .* 20\.1\.2\.3/,
+    ],
+    ['reasons of its own', 400, 'odd', /refused to give a token \(HTTP 400\)/],
+    ['no reason', 200, '{}', /refused to give a token \(HTTP 200\)/],
+  ] as const) {
+    it(`to give a token, for ${what}, is told from a wrong password`, async () => {
+      const client = await registry((request, response) => {
+        if (request.url?.startsWith('/oauth2/')) return response.writeHead(status).end(body);
+        const challenge = `Bearer realm="http://${server.host}/oauth2/token",service="r"`;
+        return response.writeHead(401, { 'WWW-Authenticate': challenge }).end();
+      });
+      await assert.rejects(client.signIn(), { name: 'TaskError', message });
+    });
+  }
+
+  it('to say whether a tag is locked does not fail a step that may push', async () => {
+    const client = await registry((request, response) => {
+      const url = new URL(request.url!, 'http://r');
+      if (url.pathname === '/oauth2/token') {
+        const mayPush = url.searchParams.get('scope')?.endsWith(':pull,push');
+        if (mayPush) return response.end('{"token":"t"}');
+        return response.writeHead(401).end(errors('UNAUTHORIZED', 'authentication required'));
+      }
+      if (request.headers.authorization === 'Bearer t') return response.end('{}');
+      const challenge = `Bearer realm="http://${server.host}/oauth2/token",service="r"`;
+      return response.writeHead(401, { 'WWW-Authenticate': challenge }).end();
+    });
+    await client.signIn();
+    assert.equal(await client.tagLock('1.0.0'), 'unknown');
+    await assert.rejects(client.lock('1.0.0'), { message: /does not let this user lock tags/ });
+  });
+
   it('is asked to lock a tag against changes and deletion', async () => {
     let body = '';
     const client = await registry(async (request, response) => {

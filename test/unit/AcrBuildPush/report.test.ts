@@ -80,7 +80,8 @@ describe('the summary of an image', () => {
   it('of an index for several platforms has no size, since its images are described elsewhere', () => {
     const index = { ...manifest, config: undefined, layers: [] };
     assert.equal(imageSize(index), undefined);
-    assert.equal(uploadedSize({ manifest: index, sent: new Set() }), undefined);
+    assert.equal(uploadedSize({ manifest: index, sent: undefined }), undefined);
+    assert.equal(uploadedSize({ manifest: index, sent: new Set() }), 0);
     assert.match(page({ manifest: index }), /docker pull/);
   });
 

@@ -120,7 +120,10 @@ async function sendAll(
     const { outcome, bytes } = await sendRest(registry, session, source, options);
     sent += bytes;
     if (isTaken(outcome)) {
-      session = progress(registry, outcome, session) ?? { ...session, offset: offset + bytes };
+      session = progress(registry, outcome, session) ?? {
+        location: nextLocation(registry, outcome, session),
+        offset: offset + bytes,
+      };
       if (session.offset === offset + bytes) return { session, sent, breaks };
     } else if (!mayMend(outcome)) {
       throw failure(registry, outcome, source);
@@ -301,8 +304,12 @@ function locationOf(registry: RegistryClient, answer: HttpAnswer): string {
 /** Where an upload goes on and how far it came, as an answer tells it; undefined where it does not tell. */
 function progress(registry: RegistryClient, answer: HttpAnswer, before: Session): Session | undefined {
   const last = /^(?:bytes=)?0-(\d+)$/.exec(answer.headers.get('range') ?? '')?.[1];
-  const location = answer.headers.has('location') ? locationOf(registry, answer) : before.location;
+  const location = nextLocation(registry, answer, before);
   return last === undefined ? undefined : { location, offset: Number(last) + 1 };
+}
+
+function nextLocation(registry: RegistryClient, answer: HttpAnswer, before: Session): string {
+  return answer.headers.has('location') ? locationOf(registry, answer) : before.location;
 }
 
 function isTaken(outcome: Outcome): outcome is HttpAnswer {

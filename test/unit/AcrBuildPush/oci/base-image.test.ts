@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import * as zlib from 'node:zlib';
+import { explainRegistryError } from '../../../../tasks/AcrBuildPush/acr/errors';
 import { tarHeader } from '../../../../tasks/AcrBuildPush/files/tar';
 import { planDirectly } from '../../../../tasks/AcrBuildPush/oci/builder';
 import type { ImageConfig } from '../../../../tasks/AcrBuildPush/oci/image';
-import { createPull, type PulledImage } from '../../../../tasks/AcrBuildPush/oci/pull';
+import { createPull, type PulledImage, parseImageName } from '../../../../tasks/AcrBuildPush/oci/pull';
 import { flattenBuilt } from '../../../support/image-files';
 import { capturedLog, leastPlan, scriptedServer } from '../support';
 
@@ -83,6 +84,31 @@ describe('a base image that can not be read', () => {
     await assert.rejects(
       createPull({ http, log, credentialsFor: () => undefined })(`${host}/team/base:1`, PLATFORM),
       { name: 'TaskError', message: /base image '.*\/team\/base'.*log in to its registry before this step/ },
+    );
+  });
+});
+
+describe('the name of a base image', () => {
+  for (const name of ['Python:3.12', 'models.azurecr.io/Base:1']) {
+    it(`must not have capitals, as in ${name}, which is said before any registry is asked`, async () => {
+      const http = { send: () => assert.fail('A registry was asked.') } as never;
+      const pull = createPull({ http, log: capturedLog().log, credentialsFor: () => undefined });
+      await assert.rejects(pull(name, PLATFORM), {
+        name: 'TaskError',
+        message: /has capitals\. Write the Dockerfile's FROM lines in lower case/,
+      });
+    });
+  }
+
+  it('may have them in its host and its tag', () => {
+    assert.equal(parseImageName('R.example/base:RC1').reference, 'RC1');
+  });
+
+  it('is shown as Dockerfiles have it when it is on Docker Hub', () => {
+    const { host, repository } = parseImageName('nosuch');
+    assert.match(
+      explainRegistryError('MANIFEST_UNKNOWN', { host, repository, access: 'pull' }) ?? '',
+      /^There is no base image 'docker\.io\/library\/nosuch'/,
     );
   });
 });

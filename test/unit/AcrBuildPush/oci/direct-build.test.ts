@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -55,6 +55,20 @@ describe('A direct build of a Dockerfile', () => {
     const first = await build(recipe);
     utimesSync(join(context, 'model.pkl'), 1, 1);
     assert.deepEqual((await build(recipe)).config, first.config);
+  });
+
+  it('gives the same bytes whoever owns the files, and in whatever order they were written', async () => {
+    const layersOf = async (names: readonly string[], owner: number) => {
+      const folder = join(context, 'src');
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      for (const name of names) {
+        writeFileSync(join(folder, name), name);
+        if (process.getuid?.() === 0) chownSync(join(folder, name), owner, owner);
+      }
+      return (await build(['FROM scratch', 'COPY src /src'])).layers.map(({ diffId }) => diffId);
+    };
+    assert.deepEqual(await layersOf(['b', 'a', 'Z', 'ä'], 0), await layersOf(['ä', 'Z', 'a', 'b'], 1000));
   });
 
   it('has layers whose digests and sizes are those of their bytes, from any byte on', async () => {
