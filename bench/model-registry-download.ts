@@ -206,7 +206,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
 
   async memory() {
     const rows: string[][] = [];
-    for (const size of [1e6, 100e6, GIB, 5 * GIB, 20e9]) {
+    for (const size of [1e6, 100e6, GIB, 5 * GIB, 20e9, 100e9]) {
       if (size > freeSpace()) {
         rows.push([`${size / 1e6} MB`, 'left out: the disk is too small']);
         continue;
