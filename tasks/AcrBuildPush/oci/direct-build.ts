@@ -211,7 +211,12 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
     ...(base.image && noteImage(base.image)),
   };
   const same = (await earlier)?.find(({ config }) => undated(config) === undated(image));
-  return { config: Buffer.from(JSON.stringify(same?.config ?? image)), layers, platform };
+  return {
+    config: Buffer.from(JSON.stringify(same?.config ?? image)),
+    layers,
+    platform,
+    isNew: earlier !== undefined && !same,
+  };
 }
 
 /** What tells two images apart but for the time: one that was made before, and has not changed, stays what it was. */

@@ -98,6 +98,8 @@ export interface OciImage {
   /** From the bottom up, one for each of the configuration's `rootfs.diff_ids`. */
   readonly layers: readonly Layer[];
   readonly platform: Platform;
+  /** Whether no earlier image has this configuration, so that the registry need not be asked for it. */
+  readonly isNew?: boolean;
   /** Removes what its layers are read from, when they have been. */
   close?(): Promise<void>;
 }

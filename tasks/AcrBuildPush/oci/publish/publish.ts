@@ -40,7 +40,9 @@ export async function publishImage(
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
   const lanes = new Lanes(options.signal);
   try {
-    const config = lanes.run((signal) => publishConfig(registry, image.config, { ...options, signal }));
+    const config = lanes.run((signal) =>
+      publishConfig(registry, image.config, { ...options, signal, isNew: image.isNew }),
+    );
     const uploads = layers.map((layer, index) =>
       lanes.run((signal) =>
         publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
@@ -102,11 +104,12 @@ export interface PublishedConfig {
 export async function publishConfig(
   registry: RegistryClient,
   content: Buffer,
-  options: UploadOptions,
+  options: UploadOptions & { readonly isNew?: boolean | undefined },
 ): Promise<PublishedConfig> {
   const digest = digestOfBytes(content);
   const descriptor = { mediaType: CONFIG_TYPE, digest, size: content.length };
-  if (await hasBlob(registry, digest, options.signal)) return { descriptor, sentBytes: 0 };
+  const isThere = !options.isNew && (await hasBlob(registry, digest, options.signal));
+  if (isThere) return { descriptor, sentBytes: 0 };
   const source = {
     name: 'The configuration',
     size: content.length,
