@@ -47,7 +47,7 @@ type Annotations = Readonly<Record<string, string>>;
 
 /**
  * Brings an image to its destination: its blobs, unless its builder has sent them; then its manifest with annotations,
- * by digest; then every tag, by one request each, in order.
+ * under every tag, by one request each, in order.
  */
 export async function publish(
   image: BuiltImage,
@@ -64,7 +64,7 @@ export async function publish(
   }
   if ('digest' in image) {
     const { registry, tags } = destination;
-    const manifest = await putAnnotated(await registry.manifest(image.digest), annotations, registry);
+    const manifest = annotate(await registry.manifest(image.digest), annotations);
     await setTags(manifest, tags, registry, options.log);
     return { manifest, sent: undefined };
   }
@@ -116,7 +116,7 @@ async function pushEngineImage(
     );
   }
   const wasSent = await sentTest(docker, id, pushed, sentLayers);
-  const manifest = await putAnnotated(pushed, annotations, registry);
+  const manifest = annotate(pushed, annotations);
   // Docker has set the first tag, though to a manifest without annotations.
   const missing = manifest === pushed ? tags.slice(1) : tags;
   await setTags(manifest, missing, registry, options.log);
@@ -124,17 +124,6 @@ async function pushEngineImage(
   // Docker says nothing of the configuration, which is new in nearly every build.
   const blobs = sent && manifest.config ? [...sent, manifest.config] : sent;
   return { manifest, sent: blobs && new Set(blobs.map(({ digest }) => digest)) };
-}
-
-/** Gives a manifest that is in the registry its annotations. */
-async function putAnnotated(
-  pushed: Manifest,
-  annotations: Annotations,
-  registry: RegistryClient,
-): Promise<Manifest> {
-  const manifest = annotate(pushed, annotations);
-  if (manifest !== pushed) await registry.put(manifest, manifest.digest);
-  return manifest;
 }
 
 async function setTags(

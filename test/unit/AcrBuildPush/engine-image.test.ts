@@ -247,7 +247,7 @@ describe('an image that an engine holds', () => {
     const { id } = hold([randomBytes(2 * MEGABYTE)]);
     writeFileSync(join(folder, 'endless'), '');
     fault = (request, response) => {
-      if (request.method !== 'PATCH') return false;
+      if (request.method !== 'PUT' || !/\/uploads\//.test(request.url!)) return false;
       response.writeHead(403).end('{"errors":[{"code":"DENIED","message":"quota exceeded"}]}');
       return true;
     };
@@ -263,7 +263,7 @@ describe('an image that an engine holds', () => {
     const { id } = hold([randomBytes(2 * MEGABYTE)]);
     writeFileSync(join(folder, 'endless'), '');
     fault = (request) => {
-      if (request.method === 'PATCH') cancel.abort();
+      if (request.method === 'PUT') cancel.abort();
       return false;
     };
     await assert.rejects(publish(id, { signal: cancel.signal }), CancelledError);

@@ -93,7 +93,7 @@ describe('an image for several platforms, which buildx has pushed without a tag,
       };
       const destination = { registry, name: `${host}/titanic`, tags };
       const { manifest } = await publish({ digest: 'sha256:pushed' }, { a: 'b' }, destination, options);
-      assert.deepEqual([...stored.keys()], [manifest.digest, '1.0.0', 'latest']);
+      assert.deepEqual([...stored.keys()], ['1.0.0', 'latest']);
       assert.deepEqual([...new Set(stored.values())], [manifest.body.toString()]);
       assert.deepEqual(JSON.parse(manifest.body.toString()).annotations, { a: 'b' });
     } finally {

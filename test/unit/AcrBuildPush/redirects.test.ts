@@ -10,7 +10,7 @@ import { scriptedServer } from './support';
 const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 
 describe('a registry that points elsewhere', () => {
-  const content = randomBytes(1_000_000);
+  const content = randomBytes(9_000_000);
   let registry: Awaited<ReturnType<typeof scriptedServer>>;
   let elsewhere: Awaited<ReturnType<typeof scriptedServer>>;
   /** What the other server was sent. */
@@ -55,14 +55,14 @@ describe('a registry that points elsewhere', () => {
     response.writeHead(307, { Location: address }).end();
   };
 
-  const send = () =>
+  const send = (blob = content) =>
     upload(
       client,
       {
         name: 'Layer 1 of 1',
-        size: content.length,
-        digest: () => digestOf(content),
-        open: (start) => Readable.from([content.subarray(start)], { objectMode: false }),
+        size: blob.length,
+        digest: () => digestOf(blob),
+        open: (start) => Readable.from([blob.subarray(start)], { objectMode: false }),
       },
       { log: registry.log, signal: new AbortController().signal, sleep: async () => undefined },
     );
@@ -89,17 +89,24 @@ describe('a registry that points elsewhere', () => {
     });
   }
 
-  for (const method of ['PATCH', 'PUT']) {
-    it(`is not followed for the bytes of an upload, by ${method}`, async () => {
+  for (const [method, size] of [
+    ['PATCH', content.length],
+    ['PUT', content.length],
+    ['PUT', 1_000],
+  ] as const) {
+    it(`is not followed for the bytes of an upload of ${size} bytes, by ${method}`, async () => {
       answer = (request, response, address) => {
         if (request.method === method) return redirect(request, response, address);
         request.resume();
         request.on('end', () => {
-          const headers = { Location: '/v2/titanic/blobs/uploads/1', Range: `0-${content.length - 1}` };
+          const headers = { Location: '/v2/titanic/blobs/uploads/1', Range: `0-${size - 1}` };
           response.writeHead(request.method === 'HEAD' ? 404 : 202, headers).end();
         });
       };
-      await assert.rejects(send(), { name: 'TaskError', message: /\(HTTP 307\)/ });
+      await assert.rejects(send(content.subarray(0, size)), {
+        name: 'TaskError',
+        message: /\(HTTP 307\)/,
+      });
       assert.deepEqual(strayed, []);
     });
   }

@@ -25,8 +25,8 @@ const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
 
 /**
- * Publishes an image without an engine: layers and configuration side by side, then its manifest by digest, and last
- * its tags, in order. So no tag ever names an image that is not whole.
+ * Publishes an image without an engine: layers and configuration side by side, and then its manifest, under its tags in
+ * order. So no tag ever names an image that is not whole.
  *
  * @throws TaskError when the registry refuses, or can't be reached
  */
@@ -57,7 +57,7 @@ export async function publishImage(
 }
 
 /**
- * Publishes the manifest of an image whose blobs are in the repository, by its digest and then under its tags.
+ * Publishes the manifest of an image whose blobs are in the repository, under its tags.
  *
  * @param layers from the bottom; one may be there twice
  */
@@ -84,7 +84,6 @@ export async function publishManifest(
     config: config.descriptor,
     layers: descriptors,
   };
-  await registry.put(manifest, manifest.digest);
   for (const { tag } of tags) {
     await registry.put(manifest, tag);
     options.log.info(`Tagged ${tag}.`);

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { sleep } from '../../../common/cancel';
 import { isHopeless } from '../../../common/connection';
 import { describeError, TaskError } from '../../../common/errors';
@@ -45,7 +44,10 @@ interface Session {
   readonly offset: number;
 }
 
-/** A blob of no more bytes goes with the request that stores it. */
+/** A blob of no more bytes goes with the request that stores it: it is sent again sooner than it is gone on with. */
+const AT_ONCE = 8 * 1024 * 1024;
+
+/** A blob of no more bytes leaves the upload that the check began to a larger one. */
 const SMALL = 512 * 1024;
 
 /**
@@ -60,41 +62,29 @@ export async function upload(
   source: BlobSource,
   options: UploadOptions,
 ): Promise<number> {
-  if (source.size !== undefined && source.size <= SMALL) {
-    const sent = await sendAtOnce(registry, source, options);
-    if (sent !== undefined) return sent;
+  let sent = 0;
+  if (source.size !== undefined && source.size <= AT_ONCE) {
+    const { location } = await begin(registry, source, options);
+    const { outcome, bytes } = await send(
+      registry,
+      'PUT',
+      { location: commitAddress(location, source), offset: 0 },
+      source,
+      options,
+    );
+    if (isStored(outcome)) return bytes;
+    // Whatever it was, the way of larger blobs can cope with it.
+    sent = bytes;
   }
   const first = await sendAll(registry, source, options);
-  if (await commit(registry, first.session, source, options)) return first.sent;
+  sent += first.sent;
+  if (await commit(registry, first.session, source, options)) return sent;
   // A registry may take in bytes of the broken connection after it has said how far it came.
   const second = first.breaks > 0 ? await sendAll(registry, source, options) : undefined;
-  if (second && (await commit(registry, second.session, source, options))) return first.sent + second.sent;
+  if (second && (await commit(registry, second.session, source, options))) return sent + second.sent;
   throw new TaskError(
     `${registry.host} received other bytes of ${source.name} than were read before. Its files may have changed meanwhile: run the step again.`,
   );
-}
-
-/** Sends a small blob by two requests. Undefined where that fails, for whatever reason: then it takes a few more. */
-async function sendAtOnce(
-  registry: RegistryClient,
-  source: BlobSource,
-  options: UploadOptions,
-): Promise<number | undefined> {
-  const { location } = await begin(registry, options);
-  const content = await buffer(await source.open(0));
-  const request = {
-    method: 'PUT',
-    headers: { 'Content-Type': 'application/octet-stream' },
-    body: content,
-    signal: options.signal,
-  } as const;
-  try {
-    const answer = await registry.send(commitAddress(location, source), request);
-    return answer.status === 201 ? content.length : undefined;
-  } catch (error) {
-    if (error instanceof ConnectionError) return undefined;
-    throw error;
-  }
 }
 
 function commitAddress(location: string, source: BlobSource): string {
@@ -109,15 +99,14 @@ async function sendAll(
   source: BlobSource,
   options: UploadOptions,
 ): Promise<{ session: Session; sent: number; breaks: number }> {
-  const checked = registry.takeUpload();
-  let session = checked ? sessionOf(registry, checked) : await begin(registry, options);
+  let session = await begin(registry, source, options);
   let sent = 0;
   let failures = 0;
   for (let breaks = 0; ; breaks++) {
     // Some registries take an empty stream for none.
     if (source.size === 0) return { session, sent, breaks };
     const { offset } = session;
-    const { outcome, bytes } = await sendRest(registry, session, source, options);
+    const { outcome, bytes } = await send(registry, 'PATCH', session, source, options);
     sent += bytes;
     if (isTaken(outcome)) {
       session = progress(registry, outcome, session) ?? {
@@ -139,7 +128,7 @@ async function sendAll(
         ? `${registry.host} has ${formatBytes(found.offset)} of ${source.name}; the rest follows.`
         : `${registry.host} has nothing of ${source.name}; it is sent from its beginning.`,
     );
-    session = found ?? (await begin(registry, options));
+    session = found ?? (await begin(registry, source, options));
   }
 }
 
@@ -157,20 +146,22 @@ async function pause(
   await (options.sleep ?? sleep)(wait, options.signal);
 }
 
-async function begin(registry: RegistryClient, { signal }: UploadOptions): Promise<Session> {
-  return sessionOf(registry, await registry.beginUpload(signal));
-}
-
-function sessionOf(registry: RegistryClient, answer: HttpAnswer): Session {
-  return { location: locationOf(registry, answer), offset: 0 };
+async function begin(
+  registry: RegistryClient,
+  { size }: BlobSource,
+  { signal }: UploadOptions,
+): Promise<Session> {
+  const begun = size === undefined || size > SMALL ? registry.takeUpload() : undefined;
+  return { location: locationOf(registry, begun ?? (await registry.beginUpload(signal))), offset: 0 };
 }
 
 /** What became of a request: an answer of any status, or an error of the connection. */
 type Outcome = HttpAnswer | ConnectionError;
 
-/** Sends what the registry does not have yet. */
-async function sendRest(
+/** Sends a blob from a byte on. */
+async function send(
   registry: RegistryClient,
+  method: 'PATCH' | 'PUT',
   { location, offset }: Session,
   source: BlobSource,
   { signal, idleTimeout }: UploadOptions,
@@ -191,7 +182,7 @@ async function sendRest(
   }
   try {
     const outcome = await registry.sendStream(location, {
-      method: 'PATCH',
+      method,
       headers: {
         'Content-Type': 'application/octet-stream',
         ...(source.size !== undefined && {
@@ -314,6 +305,10 @@ function nextLocation(registry: RegistryClient, answer: HttpAnswer, before: Sess
 
 function isTaken(outcome: Outcome): outcome is HttpAnswer {
   return !(outcome instanceof Error) && outcome.status === 202;
+}
+
+function isStored(outcome: Outcome): boolean {
+  return !(outcome instanceof Error) && outcome.status === 201;
 }
 
 /** Whether going on may help: the line broke, the token ran out, the registry is busy, or lost count or all of it. */

@@ -139,7 +139,7 @@ describe('an image that the step publishes itself', () => {
     const puts = result.requests.filter((request) => /^PUT .*\/manifests\//.test(request));
     assert.deepEqual(
       puts.map((request) => request.replace(/^.*\/manifests\//, '')),
-      [`${result.manifest.digest} 201`, '1.0 201', '1 201', 'latest 201'],
+      ['1.0 201', '1 201', 'latest 201'],
     );
     assert.ok(result.requests.lastIndexOf(puts[0]!) > result.requests.findLastIndex((r) => /blobs/.test(r)));
     assert.equal(result.uploadedBytes, first.length + result.manifest.config!.size);
@@ -267,7 +267,7 @@ describe('an image that the step publishes itself', () => {
     for (const status of [429, 500, 502, 503]) {
       it(`by HTTP ${status}, is tried again`, async () => {
         answerOnce(/^PATCH/, (response) => response.writeHead(status, { 'Retry-After': '7' }).end());
-        const content = randomBytes(2 * MEGABYTE);
+        const content = randomBytes(size);
         const result = await publish(imageOf(localLayer(content)));
         assert.deepEqual(result.waits, [7_000]);
         assert.deepEqual(await stored(digestOf(content)), content);
@@ -281,7 +281,7 @@ describe('an image that the step publishes itself', () => {
         response.writeHead(401, { 'WWW-Authenticate': challenge }).end();
       });
       const before = tokens();
-      const content = randomBytes(2 * MEGABYTE);
+      const content = randomBytes(size);
       await publish(imageOf(localLayer(content)));
       assert.equal(tokens(), before + 2);
       assert.deepEqual(await stored(digestOf(content)), content);
@@ -297,7 +297,7 @@ describe('an image that the step publishes itself', () => {
         step += 1;
         return true;
       };
-      const content = randomBytes(MEGABYTE);
+      const content = randomBytes(size);
       const { lines } = await publish(imageOf(localLayer(content)));
       assert.match(lines.join('\n'), /has nothing of Layer 1 of 1; it is sent from its beginning/);
       assert.deepEqual(await stored(digestOf(content)), content);
@@ -305,7 +305,7 @@ describe('an image that the step publishes itself', () => {
 
     it('and was dropped before its first byte, as one that began long before may be, begins anew', async () => {
       answerOnce(/^PATCH /, (response) => response.writeHead(404).end());
-      const content = randomBytes(MEGABYTE);
+      const content = randomBytes(size);
       const { lines } = await publish(imageOf(localLayer(content)));
       assert.match(lines.join('\n'), /has nothing of Layer 1 of 1; it is sent from its beginning/);
       assert.deepEqual(await stored(digestOf(content)), content);
@@ -317,7 +317,7 @@ describe('an image that the step publishes itself', () => {
         response.writeHead(503).end('down for the night');
         return true;
       };
-      const layer = localLayer(randomBytes(MEGABYTE));
+      const layer = localLayer(randomBytes(size));
       await assert.rejects(publish(imageOf(layer)), {
         name: 'TaskError',
         message: /refused to take Layer 1 of 1 \(HTTP 503\)/,
@@ -359,7 +359,7 @@ describe('an image that the step publishes itself', () => {
 
   it('is not published in part: a layer that is refused leaves no manifest and no tag', async () => {
     fault = (request, response) => {
-      if (request.method !== 'PATCH') return false;
+      if (request.method !== 'PATCH' && !/\/uploads\/.*&digest=/.test(request.url!)) return false;
       response.writeHead(403).end('{"errors":[{"code":"DENIED","message":"quota exceeded"}]}');
       return true;
     };
