@@ -46,8 +46,9 @@ async function buildTask(task: (typeof taskNames)[number], target: string): Prom
     legalComments: 'none',
     metafile: true,
     // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle leaves undefined
-    // (azure-sdk-for-js issue 39057).
-    define: { 'import.meta.url': 'importMetaUrl' },
+    // (azure-sdk-for-js issue 39057). @azure/core-rest-pipeline looks whether a body is FormData, for which Node loads
+    // all of undici, in 15 ms.
+    define: { 'import.meta.url': 'importMetaUrl', FormData: 'undefined' },
     // fetch-blob brings web streams for Node versions that had none; 59 KB that no agent needs.
     alias: { 'web-streams-polyfill/dist/ponyfill.es2018.js': 'node:stream/web' },
     banner: { js: "const importMetaUrl=require('url').pathToFileURL(__filename).href;" },

@@ -114,6 +114,26 @@ describe('connections to the service', () => {
     assert.equal((await get('/b')).length, 300_000);
   });
 
+  it('bring all that came before they broke', async () => {
+    await open({ secure: true });
+    const length = 3 * 16 * 1024;
+    respond = (request, response) => {
+      response.writeHead(200, { 'Content-Length': length + 1 }).flushHeaders();
+      response.write('x'.repeat(length), () => request.socket.end());
+    };
+    let received = 0;
+    const take = (piece: Buffer) => {
+      received += piece.length;
+    };
+    const request = { path: '/a', headers: {} };
+    const stop = stopWith(new AbortController().signal);
+    await assert.rejects(connections.get(request, { begin() {}, take }, stop), {
+      name: 'BrokenAnswerError',
+      code: 'ECONNRESET',
+    });
+    assert.equal(received, length);
+  });
+
   it('trust only whom the agent trusts', async () => {
     await open({ secure: true, ca: [] });
     await assert.rejects(get('/a'), { name: 'BrokenAnswerError', code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });

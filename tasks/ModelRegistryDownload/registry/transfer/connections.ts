@@ -6,6 +6,7 @@ import type { NetworkSettings } from '../../../common/agent';
 import { secureContextOf } from '../../../common/connection';
 import { BrokenAnswerError, brokenBy, RestError } from '../errors';
 import { AnswerReader, type Receiver, type Stop } from './answer';
+import { Gatherer } from './gatherer';
 
 /** A GET request that is ready to be sent. */
 export interface GetRequest {
@@ -14,13 +15,10 @@ export interface GetRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Bytes that one connection can take at a time. TLS brings 16 KiB. */
-const BUFFER = 64 * 1024;
-
 /**
- * Connections to the service for listings and for what is in blobs, kept alive and used again. Each reads into one buffer of its own,
- * and what comes is handed on at once: to bring 1 GiB over TLS takes two thirds of the processor's time that it takes
- * with `node:https`, a small blob a third, and memory stays flat.
+ * Connections to the service for listings and for what is in blobs, kept alive and used again. Each reads into one
+ * buffer of its own: to bring 1 GiB over TLS takes two thirds of the processor's time that it takes with `node:https`, a
+ * small blob a third, and memory stays flat.
  */
 export class Connections {
   private readonly idle: Connection[] = [];
@@ -110,6 +108,7 @@ export class Connections {
 /** One connection; it answers one request at a time. */
 class Connection {
   private readonly socket: Socket;
+  private readonly gatherer = new Gatherer((piece) => this.take(piece));
   private reader: AnswerReader | undefined;
   private settle: ((error?: Error) => void) | undefined;
   private answers = 0;
@@ -119,17 +118,20 @@ class Connection {
     connect: (onread: OnReadOpts) => Socket,
     private readonly onClose: () => void,
   ) {
-    const buffer = Buffer.allocUnsafeSlow(BUFFER);
-    const onRead = (length: number) => {
-      this.take(buffer.subarray(0, length));
-      return true;
-    };
-    this.socket = connect({ buffer, callback: onRead });
+    this.socket = connect({
+      buffer: () => this.gatherer.room,
+      callback: (length) => {
+        this.gatherer.add(length);
+        // What nobody has asked for must not wait until somebody has.
+        if (!this.settle) this.gatherer.flush();
+        return true;
+      },
+    });
     this.socket
       .setNoDelay(true)
-      .on('error', (error) => this.end(brokenBy(error)))
-      .on('end', () => this.end(this.reader?.end()))
-      .on('close', () => this.end(this.reader?.end()))
+      .on('error', (error) => this.end(() => brokenBy(error)))
+      .on('end', () => this.end(() => this.reader?.end()))
+      .on('close', () => this.end(() => this.reader?.end()))
       // Those on top of another one cannot read into a buffer; the others have no data for this.
       .on('data', (piece) => this.take(piece));
   }
@@ -163,7 +165,7 @@ class Connection {
 
   async ask(text: string, receiver: Receiver, stop: Stop): Promise<void> {
     if (stop.stopped) throw new BrokenAnswerError('it was given up');
-    stop.onStop = () => this.end(new BrokenAnswerError('it was given up'));
+    stop.onStop = () => this.end(() => new BrokenAnswerError('it was given up'));
     this.reader = new AnswerReader(receiver);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -180,6 +182,7 @@ class Connection {
   }
 
   close(): void {
+    this.gatherer.drop();
     this.socket.destroy();
     this.onClose();
   }
@@ -190,8 +193,11 @@ class Connection {
     this.settle!(error);
   }
 
-  private end(error: Error | undefined): void {
+  /** @param reason tells why, once everything that came before is handed on */
+  private end(reason: () => Error | undefined): void {
+    this.gatherer.flush();
     this.close();
+    const error = reason();
     if (error) this.settle?.(error);
   }
 }
