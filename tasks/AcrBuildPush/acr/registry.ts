@@ -72,6 +72,8 @@ export class RegistryClient {
   private readonly authorizations = new Map<Rights, string>();
   private readonly renewals = new Map<Rights, Promise<void>>();
   private readonly sources = new Set<string>();
+  /** False where it asks for a password: Azure's ask for tokens, and only they know locks and times of tags. */
+  private mayBeAzures = true;
   private signedIn: Promise<void> | undefined;
   private spare: { readonly answer: HttpAnswer; readonly begun: number } | undefined;
 
@@ -93,6 +95,7 @@ export class RegistryClient {
     if (answer.status === 200) return;
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (challenge) {
+      this.mayBeAzures = challenge.scheme === 'bearer';
       await this.meet(challenge, this.access);
       // A token is proof that its server knows the user; bare credentials are not checked yet.
       if (challenge.scheme === 'bearer') return;
@@ -196,6 +199,7 @@ export class RegistryClient {
    * since it is none of Azure's.
    */
   async tagLock(tag: string): Promise<TagLock | undefined> {
+    if (!this.mayBeAzures) return undefined;
     let answer: HttpAnswer;
     try {
       answer = await this.send(this.tagPath(tag), { method: 'GET' }, 'metadata_read');
@@ -210,6 +214,7 @@ export class RegistryClient {
 
   /** The tags that were set last, the newest first. None where the registry does not tell, as only Azure's do. */
   async newestTags(count: number): Promise<string[]> {
+    if (!this.mayBeAzures) return [];
     const path = `acr/v1/${this.repository}/_tags?n=${count}&orderby=timedesc`;
     const answer = await this.send(path, { method: 'GET' }, 'metadata_read');
     if (answer.status !== 200) return [];

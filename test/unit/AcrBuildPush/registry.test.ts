@@ -351,4 +351,15 @@ describe('the registry', () => {
       assert.deepEqual(server.requests, ['GET /acr/v1/titanic/_tags/1.0.0']);
     });
   }
+
+  it("asks a registry that wants a password for nothing that only Azure's have", async () => {
+    const client = await registry((request, response) => {
+      if (request.headers.authorization) response.writeHead(200).end('{}');
+      else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="r"' }).end();
+    });
+    await client.signIn();
+    assert.equal(await client.tagLock('1.0.0'), undefined);
+    assert.deepEqual(await client.newestTags(3), []);
+    assert.deepEqual(server.requests, ['GET /v2/', 'GET /v2/']);
+  });
 });
