@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
-import { type StoragePipelineOptions, RestError as StorageRestError } from '@azure/storage-blob';
 import { createAgent } from '../../common/connection';
+import { type StoragePipelineOptions, RestError as StorageRestError } from '../storage-blob';
 import { PAGE_SIZE, type Page, type RegistrySettings } from './client';
 import { BrokenAnswerError, brokenBy, RestError } from './errors';
 import { signInTo } from './sign-in';

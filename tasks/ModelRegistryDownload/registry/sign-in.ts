@@ -5,7 +5,7 @@ import {
   type RequestPolicyFactory,
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
-} from '@azure/storage-blob';
+} from '../storage-blob';
 import { queryOf, type RegistryCredential } from './credential';
 
 /** A client of the container at an address, which proves with each request that it may read there. */

@@ -1,0 +1,13 @@
+/*
+ * What this task uses of the client library for Blob storage: a file of its own in the package, which is read when the
+ * versions of a model are asked for. To load it takes longer than most of what the task does before.
+ */
+export {
+  AnonymousCredential,
+  ContainerClient,
+  newPipeline,
+  type RequestPolicyFactory,
+  RestError,
+  type StoragePipelineOptions,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';
