@@ -48,7 +48,7 @@ describe('A direct build', function () {
   });
 
   after(() => {
-    if (builders[0]) removeBuilt(builders[0], LABEL);
+    if (builders[0]) removeBuilt(builders[0].client, LABEL);
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -89,6 +89,7 @@ describe('an image that the step builds and publishes itself', function () {
     const robot = { kind: 'password', username: USERNAME, password: PASSWORD, input: 'acrPassword' } as const;
     const credentials = fixedCredentials(host, robot);
     const registry = new RegistryClient({ http, log, host, repository, credentials });
+    await registry.signIn();
     const destination = { registry, name: `${host}/${repository}`, tags: [{ tag: '1', moves: false }] };
     const result = await publishImage(image, destination, { log, signal, compression, known });
     return { registry, ...result };

@@ -145,7 +145,7 @@ describe('A build that is split between an engine and the step', function () {
 
   after(async () => {
     if (builders[0]) {
-      removeBuilt(builders[0], LABEL);
+      removeBuilt(builders[0].client, LABEL);
       execFileSync('docker', ['image', 'rm', BASE], { stdio: 'ignore' });
     }
     if (server) {

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FlatImage, saveImages } from './image-files';
@@ -78,8 +78,17 @@ export async function findBuilders(folder: string, label: string): Promise<Build
 }
 
 /** Takes what was built with a label out of the engine again. */
-export function removeBuilt({ client }: Builder, label: string): void {
-  const list = execFileSync(client, ['images', '--quiet', '--filter', `label=${label}`]);
-  const ids = new Set(list.toString().split('\n').filter(Boolean));
-  if (ids.size) execFileSync(client, ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
+export function removeBuilt(client: string, label: string): void {
+  const list = () => {
+    const ids = execFileSync(client, ['images', '--quiet', '--filter', `label=${label}`]).toString();
+    return [...new Set(ids.split('\n').filter(Boolean))];
+  };
+  // The engine lists images of one second in any order, and keeps those whose children come after them.
+  let ids = list();
+  while (ids.length > 0) {
+    spawnSync(client, ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
+    const left = list();
+    if (left.length === ids.length) throw new Error(`These images can't be removed: ${left.join(', ')}`);
+    ids = left;
+  }
 }

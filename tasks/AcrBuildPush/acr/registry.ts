@@ -72,8 +72,8 @@ export class RegistryClient {
   private readonly authorizations = new Map<Rights, string>();
   private readonly renewals = new Map<Rights, Promise<void>>();
   private readonly sources = new Set<string>();
-  /** False where it asks for a password: Azure's ask for tokens, and only they know locks and times of tags. */
-  private mayBeAzures = true;
+  /** How it wants to be signed in to; undefined before that, and where everybody may do anything. */
+  private challenge: Challenge | undefined;
   private signedIn: Promise<void> | undefined;
   private spare: { readonly answer: HttpAnswer; readonly begun: number } | undefined;
 
@@ -90,13 +90,18 @@ export class RegistryClient {
     return this.signedIn;
   }
 
+  /** False where it asks for a password: Azure's ask for tokens, and only they know locks and times of tags. */
+  private get mayBeAzures(): boolean {
+    return this.challenge?.scheme !== 'basic';
+  }
+
   private async checkCredentials(): Promise<void> {
     const answer = await this.ping();
     if (answer.status === 200) return;
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (challenge) {
-      this.mayBeAzures = challenge.scheme === 'bearer';
       await this.meet(challenge, this.access);
+      this.challenge = challenge;
       // A token is proof that its server knows the user; bare credentials are not checked yet.
       if (challenge.scheme === 'bearer') return;
       const second = await this.ping();
@@ -296,6 +301,7 @@ export class RegistryClient {
    * @param path what `path` gave, or a whole address of the same server
    */
   async send(path: string, request: Send, rights = this.access): Promise<HttpAnswer> {
+    if (rights === this.access) await this.replaceToken();
     const used = this.authorizations.get(rights);
     const answer = await this.sendOnce(path, request, rights);
     return (await this.renew(answer, used, rights)) ? this.sendOnce(path, request, rights) : answer;
@@ -303,6 +309,7 @@ export class RegistryClient {
 
   /** Sends a request whose body is a stream. After a 401 there is a new token, but the caller decides what to send. */
   async sendStream(path: string, request: Send): Promise<HttpAnswer> {
+    await this.replaceToken();
     const used = this.authorizations.get(this.access);
     const answer = await this.sendOnce(path, request, this.access);
     await this.renew(answer, used, this.access);
@@ -314,13 +321,26 @@ export class RegistryClient {
     const challenge = answer.status === 401 && parseChallenge(answer.headers.get('www-authenticate'));
     if (!challenge) return false;
     const now = this.authorizations.get(rights);
-    // Requests that ran side by side share one new token.
-    if ((now === used || now === undefined) && !this.renewals.has(rights)) {
-      const renewal = this.meet(challenge, rights).finally(() => this.renewals.delete(rights));
-      this.renewals.set(rights, renewal);
-    }
-    await this.renewals.get(rights);
+    if (now === used || now === undefined) await this.meetOnce(challenge, rights);
+    else await this.renewals.get(rights);
     return true;
+  }
+
+  /** Fetches a token where the one in hand was dropped, so that no layer is sent without one, and in vain. */
+  private async replaceToken(): Promise<void> {
+    const { challenge, access } = this;
+    if (challenge?.scheme === 'bearer' && !this.authorizations.has(access)) {
+      await this.meetOnce(challenge, access);
+    }
+  }
+
+  /** Requests that run side by side share one new token. */
+  private meetOnce(challenge: Challenge, rights: Rights): Promise<void> {
+    const pending = this.renewals.get(rights);
+    if (pending) return pending;
+    const renewal = this.meet(challenge, rights).finally(() => this.renewals.delete(rights));
+    this.renewals.set(rights, renewal);
+    return renewal;
   }
 
   private sendOnce(path: string, request: Send, rights: Rights): Promise<HttpAnswer> {

@@ -45,12 +45,15 @@ describe('a token that runs out', () => {
   /** Whether the token of a request has run out. */
   let hasRunOut: (phase: string) => boolean;
   let tokens: string[];
+  /** The requests about images that came without a token. */
+  let bare: string[];
 
   before(async () => {
     registry = await startRegistry({
       folder,
       ...robot,
-      intercept: ({ method, url }, response) => {
+      intercept: ({ method, url, headers }, response) => {
+        if (url!.startsWith('/v2/') && !headers.authorization) bare.push(`${method} ${url}`);
         if (url!.startsWith('/oauth2/token')) {
           tokens.push(url!);
           return false;
@@ -63,6 +66,7 @@ describe('a token that runs out', () => {
     });
     hasRunOut = () => false;
     tokens = [];
+    bare = [];
     await publishAll('base', imageOf(localLayer(content)));
   });
   after(async () => {
@@ -151,5 +155,14 @@ describe('a token that runs out', () => {
       scopes.some((asked) => asked.join(' ') === 'repository:api_mount:pull,push repository:base:pull'),
       JSON.stringify(scopes),
     );
+  });
+
+  it('is waited for by everything that is sent meanwhile, so that no blob is sent in vain', async () => {
+    hasRunOut = () => false;
+    bare = [];
+    const own = randomBytes(MEGABYTE);
+    const result = await publishAll('api_wait', imageOf(mounted(), localLayer(own)));
+    assert.deepEqual(bare, ['GET /v2/']);
+    assert.equal(result.uploadedBytes, own.length + result.manifest.config!.size);
   });
 });

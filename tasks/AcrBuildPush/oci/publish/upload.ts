@@ -74,6 +74,7 @@ export async function upload(
     );
     if (isStored(outcome)) return bytes;
     // Whatever it was, the way of larger blobs can cope with it.
+    options.log.info(`The upload of ${source.name} broke off: ${reasonOf(outcome)}. It is sent again.`);
     sent = bytes;
   }
   const first = await sendAll(registry, source, options);
@@ -141,8 +142,8 @@ async function pause(
 ): Promise<void> {
   const asked = outcome instanceof Error ? null : outcome.headers.get('retry-after');
   const wait = retryDelay(failures, asked);
-  const reason = outcome instanceof Error ? describeError(outcome.cause) : `HTTP ${outcome.status}`;
-  options.log.info(`The upload of ${name} broke off: ${reason}. Going on in ${(wait / 1000).toFixed(1)} s.`);
+  const seconds = (wait / 1000).toFixed(1);
+  options.log.info(`The upload of ${name} broke off: ${reasonOf(outcome)}. Going on in ${seconds} s.`);
   await (options.sleep ?? sleep)(wait, options.signal);
 }
 
@@ -315,6 +316,10 @@ function isStored(outcome: Outcome): boolean {
 function mayMend(outcome: Outcome): boolean {
   if (outcome instanceof ConnectionError) return !isHopeless(outcome.cause as Error);
   return [401, 404, 416].includes(outcome.status) || isRetryableStatus(outcome.status);
+}
+
+function reasonOf(outcome: Outcome): string {
+  return outcome instanceof Error ? describeError(outcome.cause) : `HTTP ${outcome.status}`;
 }
 
 function failure(registry: RegistryClient, outcome: Outcome, { name }: BlobSource): Error {

@@ -345,8 +345,9 @@ describe('an image that the step publishes itself', () => {
   it('is sent in the usual way where the registry takes no small blob at once', async () => {
     answerOnce(/^PUT .*\/uploads\//, (response) => response.writeHead(404).end());
     const layer = localLayer(randomBytes(1000));
-    const { manifest } = await publish(imageOf(layer));
+    const { manifest, lines } = await publish(imageOf(layer));
     assert.equal((await stored(manifest.layers[0]!.digest)).length, 1000);
+    assert.match(lines.join('\n'), /The upload of .* broke off: HTTP 404\. It is sent again\./);
   });
 
   it('is refused when its files changed while they were read', async () => {
