@@ -390,6 +390,7 @@ describe('AcrBuildPush with a real engine', function () {
 
   it('does not overwrite a tag that must not exist', async () => {
     const first = await step(recipe, { repository: 'once' });
+    assert.equal(first.result, 'Succeeded', errorsOf(first));
     const second = await step([...recipe, 'ENV OTHER=1'], { repository: 'once', ifTagExists: 'fail' });
     assert.equal(second.result, 'Failed');
     assert.match(errorsOf(second), /once:1\.0\.0 exists already/);
