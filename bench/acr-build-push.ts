@@ -17,6 +17,7 @@ import { arch, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildFolder } from '../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../test/support/docker-registry';
+import { removeBuilt } from '../test/support/engine-builds';
 import { importBaseImage } from '../test/support/shell-image';
 
 const [what = 'overhead', rounds = what === 'overhead' ? '9' : '3', megabytes = '300'] =
@@ -207,11 +208,9 @@ function writeRecipe(...lines: string[]): void {
 
 /** Takes what was built here out of the engine again. */
 function removeImages(): void {
-  const images = ['images', '--quiet', '--filter', `label=bench=${run}`];
-  const built = execFileSync('docker', images, { encoding: 'utf8' }).split('\n').filter(Boolean);
+  removeBuilt('docker', `bench=${run}`);
   const known = execFileSync('docker', ['images', '--quiet', base], { encoding: 'utf8' }).trim();
-  const ids = [...new Set([...built, ...(known ? [base] : [])])];
-  if (ids.length > 0) execFileSync('docker', ['image', 'rm', '--force', ...ids], { stdio: 'ignore' });
+  if (known) execFileSync('docker', ['image', 'rm', '--force', base], { stdio: 'ignore' });
 }
 
 mkdirSync(join(folder, 'registry'));

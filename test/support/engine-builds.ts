@@ -77,7 +77,11 @@ export async function findBuilders(folder: string, label: string): Promise<Build
   return working;
 }
 
-/** Takes what was built with a label out of the engine again. */
+/**
+ * Takes what was built with a label out of the engine again.
+ *
+ * @param label `KEY=VALUE`
+ */
 export function removeBuilt(client: string, label: string): void {
   const list = () => {
     const ids = execFileSync(client, ['images', '--quiet', '--filter', `label=${label}`]).toString();

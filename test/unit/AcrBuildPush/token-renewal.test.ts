@@ -46,14 +46,14 @@ describe('a token that runs out', () => {
   let hasRunOut: (phase: string) => boolean;
   let tokens: string[];
   /** The requests about images that came without a token. */
-  let bare: string[];
+  let withoutToken: string[];
 
   before(async () => {
     registry = await startRegistry({
       folder,
       ...robot,
       intercept: ({ method, url, headers }, response) => {
-        if (url!.startsWith('/v2/') && !headers.authorization) bare.push(`${method} ${url}`);
+        if (url!.startsWith('/v2/') && !headers.authorization) withoutToken.push(`${method} ${url}`);
         if (url!.startsWith('/oauth2/token')) {
           tokens.push(url!);
           return false;
@@ -66,7 +66,7 @@ describe('a token that runs out', () => {
     });
     hasRunOut = () => false;
     tokens = [];
-    bare = [];
+    withoutToken = [];
     await publishAll('base', imageOf(localLayer(content)));
   });
   after(async () => {
@@ -159,10 +159,10 @@ describe('a token that runs out', () => {
 
   it('is waited for by everything that is sent meanwhile, so that no blob is sent in vain', async () => {
     hasRunOut = () => false;
-    bare = [];
+    withoutToken = [];
     const own = randomBytes(MEGABYTE);
     const result = await publishAll('api_wait', imageOf(mounted(), localLayer(own)));
-    assert.deepEqual(bare, ['GET /v2/']);
+    assert.deepEqual(withoutToken, ['GET /v2/']);
     assert.equal(result.uploadedBytes, own.length + result.manifest.config!.size);
   });
 });

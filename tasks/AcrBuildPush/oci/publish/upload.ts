@@ -168,17 +168,19 @@ async function send(
   { signal, idleTimeout }: UploadOptions,
 ): Promise<{ outcome: Outcome; bytes: number }> {
   const content = await source.open(offset);
+  const chunks: AsyncIterator<Buffer> = content[Symbol.asyncIterator]();
   let bytes = 0;
   let unreadable: unknown;
+  // A connection that breaks throws its own error into the `yield`, which says nothing about the source.
   async function* counted() {
-    try {
-      for await (const chunk of content) {
-        bytes += chunk.length;
-        yield chunk;
-      }
-    } catch (error) {
-      unreadable = error;
-      throw error;
+    for (;;) {
+      const next = await chunks.next().catch((error) => {
+        unreadable = error;
+        throw error;
+      });
+      if (next.done) return;
+      bytes += next.value.length;
+      yield next.value;
     }
   }
   try {

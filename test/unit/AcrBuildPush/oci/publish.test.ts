@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/acr/credentials';
@@ -13,7 +14,7 @@ import { readImages } from '../../../../tasks/AcrBuildPush/oci/earlier-images';
 import type { Layer, LocalLayer, OciImage, RemoteLayer } from '../../../../tasks/AcrBuildPush/oci/image';
 import { layersOf } from '../../../../tasks/AcrBuildPush/oci/publish/known-layers';
 import { type PublishOptions, publishImage } from '../../../../tasks/AcrBuildPush/oci/publish/publish';
-import { HttpClient } from '../../../../tasks/common/http';
+import { ConnectionError, HttpClient, type HttpRequest } from '../../../../tasks/common/http';
 import { startLine } from '../../../support/line';
 import { capturedLog, scriptedServer } from '../support';
 
@@ -55,6 +56,21 @@ function imageOf(...layers: Layer[]): OciImage {
   return { config: Buffer.from(JSON.stringify({ ...platform, rootfs })), layers, platform };
 }
 
+/** Loses its line once while it sends a stream, and is done with the stream before it says so. */
+class LosingClient extends HttpClient {
+  private hasLost = false;
+
+  override async send(request: HttpRequest) {
+    if (this.hasLost || typeof request.body !== 'function') return super.send(request);
+    this.hasLost = true;
+    const body = request.body();
+    const end = finished(body).catch(() => undefined);
+    for await (const _ of body) break;
+    await end;
+    throw new ConnectionError('No connection.', { cause: new Error('socket hang up') });
+  }
+}
+
 describe('an image that the step publishes itself', () => {
   const folder = mkdtempSync(join(tmpdir(), 'publish-'));
   let registry: Registry;
@@ -82,7 +98,10 @@ describe('an image that the step publishes itself', () => {
   });
 
   /** Publishes over a line that a test may cut; requests and waits are noted. */
-  async function publish(image: OciImage, options: Partial<PublishOptions> & { tags?: string[] } = {}) {
+  async function publish(
+    image: OciImage,
+    options: Partial<PublishOptions> & { tags?: string[]; client?: typeof HttpClient } = {},
+  ) {
     const { lines, log } = capturedLog();
     const { signal } = new AbortController();
     const waits: number[] = [];
@@ -90,7 +109,8 @@ describe('an image that the step publishes itself', () => {
       waits.push(milliseconds);
     };
     const network = { proxyFor: () => undefined, tls: {} };
-    const http = new HttpClient({ log, signal, network, userAgent: 'test', sleep: pause });
+    const Client = options.client ?? HttpClient;
+    const http = new Client({ log, signal, network, userAgent: 'test', sleep: pause });
     const client = new RegistryClient({ http, log, host: line.host, repository, credentials });
     const from = registry.requests.length;
     const plannedTags = (options.tags ?? ['1']).map((tag) => ({ tag, moves: false }));
@@ -263,6 +283,13 @@ describe('an image that the step publishes itself', () => {
         });
       }
     }
+
+    it('and its source is let go of before that is known, is not taken for one that can not be read', async () => {
+      const content = randomBytes(size);
+      const result = await publish(imageOf(localLayer(content)), { client: LosingClient });
+      assert.match(result.lines.join('\n'), /The upload of .* broke off: socket hang up/);
+      assert.deepEqual(await stored(digestOf(content)), content);
+    });
 
     for (const status of [429, 500, 502, 503]) {
       it(`by HTTP ${status}, is tried again`, async () => {
