@@ -1,98 +1,23 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { gunzipSync } from 'node:zlib';
-import { findEngine } from '../../local/engine/engine';
-import { startEntra } from '../../local/entra/entra';
-import { type Registry, startRegistry } from '../../local/registry/registry';
 import { buildFolder } from '../../scripts/paths';
-import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
-import { removeBuilt } from '../support/engine-builds';
-import { errorsOf, runStep, type StepOptions } from '../support/extension';
+import { PASSWORD, type Part, registryApi, USERNAME } from '../support/docker-registry';
+import { errorsOf } from '../support/extension';
 import { startLine } from '../support/line';
-import { importBaseImage } from '../support/shell-image';
-import { skip } from '../support/skip';
-import { startTokenServer } from '../support/token-server';
-
-/** Labels all images of this run, so that they can be removed from the engine. */
-const RUN = randomUUID();
+import { skip, skipWithout } from '../support/skip';
+import { useEngine } from '../support/use-engine';
 
 describe('AcrBuildPush with a real engine', function () {
   this.timeout(120_000);
 
-  const folder = mkdtempSync(join(tmpdir(), 'acr-build-push-'));
-  const sources = join(folder, 'sources');
-  const base = `model-pipelines-test-base:${RUN}`;
-  let server: ChildProcess | undefined;
-  let host: string;
-  /** A docker configuration that may pull what the tests pushed. */
-  const login = join(folder, 'login');
-
-  before(async function () {
-    const engine = await findEngine();
-    if ('missing' in engine) skip(this, `no Docker engine: ${engine.missing}`);
-    if (!isInstalled('docker-registry')) skip(this, 'docker-registry is not installed');
-    mkdirSync(sources);
-    importBaseImage(base, ['/usr/bin/head']);
-    [server, host] = await startDockerRegistry(join(folder, 'registry'));
-    mkdirSync(login);
-    const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
-    writeFileSync(join(login, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
-  });
-
-  after(async () => {
-    if (server) {
-      server.kill();
-      await once(server, 'exit');
-      removeBuilt('docker', `test-run=${RUN}`);
-      docker('image', 'rm', '--force', base);
-    }
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  /** Runs the task on a Dockerfile with these lines, in the folder `api` of the sources. */
-  function step(
-    lines: readonly string[],
-    inputs: Record<string, string> = {},
-    options: Pick<StepOptions, 'environment' | 'serviceConnections'> = {},
-  ) {
-    const api = join(sources, 'api');
-    mkdirSync(api, { recursive: true });
-    writeFileSync(join(api, 'Dockerfile'), lines.join('\n'));
-    writeFileSync(join(api, 'model.pkl'), 'a model');
-    writeFileSync(join(api, 'left-out.pkl'), 'not for the image');
-    writeFileSync(join(api, '.dockerignore'), '.dockerignore\nleft-out.pkl\n');
-    return runStep(
-      'AcrBuildPush',
-      { ...defaults(), dockerfile: 'api/Dockerfile', ...inputs },
-      { sources, workFolder: join(folder, 'agent'), ...options },
-    );
-  }
-
-  function defaults() {
-    return {
-      loginServer: host,
-      acrUsername: USERNAME,
-      acrPassword: PASSWORD,
-      repository: 'titanic',
-      tags: '1.0.0',
-      builder: 'docker',
-      labels: `test-run=${RUN}`,
-    };
-  }
+  const engine = useEngine();
+  const { base, folder, login, step } = engine;
 
   const recipe = ['FROM scratch', 'ARG VERSION', 'ENV VERSION=$VERSION', 'COPY model.pkl /model.pkl'];
 
@@ -112,10 +37,10 @@ describe('AcrBuildPush with a real engine', function () {
       } = await step(recipe, inputs, { environment });
 
       assert.equal(result, 'Succeeded', errorsOf({ result, outputVariables: outputs, summaries, ...rest }));
-      assert.equal(outputs.imageRef, `${host}/${repository}:1.2.3_7`);
-      assert.equal(outputs.imageRefByDigest, `${host}/${repository}@${outputs.imageDigest}`);
+      assert.equal(outputs.imageRef, `${engine.host}/${repository}:1.2.3_7`);
+      assert.equal(outputs.imageRefByDigest, `${engine.host}/${repository}@${outputs.imageDigest}`);
       assert.equal(outputs.imageTags, '1.2.3_7,latest');
-      const registry = registryApi(`http://${host}`, repository);
+      const registry = registryApi(engine.host, repository);
       assert.equal(await registry.digestOf('1.2.3_7'), outputs.imageDigest);
       assert.equal(await registry.digestOf('latest'), outputs.imageDigest);
 
@@ -125,7 +50,7 @@ describe('AcrBuildPush with a real engine', function () {
       const { config: image } = await registry.blob(config.digest);
       assert.ok(image.Env.includes('VERSION=1.2.3+7'), String(image.Env));
       assert.equal(image.Labels['org.opencontainers.image.version'], '1.2.3+7');
-      assert.equal(image.Labels['test-run'], RUN);
+      assert.equal(image.Labels['test-run'], engine.run);
       const { annotations } = await registry.manifest('latest');
       assert.equal(annotations['org.opencontainers.image.version'], '1.2.3+7');
       // A layer of another repository may have been mounted.
@@ -142,7 +67,7 @@ describe('AcrBuildPush with a real engine', function () {
   ] as const) {
     for (const compression of ['gzip', 'none'] as const) {
       it(`has docker and skopeo read byte for byte what ${builder} built (compression: ${compression})`, async function () {
-        if (!isInstalled('skopeo')) skip(this, 'skopeo is not installed');
+        skipWithout(this, 'skopeo');
         const repository = `bytes/${builder.replaceAll(' ', '-').toLowerCase()}-${compression}`;
         const lines = [`FROM ${base}`, `RUN echo ${randomUUID()} > /made`, 'COPY model.pkl /models/'];
         const first = await step(lines, { repository, compression }, { environment });
@@ -186,7 +111,7 @@ describe('AcrBuildPush with a real engine', function () {
   }
 
   it('sends a layer whose line broke without reading the image again', async () => {
-    const line = await startLine(host);
+    const line = await startLine(engine.host);
     try {
       const lines = [
         `FROM ${base}`,
@@ -205,7 +130,7 @@ describe('AcrBuildPush with a real engine', function () {
       // This registry drops uploads that broke off.
       assert.match(log, /has nothing of Layer \d of 2; it is sent from its beginning/);
       assert.equal(log.match(/^The engine gave the image in/gm)?.length, 1);
-      const registry = registryApi(`http://${host}`, 'broken-line');
+      const registry = registryApi(engine.host, 'broken-line');
       assert.equal(await registry.digestOf('1.0.0'), run.outputVariables.imageDigest);
     } finally {
       line.stop();
@@ -213,7 +138,7 @@ describe('AcrBuildPush with a real engine', function () {
   });
 
   it("has docker push by itself where it need not read a large base image's layers", async () => {
-    const large = `model-pipelines-test-large:${RUN}`;
+    const large = `model-pipelines-test-large:${engine.run}`;
     const archive = join(folder, 'large.tar');
     const content = join(folder, 'large');
     mkdirSync(content);
@@ -232,7 +157,7 @@ describe('AcrBuildPush with a real engine', function () {
         const said =
           /^Only .* of the image's 120 MB were built on its base image.* So docker pushes the image by itself\.$/;
         assert.ok(run.log.some((line) => said.test(line)));
-        const registry = registryApi(`http://${host}`, 'large');
+        const registry = registryApi(engine.host, 'large');
         const { annotations } = await registry.manifest('1.0.0');
         assert.equal(annotations['org.opencontainers.image.version'], '1.0.0');
       }
@@ -241,170 +166,11 @@ describe('AcrBuildPush with a real engine', function () {
     }
   });
 
-  it('pushes to a registry that hands out tokens, as Azure Container Registry does', async () => {
-    let registry: Registry | undefined;
-    try {
-      mkdirSync(join(folder, 'tokens'));
-      registry = await startRegistry({
-        folder: join(folder, 'tokens'),
-        username: 'models',
-        password: PASSWORD,
-      });
-      const { result, outputVariables, ...rest } = await step(recipe, {
-        acrName: 'models',
-        acrUsername: '',
-        loginServer: registry.loginServer,
-        tags: '1.0.0\nlatest',
-      });
-      assert.equal(result, 'Succeeded', errorsOf({ result, outputVariables, ...rest }));
-      assert.match(outputVariables.imageDigest ?? '', /^sha256:[0-9a-f]{64}$/);
-      const writes = registry.requests.filter(
-        ({ method, path }) => method === 'PUT' && /manifests/.test(path),
-      );
-      assert.deepEqual(
-        writes.map(({ path }) => path.split('/').pop()),
-        ['1.0.0', 'latest'],
-      );
-    } finally {
-      await registry?.stop();
-    }
-  });
-
-  it('pushes to a docker-registry with a token server in front, and mounts from its other repositories', async () => {
-    const tokens = await startTokenServer();
-    const [other, loginServer] = await startDockerRegistry(join(folder, 'token-registry'), tokens);
-    const baseName = `${loginServer}/base:1`;
-    try {
-      const inputs = { loginServer, compression: 'gzip' };
-      const lines = [`FROM ${base}`, 'COPY model.pkl /'];
-      const first = await step(lines, { ...inputs, repository: 'base', tags: '1' });
-      assert.equal(first.result, 'Succeeded', errorsOf(first));
-      const second = await step([`FROM ${baseName}`, 'RUN echo > /made'], { ...inputs, repository: 'api' });
-      assert.equal(second.result, 'Succeeded', errorsOf(second));
-      assert.ok(second.log.some((line) => /^Layer 1 of 3 was mounted from 'base'/.test(line)));
-      assert.ok(tokens.scopes.includes('repository:api:pull,push'));
-      const wrong = await step(lines, { ...inputs, repository: 'base', acrPassword: 'wrong-password' });
-      assert.match(errorsOf(wrong), /does not accept user 'robot'/);
-    } finally {
-      other.kill();
-      await once(other, 'exit');
-      tokens.stop();
-    }
-  });
-
-  it('signs in with a service connection to Azure, and says what its identity lacks', async () => {
-    const tenantId = '5f8c7c0e-0000-4000-8000-000000000001';
-    const id = 'b9a4c1de-0000-4000-8000-000000000002';
-    const [pusher, reader] = ['0aa1d0c4-0000-4000-8000-000000000003', '0aa1d0c4-0000-4000-8000-000000000004'];
-    const entra = await startEntra({
-      tenantId,
-      applications: [pusher, reader].map((clientId) => ({ clientId, secret: 'app-s3cret' })),
-    });
-    let registry: Registry | undefined;
-    try {
-      mkdirSync(join(folder, 'entra'));
-      registry = await startRegistry({
-        folder: join(folder, 'entra'),
-        username: 'models',
-        password: PASSWORD,
-        identities: {
-          tenantId,
-          claims: entra.accessTokenClaims,
-          rights: (application) => (application === pusher ? ['pull', 'push'] : ['pull']),
-        },
-      });
-      const connection = (clientId: string) => ({
-        id,
-        name: 'azure',
-        type: 'AzureRM',
-        url: 'https://management.azure.com/',
-        scheme: 'ServicePrincipal',
-        parameters: {
-          tenantid: tenantId,
-          serviceprincipalid: clientId,
-          authenticationtype: 'spnKey',
-          serviceprincipalkey: 'app-s3cret',
-        },
-        data: { environment: 'AzureCloud', activeDirectoryAuthority: entra.url },
-      });
-      const inputs = {
-        authType: 'azureServiceConnection',
-        azureServiceConnection: 'azure',
-        acrUsername: '',
-        acrPassword: '',
-        loginServer: registry.loginServer,
-      };
-      const good = await step(recipe, inputs, { serviceConnections: [connection(pusher)] });
-      assert.equal(good.result, 'Succeeded', errorsOf(good));
-      assert.match(good.outputVariables.imageDigest ?? '', /^sha256:/);
-      const bad = await step(recipe, { ...inputs, tags: '2' }, { serviceConnections: [connection(reader)] });
-      assert.match(errorsOf(bad), /knows this user, but does not let it push to 'titanic'.*role AcrPush/);
-      assert.ok(!bad.log.some((line) => line.startsWith('Building with')));
-    } finally {
-      await registry?.stop();
-      await entra.stop();
-    }
-  });
-
-  it('locks what must not move, and builds nothing that would have to move it', async () => {
-    let registry: Registry | undefined;
-    try {
-      mkdirSync(join(folder, 'locks'));
-      registry = await startRegistry({
-        folder: join(folder, 'locks'),
-        username: 'models',
-        password: PASSWORD,
-      });
-      const inputs = {
-        acrName: 'models',
-        acrUsername: '',
-        loginServer: registry.loginServer,
-        tags: '1.0.0\n{{major}}',
-        lockTag: 'true',
-      };
-      const first = await step(recipe, inputs);
-      assert.equal(first.result, 'Succeeded', errorsOf(first));
-      assert.ok(first.log.some((line) => line.endsWith('Locked 1.0.0.')));
-      const second = await step(recipe, inputs);
-      assert.match(errorsOf(second), /titanic:1\.0\.0 exists and is locked, .* Nothing was built/);
-      const third = await step(recipe, { ...inputs, tags: '1.0.1\n{{major}}' });
-      assert.equal(third.result, 'Succeeded', errorsOf(third));
-    } finally {
-      await registry?.stop();
-    }
-  });
-
-  it('refuses to lock tags where there are no locks, before it builds', async () => {
-    const run = await step(recipe, { repository: 'unlockable', lockTag: 'true' });
-    assert.match(errorsOf(run), /has no locks for tags/);
-    assert.ok(!run.log.some((line) => line.startsWith('Building with')));
-  });
-
-  it('builds nothing when the tag is there and may stay', async () => {
-    const first = await step(recipe, { repository: 'again' });
-    assert.equal(first.result, 'Succeeded', errorsOf(first));
-    const second = await step(recipe, { repository: 'again', ifTagExists: 'skip' });
-    assert.equal(second.result, 'Succeeded', errorsOf(second));
-    assert.equal(second.outputVariables.imageDigest, first.outputVariables.imageDigest);
-    assert.equal(second.outputVariables.builder, 'none');
-    assert.ok(!second.log.some((line) => line.startsWith('Building with')));
-  });
-
-  it('does not overwrite a tag that must not exist', async () => {
-    const first = await step(recipe, { repository: 'once' });
-    assert.equal(first.result, 'Succeeded', errorsOf(first));
-    const second = await step([...recipe, 'ENV OTHER=1'], { repository: 'once', ifTagExists: 'fail' });
-    assert.equal(second.result, 'Failed');
-    assert.match(errorsOf(second), /once:1\.0\.0 exists already/);
-    const registry = registryApi(`http://${host}`, 'once');
-    assert.equal(await registry.digestOf('1.0.0'), first.outputVariables.imageDigest);
-  });
-
   it('builds without a push, and then needs no credentials', async () => {
     const run = await step(recipe, { push: 'false', acrPassword: '', acrUsername: '', repository: 'local' });
     assert.equal(run.result, 'Succeeded', errorsOf(run));
-    assert.equal(run.outputVariables.imageRef, `${host}/local:1.0.0`);
-    assert.equal(await registryApi(`http://${host}`, 'local').digestOf('1.0.0'), undefined);
+    assert.equal(run.outputVariables.imageRef, `${engine.host}/local:1.0.0`);
+    assert.equal(await registryApi(engine.host, 'local').digestOf('1.0.0'), undefined);
   });
 
   it('gives a build its secrets, and leaves nothing of them in image, history, log or files', async function () {
@@ -446,7 +212,7 @@ describe('AcrBuildPush with a real engine', function () {
     const environment = buildKitEnvironment();
     if (!environment) skip(this, 'no docker with BuildKit');
     const inputs = { repository: 'cached', cacheTo: 'inline', cacheFrom: 'cached:1.0.0' };
-    const lines = [`FROM ${base}`, `RUN echo ${RUN} > /made`];
+    const lines = [`FROM ${base}`, `RUN echo ${engine.run} > /made`];
     const first = await step(lines, inputs, { environment });
     assert.equal(first.result, 'Succeeded', errorsOf(first));
     const second = await step(lines, inputs, { environment });
@@ -515,7 +281,7 @@ describe('AcrBuildPush with a real engine', function () {
       assert.equal(run.result, 'Failed');
       assert.equal(run.issues.length, 1);
       assert.match(errorsOf(run), error);
-      assert.equal(await registryApi(`http://${host}`, 'broken').digestOf('1.0.0'), undefined);
+      assert.equal(await registryApi(engine.host, 'broken').digestOf('1.0.0'), undefined);
     });
   }
 
@@ -523,8 +289,11 @@ describe('AcrBuildPush with a real engine', function () {
     const temp = join(folder, 'temp');
     mkdirSync(temp);
     const dockerfile = join(folder, 'Slow');
-    writeFileSync(dockerfile, `FROM ${base}\nLABEL test-run=${RUN}\nARG RUN\nRUN echo started; sleep 600\n`);
-    const inputs = { ...defaults(), dockerfile, buildArgs: `RUN=${RUN}` };
+    writeFileSync(
+      dockerfile,
+      `FROM ${base}\nLABEL test-run=${engine.run}\nARG RUN\nRUN echo started; sleep 600\n`,
+    );
+    const inputs = { ...engine.inputs(), dockerfile, buildArgs: `RUN=${engine.run}` };
     const running = spawn(process.execPath, [join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js')], {
       env: {
         ...process.env,
@@ -557,15 +326,11 @@ describe('AcrBuildPush with a real engine', function () {
     );
     assert.ok(!filesBelow(temp).some((file) => file.endsWith('config.json')));
     assert.deepEqual(
-      commandLines().filter((command) => command.includes(`RUN=${RUN}`)),
+      commandLines().filter((command) => command.includes(`RUN=${engine.run}`)),
       [],
     );
   });
 });
-
-function isInstalled(program: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((path) => existsSync(join(path, program)));
-}
 
 /** An environment with a docker that builds with BuildKit: clients before 23 have it in them. */
 function buildKitEnvironment(): NodeJS.ProcessEnv | undefined {
@@ -581,39 +346,6 @@ function buildKitEnvironment(): NodeJS.ProcessEnv | undefined {
 
 function docker(...args: string[]): string {
   return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-}
-
-/** Reads a repository as another client would. */
-function registryApi(url: string, repository: string) {
-  const get = (path: string, method = 'GET') =>
-    fetch(`${url}/v2/${repository}/${path}`, {
-      method,
-      headers: {
-        Authorization: `Basic ${Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64')}`,
-        Accept:
-          'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json',
-      },
-    });
-  return {
-    async digestOf(tag: string): Promise<string | undefined> {
-      const answer = await get(`manifests/${tag}`, 'HEAD');
-      assert.ok(answer.ok || answer.status === 404, `HTTP ${answer.status}`);
-      return answer.ok ? (answer.headers.get('docker-content-digest') ?? undefined) : undefined;
-    },
-    async manifest(
-      reference: string,
-    ): Promise<{ config: Part; layers: Part[]; annotations: Record<string, string> }> {
-      return (await get(`manifests/${reference}`)).json() as never;
-    },
-    async blob(digest: string): Promise<{ config: { Env: string[]; Labels: Record<string, string> } }> {
-      return (await get(`blobs/${digest}`)).json() as never;
-    },
-  };
-}
-
-interface Part {
-  digest: string;
-  size: number;
 }
 
 function filesBelow(folder: string): string[] {

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findEngine } from '../../local/engine/engine';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { errorsOf, runStep } from '../support/extension';
 import { importBaseImage } from '../support/shell-image';
-import { skip } from '../support/skip';
+import { skip, skipWithout } from '../support/skip';
 
 describe('an image that was built without an engine', function () {
   this.timeout(120_000);
@@ -25,7 +25,7 @@ describe('an image that was built without an engine', function () {
   before(async function () {
     const engine = await findEngine();
     if ('missing' in engine) skip(this, `no Docker engine: ${engine.missing}`);
-    if (!isInstalled('docker-registry')) skip(this, 'docker-registry is not installed');
+    skipWithout(this, 'docker-registry');
     importBaseImage(imported);
     [server, host] = await startDockerRegistry(join(folder, 'registry'));
     login = join(folder, 'login');
@@ -92,7 +92,3 @@ describe('an image that was built without an engine', function () {
     });
   }
 });
-
-function isInstalled(program: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((path) => existsSync(join(path, program)));
-}

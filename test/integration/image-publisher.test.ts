@@ -19,7 +19,7 @@ import { publishImage } from '../../tasks/AcrBuildPush/oci/publish/publish';
 import { HttpClient } from '../../tasks/common/http';
 import { createLogger } from '../../tasks/common/log';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
-import { skip } from '../support/skip';
+import { skip, skipWithout } from '../support/skip';
 import { leastPlan } from '../unit/AcrBuildPush/support';
 
 describe('an image that the step builds and publishes itself', function () {
@@ -42,9 +42,7 @@ describe('an image that the step builds and publishes itself', function () {
   before(async function () {
     const engine = await findEngine();
     if ('missing' in engine) skip(this, `no Docker engine: ${engine.missing}`);
-    for (const tool of ['docker-registry', 'skopeo', 'podman']) {
-      if (!isInstalled(tool)) skip(this, `${tool} is not installed`);
-    }
+    for (const tool of ['docker-registry', 'skopeo', 'podman']) skipWithout(this, tool);
     mkdirSync(join(folder, 'local'));
     local = await startRegistry({ folder: join(folder, 'local'), username: USERNAME, password: PASSWORD });
     hosts['the local registry'] = local.loginServer;
@@ -178,14 +176,4 @@ describe('an image that the step builds and publishes itself', function () {
 
 function digestOf(content: Buffer): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`;
-}
-
-function isInstalled(tool: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((part) => {
-    try {
-      return readdirSync(part).includes(tool);
-    } catch {
-      return false;
-    }
-  });
 }

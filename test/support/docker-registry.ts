@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -50,4 +51,37 @@ export async function startDockerRegistry(
     return [server, address];
   }
   throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
+}
+
+/** Reads a repository as another client would. */
+export function registryApi(host: string, repository: string) {
+  const get = (path: string, method = 'GET') =>
+    fetch(`http://${host}/v2/${repository}/${path}`, {
+      method,
+      headers: {
+        Authorization: `Basic ${Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64')}`,
+        Accept:
+          'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json',
+      },
+    });
+  return {
+    async digestOf(tag: string): Promise<string | undefined> {
+      const answer = await get(`manifests/${tag}`, 'HEAD');
+      assert.ok(answer.ok || answer.status === 404, `HTTP ${answer.status}`);
+      return answer.ok ? (answer.headers.get('docker-content-digest') ?? undefined) : undefined;
+    },
+    async manifest(
+      reference: string,
+    ): Promise<{ config: Part; layers: Part[]; annotations: Record<string, string> }> {
+      return (await get(`manifests/${reference}`)).json() as never;
+    },
+    async blob(digest: string): Promise<{ config: { Env: string[]; Labels: Record<string, string> } }> {
+      return (await get(`blobs/${digest}`)).json() as never;
+    },
+  };
+}
+
+export interface Part {
+  digest: string;
+  size: number;
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Context } from 'mocha';
 
 interface Runnable {
@@ -15,4 +17,11 @@ export function skip(context: Context, reason: string): never {
   const owner = runnable.type === 'hook' ? runnable.parent! : runnable;
   owner.title += ` (skipped: ${reason})`;
   return context.skip() as never;
+}
+
+/** Skips as above where a program is not on the path. */
+export function skipWithout(context: Context, program: string): void {
+  const folders = (process.env.PATH ?? '').split(':');
+  if (folders.some((folder) => existsSync(join(folder, program)))) return;
+  skip(context, `${program} is not installed`);
 }
