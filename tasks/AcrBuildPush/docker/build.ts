@@ -8,7 +8,7 @@ import type { BuildPlan } from '../plan';
 import { type BuildFailure, BuildOutput } from './build-output';
 import type { DockerCli } from './cli';
 import { declaredArguments, readInstructions, singleSpaced } from './dockerfile';
-import type { BuilderKind } from './engine';
+import { type BuilderKind, findImageId } from './engine';
 import { explainDockerError } from './errors';
 import { withLabelLine } from './label-line';
 import { optionFlags, secretEnvironment } from './options';
@@ -37,7 +37,7 @@ export interface DockerBuild {
   readonly push: boolean;
   /** Where docker writes the id of the image. */
   readonly idFile: string;
-  /** Where buildx writes the digest of an image for several platforms. */
+  /** Where buildx writes the digest of the image's manifest. */
   readonly metadataFile: string;
 }
 
@@ -69,7 +69,7 @@ function outputFlags({ plan, builder, name, tags, push, idFile, metadataFile }: 
     '--iidfile',
     idFile,
     // A builder in a container of its own keeps what it built to itself unless told otherwise.
-    ...(builder === 'buildx' ? ['--load'] : []),
+    ...(builder === 'buildx' ? ['--metadata-file', metadataFile, '--load'] : []),
     ...tags.flatMap((tag) => ['--tag', `${name}:${tag}`]),
   ];
 }
@@ -113,8 +113,16 @@ export async function buildWithDocker(
     output.end();
   }
   if (exitCode !== 0) throw buildError(output.failure, build, `docker ended with exit code ${exitCode}`);
-  if (!isForSeveral(plan)) return { id: readFileSync(idFile, 'utf8').trim() };
-  return { digest: JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'] };
+  const digest = build.builder === 'buildx' ? readDigest(metadataFile) : undefined;
+  if (isForSeveral(plan)) return { digest: digest! };
+  const id = readFileSync(idFile, 'utf8').trim();
+  // Which of the two an engine knows depends on its store, and buildx does not tell.
+  const known = digest && digest !== id ? await findImageId(docker, [digest, id]) : id;
+  return { id: known ?? id };
+}
+
+function readDigest(metadataFile: string): string | undefined {
+  return JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'];
 }
 
 /** Arguments that commands get without an `ARG`. */

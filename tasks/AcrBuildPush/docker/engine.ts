@@ -103,6 +103,13 @@ export async function findInEngine(
   return { isThere: exitCode === 0, digest: digests.size === 1 ? [...digests][0] : undefined };
 }
 
+/** The id by which an engine knows an image, of several that it may have; undefined where it knows none. */
+export async function findImageId(docker: DockerCli, ids: readonly string[]): Promise<string | undefined> {
+  const request = ['image', 'inspect', '--format', '{{.Id}}', ...ids];
+  const { stdout } = await docker.capture(request, ANSWER_LIMIT);
+  return stdout.split('\n').find((line) => ids.includes(line));
+}
+
 /** An image in an engine's hands. */
 export interface EngineImage {
   readonly docker: DockerCli;

@@ -23,7 +23,7 @@ describe('the command line of a build', () => {
     {
       what: 'with buildx has the image loaded into the engine',
       builder: 'buildx',
-      expected: [...base, '--load', ...tag, '/s/model-api'],
+      expected: [...base, '--metadata-file', '/t/metadata', '--load', ...tag, '/s/model-api'],
     },
     {
       what: 'by the legacy builder leaves no container of a failed step',
@@ -105,6 +105,8 @@ describe('the command line of a build', () => {
       changes: { cacheFrom: ['r/cache:1', 'type=gha'], cacheTo: ['r/cache:1', 'inline'] },
       expected: [
         ...base,
+        '--metadata-file',
+        '/t/metadata',
         '--load',
         ...tag,
         '--cache-from',
@@ -212,6 +214,29 @@ END
     assert.deepEqual((await build('legacy', {})).result, { id: 'sha256:abc' });
   });
 
+  for (const [store, known] of [
+    ['containerd', 'b'],
+    ['the engine’s own', 'a'],
+  ] as const) {
+    it(`by buildx gives the id by which ${store} store knows the image`, async () => {
+      const [config, manifest] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
+      const { log } = capturedLog();
+      const env = fakeDocker(
+        folder.path,
+        `if [ "$1" = image ]; then
+          for word; do case "$word" in sha256:${known}*) echo "$word";; esac; done
+          echo 'Error: No such image' >&2; exit 1
+        fi
+        printf ${config} > "$HERE/image-id"
+        echo '{"containerimage.digest":"${manifest}"}' > "$HERE/build-metadata.json"`,
+      );
+      const options = { env: { ...env, HERE: folder.path }, signal: new AbortController().signal, log };
+      const request = { plan, builder: 'buildx' as const, name: 'r/t', tags: ['1'], push: true };
+      const built = await buildWithDocker(new DockerCli(options), request, { tempFolder: folder.path, log });
+      assert.deepEqual(built, { id: known === 'a' ? config : manifest });
+    });
+  }
+
   it('gives the digest of an image for several platforms', async () => {
     writeFileSync(join(folder.path, 'build-metadata.json'), '{"containerimage.digest":"sha256:def"}');
     const platforms = ['linux/amd64', 'linux/arm64'];
@@ -228,7 +253,7 @@ END
       log,
     });
     const request = { plan: { ...plan, secrets: { pypi: 's3cret' } }, name: 'r/t', tags: ['1'], push: true };
-    await buildWithDocker(docker, { ...request, builder: 'buildx' }, { tempFolder: folder.path, log });
+    await buildWithDocker(docker, { ...request, builder: 'built-in' }, { tempFolder: folder.path, log });
     const seen = readFileSync(join(folder.path, 'env'), 'utf8');
     assert.match(seen, /^ACR_BUILD_PUSH_SECRET_0=s3cret$/m);
     assert.ok(!JSON.stringify(process.env).includes('s3cret'));
