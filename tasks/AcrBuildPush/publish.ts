@@ -7,7 +7,7 @@ import type { DockerCli } from './docker/cli';
 import { describeImage, type EngineImage, UnreadableImageError } from './docker/engine';
 import { publishEngineImage } from './docker/publish';
 import { type PushOptions, pushWithDocker } from './docker/push';
-import { type EarlierImages, readImages } from './oci/earlier-images';
+import { type EarlierImage, type EarlierImages, readImages } from './oci/earlier-images';
 import type { OciImage } from './oci/image';
 import type { CompressionChoice } from './oci/publish/compression';
 import { type KnownLayers, layersOf } from './oci/publish/known-layers';
@@ -89,13 +89,17 @@ export async function findKnownLayers(
   earlier: EarlierImages,
   base: BaseImage | undefined,
 ): Promise<KnownLayers> {
-  const from = base && parseImageName([base.name, base.digest].filter(Boolean).join('@'));
-  const inRegistry = from?.host === registry.host ? from : undefined;
-  const images = await Promise.all([
-    earlier.all(),
-    inRegistry ? readImages(registry.sibling(inRegistry.repository), inRegistry.reference) : [],
-  ]);
+  const images = await Promise.all([earlier.all(), base ? readBase(registry, base) : []]);
   return layersOf(images.flat());
+}
+
+async function readBase(registry: RegistryClient, { name, digest }: BaseImage): Promise<EarlierImage[]> {
+  const { host, repository, reference } = parseImageName(name);
+  if (host !== registry.host) return [];
+  const source = registry.sibling(repository);
+  const pinned = digest === undefined ? [] : await readImages(source, digest);
+  // With containerd's store, an engine has a digest for what was built in it as well, which no registry knows.
+  return pinned.length > 0 ? pinned : readImages(source, reference);
 }
 
 /** Pushes an image by docker under its first tag, and sets the others. */

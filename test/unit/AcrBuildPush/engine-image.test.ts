@@ -18,6 +18,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../local/registry/registry';
 import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
 import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
+import type { BaseImage } from '../../../tasks/AcrBuildPush/base-image';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../tasks/AcrBuildPush/docker/engine';
 import { type EnginePublishOptions, publishEngineImage } from '../../../tasks/AcrBuildPush/docker/publish';
@@ -103,7 +104,7 @@ describe('an image that an engine holds', () => {
   }
 
   /** Publishes the image over a line that a test may cut. */
-  async function publish(id: string, options: Partial<EnginePublishOptions> & { baseName?: string } = {}) {
+  async function publish(id: string, options: Partial<EnginePublishOptions> & { base?: BaseImage } = {}) {
     const { lines, log } = capturedLog();
     const signal = options.signal ?? new AbortController().signal;
     const network = { proxyFor: () => undefined, tls: {} };
@@ -116,9 +117,8 @@ describe('an image that an engine holds', () => {
     });
     const tags = [{ tag: '1', moves: false }];
     const destination = { registry: client, name: `${line.host}/${repository}`, tags };
-    const base = options.baseName ? { name: options.baseName, digest: undefined } : undefined;
     const earlier = new EarlierImages(client, ['1']);
-    const known = await findKnownLayers(client, earlier, base);
+    const known = await findKnownLayers(client, earlier, options.base);
     const tempFolder = join(folder, 'temp');
     const from = registry.requests.length;
     writeFileSync(join(folder, 'calls'), '');
@@ -216,18 +216,25 @@ describe('an image that an engine holds', () => {
     assert.equal(second.sent.size, 0);
   });
 
-  it('has the layers of its base image mounted that lie in another repository', async () => {
-    const [base, model] = [compressible(2 * MEGABYTE), randomBytes(1000)];
-    const source = repository;
-    const first = await publish(hold([base]).id, { compression: 'gzip' });
-    repository = `${source}-api`;
-    const { id } = hold([base, model]);
-    const { manifest, requests, sent } = await publish(id, { baseName: `${line.host}/${source}:1` });
-    assert.ok(requests.some((request) => /^POST .*mount=sha256/.test(request)));
-    assert.equal(manifest.layers[0]!.digest, first.manifest.layers[0]!.digest);
-    assert.ok(!sent.has(manifest.layers[0]!.digest));
-    assert.deepEqual(gunzipSync(await stored(manifest.layers[0]!.digest)), base);
-  });
+  for (const [what, digest] of [
+    ['', undefined],
+    [', though its engine knows it by a digest of its own', `sha256:${'0'.repeat(64)}`],
+  ] as const) {
+    it(`has the layers of its base image mounted that lie in another repository${what}`, async () => {
+      const [base, model] = [compressible(2 * MEGABYTE), randomBytes(1000)];
+      const source = repository;
+      const first = await publish(hold([base]).id, { compression: 'gzip' });
+      repository = `${source}-api`;
+      const { id } = hold([base, model]);
+      const { manifest, requests, sent } = await publish(id, {
+        base: { name: `${line.host}/${source}:1`, digest },
+      });
+      assert.ok(requests.some((request) => /^POST .*mount=sha256/.test(request)));
+      assert.equal(manifest.layers[0]!.digest, first.manifest.layers[0]!.digest);
+      assert.ok(!sent.has(manifest.layers[0]!.digest));
+      assert.deepEqual(gunzipSync(await stored(manifest.layers[0]!.digest)), base);
+    });
+  }
 
   for (const compression of ['none', 'gzip'] as const) {
     it(`goes on where a broken upload got to, and is read once (compression: ${compression})`, async () => {
