@@ -179,6 +179,8 @@ async function knownBase(
   ask: (image: string) => Promise<string | undefined>,
 ): Promise<BaseImage | undefined> {
   if (!base || base.digest) return base;
-  const { isThere, digest } = await findInEngine(docker, base.name);
-  return { ...base, digest: isThere ? digest : await ask(base.name) };
+  const found = await findInEngine(docker, base.name);
+  if (!found) return { ...base, digest: await ask(base.name) };
+  const { digest, isPulled } = found;
+  return { ...base, digest: digest && !isPulled ? await ask(`${base.name}@${digest}`) : digest };
 }

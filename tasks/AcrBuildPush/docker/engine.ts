@@ -88,19 +88,25 @@ function parseVersion(text: string): VersionAnswer | undefined {
   }
 }
 
-/**
- * Whether an engine has an image, and the digest by which it has pulled it; undefined where it was made here, or the
- * engine knows several.
- */
-export async function findInEngine(
-  docker: DockerCli,
-  image: string,
-): Promise<{ readonly isThere: boolean; readonly digest: string | undefined }> {
-  const format = '{{range .RepoDigests}}{{println .}}{{end}}';
+/** What an engine knows of an image by its name. */
+export interface FoundImage {
+  /** Of its manifest; undefined where the engine knows none, or several. */
+  readonly digest: string | undefined;
+  /** False where the image may have been made in this engine, and no registry have it. */
+  readonly isPulled: boolean;
+}
+
+/** Looks for an image in an engine; undefined where it has none. */
+export async function findInEngine(docker: DockerCli, image: string): Promise<FoundImage | undefined> {
+  const format = '{{.Id}}{{range .RepoDigests}}{{println}}{{.}}{{end}}';
   const request = ['image', 'inspect', '--format', format, image];
   const { exitCode, stdout } = await docker.capture(request, ANSWER_LIMIT);
+  if (exitCode !== 0) return undefined;
+  const [id] = stdout.split('\n');
   const digests = new Set([...stdout.matchAll(/@(sha256:[0-9a-f]{64})$/gm)].map(([, digest]) => digest));
-  return { isThere: exitCode === 0, digest: digests.size === 1 ? [...digests][0] : undefined };
+  const digest = digests.size === 1 ? [...digests][0] : undefined;
+  // containerd's store knows every image by the digest of its manifest, wherever it comes from.
+  return { digest, isPulled: digest !== id };
 }
 
 /** The id by which an engine knows an image, of several that it may have; undefined where it knows none. */

@@ -151,8 +151,9 @@ describe('the builder that auto chooses', () => {
     beforeEach(async () => {
       server.stop();
       server = await scriptedServer((request, response) => {
-        const isBase = request.url === '/v2/base/manifests/1' && request.method === 'HEAD';
-        response.writeHead(isBase ? 200 : 404, { 'Docker-Content-Digest': digest }).end();
+        const isBase = ['1', digest].some((name) => request.url === `/v2/base/manifests/${name}`);
+        const isThere = isBase && request.method === 'HEAD';
+        response.writeHead(isThere ? 200 : 404, { 'Docker-Content-Digest': digest }).end();
       });
     });
 
@@ -164,6 +165,24 @@ describe('the builder that auto chooses', () => {
     it('no digest where the engine has one of its own making', async () => {
       assert.equal((await labels(ENGINE))[label], undefined);
       assert.deepEqual(server.requests, []);
+    });
+
+    /** An engine that knows the image by this id, and by this digest. */
+    const holds = (id: string, repoDigest: string) =>
+      `case "$1" in image) echo ${id}; echo base@${repoDigest};; *) ${ENGINE};; esac`;
+    const id = `sha256:${'c'.repeat(64)}`;
+
+    it('the digest by which the engine has pulled it', async () => {
+      assert.equal((await labels(holds(id, digest)))[label], digest);
+      assert.deepEqual(server.requests, []);
+    });
+
+    it("the digest that containerd's store has for it, where the registry has the same", async () => {
+      assert.equal((await labels(holds(digest, digest)))[label], digest);
+    });
+
+    it("no digest where containerd's store has one of its own making", async () => {
+      assert.equal((await labels(holds(id, id)))[label], undefined);
     });
   });
 
