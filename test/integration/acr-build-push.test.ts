@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { gunzipSync } from 'node:zlib';
 import { buildFolder } from '../../scripts/paths';
 import { PASSWORD, type Part, registryApi, USERNAME } from '../support/docker-registry';
+import { configDigest } from '../support/engine-builds';
 import { errorsOf } from '../support/extension';
 import { startLine } from '../support/line';
 import { skip, skipWithout } from '../support/skip';
@@ -83,10 +84,14 @@ describe('AcrBuildPush with a real engine', function () {
         const source = `docker://${imageRefByDigest}`;
         execFileSync('skopeo', ['--insecure-policy', 'copy', '--quiet', ...access, source, `dir:${copy}`]);
         const { config, layers } = JSON.parse(readFileSync(join(copy, 'manifest.json'), 'utf8'));
-        assert.equal(config.digest, built.Id);
-        const tars = layers.map(({ digest }: Part) => {
+        const configuration = configDigest(imageRef!);
+        assert.equal(config.digest, configuration);
+        // Layers that the engine keeps compressed, as with containerd's store, are sent as they are.
+        const isCompressed = compression === 'gzip' || built.Id !== configuration;
+        const tars = layers.map(({ digest, mediaType }: Part) => {
           const blob = readFileSync(join(copy, digest.replace('sha256:', '')));
-          return compression === 'gzip' ? gunzipSync(blob) : blob;
+          assert.equal(mediaType.endsWith('gzip'), isCompressed, mediaType);
+          return isCompressed ? gunzipSync(blob) : blob;
         });
         assert.deepEqual(
           tars.map((tar: Buffer) => `sha256:${createHash('sha256').update(tar).digest('hex')}`),
@@ -95,7 +100,7 @@ describe('AcrBuildPush with a real engine', function () {
 
         docker('image', 'rm', imageRef!);
         docker('--config', login, 'pull', '--quiet', imageRefByDigest!);
-        assert.equal(docker('image', 'inspect', '--format', '{{.Id}}', imageRefByDigest!), built.Id);
+        assert.equal(configDigest(imageRefByDigest!), configuration);
         const read = ['sh', '-c', 'read -r model < /models/model.pkl || echo "$model"'];
         assert.equal(docker('run', '--rm', imageRefByDigest!, ...read), 'a model');
         docker('image', 'rm', imageRefByDigest!);
@@ -115,7 +120,8 @@ describe('AcrBuildPush with a real engine', function () {
     try {
       const lines = [
         `FROM ${base}`,
-        `RUN head -c 12000000 /dev/zero > /made && echo ${randomUUID()} >> /made`,
+        // By chance, so that it stays as large in engines that keep layers compressed.
+        'RUN head -c 12000000 /dev/urandom > /made',
       ];
       // Of a layer too large for a single request, in its own connection: no other carries as much.
       line.breakAfter(9_000_000, 'cut');

@@ -65,7 +65,12 @@ describe('AcrBuildPush, packed,', () => {
         vsix: vsixFile,
         sources: join(folder, 'sources'),
         workFolder: join(folder, 'work'),
-        environment: { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}`, LAB: folder },
+        environment: {
+          ...process.env,
+          PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
+          DOCKER_CONFIG: folder,
+          LAB: folder,
+        },
         nodeVersion,
       });
       const { steps } = run.jobs[0]!;
@@ -92,10 +97,13 @@ describe('AcrBuildPush, packed, with a docker of its own,', function () {
 
   /** A docker that says which it is, and knows whether it has a buildx beside it. */
   const docker = (version: string) => `#!/bin/sh
-case "$1" in
-version) echo '{"Client":{"Version":"${version}"},"Server":{"Version":"20.10.24","Os":"linux","Arch":"amd64"}}';;
-buildx) exec "$DOCKER_CONFIG/cli-plugins/docker-buildx" version;;
-build) while [ "$1" != --iidfile ]; do shift; done; printf sha256:abc > "$2";;
+case "$1 $2" in
+version*) echo '{"Client":{"Version":"${version}"},"Server":{"Version":"20.10.24","Os":"linux","Arch":"amd64"}}';;
+"buildx version") exec "$DOCKER_CONFIG/cli-plugins/docker-buildx" version;;
+"buildx build" | build*)
+  while [ "$1" != --iidfile ]; do shift; done
+  printf sha256:abc > "$2"
+  [ "$3" != --metadata-file ] || echo '{"containerimage.digest":"sha256:abc"}' > "$4";;
 esac
 `;
   const buildx = '#!/bin/sh\necho buildx\n';
@@ -154,7 +162,11 @@ esac
         dockerDownloadSource: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
         ...inputs,
       },
-      { sources: join(folder, 'sources'), workFolder: join(folder, 'work') },
+      {
+        sources: join(folder, 'sources'),
+        workFolder: join(folder, 'work'),
+        environment: { ...process.env, DOCKER_CONFIG: folder },
+      },
     );
   const change = (pattern: RegExp, content: string | Buffer) => {
     files[Object.keys(files).find((path) => pattern.test(path))!] = content;

@@ -82,6 +82,7 @@ export function registryApi(host: string, repository: string) {
 }
 
 export interface Part {
+  mediaType: string;
   digest: string;
   size: number;
 }

@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type FlatImage, saveImages } from './image-files';
 
 /** A docker client, and which of the engine's builders it talks to. */
@@ -32,7 +32,11 @@ export async function build(builder: Builder, engineBuild: EngineBuild): Promise
     ...(target ? ['--target', target] : []),
     context,
   ];
-  const env = { ...process.env, DOCKER_BUILDKIT: builder.kind === 'buildkit' ? '1' : '0' };
+  const env = {
+    ...process.env,
+    DOCKER_BUILDKIT: builder.kind === 'buildkit' ? '1' : '0',
+    BUILDX_NO_DEFAULT_ATTESTATIONS: '1',
+  };
   return new Promise((resolve) => {
     execFile(builder.client, words, { env }, (error, stdout, stderr) => {
       resolve(error ? `${stdout}${stderr}`.trim().split('\n').slice(-2).join(' ') : undefined);
@@ -47,6 +51,13 @@ export function save(
   folder: string,
 ): Promise<Map<string, FlatImage>> {
   return saveImages((...args) => execFileSync(client, args, { maxBuffer: 1e8 }), names, folder);
+}
+
+/** The digest of an image's configuration, which is its id but in engines with containerd's store. */
+export function configDigest(image: string): string {
+  const input = execFileSync('docker', ['save', image], { maxBuffer: 1e9 });
+  const [{ Config }] = JSON.parse(execFileSync('tar', ['-xO', 'manifest.json'], { input }).toString());
+  return `sha256:${basename(Config, '.json')}`;
 }
 
 export function versionOf({ client }: Builder): string {

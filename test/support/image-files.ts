@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import type {
   ContainerSettings,
   ImageConfig,
@@ -44,11 +45,28 @@ export async function saveImages(
   execFileSync('tar', ['-xf', archive, '-C', folder]);
   for (const { Config, RepoTags, Layers } of readManifest(folder)) {
     const config = JSON.parse(readFileSync(join(folder, Config), 'utf8'));
-    const streams = Layers.map((layer) => createReadStream(join(folder, layer)));
+    const streams = Layers.map((layer) => readLayer(join(folder, layer)));
     const flat = await flatten(config, streams);
     for (const name of RepoTags ?? []) images.set(name, flat);
   }
   return images;
+}
+
+/** A layer of a saved image, which engines with containerd's store keep compressed. */
+function readLayer(path: string): Readable {
+  const stream = createReadStream(path);
+  return isGzip(path) ? stream.pipe(createGunzip()) : stream;
+}
+
+function isGzip(path: string): boolean {
+  const file = openSync(path, 'r');
+  try {
+    const start = Buffer.alloc(2);
+    readSync(file, start);
+    return start.toString('hex') === '1f8b';
+  } finally {
+    closeSync(file);
+  }
 }
 
 interface InspectedImage {
@@ -78,12 +96,13 @@ export function asPulledImage(folder: string): PulledImage {
     layers: Layers.map((layer, index): RemoteLayer => {
       const diffId = config.rootfs.diff_ids[index]!;
       const path = join(folder, layer);
+      const blob = /^blobs\/sha256\/(\w+)$/.exec(layer)?.[1];
       return {
         kind: 'remote',
         diffId,
         descriptor: {
-          mediaType: 'application/vnd.docker.image.rootfs.diff.tar',
-          digest: diffId,
+          mediaType: `application/vnd.docker.image.rootfs.diff.tar${isGzip(path) ? '.gzip' : ''}`,
+          digest: blob ? `sha256:${blob}` : diffId,
           size: statSync(path).size,
         },
         host: 'registry.example',
@@ -95,7 +114,13 @@ export function asPulledImage(folder: string): PulledImage {
 }
 
 export async function flattenBuilt(image: OciImage): Promise<FlatImage> {
-  const streams = await Promise.all(image.layers.map((layer) => layer.open()));
+  const streams = await Promise.all(
+    image.layers.map(async (layer) => {
+      const stream = await layer.open();
+      const isCompressed = layer.kind === 'remote' && layer.descriptor.mediaType.endsWith('gzip');
+      return isCompressed ? stream.pipe(createGunzip()) : stream;
+    }),
+  );
   return flatten(JSON.parse(image.config.toString('utf8')), streams);
 }
 

@@ -8,7 +8,7 @@ import type { BuildPlan } from '../plan';
 import { type BuildFailure, BuildOutput } from './build-output';
 import type { DockerCli } from './cli';
 import { declaredArguments, readInstructions, singleSpaced } from './dockerfile';
-import { type BuilderKind, findImageId } from './engine';
+import { type BuilderKind, findDriver, findImageId } from './engine';
 import { explainDockerError } from './errors';
 import { withLabelLine } from './label-line';
 import { optionFlags, secretEnvironment } from './options';
@@ -19,7 +19,7 @@ export interface LocalImage {
   readonly id: string;
 }
 
-/** An image for several platforms, which its builder has put into the registry without a tag. */
+/** An image for several platforms, which its builder has put into the registry; without a tag where it can. */
 export interface RemoteImage {
   readonly digest: string;
 }
@@ -35,16 +35,22 @@ export interface DockerBuild {
   readonly tags: readonly string[];
   /** Whether an image for several platforms goes to the registry: an engine can't hold it. */
   readonly push: boolean;
+  /** Whether an image for several platforms can go to the registry without a tag. */
+  readonly pushesByDigest: boolean;
   /** Where docker writes the id of the image. */
   readonly idFile: string;
   /** Where buildx writes the digest of the image's manifest. */
   readonly metadataFile: string;
 }
 
+type Request = Omit<DockerBuild, 'pushesByDigest' | 'idFile' | 'metadataFile'>;
+
 /** The command line of a build. No secret may be in it: command lines can be read by all users of the agent. */
 export function buildArguments(build: DockerBuild): string[] {
   const { plan, builder } = build;
   return [
+    // By 'docker build' alone, buildx takes no other builder than the one in the engine.
+    ...(builder === 'buildx' ? ['buildx'] : []),
     'build',
     '--file',
     plan.dockerfile,
@@ -60,11 +66,9 @@ export function buildArguments(build: DockerBuild): string[] {
 }
 
 /** Where the image goes. */
-function outputFlags({ plan, builder, name, tags, push, idFile, metadataFile }: DockerBuild): string[] {
-  if (isForSeveral(plan)) {
-    const byDigest = `type=image,name=${name},push-by-digest=true,name-canonical=true,push=true`;
-    return ['--output', push ? byDigest : 'type=cacheonly', '--metadata-file', metadataFile];
-  }
+function outputFlags(build: DockerBuild): string[] {
+  const { plan, builder, name, tags, idFile, metadataFile } = build;
+  if (isForSeveral(plan)) return ['--output', outputForSeveral(build), '--metadata-file', metadataFile];
   return [
     '--iidfile',
     idFile,
@@ -72,6 +76,13 @@ function outputFlags({ plan, builder, name, tags, push, idFile, metadataFile }: 
     ...(builder === 'buildx' ? ['--metadata-file', metadataFile, '--load'] : []),
     ...tags.flatMap((tag) => ['--tag', `${name}:${tag}`]),
   ];
+}
+
+function outputForSeveral({ name, tags, push, pushesByDigest }: DockerBuild): string {
+  if (!push) return 'type=cacheonly';
+  const target = pushesByDigest ? `${name},push-by-digest=true,name-canonical=true` : `${name}:${tags[0]}`;
+  // Docker's own types have no place for annotations.
+  return `type=image,name=${target},oci-mediatypes=true,push=true`;
 }
 
 function isForSeveral({ platforms }: BuildPlan): boolean {
@@ -95,7 +106,7 @@ export function buildEnvironment(builder: BuilderKind): NodeJS.ProcessEnv {
  */
 export async function buildWithDocker(
   docker: DockerCli,
-  build: Omit<DockerBuild, 'idFile' | 'metadataFile'>,
+  build: Request,
   { tempFolder, log }: { tempFolder: string; log: Logger },
 ): Promise<LocalImage | RemoteImage> {
   const idFile = join(tempFolder, 'image-id');
@@ -103,9 +114,11 @@ export async function buildWithDocker(
   const output = new BuildOutput(build.builder, log);
   let exitCode: number;
   const plan = planFor(build, tempFolder);
+  // The driver that builds in the engine itself has no such output.
+  const pushesByDigest = isForSeveral(plan) && (await findDriver(docker)) !== 'docker';
   try {
     exitCode = await docker.stream(
-      buildArguments({ ...build, plan, idFile, metadataFile }),
+      buildArguments({ ...build, plan, pushesByDigest, idFile, metadataFile }),
       (line, source) => output.read(line, source),
       { ...buildEnvironment(build.builder), ...secretEnvironment(plan) },
     );
@@ -129,10 +142,7 @@ function readDigest(metadataFile: string): string | undefined {
 const UNDECLARED = /^(?:https?|ftp|no|all)_proxy$/i;
 
 /** What docker is to build of a plan, and from which Dockerfile. */
-function planFor(
-  { plan, head, builder }: Omit<DockerBuild, 'idFile' | 'metadataFile'>,
-  folder: string,
-): BuildPlan {
+function planFor({ plan, head, builder }: Request, folder: string): BuildPlan {
   if (head !== undefined) {
     const part = { ...plan, labels: {}, target: undefined, arguments: argumentsOf(head, plan) };
     return fromElsewhere(part, head, folder);

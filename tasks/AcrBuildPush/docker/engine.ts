@@ -74,6 +74,12 @@ export function chooseBuilder(found: {
   return Number.parseInt(found.clientVersion, 10) < 23 ? 'built-in' : 'legacy';
 }
 
+/** By which driver buildx builds: `docker` in the engine itself, `docker-container` in a container of its own. */
+export async function findDriver(docker: DockerCli): Promise<string | undefined> {
+  const { stdout } = await docker.capture(['buildx', 'inspect'], ANSWER_LIMIT);
+  return /^Driver:\s+(\S+)/m.exec(stdout)?.[1];
+}
+
 /** `docker 28.2.2 (legacy builder)`. */
 export function describeBuilder({ clientVersion, builder }: Engine): string {
   const name = { buildx: 'BuildKit by buildx', 'built-in': 'BuildKit', legacy: 'legacy builder' }[builder];

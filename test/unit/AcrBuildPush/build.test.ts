@@ -18,7 +18,15 @@ describe('the command line of a build', () => {
   const name = 'r.azurecr.io/titanic';
   const tag = ['--tag', `${name}:1.0.0`];
 
-  for (const { what, changes = {}, builder = 'built-in', tags, push = true, expected } of [
+  for (const {
+    what,
+    changes = {},
+    builder = 'built-in',
+    tags = ['1.0.0'],
+    push = true,
+    pushesByDigest = true,
+    expected,
+  } of [
     { what: 'of a plain build', expected: [...base, ...tag, '/s/model-api'] },
     {
       what: 'with buildx has the image loaded into the engine',
@@ -75,7 +83,24 @@ describe('the command line of a build', () => {
       expected: [
         ...base.slice(0, 3),
         '--output',
-        `type=image,name=${name},push-by-digest=true,name-canonical=true,push=true`,
+        `type=image,name=${name},push-by-digest=true,name-canonical=true,oci-mediatypes=true,push=true`,
+        '--metadata-file',
+        '/t/metadata',
+        '--platform',
+        'linux/amd64,linux/arm64',
+        '/s/model-api',
+      ],
+    },
+    {
+      what: 'for several platforms sends the image under its first tag where it must have one',
+      builder: 'buildx',
+      tags: ['1', 'latest'],
+      pushesByDigest: false,
+      changes: { platforms: ['linux/amd64', 'linux/arm64'] },
+      expected: [
+        ...base.slice(0, 3),
+        '--output',
+        `type=image,name=${name}:1,oci-mediatypes=true,push=true`,
         '--metadata-file',
         '/t/metadata',
         '--platform',
@@ -144,6 +169,7 @@ describe('the command line of a build', () => {
     builder?: BuilderKind;
     tags?: string[];
     push?: boolean;
+    pushesByDigest?: boolean;
     expected: string[];
   }[]) {
     it(what, () => {
@@ -151,12 +177,13 @@ describe('the command line of a build', () => {
         plan: { ...plan, ...changes },
         builder,
         name,
-        tags: tags ?? ['1.0.0'],
+        tags,
         push,
+        pushesByDigest,
         idFile: '/t/id',
         metadataFile: '/t/metadata',
       });
-      assert.deepEqual(args, expected);
+      assert.deepEqual(args, builder === 'buildx' ? ['buildx', ...expected] : expected);
     });
   }
 
@@ -243,6 +270,29 @@ END
     const { result } = await build('buildx', {}, { platforms });
     assert.deepEqual(result, { digest: 'sha256:def' });
   });
+
+  for (const [driver, output] of [
+    ['docker', 'type=image,name=r/t:1,oci-mediatypes=true,push=true'],
+    [
+      'docker-container',
+      'type=image,name=r/t,push-by-digest=true,name-canonical=true,oci-mediatypes=true,push=true',
+    ],
+  ] as const) {
+    it(`for several platforms has the output that buildx's driver ${driver} knows`, async () => {
+      const { log } = capturedLog();
+      const env = fakeDocker(
+        folder.path,
+        `if [ "$2" = inspect ]; then printf 'Name:   default\\nDriver: ${driver}\\n'; exit; fi
+        printf '%s\\n' "$@" > "$HERE/words"
+        echo '{"containerimage.digest":"sha256:def"}' > "$HERE/build-metadata.json"`,
+      );
+      const options = { env: { ...env, HERE: folder.path }, signal: new AbortController().signal, log };
+      const several = { ...plan, platforms: ['linux/amd64', 'linux/arm64'] };
+      const request = { plan: several, builder: 'buildx' as const, name: 'r/t', tags: ['1'], push: true };
+      await buildWithDocker(new DockerCli(options), request, { tempFolder: folder.path, log });
+      assert.ok(readFileSync(join(folder.path, 'words'), 'utf8').includes(`\n${output}\n`));
+    });
+  }
 
   it('has its secrets in the environment of docker alone', async () => {
     const { log, lines } = capturedLog();
