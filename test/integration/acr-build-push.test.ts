@@ -1,18 +1,26 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { gunzipSync } from 'node:zlib';
 import { buildFolder } from '../../scripts/paths';
+import { dockerBuilders } from '../support/docker-builders';
 import { PASSWORD, type Part, registryApi, USERNAME } from '../support/docker-registry';
 import { configDigest } from '../support/engine-builds';
 import { errorsOf } from '../support/extension';
 import { startLine } from '../support/line';
 import { skip, skipWithout } from '../support/skip';
 import { useEngine } from '../support/use-engine';
+
+/** How messages here call the builders, an environment for each, and how the step's log calls them. */
+const BUILDERS = [
+  ['buildx', dockerBuilders.buildx, 'BuildKit by buildx'],
+  ["docker's own BuildKit", dockerBuilders['built-in'], 'BuildKit'],
+  ['the legacy builder', dockerBuilders.legacy, 'legacy builder'],
+] as const;
 
 describe('AcrBuildPush with a real engine', function () {
   this.timeout(120_000);
@@ -22,22 +30,25 @@ describe('AcrBuildPush with a real engine', function () {
 
   const recipe = ['FROM scratch', 'ARG VERSION', 'ENV VERSION=$VERSION', 'COPY model.pkl /model.pkl'];
 
-  for (const [builder, environment] of [
-    ['the builder of the machine', process.env],
-    ['BuildKit', buildKitEnvironment() ?? process.env],
-    ['the legacy builder', { ...process.env, DOCKER_BUILDKIT: '0' }],
-  ] as const) {
-    it(`pushes what ${builder} built, under all its tags`, async () => {
-      const repository = `team/${builder.replaceAll(' ', '-').toLowerCase()}`;
+  for (const [builder, environment, name] of BUILDERS) {
+    it(`pushes what ${builder} built, under all its tags`, async function () {
+      if (!environment) skip(this, `no docker with ${builder}`);
+      const repository = `team/${builder.replaceAll(/\W/g, '-').toLowerCase()}`;
       const inputs = { repository, tags: '1.2.3+7\nlatest', buildArgs: 'UNUSED=1' };
       const {
         result,
         outputVariables: outputs,
         summaries,
+        log,
         ...rest
       } = await step(recipe, inputs, { environment });
 
-      assert.equal(result, 'Succeeded', errorsOf({ result, outputVariables: outputs, summaries, ...rest }));
+      assert.equal(
+        result,
+        'Succeeded',
+        errorsOf({ result, outputVariables: outputs, summaries, log, ...rest }),
+      );
+      assert.ok(log.some((line) => line.startsWith('Building with docker') && line.endsWith(`(${name}).`)));
       assert.equal(outputs.imageRef, `${engine.host}/${repository}:1.2.3_7`);
       assert.equal(outputs.imageRefByDigest, `${engine.host}/${repository}@${outputs.imageDigest}`);
       assert.equal(outputs.imageTags, '1.2.3_7,latest');
@@ -62,14 +73,12 @@ describe('AcrBuildPush with a real engine', function () {
     });
   }
 
-  for (const [builder, environment] of [
-    ['BuildKit', buildKitEnvironment() ?? process.env],
-    ['the legacy builder', { ...process.env, DOCKER_BUILDKIT: '0' }],
-  ] as const) {
+  for (const [builder, environment] of BUILDERS) {
     for (const compression of ['gzip', 'none'] as const) {
       it(`has docker and skopeo read byte for byte what ${builder} built (compression: ${compression})`, async function () {
         skipWithout(this, 'skopeo');
-        const repository = `bytes/${builder.replaceAll(' ', '-').toLowerCase()}-${compression}`;
+        if (!environment) skip(this, `no docker with ${builder}`);
+        const repository = `bytes/${builder.replaceAll(/\W/g, '-').toLowerCase()}-${compression}`;
         const lines = [`FROM ${base}`, `RUN echo ${randomUUID()} > /made`, 'COPY model.pkl /models/'];
         const first = await step(lines, { repository, compression }, { environment });
         assert.equal(first.result, 'Succeeded', errorsOf(first));
@@ -151,9 +160,9 @@ describe('AcrBuildPush with a real engine', function () {
     writeFileSync(join(content, 'zeros'), Buffer.alloc(120_000_000));
     execFileSync('tar', ['-C', content, '-cf', archive, '.']);
     docker('import', archive, large);
-    const legacy = { ...process.env, DOCKER_BUILDKIT: '0' };
     try {
-      for (const environment of [legacy, buildKitEnvironment() ?? legacy]) {
+      for (const environment of Object.values(dockerBuilders)) {
+        if (!environment) continue;
         const run = await step(
           [`FROM ${large}`, 'COPY model.pkl /'],
           { repository: 'large' },
@@ -179,51 +188,53 @@ describe('AcrBuildPush with a real engine', function () {
     assert.equal(await registryApi(engine.host, 'local').digestOf('1.0.0'), undefined);
   });
 
-  it('gives a build its secrets, and leaves nothing of them in image, history, log or files', async function () {
-    const environment = buildKitEnvironment();
-    if (!environment) skip(this, 'no docker with BuildKit');
-    const canary = `canary-${randomUUID()}`;
-    const run = await step(
-      [
-        `FROM ${base}`,
-        'RUN --mount=type=secret,id=token read -r value < /run/secrets/token; [ "$value" != "" ] && echo > /seen',
-        'RUN read -r seen < /seen',
-      ],
-      { repository: 'secretive', buildSecrets: `token=${canary}` },
-      { environment },
-    );
-    assert.equal(run.result, 'Succeeded', errorsOf(run));
-    const image = run.outputVariables.imageRef!;
-    assert.ok(!docker('history', '--no-trunc', image).includes(canary));
-    assert.ok(!docker('image', 'inspect', image).includes(canary));
-    const content = execFileSync('docker', ['save', image], {
-      maxBuffer: 1e9,
-      stdio: ['ignore', 'pipe', 'pipe'],
+  for (const [builder, environment] of BUILDERS.slice(0, 2)) {
+    it(`gives a build by ${builder} its secrets, and leaves nothing of them in image, history, log or files`, async function () {
+      if (!environment) skip(this, `no docker with ${builder}`);
+      const canary = `canary-${randomUUID()}`;
+      const run = await step(
+        [
+          `FROM ${base}`,
+          'RUN --mount=type=secret,id=token read -r value < /run/secrets/token; [ "$value" != "" ] && echo > /seen',
+          'RUN read -r seen < /seen',
+        ],
+        { repository: 'secretive', buildSecrets: `token=${canary}` },
+        { environment },
+      );
+      assert.equal(run.result, 'Succeeded', errorsOf(run));
+      const image = run.outputVariables.imageRef!;
+      assert.ok(!docker('history', '--no-trunc', image).includes(canary));
+      assert.ok(!docker('image', 'inspect', image).includes(canary));
+      const content = execFileSync('docker', ['save', image], {
+        maxBuffer: 1e9,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      assert.ok(!content.includes(canary));
+      assert.ok(!run.log.join('\n').includes(canary));
+      for (const file of filesBelow(join(folder, 'agent'))) {
+        assert.ok(!readFileSync(file).includes(canary), file);
+      }
     });
-    assert.ok(!content.includes(canary));
-    assert.ok(!run.log.join('\n').includes(canary));
-    for (const file of filesBelow(join(folder, 'agent'))) {
-      assert.ok(!readFileSync(file).includes(canary), file);
-    }
-  });
+
+    it(`uses the cache that travels in an image, by ${builder}`, async function () {
+      if (!environment) skip(this, `no docker with ${builder}`);
+      const repository = `cached/${builder.replaceAll(/\W/g, '-').toLowerCase()}`;
+      const inputs = { repository, cacheTo: 'inline', cacheFrom: `${repository}:1.0.0` };
+      const lines = [`FROM ${base}`, `RUN echo ${engine.run} > /made`];
+      const first = await step(lines, inputs, { environment });
+      assert.equal(first.result, 'Succeeded', errorsOf(first));
+      const second = await step(lines, inputs, { environment });
+      assert.equal(second.result, 'Succeeded', errorsOf(second));
+      const imported = new RegExp(`importing cache manifest from .*${repository}:1\\.0\\.0`);
+      assert.ok(second.log.some((line) => imported.test(line)));
+    });
+  }
 
   it('refuses secrets that the builder would ignore, before it builds', async () => {
-    const environment = { ...process.env, DOCKER_BUILDKIT: '0' };
+    const environment = dockerBuilders.legacy!;
     const run = await step(recipe, { repository: 'ignored', buildSecrets: 'token=abcdef' }, { environment });
     assert.match(errorsOf(run), /Input 'buildSecrets' needs BuildKit.*Take DOCKER_BUILDKIT=0 out/);
     assert.ok(!run.log.some((line) => line.startsWith('Building with')));
-  });
-
-  it('uses the cache that travels in an image', async function () {
-    const environment = buildKitEnvironment();
-    if (!environment) skip(this, 'no docker with BuildKit');
-    const inputs = { repository: 'cached', cacheTo: 'inline', cacheFrom: 'cached:1.0.0' };
-    const lines = [`FROM ${base}`, `RUN echo ${engine.run} > /made`];
-    const first = await step(lines, inputs, { environment });
-    assert.equal(first.result, 'Succeeded', errorsOf(first));
-    const second = await step(lines, inputs, { environment });
-    assert.equal(second.result, 'Succeeded', errorsOf(second));
-    assert.ok(second.log.some((line) => /importing cache manifest from .*cached:1\.0\.0/.test(line)));
   });
 
   it('prints what a build prints, and obeys none of it', async () => {
@@ -337,18 +348,6 @@ describe('AcrBuildPush with a real engine', function () {
     );
   });
 });
-
-/** An environment with a docker that builds with BuildKit: clients before 23 have it in them. */
-function buildKitEnvironment(): NodeJS.ProcessEnv | undefined {
-  const folders = (process.env.PATH ?? '').split(':').filter((path) => existsSync(join(path, 'docker')));
-  for (const path of folders) {
-    const env = { ...process.env, PATH: `${path}:/usr/bin:/bin`, DOCKER_BUILDKIT: '1' };
-    const version = execFileSync(join(path, 'docker'), ['--version'], { encoding: 'utf8' });
-    const major = Number(/version (\d+)/.exec(version)?.[1]);
-    if (major < 23 || spawnSync(join(path, 'docker'), ['buildx', 'version']).status === 0) return env;
-  }
-  return undefined;
-}
 
 function docker(...args: string[]): string {
   return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
