@@ -63,6 +63,11 @@ export function writtenCases(base: string): BuildCase[] {
   onNothing('a file over a link', ['COPY src /s', 'COPY model.pkl /s/dangling']);
   onNothing('a file through a link', ['COPY conf /c', 'COPY app.py /c/link.yaml']);
   onNothing('numbers for an owner', ['COPY --chown=5:6 conf /a', 'COPY --chown=7 model.pkl /b/c']);
+  onNothing(
+    'root by name for an owner',
+    ['COPY --chown=root:root conf /a', 'COPY --chown=5:root conf /b'],
+    onBuildKit,
+  );
   onNothing('the owner in a variable', ['ARG ID=9', 'COPY --chown=$ID:${ID}1 conf /a']);
   onNothing('permissions', ['COPY --chmod=640 model.pkl /m', 'COPY --chmod=0755 conf /c'], onBuildKit);
   onNothing('a relative destination', [

@@ -8,7 +8,7 @@ import type { Owner } from './copy';
  * @returns undefined for a name that the image does not know
  */
 export function resolveOwner(text: string, tree: FileTree): Owner | undefined {
-  const [user = '', group] = text.split(':', 2);
+  const [user = '', group] = text.split(':', 2).map(rootAsNumber);
   const entry = isNumber(user) ? undefined : findEntry(tree, 'etc/passwd', user);
   if (!entry && !isNumber(user)) return undefined;
   const uid = Number(entry?.[2] ?? user);
@@ -16,6 +16,11 @@ export function resolveOwner(text: string, tree: FileTree): Owner | undefined {
   if (isNumber(group)) return { uid, gid: Number(group) };
   const gid = findEntry(tree, 'etc/group', group)?.[2];
   return gid === undefined ? undefined : { uid, gid: Number(gid) };
+}
+
+/** BuildKit knows the name `root` in every image, also in one without users. */
+function rootAsNumber(name: string): string {
+  return name === 'root' ? '0' : name;
 }
 
 function isNumber(text: string): boolean {
