@@ -5,11 +5,15 @@ import * as zlib from 'node:zlib';
 import { TaskError } from '../../common/errors';
 import { type Content, FileTree, join, split } from '../files/file-tree';
 import type { Layer } from './image';
+import { Lanes } from './publish/lanes';
 import { readTar, type TarMember } from './tar-reader';
 
 /** Files whose text is kept, to resolve the names of users. */
 const KEPT = new Set(['etc/passwd', 'etc/group']);
 const LARGEST_KEPT = 1024 * 1024;
+
+/** Bytes that come unpacked at once: with Node's default of 16 KiB, a layer takes twice as long. */
+const CHUNK = 256 * 1024;
 
 interface Member extends TarMember {
   readonly data: Buffer | undefined;
@@ -22,10 +26,15 @@ interface Member extends TarMember {
  * @throws TaskError when a layer can't be read or is not what its digest says
  */
 export async function readLayerFiles(layers: readonly Layer[], signal: AbortSignal): Promise<FileTree> {
-  const lists = await Promise.all(layers.map((layer) => listMembers(layer, signal)));
-  const tree = new FileTree();
-  for (const members of lists) applyLayer(tree, members);
-  return tree;
+  const lanes = new Lanes(signal);
+  try {
+    const lists = layers.map((layer) => lanes.run((signal) => listMembers(layer, signal)));
+    const tree = new FileTree();
+    for (const members of await Promise.all(lists)) applyLayer(tree, members);
+    return tree;
+  } catch (error) {
+    throw await lanes.firstError(error);
+  }
 }
 
 async function listMembers(layer: Layer, signal: AbortSignal): Promise<Member[]> {
@@ -73,7 +82,7 @@ async function listMembers(layer: Layer, signal: AbortSignal): Promise<Member[]>
 }
 
 function decompressor(mediaType: string): Transform | undefined {
-  if (/[.+]gzip$/.test(mediaType)) return zlib.createGunzip();
+  if (/[.+]gzip$/.test(mediaType)) return zlib.createGunzip({ chunkSize: CHUNK });
   if (!/[.+]zstd$/.test(mediaType)) return undefined;
   // Node has it from version 22.15 on.
   const { createZstdDecompress } = zlib as unknown as { createZstdDecompress?: () => Transform };

@@ -27,8 +27,8 @@ export interface PullOptions {
   credentialsFor(host: string): CredentialSource | undefined;
 }
 
-/** A part of a layer that is held in memory at once. */
-const RANGE = 8 * 1024 * 1024;
+/** Bytes of a layer that are asked for at once. Two parts are in memory: one that is used, and the next. */
+const RANGE = 4 * 1024 * 1024;
 
 /** Reads images from the registries that their names point to. */
 export function createPull(options: PullOptions): Pull {
@@ -150,9 +150,20 @@ interface IndexEntry extends Descriptor {
 /** A layer that lies in a repository. */
 export function remoteLayer(client: RegistryClient, descriptor: Descriptor, diffId: string): RemoteLayer {
   const { digest, size } = descriptor;
+  const ask = (at: number): Promise<Buffer> | undefined => {
+    if (at >= size) return undefined;
+    const part = client.blobRange(digest, at, Math.min(at + RANGE, size));
+    // It is asked for in advance, and perhaps for nothing.
+    part.catch(() => undefined);
+    return part;
+  };
   async function* read(start: number) {
-    for (let at = start; at < size; at += RANGE) {
-      yield await client.blobRange(digest, at, Math.min(at + RANGE, size));
+    let at = start;
+    for (let part = ask(at); part; ) {
+      const content = await part;
+      at += RANGE;
+      part = ask(at);
+      yield content;
     }
   }
   return {
