@@ -66,6 +66,11 @@ export class FileTree {
     this.names.get(folder)?.delete(name);
   }
 
+  /** Lays nodes of another tree over those that are here. */
+  cover(other: FileTree, paths: Iterable<string>): void {
+    for (const path of [...paths].sort(byName)) this.set(path, other.get(path)!);
+  }
+
   /** The names in a folder, in order. */
   list(folder: string): string[] {
     const names = new Set([...(this.names.get(folder) ?? []), ...(this.below?.list(folder) ?? [])]);

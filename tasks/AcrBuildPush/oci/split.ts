@@ -79,7 +79,6 @@ function takesEngine(instruction: Instruction, stage: Stage, stages: StagePlan):
   if (instruction.keyword === 'ENGINE') return true;
   if (instruction.keyword !== 'COPY' && instruction.keyword !== 'ADD') return false;
   const { flags, sources } = instruction;
-  if (flags.get('link') === 'true') return true;
   if (instruction.keyword === 'ADD') {
     return sources.some((source) => /:\/\/|^git@/.test(source) || mayBeArchive(source, stages.context));
   }

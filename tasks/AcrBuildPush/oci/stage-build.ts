@@ -200,15 +200,15 @@ export class StageBuild {
 
   private async copy(instruction: Copy): Promise<void> {
     const { line, keyword, text, flags, documents } = instruction;
-    if (flags.get('link') === 'true')
-      throw new OutOfReach('the option --link is not one that this builder knows');
     const sources = instruction.sources.map((source) => this.word(source));
     const remote = sources.find((source) => /^(?:https?|ftp|git|ssh):\/\/|^git@/i.test(source));
     if (remote && keyword === 'ADD') throw new OutOfReach(`it downloads ${remote}`);
 
     const from = flags.get('from');
     const source = from === undefined ? this.around.context() : await this.sourceStage(from);
-    const tree = this.files;
+    // With --link, what lies below is not looked at, let alone followed: folders on the way are made anew.
+    const isLinked = flags.get('link') === 'true';
+    const tree = isLinked ? new FileTree() : this.files;
     const chown = flags.get('chown');
     const copier = new Copier(tree, {
       // Files of the context are root's; those of a stage keep their owners.
@@ -239,6 +239,7 @@ export class StageBuild {
       copier.write(document.name, Buffer.from(data), destination);
     }
     this.commit(tree, copier, text);
+    if (isLinked) this.files.cover(tree, copier.changed);
   }
 
   private async sourceStage(name: string): Promise<FileTree> {

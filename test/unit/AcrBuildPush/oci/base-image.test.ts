@@ -174,6 +174,26 @@ describe('a base image', () => {
     });
   }
 
+  it('is not read for copies that stand alone, whose folders are made anew', async () => {
+    const image = imageOf(tar, 'application/vnd.oci.image.layer.v1.tar');
+    const layers = image.layers.map((layer) => ({ ...layer, open: () => assert.fail('it was read') }));
+    const lines = ['COPY --link model.pkl /srv/model/', 'COPY --link --chown=5:root model.pkl /x'];
+    const built = await build({ ...image, layers }, lines);
+    assert.equal(built.layers[0]!.diffId, digestOf(tar));
+    const { files } = await flattenBuilt({ ...built, layers: built.layers.slice(1) });
+    assert.equal(files.srv, 'directory 755 0:0');
+    assert.match(files['srv/model/model.pkl']!, /^file 644 0:0 /);
+    assert.match(files.x!, /^file 644 5:0 /);
+  });
+
+  it('is read for a copy that does not, though one before it did', async () => {
+    const image = imageOf(tar, 'application/vnd.oci.image.layer.v1.tar');
+    const built = await build(image, ['COPY --link model.pkl /new/', 'COPY model.pkl /srv/']);
+    const { files } = await flattenBuilt({ ...built, layers: built.layers.slice(1) });
+    assert.equal(files.srv, 'directory 700 7:8');
+    assert.equal(files.new, 'directory 755 0:0');
+  });
+
   it('with ONBUILD instructions is left to an engine, by its line', async () => {
     const image = imageOf(tar, 'application/vnd.oci.image.layer.v1.tar', { OnBuild: ['RUN make'] });
     await assert.rejects(build(image, ['ENV A=1']), {

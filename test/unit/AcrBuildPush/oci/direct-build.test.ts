@@ -176,7 +176,6 @@ describe('A direct build of a Dockerfile', () => {
     ['ADD https://example.com/x /x', /downloads/],
     ['ADD packed.tgz /x', /unpacks an archive/],
     ['COPY --from=busybox /bin/sh /x', /another image/],
-    ['COPY --link model.pkl /x', /--link/],
     ['COPY --chmod=u+x model.pkl /x', /--chmod/],
   ] as const) {
     it(`leaves ${line} to an engine, and says where and why`, async () => {

@@ -52,7 +52,6 @@ describe('A Dockerfile', () => {
     ['a stage with a command', 'COPY --from=build /out /out'],
     ['another image', 'COPY --from=busybox /bin/sh /bin/'],
     ['an address', 'ADD https://example.com/data /data'],
-    ['a layer of its own', 'COPY --link conf /conf'],
   ] as const) {
     it(`is split behind a copy from ${what}`, () => {
       const found = split(['FROM a AS build', 'RUN make', 'FROM b', line, 'COPY model.pkl /']);
