@@ -77,8 +77,8 @@ function writeModel(bytes: number): void {
   closeSync(file);
 }
 
-function writeDockerfile(base = 'scratch'): void {
-  writeFileSync(join(context, 'Dockerfile'), `FROM ${base}\nCOPY model.pkl /model.pkl\n`);
+function writeDockerfile(base = 'scratch', options = ''): void {
+  writeFileSync(join(context, 'Dockerfile'), `FROM ${base}\nCOPY ${options}model.pkl /model.pkl\n`);
 }
 
 interface Measured {
@@ -301,9 +301,13 @@ async function base(): Promise<void> {
     writeDockerfile();
     writeModel(300e6);
     await direct('gzip')('bench/base');
-    writeDockerfile(`${host}/bench/base:1.0.0`);
+    const name = `${host}/bench/base:1.0.0`;
     // Where the base image has a model, the new one takes its place.
     const fresh = () => writeModel(5e6);
+    writeDockerfile(name, '--link ');
+    fresh();
+    await measure('direct, the first on this base by COPY --link', direct('none'), 'bench/linked');
+    writeDockerfile(name);
     fresh();
     await measure('direct, the first on this base', direct('none'), 'bench/on-base');
     fresh();
