@@ -95,11 +95,11 @@ describe('AcrBuildPush with a real engine', function () {
         const { config, layers } = JSON.parse(readFileSync(join(copy, 'manifest.json'), 'utf8'));
         const configuration = configDigest(imageRef!);
         assert.equal(config.digest, configuration);
-        // Layers that the engine keeps compressed, as with containerd's store, are sent as they are.
-        const isCompressed = compression === 'gzip' || built.Id !== configuration;
         const tars = layers.map(({ digest, mediaType }: Part) => {
           const blob = readFileSync(join(copy, digest.replace('sha256:', '')));
-          assert.equal(mediaType.endsWith('gzip'), isCompressed, mediaType);
+          const isCompressed = mediaType.endsWith('gzip');
+          // Layers that an engine with containerd's store keeps compressed are sent as they are.
+          if (built.Id === configuration) assert.equal(isCompressed, compression === 'gzip');
           return isCompressed ? gunzipSync(blob) : blob;
         });
         assert.deepEqual(

@@ -65,6 +65,12 @@ export function buildArguments(build: DockerBuild): string[] {
   ];
 }
 
+/**
+ * A builder in a container of its own keeps what it built to itself unless told otherwise. Uncompressed, since an
+ * engine with containerd's store, and such a builder, compress on one core, at a fifth of the speed of all the rest.
+ */
+const INTO_ENGINE = 'type=docker,compression=uncompressed';
+
 /** Where the image goes. */
 function outputFlags(build: DockerBuild): string[] {
   const { plan, builder, name, tags, idFile, metadataFile } = build;
@@ -72,8 +78,7 @@ function outputFlags(build: DockerBuild): string[] {
   return [
     '--iidfile',
     idFile,
-    // A builder in a container of its own keeps what it built to itself unless told otherwise.
-    ...(builder === 'buildx' ? ['--metadata-file', metadataFile, '--load'] : []),
+    ...(builder === 'buildx' ? ['--metadata-file', metadataFile, '--output', INTO_ENGINE] : []),
     ...tags.flatMap((tag) => ['--tag', `${name}:${tag}`]),
   ];
 }

@@ -17,6 +17,7 @@ describe('the command line of a build', () => {
   const base = ['build', '--file', '/s/model-api/Dockerfile', '--iidfile', '/t/id'];
   const name = 'r.azurecr.io/titanic';
   const tag = ['--tag', `${name}:1.0.0`];
+  const intoEngine = ['--metadata-file', '/t/metadata', '--output', 'type=docker,compression=uncompressed'];
 
   for (const {
     what,
@@ -29,9 +30,9 @@ describe('the command line of a build', () => {
   } of [
     { what: 'of a plain build', expected: [...base, ...tag, '/s/model-api'] },
     {
-      what: 'with buildx has the image loaded into the engine',
+      what: 'with buildx has the image brought into the engine, uncompressed',
       builder: 'buildx',
-      expected: [...base, '--metadata-file', '/t/metadata', '--load', ...tag, '/s/model-api'],
+      expected: [...base, ...intoEngine, ...tag, '/s/model-api'],
     },
     {
       what: 'by the legacy builder leaves no container of a failed step',
@@ -130,9 +131,7 @@ describe('the command line of a build', () => {
       changes: { cacheFrom: ['r/cache:1', 'type=gha'], cacheTo: ['r/cache:1', 'inline'] },
       expected: [
         ...base,
-        '--metadata-file',
-        '/t/metadata',
-        '--load',
+        ...intoEngine,
         ...tag,
         '--cache-from',
         'type=registry,ref=r/cache:1',
