@@ -7,13 +7,14 @@
  *     npx tsx bench/acr-build-push.ts overhead [rounds]              5 MB: what the task costs over the bare commands
  *     npx tsx bench/acr-build-push.ts model [rounds] [megabytes]     what it saves them
  *
- * BUILDERS=legacy or BUILDERS=BuildKit measures one of the two. BUILDKIT_PATH is a PATH whose docker has BuildKit.
+ * BUILDERS=legacy or BUILDERS=BuildKit measures one of the two. BUILDKIT_PATH is a PATH whose docker has BuildKit; where
+ * it has buildx, in DOCKER_CONFIG, that is what builds. DOCKER_HOST names another engine.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { arch, cpus, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { arch, cpus, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildFolder } from '../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../test/support/docker-registry';
@@ -53,6 +54,8 @@ type Times = Readonly<Record<'total' | 'push', number>> & { readonly check?: num
 /** What a careful script would run, with a configuration of its own. */
 async function bare(host: string, env: NodeJS.ProcessEnv, labels: readonly string[]): Promise<Times> {
   const config = mkdtempSync(join(folder, 'config-'));
+  const plugins = join(env.DOCKER_CONFIG ?? join(homedir(), '.docker'), 'cli-plugins');
+  if (existsSync(plugins)) symlinkSync(plugins, join(config, 'cli-plugins'));
   const own = { ...env, DOCKER_CONFIG: config };
   const image = `${host}/bare:1.0.0`;
   const build = ['build', '--tag', image, '--build-arg', 'VERSION=1.0.0', ...labels, context];
