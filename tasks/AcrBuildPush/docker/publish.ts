@@ -5,9 +5,9 @@ import type { Logger } from '../../common/log';
 import { formatDuration } from '../../common/text';
 import type { RegistryClient } from '../acr/registry';
 import type { ImageConfig } from '../oci/image';
+import { Lanes } from '../oci/lanes';
 import type { CompressionChoice } from '../oci/publish/compression';
 import type { KnownLayers } from '../oci/publish/known-layers';
-import { Lanes } from '../oci/publish/lanes';
 import { findLayer, type PublishedLayer, publishLayer } from '../oci/publish/layers';
 import {
   type PublishedConfig,

@@ -5,7 +5,7 @@ import * as zlib from 'node:zlib';
 import { TaskError } from '../../common/errors';
 import { type Content, FileTree, join, split } from '../files/file-tree';
 import type { Layer } from './image';
-import { Lanes } from './publish/lanes';
+import { Lanes } from './lanes';
 import { readTar, type TarMember } from './tar-reader';
 
 /** Files whose text is kept, to resolve the names of users. */

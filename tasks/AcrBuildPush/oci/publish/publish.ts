@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { digestOfBytes, type Manifest, type RegistryClient } from '../../acr/registry';
 import type { Destination } from '../../publish';
 import type { Descriptor, OciImage } from '../image';
-import { Lanes } from './lanes';
+import { Lanes } from '../lanes';
 import { type LayerOptions, type PublishedLayer, publishLayer } from './layers';
 import { hasBlob, type UploadOptions, upload } from './upload';
 

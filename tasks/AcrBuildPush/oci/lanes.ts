@@ -1,4 +1,4 @@
-import { throwIfCancelled } from '../../../common/cancel';
+import { throwIfCancelled } from '../../common/cancel';
 
 /** More at once do not fill a line any better, and each holds memory. */
 const DEFAULT_LANES = 4;
