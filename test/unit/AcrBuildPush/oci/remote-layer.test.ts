@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { gzipSync } from 'node:zlib';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/acr/registry';
 import { tarHeader } from '../../../../tasks/AcrBuildPush/files/tar';
+import type { LocalLayer } from '../../../../tasks/AcrBuildPush/oci/image';
 import { readLayerFiles } from '../../../../tasks/AcrBuildPush/oci/layer-files';
 import { remoteLayer } from '../../../../tasks/AcrBuildPush/oci/pull';
 import { scriptedServer } from '../support';
@@ -19,36 +20,28 @@ describe('a layer in a registry', () => {
   let starts: number[];
   /** From this byte on, it has nothing to give. */
   let broken: number;
-  let underWay: number;
-  let mostUnderWay: number;
 
   beforeEach(async () => {
     blobs = new Map();
     starts = [];
     broken = Number.POSITIVE_INFINITY;
-    underWay = 0;
-    mostUnderWay = 0;
     server = await scriptedServer((request, response) => {
       const [, start, end] = /bytes=(\d+)-(\d+)/.exec(request.headers.range!)!.map(Number);
       starts.push(start!);
       if (start! >= broken) return response.writeHead(404).end('{"errors":[]}');
-      underWay += 1;
-      mostUnderWay = Math.max(mostUnderWay, underWay);
       const blob = blobs.get(request.url!.split('/').at(-1)!)!;
-      return setImmediate(() => {
-        underWay -= 1;
-        response.writeHead(206).end(blob.subarray(start, end! + 1));
-      });
+      return response.writeHead(206).end(blob.subarray(start, end! + 1));
     });
   });
   afterEach(() => server.stop());
 
-  function layer(content: Buffer, mediaType = 'application/vnd.oci.image.layer.v1.tar') {
+  function layer(content: Buffer) {
     const { http, log, host } = server;
     const client = new RegistryClient({ http, log, host, repository: 'base', credentials: undefined });
     const digest = digestOf(content);
     blobs.set(digest, content);
-    return remoteLayer(client, { mediaType, digest, size: content.length }, digest);
+    const descriptor = { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size: content.length };
+    return remoteLayer(client, descriptor, digest);
   }
 
   for (const size of [0, 1, 4 * MEBIBYTE, 9 * MEBIBYTE + 5]) {
@@ -80,16 +73,39 @@ describe('a layer in a registry', () => {
     const content = randomBytes(12 * MEBIBYTE);
     await assert.rejects(buffer(await layer(content).open()), { name: 'TaskError' });
   });
+});
 
-  it('is listed with few others at a time, and all of them are', async () => {
+describe('the layers of a base image', () => {
+  it('are read four at a time, and all of them', async () => {
     const folder = { kind: 'directory', mode: 0o700, uid: 7, gid: 8 } as const;
-    const layers = Array.from({ length: 12 }, (_, index) => {
+    const waiting: (() => void)[] = [];
+    const layers = Array.from({ length: 10 }, (_, index): LocalLayer => {
       const header = tarHeader({ path: `d${index}`, node: folder, linkTo: undefined, size: 0 });
       const tar = Buffer.concat([header, Buffer.alloc(1024)]);
-      return layer(gzipSync(tar), 'application/vnd.oci.image.layer.v1.tar+gzip');
+      async function* content() {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        yield tar;
+      }
+      return {
+        kind: 'local',
+        diffId: digestOf(tar),
+        size: tar.length,
+        open: () => Readable.from(content(), { objectMode: false }),
+      };
     });
-    const tree = await readLayerFiles(layers, new AbortController().signal);
-    assert.equal(tree.list('').length, layers.length);
-    assert.ok(mostUnderWay <= 4, `${mostUnderWay} at once`);
+    const reading = readLayerFiles(layers, new AbortController().signal);
+    let read = 0;
+    while (read < layers.length) {
+      await turns();
+      assert.ok(waiting.length > 0 && waiting.length <= 4, `${waiting.length} are being read`);
+      waiting.shift()!();
+      read += 1;
+    }
+    assert.equal((await reading).list('').length, layers.length);
   });
 });
+
+/** Lets everything happen that waits for nothing from outside. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
