@@ -33,7 +33,7 @@ import { RegistryClient } from '../tasks/AcrBuildPush/acr/registry';
 import { upload } from '../tasks/AcrBuildPush/oci/publish/upload';
 import { HttpClient } from '../tasks/common/http';
 import { createLogger } from '../tasks/common/log';
-import { PASSWORD, startDockerRegistry, USERNAME } from '../test/support/docker-registry';
+import { PASSWORD, startDockerRegistry, USERNAME, writeDockerLogin } from '../test/support/docker-registry';
 import { isInstalled, median, printTable, run } from './measure';
 
 const [what = 'model', ...numbers] = process.argv.slice(2);
@@ -52,9 +52,7 @@ let count = 0;
 /** A repository that nobody has used, in a registry that has nothing unless `keep` says otherwise. */
 async function startRegistry(): Promise<void> {
   [registry, host] = await startDockerRegistry(join(folder, `registry-${count++}`));
-  const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
-  mkdirSync(join(folder, 'docker'), { recursive: true });
-  writeFileSync(join(folder, 'docker', 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
+  writeDockerLogin(join(folder, 'docker'), host);
 }
 
 async function stopRegistry(): Promise<void> {

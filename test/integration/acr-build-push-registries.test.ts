@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEntra } from '../../local/entra/entra';
-import { type Registry, startRegistry } from '../../local/registry/registry';
+import { type Registry, type RegistryOptions, startRegistry } from '../../local/registry/registry';
 import { PASSWORD, registryApi, startDockerRegistry } from '../support/docker-registry';
 import { errorsOf } from '../support/extension';
 import { startTokenServer } from '../support/token-server';
@@ -17,15 +17,22 @@ describe('AcrBuildPush, with what a registry asks and holds', function () {
 
   const recipe = ['FROM scratch', 'ARG VERSION', 'ENV VERSION=$VERSION', 'COPY model.pkl /model.pkl'];
 
+  /** Starts the local registry, whose admin user is `models`. */
+  function startLocal(name: string, identities?: RegistryOptions['identities']): Promise<Registry> {
+    const data = join(folder, name);
+    mkdirSync(data);
+    return startRegistry({
+      folder: data,
+      username: 'models',
+      password: PASSWORD,
+      ...(identities && { identities }),
+    });
+  }
+
   it('pushes to a registry that hands out tokens, as Azure Container Registry does', async () => {
     let registry: Registry | undefined;
     try {
-      mkdirSync(join(folder, 'tokens'));
-      registry = await startRegistry({
-        folder: join(folder, 'tokens'),
-        username: 'models',
-        password: PASSWORD,
-      });
+      registry = await startLocal('tokens');
       const { result, outputVariables, ...rest } = await step(recipe, {
         acrName: 'models',
         acrUsername: '',
@@ -78,16 +85,10 @@ describe('AcrBuildPush, with what a registry asks and holds', function () {
     });
     let registry: Registry | undefined;
     try {
-      mkdirSync(join(folder, 'entra'));
-      registry = await startRegistry({
-        folder: join(folder, 'entra'),
-        username: 'models',
-        password: PASSWORD,
-        identities: {
-          tenantId,
-          claims: entra.accessTokenClaims,
-          rights: (application) => (application === pusher ? ['pull', 'push'] : ['pull']),
-        },
+      registry = await startLocal('entra', {
+        tenantId,
+        claims: entra.accessTokenClaims,
+        rights: (application) => (application === pusher ? ['pull', 'push'] : ['pull']),
       });
       const connection = (clientId: string) => ({
         id,
@@ -125,12 +126,7 @@ describe('AcrBuildPush, with what a registry asks and holds', function () {
   it('locks what must not move, and builds nothing that would have to move it', async () => {
     let registry: Registry | undefined;
     try {
-      mkdirSync(join(folder, 'locks'));
-      registry = await startRegistry({
-        folder: join(folder, 'locks'),
-        username: 'models',
-        password: PASSWORD,
-      });
+      registry = await startLocal('locks');
       const inputs = {
         acrName: 'models',
         acrUsername: '',

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findEngine } from '../../local/engine/engine';
-import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
+import { PASSWORD, startDockerRegistry, USERNAME, writeDockerLogin } from '../support/docker-registry';
 import { errorsOf, runStep } from '../support/extension';
 import { importBaseImage } from '../support/shell-image';
 import { skip, skipWithout } from '../support/skip';
@@ -20,7 +20,7 @@ describe('an image that was built without an engine', function () {
   const imported = `direct-image-runs-base:${run}`;
   let server: ChildProcess | undefined;
   let host: string;
-  let login: string;
+  const login = join(folder, 'login');
 
   before(async function () {
     const engine = await findEngine();
@@ -28,10 +28,8 @@ describe('an image that was built without an engine', function () {
     skipWithout(this, 'docker-registry');
     importBaseImage(imported);
     [server, host] = await startDockerRegistry(join(folder, 'registry'));
-    login = join(folder, 'login');
-    for (const path of [sources, login]) mkdirSync(path);
-    const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
-    writeFileSync(join(login, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
+    mkdirSync(sources);
+    writeDockerLogin(login, host);
   });
 
   after(async () => {

@@ -53,6 +53,13 @@ export async function startDockerRegistry(
   throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
 }
 
+/** Makes a folder the configuration of a docker that is logged in to a registry as above. */
+export function writeDockerLogin(folder: string, host: string): void {
+  mkdirSync(folder, { recursive: true });
+  const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
+}
+
 /** Reads a repository as another client would. */
 export function registryApi(host: string, repository: string) {
   const get = (path: string, method = 'GET') =>

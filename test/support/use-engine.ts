@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findEngine } from '../../local/engine/engine';
-import { PASSWORD, startDockerRegistry, USERNAME } from './docker-registry';
+import { PASSWORD, startDockerRegistry, USERNAME, writeDockerLogin } from './docker-registry';
 import { removeBuilt } from './engine-builds';
 import { runStep, type StepOptions } from './extension';
 import { importBaseImage } from './shell-image';
@@ -31,9 +31,7 @@ export function useEngine() {
     mkdirSync(sources);
     importBaseImage(base, ['/usr/bin/head']);
     [server, host] = await startDockerRegistry(join(folder, 'registry'));
-    mkdirSync(login);
-    const auth = Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64');
-    writeFileSync(join(login, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
+    writeDockerLogin(login, host);
   });
 
   after(async () => {
