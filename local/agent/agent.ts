@@ -5,15 +5,15 @@ import { type PipelineSource, readPipeline, readPipelineText } from './pipeline/
 import type { JobPlan, PipelinePlan } from './pipeline/plan';
 import type { ValueMap } from './pipeline/values';
 import type { AgentOptions, PipelineRecord } from './types';
-import { checkJob } from './worker/check-job';
-import { foldersOf } from './worker/folders';
-import type { Run } from './worker/job-context';
-import { jobVariables } from './worker/job-variables';
-import { variablesBeforeRun, variablesOfJob } from './worker/predefined';
-import { runJobs } from './worker/run-jobs';
-import { describeSources } from './worker/source-facts';
-import { folderNumber, nextBuildId, nextBuildNumber, readState, writeState } from './worker/state';
-import { installTasks } from './worker/tasks';
+import { foldersOf } from './worker/context/folders';
+import type { Run } from './worker/context/job-context';
+import { jobVariables } from './worker/context/job-variables';
+import { checkJob } from './worker/job/check-job';
+import { variablesBeforeRun, variablesOfJob } from './worker/job/predefined';
+import { runJobs } from './worker/job/run-jobs';
+import { describeSources } from './worker/job/source-facts';
+import { folderNumber, nextBuildId, nextBuildNumber, readState, writeState } from './worker/job/state';
+import { installTasks } from './worker/tasks/tasks';
 
 export { PipelineError } from './pipeline/yaml';
 export * from './types';

@@ -2,16 +2,21 @@ import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
-import { type CredentialSource, EntraCredentials, fixedCredentials, type Identity } from './acr/credentials';
-import { RegistryClient } from './acr/registry';
-import { prepareBuilder } from './builders';
+import { prepareBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
-import { EarlierImages } from './oci/earlier-images';
-import type { KnownLayers } from './oci/publish/known-layers';
 import { makePlan, type Plan } from './plan';
-import { type Destination, findKnownLayers, lockTags, publish, verifyTags } from './publish';
+import { type Destination, findKnownLayers, lockTags, publish, verifyTags } from './publish/publish';
+import { RegistryClient } from './registry/client';
+import {
+  type CredentialSource,
+  EntraCredentials,
+  fixedCredentials,
+  type Identity,
+} from './registry/credentials';
+import { EarlierImages } from './registry/earlier-images';
+import type { KnownLayers } from './registry/known-layers';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
 

@@ -8,7 +8,12 @@ import {
   readRegistryConnection,
 } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
-import type { Identity } from './acr/credentials';
+import { INLINE_CACHE } from './build/docker/options';
+import { BUILDERS, type BuilderChoice } from './builder-choice';
+import type { DockerRequest } from './docker/install';
+import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
+import { COMPRESSIONS, type CompressionChoice } from './publish/compression';
+import type { Identity } from './registry/credentials';
 import {
   acrNameProblem,
   loginServerOf,
@@ -16,12 +21,7 @@ import {
   normalizeLoginServer,
   registryNameOf,
   repositoryProblem,
-} from './acr/names';
-import { BUILDERS, type BuilderChoice } from './builder-choice';
-import type { DockerRequest } from './docker/install';
-import { INLINE_CACHE } from './docker/options';
-import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
-import { COMPRESSIONS, type CompressionChoice } from './oci/publish/compression';
+} from './registry/names';
 import { planTags, type TagPlan } from './tag-templates';
 import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTags } from './tags';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type BaseImage, findBaseImage } from './base-image';
 import { declaredArguments } from './docker/dockerfile';
+import { type BaseImage, findBaseImage } from './dockerfile/base-image';
 import type { Inputs } from './inputs';
 import { imageLabels, type Origin } from './labels';
 import type { PlannedTag } from './tags';

@@ -1,9 +1,9 @@
 import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
-import type { Manifest } from './acr/registry';
-import type { BaseImage } from './base-image';
+import type { BaseImage } from './dockerfile/base-image';
 import type { ModelProvenance } from './labels';
+import type { Manifest } from './registry/client';
 
 export interface Phase {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { serveDigests } from './registry/transfer/digester';
+import { serveDigests } from './transfer/digester';
 
 // A thread of its own loads as little as it needs.
 serveDigests();

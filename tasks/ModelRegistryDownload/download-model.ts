@@ -3,18 +3,18 @@ import { throwIfCancelled } from '../common/cancel';
 import { EntraTokens } from '../common/entra';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
-import { chooseVersion } from './choose-version';
-import { explainDiskError } from './disk';
 import { fetchVersion } from './fetch-version';
-import { ModelFolder } from './folder';
+import { explainDiskError } from './folder/disk';
+import { ModelFolder } from './folder/folder';
+import { MANIFEST_NAME } from './folder/manifest';
 import type { DownloadInputs } from './inputs';
-import { MANIFEST_NAME } from './manifest';
 import { openContainer } from './registry/client';
 import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
 import { PATIENCE, type Patience } from './registry/persist';
 import type { SignIn } from './registry-inputs';
 import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './report';
+import { chooseVersion } from './version/choose-version';
 
 /**
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files

@@ -1,21 +1,21 @@
 import { TaskError } from '../common/errors';
 import { formatBytes, plural } from '../common/text';
-import { readStatedChecksums } from './checksums';
-import { refuseLackOfRoom } from './disk';
-import type { ModelFolder } from './folder';
+import { refuseLackOfRoom } from './folder/disk';
+import type { ModelFolder } from './folder/folder';
+import type { Journal } from './folder/journal';
+import { createManifest, formatManifest, type ModelManifest } from './folder/manifest';
+import { seal } from './folder/seal';
+import { findUnchanged } from './folder/unchanged';
 import type { DownloadInputs } from './inputs';
-import type { Journal } from './journal';
-import { createManifest, formatManifest, type ModelManifest } from './manifest';
 import { Progress } from './progress';
 import type { ModelContainer } from './registry/client';
 import { MovedError } from './registry/errors';
 import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
-import { transferFiles } from './registry/transfer/queue';
-import { type Digests, type Proof, verify } from './registry/transfer/verify';
-import { seal } from './seal';
-import { findUnchanged } from './unchanged';
-import { findChange, listVersion, type ModelVersion, selectVersion } from './version';
+import { transferFiles } from './transfer/queue';
+import { type Digests, type Proof, verify } from './transfer/verify';
+import { readStatedChecksums } from './version/checksums';
+import { findChange, listVersion, type ModelVersion, selectVersion } from './version/version';
 
 /** What a download works with. */
 export interface Download {

@@ -4,8 +4,8 @@ import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
 import type { FetchedModel } from './fetch-version';
-import type { SwapReport } from './folder';
-import type { ModelManifest } from './manifest';
+import type { SwapReport } from './folder/folder';
+import type { ModelManifest } from './folder/manifest';
 
 export interface Report {
   readonly model: FetchedModel;

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runSteps } from '../../local/agent/agent';
 import { vsixFile } from '../../scripts/paths';
-import { describePlatform } from '../../tasks/AcrBuildPush/docker/platform';
+import { describePlatform } from '../../tasks/AcrBuildPush/docker/download-names';
 import { errorsOf, nodeVersions, runStep } from '../support/extension';
 import { skip } from '../support/skip';
 

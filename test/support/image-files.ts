@@ -4,15 +4,15 @@ import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { readTar, type TarMember } from '../../tasks/AcrBuildPush/files/tar-reader';
 import type {
   ContainerSettings,
   ImageConfig,
   OciImage,
   Platform,
   RemoteLayer,
-} from '../../tasks/AcrBuildPush/oci/image';
-import type { PulledImage } from '../../tasks/AcrBuildPush/oci/pull';
-import { readTar, type TarMember } from '../../tasks/AcrBuildPush/oci/tar-reader';
+} from '../../tasks/AcrBuildPush/image/image';
+import type { PulledImage } from '../../tasks/AcrBuildPush/registry/pull';
 
 /** An image with its layers laid over each other: what a container of it would see. */
 export interface FlatImage {

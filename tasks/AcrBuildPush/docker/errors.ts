@@ -1,5 +1,5 @@
-import { explainMissingBase } from '../base-image';
-import { explainBy, type Signature } from '../signatures';
+import { explainBy, type Signature } from '../../common/explain';
+import { explainMissingBase } from '../dockerfile/base-image';
 
 /** What is known of the build's context when docker fails. */
 export interface BuildContext {

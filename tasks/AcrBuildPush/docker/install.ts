@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import * as tools from 'azure-pipelines-tool-lib/tool';
 import { CancelledError, describeError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
-import { describePlatform } from './platform';
+import { describePlatform } from './download-names';
 
 /** Which docker client to build with, and where it comes from. */
 export interface DockerRequest {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CredentialSource } from '../acr/credentials';
+import type { CredentialSource } from '../registry/credentials';
 import { type DockerConfigFile, hostOf } from './config';
 
 /** Docker Hub's API and its logins go by different names. */

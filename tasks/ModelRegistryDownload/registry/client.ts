@@ -2,10 +2,10 @@ import type { NetworkSettings } from '../../common/agent';
 import type { RegistryCredential } from './credential';
 import { BrokenAnswerError, bareEtag, MovedError, type RegistryAddress } from './errors';
 import type { Folders } from './folders';
+import { type Head, type Receiver, type Stop, stopWith } from './http/answer';
+import { Connections, type GetRequest } from './http/connections';
 import { readListingPage } from './listing-page';
 import { signerFor } from './sign';
-import { type Head, type Receiver, type Stop, stopWith } from './transfer/answer';
-import { Connections, type GetRequest } from './transfer/connections';
 
 export interface RegistrySettings {
   readonly account: string;

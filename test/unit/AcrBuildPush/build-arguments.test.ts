@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { buildArguments, buildEnvironment } from '../../../tasks/AcrBuildPush/docker/build';
+import { buildArguments, buildEnvironment } from '../../../tasks/AcrBuildPush/build/docker/build';
 import type { BuilderKind } from '../../../tasks/AcrBuildPush/docker/engine';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import { leastPlan } from './support';

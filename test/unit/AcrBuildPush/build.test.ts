@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildWithDocker } from '../../../tasks/AcrBuildPush/docker/build';
+import { buildWithDocker } from '../../../tasks/AcrBuildPush/build/docker/build';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
 import type { BuilderKind } from '../../../tasks/AcrBuildPush/docker/engine';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
-import type { Builder } from '../../../tasks/AcrBuildPush/builder';
-import { prepareBuilder } from '../../../tasks/AcrBuildPush/builders';
+import type { Builder } from '../../../tasks/AcrBuildPush/build/builder';
+import { prepareBuilder } from '../../../tasks/AcrBuildPush/build/choose-builder';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
-import { EarlierImages } from '../../../tasks/AcrBuildPush/oci/earlier-images';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import { EarlierImages } from '../../../tasks/AcrBuildPush/registry/earlier-images';
 import type { TaskContext } from '../../../tasks/common/task';
 import { fakeDocker, leastInputs, leastPlan, scriptedServer, temporaryFolder } from './support';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
-import { EntraCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import { EntraCredentials } from '../../../tasks/AcrBuildPush/registry/credentials';
 import type { AzureServiceConnection } from '../../../tasks/common/service-connection';
 import { scriptedServer } from './support';
 

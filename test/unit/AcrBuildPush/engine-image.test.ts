@@ -16,14 +16,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../local/registry/registry';
-import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
-import type { BaseImage } from '../../../tasks/AcrBuildPush/base-image';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../tasks/AcrBuildPush/docker/engine';
-import { type EnginePublishOptions, publishEngineImage } from '../../../tasks/AcrBuildPush/docker/publish';
-import { EarlierImages } from '../../../tasks/AcrBuildPush/oci/earlier-images';
-import { findKnownLayers } from '../../../tasks/AcrBuildPush/publish';
+import type { BaseImage } from '../../../tasks/AcrBuildPush/dockerfile/base-image';
+import {
+  type EnginePublishOptions,
+  publishEngineImage,
+} from '../../../tasks/AcrBuildPush/publish/engine-image';
+import { findKnownLayers } from '../../../tasks/AcrBuildPush/publish/publish';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import { fixedCredentials } from '../../../tasks/AcrBuildPush/registry/credentials';
+import { EarlierImages } from '../../../tasks/AcrBuildPush/registry/earlier-images';
 import { CancelledError } from '../../../tasks/common/errors';
 import { HttpClient } from '../../../tasks/common/http';
 import { startLine } from '../../support/line';

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
+import { readEngineParent } from '../../../tasks/AcrBuildPush/build/docker/engine-parent';
+import { noteImage } from '../../../tasks/AcrBuildPush/build/noted-image';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
-import { readEngineParent } from '../../../tasks/AcrBuildPush/docker/engine-parent';
-import type { EarlierImage, EarlierImages } from '../../../tasks/AcrBuildPush/oci/earlier-images';
-import type { ImageConfig } from '../../../tasks/AcrBuildPush/oci/image';
-import { noteImage } from '../../../tasks/AcrBuildPush/oci/noted-image';
-import { layersOf } from '../../../tasks/AcrBuildPush/oci/publish/known-layers';
+import type { ImageConfig } from '../../../tasks/AcrBuildPush/image/image';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import type { EarlierImage, EarlierImages } from '../../../tasks/AcrBuildPush/registry/earlier-images';
+import { layersOf } from '../../../tasks/AcrBuildPush/registry/known-layers';
 import { fakeDocker, scriptedServer, temporaryFolder } from './support';
 
 /** An engine with an image of 500 MB, of which the last two instructions made 2 MB. It can't save it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { explainRegistryError } from '../../../tasks/AcrBuildPush/acr/errors';
 import { IgnoreRules } from '../../../tasks/AcrBuildPush/context/ignore';
 import { explainDockerError } from '../../../tasks/AcrBuildPush/docker/errors';
+import { explainRegistryError } from '../../../tasks/AcrBuildPush/registry/errors';
 
 /* The texts are what docker 20.10 to 28, BuildKit and Azure Container Registry really say. */
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { withLabelLine } from '../../../tasks/AcrBuildPush/docker/label-line';
+import { withLabelLine } from '../../../tasks/AcrBuildPush/dockerfile/label-line';
 
 describe('labels in a Dockerfile', () => {
   const labels = { 'a.b': 'x y', c: 'say "$HOME" \\ `now`' };

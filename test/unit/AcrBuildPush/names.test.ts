@@ -7,7 +7,7 @@ import {
   registryNameOf,
   registryUrl,
   repositoryProblem,
-} from '../../../tasks/AcrBuildPush/acr/names';
+} from '../../../tasks/AcrBuildPush/registry/names';
 
 describe("a registry's name", () => {
   for (const [acrName, loginServer] of [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { refuseUnsupported } from '../../../tasks/AcrBuildPush/build/docker/options';
 import type { BuilderKind } from '../../../tasks/AcrBuildPush/docker/engine';
-import { refuseUnsupported } from '../../../tasks/AcrBuildPush/docker/options';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import { leastPlan } from './support';
 

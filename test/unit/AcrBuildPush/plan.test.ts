@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findBaseImage } from '../../../tasks/AcrBuildPush/base-image';
 import { declaredArguments, readInstructions } from '../../../tasks/AcrBuildPush/docker/dockerfile';
+import { findBaseImage } from '../../../tasks/AcrBuildPush/dockerfile/base-image';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
 import {
   baseLabels,

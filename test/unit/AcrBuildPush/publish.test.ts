@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { type Manifest, RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
-import { annotate, publish } from '../../../tasks/AcrBuildPush/publish';
+import { annotate, publish } from '../../../tasks/AcrBuildPush/publish/publish';
+import { type Manifest, RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
 import { scriptedServer } from './support';
 
 const DOCKER = 'application/vnd.docker.distribution.manifest.v2+json';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DockerCli } from '../../../tasks/AcrBuildPush/docker/cli';
-import { parseDigest, pushWithDocker } from '../../../tasks/AcrBuildPush/docker/push';
+import { parseDigest, pushWithDocker } from '../../../tasks/AcrBuildPush/publish/docker-push';
 import { CancelledError } from '../../../tasks/common/errors';
 import { capturedLog, fakeDocker, temporaryFolder } from './support';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
-import { upload } from '../../../tasks/AcrBuildPush/oci/publish/upload';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import { fixedCredentials } from '../../../tasks/AcrBuildPush/registry/credentials';
+import { upload } from '../../../tasks/AcrBuildPush/registry/upload';
 import { scriptedServer } from './support';
 
 const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}`;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import { fixedCredentials } from '../../../tasks/AcrBuildPush/registry/credentials';
 import { scriptedServer } from './support';
 
 describe('a registry that refuses', () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { RequestListener, ServerResponse } from 'node:http';
 import sinon from 'sinon';
-import { type Challenge, parseChallenge } from '../../../tasks/AcrBuildPush/acr/auth';
-import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
+import { type Challenge, parseChallenge } from '../../../tasks/AcrBuildPush/registry/challenge';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import { fixedCredentials } from '../../../tasks/AcrBuildPush/registry/credentials';
 import { ConnectionError, type HttpClient } from '../../../tasks/common/http';
 import { capturedLog, scriptedServer } from './support';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Manifest } from '../../../tasks/AcrBuildPush/acr/registry';
+import type { Manifest } from '../../../tasks/AcrBuildPush/registry/client';
 import {
   type ImageReport,
   imageSize,

@@ -3,13 +3,13 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
 import {
   type DirectBuildOptions,
   NeedsEngine,
   planDirectBuild,
-} from '../../../tasks/AcrBuildPush/oci/direct-build';
-import type { OciImage } from '../../../tasks/AcrBuildPush/oci/image';
+} from '../../../tasks/AcrBuildPush/build/direct/direct-build';
+import type { OciImage } from '../../../tasks/AcrBuildPush/image/image';
+import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
 import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import { HttpClient } from '../../../tasks/common/http';
 import { createLogger } from '../../../tasks/common/log';

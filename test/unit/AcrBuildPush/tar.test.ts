@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { IgnoreRules } from '../../../tasks/AcrBuildPush/context/ignore';
-import { packContext } from '../../../tasks/AcrBuildPush/context/tar';
+import { packContext } from '../../../tasks/AcrBuildPush/context/pack';
 import { temporaryFolder } from './support';
 
 describe('a packed build context', () => {

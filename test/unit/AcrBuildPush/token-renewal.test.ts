@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Registry, startRegistry } from '../../../local/registry/registry';
-import { fixedCredentials } from '../../../tasks/AcrBuildPush/acr/credentials';
-import { RegistryClient } from '../../../tasks/AcrBuildPush/acr/registry';
-import { EarlierImages } from '../../../tasks/AcrBuildPush/oci/earlier-images';
-import type { Layer, OciImage } from '../../../tasks/AcrBuildPush/oci/image';
-import { publishImage } from '../../../tasks/AcrBuildPush/oci/publish/publish';
-import { lockTags, verifyTags } from '../../../tasks/AcrBuildPush/publish';
+import type { Layer, OciImage } from '../../../tasks/AcrBuildPush/image/image';
+import { lockTags, verifyTags } from '../../../tasks/AcrBuildPush/publish/publish';
+import { publishImage } from '../../../tasks/AcrBuildPush/publish/publish-image';
+import { RegistryClient } from '../../../tasks/AcrBuildPush/registry/client';
+import { fixedCredentials } from '../../../tasks/AcrBuildPush/registry/credentials';
+import { EarlierImages } from '../../../tasks/AcrBuildPush/registry/earlier-images';
 import { HttpClient } from '../../../tasks/common/http';
 import { capturedLog } from './support';
 

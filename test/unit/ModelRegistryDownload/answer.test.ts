@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { RestError } from '../../../tasks/ModelRegistryDownload/registry/errors';
-import { AnswerReader } from '../../../tasks/ModelRegistryDownload/registry/transfer/answer';
+import { AnswerReader } from '../../../tasks/ModelRegistryDownload/registry/http/answer';
 
 describe('an answer of the service', () => {
   /** Reads what a connection brings, in pieces of some bytes, and tells what became of it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../tasks/common/log';
-import { chooseVersion, type VersionWish } from '../../../tasks/ModelRegistryDownload/choose-version';
 import { openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
+import { chooseVersion, type VersionWish } from '../../../tasks/ModelRegistryDownload/version/choose-version';
 import { BlobServer } from '../../support/blob-server';
 import { impatient } from './support';
 

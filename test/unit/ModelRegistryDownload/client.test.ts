@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ModelContainer, openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
 import type { RegistryCredential } from '../../../tasks/ModelRegistryDownload/registry/credential';
-import { stopWith } from '../../../tasks/ModelRegistryDownload/registry/transfer/answer';
+import { stopWith } from '../../../tasks/ModelRegistryDownload/registry/http/answer';
 import { BlobServer } from '../../support/blob-server';
 
 describe('the client of the registry', () => {

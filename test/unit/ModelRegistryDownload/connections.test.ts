@@ -3,8 +3,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { stopWith } from '../../../tasks/ModelRegistryDownload/registry/transfer/answer';
-import { Connections } from '../../../tasks/ModelRegistryDownload/registry/transfer/connections';
+import { stopWith } from '../../../tasks/ModelRegistryDownload/registry/http/answer';
+import { Connections } from '../../../tasks/ModelRegistryDownload/registry/http/connections';
 import { makeCertificate } from '../../support/certificate';
 
 describe('connections to the service', () => {

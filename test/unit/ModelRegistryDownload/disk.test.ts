@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { TaskError } from '../../../tasks/common/errors';
-import { explainDiskError } from '../../../tasks/ModelRegistryDownload/disk';
+import { explainDiskError } from '../../../tasks/ModelRegistryDownload/folder/disk';
 
 describe('an error of the disk', () => {
   const cases: [code: string, message: RegExp][] = [

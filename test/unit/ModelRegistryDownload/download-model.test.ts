@@ -4,9 +4,9 @@ import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'no
 import { join } from 'node:path';
 import type { Outcome } from '../../../tasks/common/task';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
+import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
+import { findUnchanged } from '../../../tasks/ModelRegistryDownload/folder/unchanged';
 import type { DownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
-import { parseManifest } from '../../../tasks/ModelRegistryDownload/manifest';
-import { findUnchanged } from '../../../tasks/ModelRegistryDownload/unchanged';
 import { BlobServer } from '../../support/blob-server';
 import { skip } from '../../support/skip';
 import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';

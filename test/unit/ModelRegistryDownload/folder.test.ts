@@ -15,8 +15,8 @@ import {
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createLogger } from '../../../tasks/common/log';
-import { ModelFolder } from '../../../tasks/ModelRegistryDownload/folder';
-import { createManifest } from '../../../tasks/ModelRegistryDownload/manifest';
+import { ModelFolder } from '../../../tasks/ModelRegistryDownload/folder/folder';
+import { createManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
 import type { ModelFile } from '../../../tasks/ModelRegistryDownload/registry/listing';
 import { contentOf, temporaryFolder } from './support';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import { Gatherer } from '../../../tasks/ModelRegistryDownload/registry/transfer/gatherer';
+import { Gatherer } from '../../../tasks/ModelRegistryDownload/registry/http/gatherer';
 
 const RECORD = 16 * 1024;
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Lanes } from '../../../tasks/ModelRegistryDownload/registry/transfer/lanes';
+import { Lanes } from '../../../tasks/ModelRegistryDownload/transfer/lanes';
 
 /** Work whose end the test decides. */
 class Job {

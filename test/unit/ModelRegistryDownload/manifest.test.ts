@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { createManifest, formatManifest, parseManifest } from '../../../tasks/ModelRegistryDownload/manifest';
+import {
+  createManifest,
+  formatManifest,
+  parseManifest,
+} from '../../../tasks/ModelRegistryDownload/folder/manifest';
 
 const file = (path: string, sha256: string) => ({
   path,

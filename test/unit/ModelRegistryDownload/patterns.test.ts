@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { selectFiles } from '../../../tasks/ModelRegistryDownload/patterns';
+import { selectFiles } from '../../../tasks/ModelRegistryDownload/version/patterns';
 
 const files = ['model.pkl', 'Lookup.pkl', '.hidden', 'data/train.csv', 'data/deep/test.csv', 'a{b}.txt'].map(
   (path) => ({ path }),

@@ -6,7 +6,7 @@ import sinon from 'sinon';
 import { createLogger } from '../../../tasks/common/log';
 import { type ModelContainer, openContainer } from '../../../tasks/ModelRegistryDownload/registry/client';
 import { listFiles } from '../../../tasks/ModelRegistryDownload/registry/listing';
-import { transferFiles } from '../../../tasks/ModelRegistryDownload/registry/transfer/queue';
+import { transferFiles } from '../../../tasks/ModelRegistryDownload/transfer/queue';
 import { BlobServer } from '../../support/blob-server';
 import { impatient, temporaryFolder } from './support';
 

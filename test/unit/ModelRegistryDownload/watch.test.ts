@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import { createLogger } from '../../../tasks/common/log';
-import { Watch, type Watched } from '../../../tasks/ModelRegistryDownload/registry/transfer/watch';
+import { Watch, type Watched } from '../../../tasks/ModelRegistryDownload/transfer/watch';
 import { impatient } from './support';
 
 describe('the watch over the requests of a transfer', () => {

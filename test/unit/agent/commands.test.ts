@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { escapeCommand, parseCommand, unescapeCommand } from '../../../local/agent/worker/commands';
-import { environmentName } from '../../../local/agent/worker/environment';
+import { escapeCommand, parseCommand, unescapeCommand } from '../../../local/agent/worker/commands/commands';
+import { environmentName } from '../../../local/agent/worker/context/environment';
 
 describe('Logging commands', () => {
   const table: [

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { SecretMasker } from '../../../local/agent/worker/masking';
+import { SecretMasker } from '../../../local/agent/worker/context/masking';
 
 function masking(...secrets: string[]): (text: string) => string {
   const masker = new SecretMasker();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chooseHandler, chooseNodeFolder, type HandlerName } from '../../../local/agent/worker/nodes';
+import { chooseHandler, chooseNodeFolder, type HandlerName } from '../../../local/agent/worker/tasks/nodes';
 
 describe('The handler of a task', () => {
   const table: [keys: string[], handler: string | undefined][] = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServiceConnection } from '../../../local/agent/types';
-import { connectionProblems, resolveInputs } from '../../../local/agent/worker/inputs';
-import type { TaskDefinition, TaskInput } from '../../../local/agent/worker/task-definition';
+import { connectionProblems, resolveInputs } from '../../../local/agent/worker/steps/inputs';
+import type { TaskDefinition, TaskInput } from '../../../local/agent/worker/tasks/task-definition';
 
 const connection: ServiceConnection = {
   id: 'AAAAAAAA-0000-4000-8000-000000000001',

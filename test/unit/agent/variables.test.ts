@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { expandMacros } from '../../../local/agent/worker/macros';
-import { SecretMasker } from '../../../local/agent/worker/masking';
-import { Variables } from '../../../local/agent/worker/variables';
+import { expandMacros } from '../../../local/agent/worker/context/macros';
+import { SecretMasker } from '../../../local/agent/worker/context/masking';
+import { Variables } from '../../../local/agent/worker/context/variables';
 
 const known: Record<string, string> = { a: '1', b: '$(a)', 'with.dot': 'x', empty: '' };
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { taskEnvironment } from '../../../local/agent/worker/environment';
+import { taskEnvironment } from '../../../local/agent/worker/context/environment';
 
 const ID = '8a1c6bb0-5a3f-4a5e-9b0e-d0c7f0f5a111';
 

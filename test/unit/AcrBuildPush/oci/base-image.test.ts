@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import * as zlib from 'node:zlib';
-import { explainRegistryError } from '../../../../tasks/AcrBuildPush/acr/errors';
+import { planDirectly } from '../../../../tasks/AcrBuildPush/build/direct/builder';
 import { tarHeader } from '../../../../tasks/AcrBuildPush/files/tar';
-import { planDirectly } from '../../../../tasks/AcrBuildPush/oci/builder';
-import type { ImageConfig } from '../../../../tasks/AcrBuildPush/oci/image';
-import { createPull, type PulledImage, parseImageName } from '../../../../tasks/AcrBuildPush/oci/pull';
+import type { ImageConfig } from '../../../../tasks/AcrBuildPush/image/image';
+import { explainRegistryError } from '../../../../tasks/AcrBuildPush/registry/errors';
+import { createPull, type PulledImage, parseImageName } from '../../../../tasks/AcrBuildPush/registry/pull';
 import { flattenBuilt } from '../../../support/image-files';
 import { capturedLog, leastPlan, scriptedServer } from '../support';
 

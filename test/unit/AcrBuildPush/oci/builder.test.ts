@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { planDirectly, refuseForDirect } from '../../../../tasks/AcrBuildPush/oci/builder';
+import { planDirectly, refuseForDirect } from '../../../../tasks/AcrBuildPush/build/direct/builder';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/plan';
 import { capturedLog, leastPlan } from '../support';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
-import type { LocalLayer } from '../../../../tasks/AcrBuildPush/oci/image';
-import { chooseLevels } from '../../../../tasks/AcrBuildPush/oci/publish/compression';
-import { gzipMember } from '../../../../tasks/AcrBuildPush/oci/publish/gzip';
+import type { LocalLayer } from '../../../../tasks/AcrBuildPush/image/image';
+import { chooseLevels } from '../../../../tasks/AcrBuildPush/publish/compression';
+import { gzipMember } from '../../../../tasks/AcrBuildPush/publish/gzip';
 
 const MEGABYTE = 1024 * 1024;
 

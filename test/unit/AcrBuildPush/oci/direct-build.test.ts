@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { NeedsEngine } from '../../../../tasks/AcrBuildPush/oci/direct-build';
-import type { LocalLayer, OciImage } from '../../../../tasks/AcrBuildPush/oci/image';
-import { parseImageName } from '../../../../tasks/AcrBuildPush/oci/pull';
+import { NeedsEngine } from '../../../../tasks/AcrBuildPush/build/direct/direct-build';
+import type { LocalLayer, OciImage } from '../../../../tasks/AcrBuildPush/image/image';
+import { parseImageName } from '../../../../tasks/AcrBuildPush/registry/pull';
 import { flattenBuilt } from '../../../support/image-files';
 import { directBuild, leastPlan } from '../support';
 

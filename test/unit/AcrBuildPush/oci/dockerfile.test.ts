@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import assert from 'node:assert/strict';
-import { parseDockerfile } from '../../../../tasks/AcrBuildPush/oci/dockerfile/instructions';
-import { divideIntoStages, targetStage } from '../../../../tasks/AcrBuildPush/oci/dockerfile/stages';
-import { expand } from '../../../../tasks/AcrBuildPush/oci/dockerfile/words';
+import { parseDockerfile } from '../../../../tasks/AcrBuildPush/dockerfile/instructions';
+import { divideIntoStages, targetStage } from '../../../../tasks/AcrBuildPush/dockerfile/stages';
+import { expand } from '../../../../tasks/AcrBuildPush/dockerfile/words';
 
 const VARIABLES: Record<string, string> = { SET: 'set', EMPTY: '', NEST: '$SET', WORDS: 'one two' };
 const lookup = (name: string) => VARIABLES[name];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import type { RegistryClient } from '../../../../tasks/AcrBuildPush/acr/registry';
-import { EarlierImages } from '../../../../tasks/AcrBuildPush/oci/earlier-images';
+import type { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
+import { EarlierImages } from '../../../../tasks/AcrBuildPush/registry/earlier-images';
 import { CancelledError } from '../../../../tasks/common/errors';
 
 describe('The images of a repository', () => {

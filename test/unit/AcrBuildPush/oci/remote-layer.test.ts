@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { RegistryClient } from '../../../../tasks/AcrBuildPush/acr/registry';
+import { readLayerFiles } from '../../../../tasks/AcrBuildPush/build/direct/layer-files';
 import { tarHeader } from '../../../../tasks/AcrBuildPush/files/tar';
-import type { LocalLayer } from '../../../../tasks/AcrBuildPush/oci/image';
-import { readLayerFiles } from '../../../../tasks/AcrBuildPush/oci/layer-files';
-import { remoteLayer } from '../../../../tasks/AcrBuildPush/oci/pull';
+import type { LocalLayer } from '../../../../tasks/AcrBuildPush/image/image';
+import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
+import { remoteLayer } from '../../../../tasks/AcrBuildPush/registry/pull';
 import { scriptedServer } from '../support';
 
 const MEBIBYTE = 1024 * 1024;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { splitBuild } from '../../../../tasks/AcrBuildPush/oci/split';
+import { splitBuild } from '../../../../tasks/AcrBuildPush/build/split';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/plan';
 import { leastPlan, temporaryFolder } from '../support';
 

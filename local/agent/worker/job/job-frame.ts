@@ -1,0 +1,44 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { isOn, processMark, setting } from '../context/job-context';
+import type { StepContext } from '../context/step-context';
+import { killByEnvironment } from '../steps/processes';
+import { layOutNodes, nodeBinary, nodeVersion } from '../tasks/nodes';
+import { agentVersion, userName } from './predefined';
+
+/** The agent's own first step: folders, Node binaries, and the settings that are not as usual. */
+export function initializeJob(context: StepContext): void {
+  const { job } = context;
+  const { variables, folders, connections } = job;
+  for (const warning of variables.expandEachOther()) context.warning(warning);
+  for (const { data = {} } of connections) {
+    for (const [name, value] of Object.entries(data)) data[name] = variables.expand(value);
+  }
+  context.output(`Agent name: 'local', behaving as azure-pipelines-agent ${agentVersion}`);
+  context.output(`Agent machine name: '${hostname()}', user: '${userName()}'`);
+
+  rmSync(folders.temp, { recursive: true, force: true });
+  const { temp, tools, sources, binaries, staging, testResults } = folders;
+  for (const folder of [temp, tools, sources, binaries, staging, testResults]) {
+    mkdirSync(folder, { recursive: true });
+  }
+  layOutNodes(folders.externals);
+  for (const folder of ['node20_1', 'node24']) {
+    const binary = nodeBinary(folders.externals, folder);
+    context.output(`Node in ${folder}: ${nodeVersion(binary) ?? 'does not run here'}`);
+  }
+  for (const name of ['AGENT_USE_NODE24', 'AGENT_USE_NODE20_1', 'AGENT_USE_NODE24_WITH_HANDLER_DATA']) {
+    if (isOn(job, name)) context.output(`${name} = ${setting(job, name)}`);
+  }
+}
+
+/** The agent's own last step: ends whatever processes the job's steps have left running. */
+export function finalizeJob(context: StepContext): void {
+  const { folders, variables } = context.job;
+  rmSync(join(folders.work, '.taskkey'), { force: true });
+  context.output('Looking for processes that the steps have left running.');
+  killByEnvironment(processMark, variables.get(processMark)!, (pid, command) =>
+    context.output(`Killed ${command} (${pid}), which was left running.`),
+  );
+}

@@ -1,0 +1,132 @@
+import { hostname, userInfo } from 'node:os';
+import type { JobPlan } from '../../pipeline/plan';
+import type { AgentOptions, PipelineRecord } from '../../types';
+import type { Folders } from '../context/folders';
+import { nameBasedId } from '../steps/ids';
+import type { SourceFacts } from './source-facts';
+
+/** The agent that this one behaves as. */
+export const agentVersion = '4.272.0';
+
+/** The account this program runs under; containers may run it under a number without a name. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown';
+  }
+}
+
+const project = 'local';
+const defaultCollection = 'https://dev.azure.com/local/';
+
+/** Variables that are known when the YAML is expanded, before a run exists. */
+export function variablesBeforeRun(
+  file: string,
+  options: AgentOptions,
+  facts: SourceFacts,
+): Record<string, string> {
+  const definition = definitionName(file);
+  const collection = options.collectionUri ?? defaultCollection;
+  return {
+    'Build.DefinitionName': definition,
+    'Build.QueuedBy': userName(),
+    'Build.Reason': 'Manual',
+    'Build.Repository.Name': facts.name,
+    'Build.Repository.Provider': 'TfsGit',
+    'Build.Repository.Uri': facts.uri,
+    'Build.RequestedFor': userName(),
+    'Build.SourceBranch': facts.branch,
+    'Build.SourceBranchName': facts.branch.split('/').at(-1)!,
+    'Build.SourceVersion': facts.version,
+    'Build.SourceVersionAuthor': facts.author,
+    'Build.SourceVersionMessage': facts.message,
+    'System.CollectionId': nameBasedId(collection),
+    'System.CollectionUri': collection,
+    'System.Culture': 'en-US',
+    'System.DefinitionId': '1',
+    'System.DefinitionName': definition,
+    'System.HostType': 'build',
+    'System.ServerType': 'Hosted',
+    'System.TeamFoundationCollectionUri': collection,
+    'System.TeamProject': project,
+    'System.TeamProjectId': nameBasedId(project),
+  };
+}
+
+/** Variables that come with a job: the ids of the run, and the agent's folders and machine. */
+export function variablesOfJob(
+  job: JobPlan,
+  run: PipelineRecord,
+  folders: Folders,
+  options: AgentOptions,
+): Record<string, string> {
+  const attempt = String(options.attempt ?? 1);
+  const planId = nameBasedId(`build ${run.buildId} of ${folders.home}`);
+  const jobId = nameBasedId(`job ${job.name}`);
+  return {
+    'Agent.BuildDirectory': folders.pipeline,
+    'Agent.CloudId': '',
+    'Agent.HomeDirectory': folders.home,
+    'Agent.Id': '1',
+    'Agent.IsSelfHosted': '1',
+    'Agent.JobName': job.displayName,
+    'Agent.MachineName': hostname(),
+    'Agent.Name': 'local',
+    'Agent.OS': { darwin: 'Darwin', win32: 'Windows_NT' }[process.platform as string] ?? 'Linux',
+    'Agent.OSArchitecture': { arm64: 'ARM64', arm: 'ARM', ia32: 'X86' }[process.arch as string] ?? 'X64',
+    'Agent.ReadOnlyVariables': 'true',
+    'Agent.RetainDefaultEncoding': 'false',
+    'Agent.RootDirectory': folders.work,
+    'Agent.TempDirectory': folders.temp,
+    'Agent.ToolsDirectory': folders.tools,
+    'Agent.Version': agentVersion,
+    'Agent.WorkFolder': folders.work,
+    'Build.ArtifactStagingDirectory': folders.staging,
+    'Build.BinariesDirectory': folders.binaries,
+    'Build.BuildId': String(run.buildId),
+    'Build.BuildNumber': run.buildNumber,
+    'Build.BuildUri': `vstfs:///Build/Build/${run.buildId}`,
+    'Build.ContainerId': String(run.buildId),
+    'Build.Repository.LocalPath': folders.sources,
+    'Build.SourcesDirectory': folders.sources,
+    'Build.StagingDirectory': folders.staging,
+    'Common.TestResultsDirectory': folders.testResults,
+    'Pipeline.Workspace': folders.pipeline,
+    'System.ArtifactsDirectory': folders.staging,
+    'System.DefaultWorkingDirectory': folders.sources,
+    'System.IsAzureVM': '0',
+    'System.IsDockerContainer': '0',
+    'System.JobAttempt': attempt,
+    'System.JobDisplayName': job.displayName,
+    // Made from names, so it is the same in every run: only together with the build id does it name a job.
+    'System.JobId': jobId,
+    'System.JobIdentifier': `${job.name}.__default`,
+    'System.JobName': '__default',
+    'System.OidcRequestUri': options.oidcRequestUri ?? oidcRequestUri(options, planId, jobId),
+    'System.PhaseAttempt': attempt,
+    'System.PhaseDisplayName': job.displayName,
+    'System.PhaseName': job.name,
+    'System.PipelineStartTime': new Date(run.startTime)
+      .toISOString()
+      .replace('T', ' ')
+      .replace(/\..*$/, '+00:00'),
+    'System.PlanId': planId,
+    'System.StageAttempt': attempt,
+    'System.StageDisplayName': '__default',
+    'System.StageName': '__default',
+    'System.TimelineId': planId,
+    'System.WorkFolder': folders.work,
+  };
+}
+
+/** Where the server vouches for this job, as Azure DevOps Services writes it. */
+function oidcRequestUri(options: AgentOptions, planId: string, jobId: string): string {
+  const collection = (options.collectionUri ?? defaultCollection).replace(/\/?$/, '/');
+  const hub = `${collection}${nameBasedId(project)}/_apis/distributedtask/hubs/build`;
+  return `${hub}/plans/${planId}/jobs/${jobId}/oidctoken`;
+}
+
+function definitionName(file: string): string {
+  return file.replace(/^.*\//, '').replace(/\.ya?ml$/, '');
+}

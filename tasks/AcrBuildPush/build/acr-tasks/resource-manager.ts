@@ -1,0 +1,114 @@
+import type { EntraTokens } from '../../../common/entra';
+import { TaskError } from '../../../common/errors';
+import { explainBy, type Signature } from '../../../common/explain';
+import type { HttpAnswer, HttpClient } from '../../../common/http';
+import type { AzureServiceConnection } from '../../../common/service-connection';
+
+const REGISTRY_API = '2023-07-01';
+
+interface RegistryPage {
+  readonly value?: readonly {
+    readonly id: string;
+    readonly properties?: { readonly loginServer?: string };
+  }[];
+  readonly nextLink?: string;
+}
+
+/** What Azure answers when it refuses, by the codes of its errors. */
+const SIGNATURES: readonly Signature<{ input: string; purpose: string }>[] = [
+  {
+    pattern: /AuthorizationFailed|LinkedAuthorizationFailed/,
+    explain: (_, { input, purpose }) =>
+      `The service connection in input '${input}' may not ${purpose}. Give its identity the role Contributor on the registry, or one with 'registries/scheduleRun/action' and 'registries/listBuildSourceUploadUrl/action': AcrPush is not enough to build there.`,
+  },
+  {
+    pattern: /TasksOperationsNotAllowed/,
+    explain: () =>
+      "Azure does not let this registry's subscription build images: free and credit subscriptions may not. Build with docker, on an agent that has it, or ask Azure's support.",
+  },
+  {
+    pattern: /SubscriptionNotFound|InvalidSubscriptionId/,
+    explain: (_, { input }) =>
+      `There is no such subscription as the service connection in input '${input}' names. Edit the connection.`,
+  },
+];
+
+/** Azure's resource manager, as an identity that signs in by a service connection. */
+export class ResourceManager {
+  constructor(
+    private readonly connection: AzureServiceConnection,
+    private readonly tokens: EntraTokens,
+    private readonly http: Pick<HttpClient, 'send'>,
+  ) {}
+
+  /**
+   * Finds a registry by its address among those of the connection's subscription.
+   *
+   * @returns its resource's path, `/subscriptions/…/registries/<name>`
+   */
+  async findRegistry(loginServer: string): Promise<string> {
+    const { subscriptionId, input, resourceManagerUrl } = this.connection;
+    let next: string | undefined =
+      `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries?api-version=${REGISTRY_API}`;
+    while (next) {
+      const page: RegistryPage = await this.send('GET', next, 'list the registries of its subscription');
+      const found = page.value?.find(
+        ({ properties }) => properties?.loginServer?.toLowerCase() === loginServer,
+      );
+      if (found) return found.id;
+      const link = page.nextLink;
+      // The token must not go anywhere else.
+      next = link?.startsWith(`${resourceManagerUrl}/`) ? link.slice(resourceManagerUrl.length) : undefined;
+    }
+    throw new TaskError(
+      `There is no registry ${loginServer} among those that the service connection in input '${input}' can see in its subscription. Use a connection to the registry's subscription, whose identity may read the registry.`,
+    );
+  }
+
+  /**
+   * @param path with its query
+   * @param purpose what it is for, to go on from `may not` and `refused to`
+   * @returns the answer's JSON
+   */
+  async send<Answer>(
+    method: 'GET' | 'POST',
+    path: string,
+    purpose: string,
+    {
+      body,
+      signal,
+      repeatable = method === 'GET',
+    }: { body?: object; signal?: AbortSignal; repeatable?: boolean } = {},
+  ): Promise<Answer> {
+    const { resourceManagerUrl, input } = this.connection;
+    const token = await this.tokens.token(`${resourceManagerUrl}/.default`);
+    const answer = await this.http.send({
+      method,
+      url: resourceManagerUrl + path,
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      ...(method === 'POST' && { body: JSON.stringify(body ?? {}) }),
+      ...(signal && { signal }),
+      repeatable,
+    });
+    if (answer.status < 200 || answer.status > 299) throw refusal(answer, { input, purpose });
+    return JSON.parse(answer.body.toString('utf8') || '{}');
+  }
+}
+
+function refusal(
+  { status, body, headers }: HttpAnswer,
+  context: { input: string; purpose: string },
+): TaskError {
+  const text = body.toString('utf8').slice(0, 2_000);
+  const correlation = headers.get('x-ms-correlation-request-id');
+  return new TaskError(
+    explainBy(SIGNATURES, text, context) ??
+      `Azure refused to ${context.purpose} (HTTP ${status}). Its answer stands above this message.`,
+    {
+      details: [
+        `Azure: HTTP ${status}. ${text}`,
+        ...(correlation ? [`Correlation id for Azure support: ${correlation}`] : []),
+      ],
+    },
+  );
+}

@@ -1,0 +1,300 @@
+import { randomUUID } from 'node:crypto';
+import { pipeline, type Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { sleep, throwIfCancelled } from '../../../common/cancel';
+import { describeError, TaskError } from '../../../common/errors';
+import type { HttpClient } from '../../../common/http';
+import type { Logger } from '../../../common/log';
+import { formatBytes } from '../../../common/text';
+import { readIgnoreRules } from '../../context/build-context';
+import { packContext } from '../../context/pack';
+import { withLabelLine } from '../../dockerfile/label-line';
+import type { BuildPlan } from '../../plan';
+import { isLoopback } from '../../registry/names';
+import { BuildOutput } from '../build-output';
+import { buildError } from '../docker/build';
+import type { ResourceManager } from './resource-manager';
+import { RemoteLog } from './tasks-log';
+
+const TASKS_API = '2019-06-01-preview';
+
+/** Bytes that are sent at once; a block is what is sent again when the line breaks. */
+const BLOCK_SIZE = 8 * 1024 * 1024;
+
+/** Seconds that a build may take: the service's own limit. */
+const BUILD_LIMIT = 28_800;
+
+/** Milliseconds for the service to say that it has stopped a build. */
+const CANCEL_LIMIT = 3_000;
+
+/** Milliseconds that a cancelled step waits for the name of the run that it has just asked for. */
+const SCHEDULE_LIMIT = 1_200;
+
+/** Milliseconds between two looks at a build; longer while nothing happens. */
+const SHORTEST_WAIT = 1_000;
+const LONGEST_WAIT = 5_000;
+
+const STATES_OF_END = ['Succeeded', 'Failed', 'Canceled', 'Error', 'Timeout'];
+
+export interface TasksBuild {
+  readonly plan: BuildPlan;
+  /** The registry's path in Azure's resource manager. */
+  readonly registry: string;
+  readonly loginServer: string;
+  readonly repository: string;
+  /** The tag that the service sets. */
+  readonly tag: string;
+  readonly push: boolean;
+}
+
+export interface TasksServices {
+  readonly azure: ResourceManager;
+  readonly http: Pick<HttpClient, 'send'>;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly sleep?: typeof sleep;
+}
+
+/** Refuses what the service can't do, before anything is sent to it. */
+export function refuseForTasks({ secrets, platforms, cacheFrom, cacheTo }: BuildPlan): void {
+  const rules: [isUsed: boolean, input: string][] = [
+    [Object.keys(secrets).length > 0, 'buildSecrets'],
+    [platforms.length > 1, 'platform'],
+    [cacheFrom.length > 0, 'cacheFrom'],
+    [cacheTo.length > 0, 'cacheTo'],
+  ];
+  const broken = rules.find(([isUsed]) => isUsed);
+  if (!broken) return;
+  const [, input] = broken;
+  const what = input === 'platform' ? 'builds for one platform at a time' : 'has nothing for it';
+  throw new TaskError(
+    `Input '${input}' can't be used with the builder acrTasks: the registry's own service ${what}. Build on an agent with docker, or change the input.`,
+  );
+}
+
+/**
+ * Builds an image in the registry's own service: sends the context, has the build scheduled, shows its log as it
+ * grows, and stops it with the step.
+ *
+ * @returns the digest of the image; undefined where none was pushed
+ */
+export async function buildWithTasks(
+  build: TasksBuild,
+  services: TasksServices,
+): Promise<{ digest: string }> {
+  const { azure, log, signal } = services;
+  const call: Call = (method, path, purpose, options) =>
+    azure.send(method, `${build.registry}${path}?api-version=${TASKS_API}`, purpose, options);
+
+  const dockerfile = `${randomUUID()}_Dockerfile`;
+  const target = await call<{ uploadUrl: string; relativePath: string }>(
+    'POST',
+    '/listBuildSourceUploadUrl',
+    'take a build context',
+    {
+      repeatable: true,
+    },
+  );
+  await sendContext(build.plan, dockerfile, target.uploadUrl, services);
+
+  const { properties } = await call<{ properties: { runId: string } }>(
+    'POST',
+    '/scheduleRun',
+    'schedule a build',
+    {
+      body: runRequest(build, dockerfile, target.relativePath),
+      signal: withGrace(signal),
+    },
+  );
+  const run = `/runs/${encodeURIComponent(properties.runId)}`;
+  log.info(`Run ${properties.runId} of ${build.loginServer} builds the image.`);
+
+  const cancel = async () => {
+    await call('POST', `${run}/cancel`, 'stop a build', { signal: AbortSignal.timeout(CANCEL_LIMIT) });
+  };
+  try {
+    throwIfCancelled(signal);
+    const output = new BuildOutput('legacy', log);
+    const state = await follow(call, run, output, services);
+    return { digest: digestOf(state, build, output) };
+  } catch (error) {
+    if (signal.aborted) {
+      await cancel().catch((failure) =>
+        log.warning(`The build may go on in Azure: ${describeError(failure)}`),
+      );
+    }
+    throw error;
+  }
+}
+
+/** Aborts a moment after the step was cancelled: a run can't be stopped before its name is known. */
+function withGrace(signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  signal.addEventListener('abort', () => setTimeout(() => late.abort(), SCHEDULE_LIMIT).unref(), {
+    once: true,
+  });
+  return late.signal;
+}
+
+type Call = <Answer>(
+  method: 'GET' | 'POST',
+  path: string,
+  purpose: string,
+  options?: { body?: object; signal?: AbortSignal; repeatable?: boolean },
+) => Promise<Answer>;
+
+/** The parts of a run that matter here. */
+interface RunState {
+  readonly status: string;
+  readonly runErrorMessage?: string;
+  readonly outputImages?: readonly {
+    readonly repository: string;
+    readonly tag: string;
+    readonly digest: string;
+  }[];
+}
+
+function runRequest({ plan, repository, tag, push }: TasksBuild, dockerfile: string, source: string): object {
+  const [os = 'linux', architecture = 'amd64', variant] = plan.platforms[0]?.split('/') ?? [];
+  return {
+    type: 'DockerBuildRequest',
+    imageNames: [`${repository}:${tag}`],
+    isPushEnabled: push,
+    noCache: false,
+    dockerFilePath: dockerfile,
+    ...(plan.target && { target: plan.target }),
+    arguments: Object.entries(plan.arguments).map(([name, value]) => ({ name, value, isSecret: false })),
+    platform: { os: os[0]!.toUpperCase() + os.slice(1), architecture, ...(variant && { variant }) },
+    agentConfiguration: { cpu: 2 },
+    timeout: BUILD_LIMIT,
+    sourceLocation: source,
+  };
+}
+
+/**
+ * Sends the context in blocks. The Dockerfile goes with it under a name of its own, which no `.dockerignore` leaves
+ * out, and with the labels in it, for which the service has no other place.
+ */
+async function sendContext(
+  plan: BuildPlan,
+  dockerfile: string,
+  uploadUrl: string,
+  { http, log }: TasksServices,
+): Promise<void> {
+  const url = new URL(uploadUrl);
+  if (url.protocol !== 'https:' && !isLoopback(url.host)) {
+    throw new TaskError(
+      `Azure names ${url.host} for the build context, where it must not go without encryption.`,
+    );
+  }
+  for (const [name, value] of url.searchParams) if (name === 'sig') log.maskSecret(value);
+  const recipe = withLabelLine(plan.recipe, plan.labels, plan.target) ?? plan.recipe;
+  // The service's builder is docker's legacy one.
+  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: true });
+  const extra = [{ name: dockerfile, content: Buffer.from(recipe) }];
+  const packed = createGzip({ level: 1 });
+  // What goes wrong on the way comes out at its end.
+  pipeline(packContext(plan.context, rules, extra), packed, () => undefined);
+
+  const put = async (query: Record<string, string>, body: Buffer | string) => {
+    const address = new URL(url);
+    for (const [name, value] of Object.entries(query)) address.searchParams.set(name, value);
+    const answer = await http.send({ method: 'PUT', url: address.href, body, repeatable: true });
+    if (answer.status === 201) return;
+    throw new TaskError(
+      `The build context could not be sent to ${url.host} (HTTP ${answer.status}). Check that this agent may reach it: proxy, firewall, private network.`,
+      { details: [answer.body.toString('utf8').slice(0, 2_000)] },
+    );
+  };
+  const ids: string[] = [];
+  let sent = 0;
+  for await (const block of inBlocks(packed)) {
+    const id = Buffer.from(String(ids.length).padStart(8, '0')).toString('base64');
+    await put({ comp: 'block', blockid: id }, block);
+    ids.push(id);
+    sent += block.length;
+  }
+  const list = ids.map((id) => `<Latest>${id}</Latest>`).join('');
+  await put({ comp: 'blocklist' }, `<?xml version="1.0" encoding="utf-8"?><BlockList>${list}</BlockList>`);
+  log.info(`Sent the build context, ${formatBytes(sent)} compressed.`);
+}
+
+async function* inBlocks(stream: Readable): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    parts.push(chunk as Buffer);
+    size += (chunk as Buffer).length;
+    if (size < BLOCK_SIZE) continue;
+    yield Buffer.concat(parts);
+    [parts, size] = [[], 0];
+  }
+  if (size > 0) yield Buffer.concat(parts);
+}
+
+/** Shows the log of a run as it grows, until the run has ended and all of its log is shown. */
+async function follow(
+  call: Call,
+  run: string,
+  output: BuildOutput,
+  { http, log, signal, sleep: wait = sleep }: TasksServices,
+): Promise<RunState> {
+  const { logLink } = await call<{ logLink: string }>(
+    'POST',
+    `${run}/listLogSasUrl`,
+    'show the log of a build',
+    {
+      repeatable: true,
+    },
+  );
+  const remote = new RemoteLog(logLink, http, log, (line) => output.read(line, 'stdout'));
+  try {
+    let pause = SHORTEST_WAIT;
+    for (;;) {
+      const { grew, isComplete } = await remote.read();
+      if (isComplete) break;
+      pause = grew ? SHORTEST_WAIT : Math.min(pause * 1.5, LONGEST_WAIT);
+      // A run that never got to its log has a state all the same.
+      if (!grew && (await stateOf(call, run)).isOver) break;
+      await wait(pause, signal);
+    }
+    await remote.read();
+    remote.end();
+    // The log is complete a moment before the run says that it is.
+    for (;;) {
+      const { state, isOver } = await stateOf(call, run);
+      if (isOver) return state;
+      await wait(SHORTEST_WAIT, signal);
+    }
+  } finally {
+    output.end();
+  }
+}
+
+async function stateOf(call: Call, run: string): Promise<{ state: RunState; isOver: boolean }> {
+  const { properties: state } = await call<{ properties: RunState }>('GET', run, 'read the state of a build');
+  return { state, isOver: STATES_OF_END.includes(state.status) };
+}
+
+function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): string {
+  const { plan, repository, tag, push } = build;
+  if (state.status === 'Timeout') {
+    throw new TaskError(`The build in Azure took longer than ${BUILD_LIMIT / 3600} hours, and was stopped.`);
+  }
+  if (state.status !== 'Succeeded') {
+    const words = [output.failure.dockerWords, ...output.failure.lastLines, state.runErrorMessage ?? ''];
+    const failure = { ...output.failure, dockerWords: words.join('\n') };
+    const address = /client with IP '([^']+)' is not allowed/.exec(failure.dockerWords)?.[1];
+    if (address) {
+      throw new TaskError(
+        `The firewall of ${build.loginServer} does not let its own build service in, which came from ${address}. Build on an agent inside the network (input 'builder'), or allow the address (registry, Networking).`,
+        { details: [state.runErrorMessage ?? ''].filter(Boolean) },
+      );
+    }
+    throw buildError(failure, { plan, builder: 'legacy' }, `the run in Azure ended as ${state.status}`);
+  }
+  const image = state.outputImages?.find((one) => one.repository === repository && one.tag === tag);
+  if (push && !image)
+    throw new TaskError(`Azure built the image, but does not say that it pushed ${repository}:${tag}.`);
+  return image?.digest ?? '';
+}

@@ -1,0 +1,138 @@
+import { posix } from 'node:path';
+import { type FileNode, type FileTree, join, split } from '../../files/file-tree';
+import { globToRegExp, hasWildcard } from '../../files/glob';
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface CopyOptions {
+  /** Of all that is copied; when missing, files keep their own, and folders that are made on the way are root's. */
+  readonly owner: Owner | undefined;
+  /** Permissions of all that is copied; those of the source when missing. */
+  readonly mode: number | undefined;
+  /** Told of every file on the disk that a source names directly; throws to refuse it. */
+  readonly refuse?: ((path: string) => void) | undefined;
+}
+
+const ROOT: Owner = { uid: 0, gid: 0 };
+
+/** A copy that docker refuses, in words that go on from the instruction. */
+export class CopyError extends Error {}
+
+/** A pattern that no file matches, which docker lets pass. */
+export class NothingFound extends Error {}
+
+/** A copy that docker could do, but this builder can't. */
+export class OutOfReach extends Error {}
+
+/** Copies between trees the way `COPY` does, and remembers what it changed. */
+export class Copier {
+  /** The paths that a layer has to hold. */
+  readonly changed = new Set<string>();
+
+  constructor(
+    private readonly target: FileTree,
+    private readonly options: CopyOptions,
+  ) {}
+
+  /**
+   * Copies what a source names, which may be a pattern; of a folder, what is in it.
+   *
+   * @param destination from the root on; with a slash at its end, it is a folder
+   */
+  copy(source: FileTree, name: string, destination: string): void {
+    for (const found of findSources(source, name)) {
+      const from = source.resolve(found);
+      const node = source.get(from);
+      if (!node) throw new CopyError(`there is no '${found}'`);
+      if (node.kind === 'file' && node.content.kind === 'path') this.options.refuse?.(node.content.path);
+      const to = this.prepareTarget(node, found, destination);
+      this.copyNode(source, from, to, false);
+    }
+  }
+
+  /** Puts a file made of text in its place. */
+  write(name: string, data: Buffer, destination: string): void {
+    const node: FileNode = { kind: 'file', mode: 0o644, uid: 0, gid: 0, content: { kind: 'text', data } };
+    this.put(this.prepareTarget(node, name, destination), this.owned(node));
+  }
+
+  /** Makes a folder where none is, and those above it. */
+  makeFolders(path: string): void {
+    const node = this.target.get(path);
+    if (node?.kind === 'directory') return;
+    if (node) throw new CopyError(`'/${path}' is there and no folder`);
+    if (path !== '') this.makeFolders(split(path).folder);
+    this.target.set(path, { kind: 'directory', mode: 0o755, ...(this.options.owner ?? ROOT) });
+    this.changed.add(path);
+  }
+
+  private prepareTarget(node: FileNode, name: string, destination: string): string {
+    const folder = destination.endsWith('/') ? destination : posix.dirname(destination);
+    this.makeFolders(this.target.resolve(folder));
+    let to = this.target.resolve(destination);
+    const existing = this.target.get(to);
+    if (node.kind === 'directory') this.makeFolders(existing ? split(to).folder : to);
+    else if (existing?.kind === 'directory') to = join(to, posix.basename(name));
+    return to;
+  }
+
+  private copyNode(source: FileTree, from: string, to: string, inner: boolean): void {
+    const node = source.get(from)!;
+    if (node.kind !== 'directory') {
+      this.put(to, this.owned(node));
+      return;
+    }
+    const existing = this.target.get(to);
+    if (existing && existing.kind !== 'directory') {
+      throw new CopyError(`'/${to}' is there and no folder, so a folder can't be copied to it`);
+    }
+    // A folder that the copy began with keeps what it was, and so does the root.
+    if (inner || !existing) {
+      this.target.set(to, this.owned(node));
+      this.changed.add(to);
+    }
+    for (const name of source.list(from)) this.copyNode(source, join(from, name), join(to, name), true);
+  }
+
+  private put(path: string, node: FileNode): void {
+    if (this.target.get(path)?.kind === 'directory') {
+      throw new CopyError(`'/${path}' is a folder, so a file can't take its place`);
+    }
+    this.target.set(path, node);
+    this.changed.add(path);
+  }
+
+  private owned(node: FileNode): FileNode {
+    if (node.kind === 'special') throw new OutOfReach('it copies a device or a pipe');
+    if (node.kind === 'file' && node.content.kind === 'base') {
+      throw new OutOfReach('it copies files out of a base image');
+    }
+    const mode = node.kind === 'symlink' ? node.mode : (this.options.mode ?? node.mode);
+    return { ...node, ...this.options.owner, mode };
+  }
+}
+
+/** The paths that a source names: itself, or all that match it, in order. */
+function findSources(source: FileTree, name: string): string[] {
+  const parts = posix.normalize(`/${name}`).split('/').filter(Boolean);
+  const first = parts.findIndex(hasWildcard);
+  if (first < 0) return [parts.join('/')];
+  const pattern = parts.slice(first).join('/');
+  const expression = globToRegExp(pattern, { folders: false });
+  const start = source.resolve(parts.slice(0, first).join('/'));
+  const found: string[] = [];
+  const walk = (folder: string, path: string) => {
+    for (const child of source.list(folder)) {
+      const relative = join(path, child);
+      const full = join(folder, child);
+      if (expression?.test(relative)) found.push(full);
+      else if (source.get(full)?.kind === 'directory') walk(full, relative);
+    }
+  };
+  walk(start, '');
+  if (!found.length) throw new NothingFound(`nothing matches '${name}'`);
+  return found;
+}

@@ -1,0 +1,237 @@
+import { readBuildContext, readIgnoreRules } from '../../context/build-context';
+import { StagePlan } from '../../dockerfile/stage-plan';
+import type { Stage } from '../../dockerfile/stages';
+import type { FileTree } from '../../files/file-tree';
+import type { ImageConfig, Layer, OciImage, ParentImage, Platform } from '../../image/image';
+import type { BuildPlan } from '../../plan';
+import type { Pull } from '../../registry/pull';
+import { NeedsEngine } from '../needs-engine';
+import { noteImage } from '../noted-image';
+import type { Split } from '../split';
+import { BaseFiles, type BaseFilesOptions, UnknownFile } from './base-files';
+import { makeLayer } from './layer';
+import { toContainerSettings } from './settings';
+import { type Base, StageBuild, type Surroundings } from './stage-build';
+
+export { NeedsEngine };
+
+export interface DirectBuildOptions extends BaseFilesOptions {
+  readonly pull: Pull;
+  /** When the image was made, for its configuration; otherwise what the label for it says, or now. */
+  readonly created?: Date;
+}
+
+const CREATED_LABEL = 'org.opencontainers.image.created';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** An image whose every layer is laid out, but none of its files read yet. */
+export interface PlannedImage {
+  /** The digest of the image that it is built on, as its registry has it. */
+  readonly baseDigest: string | undefined;
+  /**
+   * @param labels those that the image gets besides its Dockerfile's
+   * @throws TaskError when a file can't be read, or has changed meanwhile
+   */
+  make(labels: Labels): Promise<OciImage>;
+}
+
+/** What an engine has built of a Dockerfile. */
+export interface Head {
+  readonly split: Split;
+  readonly image: ParentImage;
+}
+
+/**
+ * Plans an image without an engine, by carrying out the Dockerfile's instructions on lists of files. Only the stages
+ * that the target needs are looked at. The same plan and files give the same layers on every machine.
+ *
+ * @param head where an engine has begun: what it has built, which is gone on from
+ * @returns what needs an engine, where the Dockerfile asks for more than can be done here
+ * @throws TaskError for a mistake that docker would not pass either, and when a base image can't be read
+ */
+export async function planDirectBuild(
+  plan: BuildPlan,
+  options: DirectBuildOptions,
+  head?: Head,
+): Promise<PlannedImage | NeedsEngine> {
+  const build = new DirectBuild(plan, options, head);
+  for (;;) {
+    try {
+      const stage = await build.target();
+      const make = (labels: Labels) => makeImage(stage, labels, options);
+      return { baseDigest: stage.base.image?.digest, make };
+    } catch (error) {
+      if (error instanceof NeedsEngine) return error;
+      if (!(error instanceof UnknownFile)) throw error;
+      await error.base.learn();
+    }
+  }
+}
+
+class DirectBuild {
+  private readonly stages: StagePlan;
+  private readonly bases = new Map<string, Promise<Base>>();
+  private readonly begun: Base | undefined;
+  private files: FileTree | undefined;
+
+  constructor(
+    private readonly plan: BuildPlan,
+    private readonly options: DirectBuildOptions,
+    private readonly head: Head | undefined,
+  ) {
+    this.stages = new StagePlan(plan);
+    const { platform } = this.stages;
+    this.begun = head && { image: head.image, files: new BaseFiles(head.image, options), platform };
+  }
+
+  /**
+   * Carries out the target stage, and those that it needs.
+   *
+   * @throws UnknownFile when it takes more to know of a base image; then it is worth another try
+   */
+  async target(): Promise<StageBuild> {
+    const { target } = this.stages;
+    // Before anything is asked of a registry.
+    if (!this.head) this.refuseEngineLines(target);
+    // They are asked for in any case; that they are on their way spares a wait.
+    void this.options.earlier?.all();
+    return this.build(target, new Map());
+  }
+
+  private refuseEngineLines(stage: Stage): void {
+    const below = this.stages.below(stage);
+    if (below) this.refuseEngineLines(below);
+    for (const instruction of stage.instructions) {
+      if (instruction.keyword === 'ENGINE') throw instruction.needs;
+      const name = instruction.keyword === 'COPY' ? instruction.flags.get('from') : undefined;
+      const source = name === undefined ? undefined : this.stages.named(stage, name);
+      if (source) this.refuseEngineLines(source);
+    }
+  }
+
+  /** Every stage is built once, whoever asks for it. */
+  private build(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
+    let build = built.get(stage);
+    if (!build) {
+      build = this.carryOut(stage, built);
+      built.set(stage, build);
+    }
+    return build;
+  }
+
+  private async carryOut(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
+    const isBegun = this.head !== undefined && stage === this.stages.target;
+    const build = isBegun ? this.goOn(stage, built) : await this.begin(stage, built);
+    const instructions = isBegun ? this.head!.split.rest : stage.instructions;
+    for (const instruction of instructions) await build.execute(instruction);
+    return build;
+  }
+
+  private goOn(stage: Stage, built: Map<Stage, Promise<StageBuild>>): StageBuild {
+    return StageBuild.onHead(this.surroundings(stage, built), this.begun!, this.head!.split);
+  }
+
+  private async begin(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Promise<StageBuild> {
+    const around = this.surroundings(stage, built);
+    const { from } = stage;
+    const image = this.stages.imageOf(from);
+    const below = this.stages.below(stage);
+    if (below) return StageBuild.onStage(around, await this.build(below, built));
+
+    const platform = this.stages.platformOf(from);
+    if (platform.os !== 'linux') throw new NeedsEngine(from.line, 'FROM', `it builds for ${platform.os}`);
+    const base = await this.base(image, platform);
+    if (base.image?.config.config?.OnBuild?.length) {
+      throw new NeedsEngine(
+        from.line,
+        'FROM',
+        `the base image ${image} has ONBUILD instructions to carry out`,
+      );
+    }
+    return StageBuild.onBase(around, base);
+  }
+
+  private surroundings(stage: Stage, built: Map<Stage, Promise<StageBuild>>): Surroundings {
+    return {
+      escapeChar: this.stages.escapeChar,
+      given: this.plan.arguments,
+      inherited: this.stages.globals,
+      log: this.options.log,
+      context: () => {
+        const { context, dockerfile } = this.plan;
+        this.files ??= readBuildContext(context, readIgnoreRules(context, dockerfile, { isLegacy: false }));
+        return this.files;
+      },
+      stage: async (name) => {
+        const found = this.stages.named(stage, name);
+        return found && this.build(found, built);
+      },
+    };
+  }
+
+  /** What is learnt of an image's files is kept from one try to the next. */
+  private base(image: string, platform: Platform): Promise<Base> {
+    const key = `${image} ${Object.values(platform).join('/')}`;
+    let base = this.bases.get(key);
+    if (!base) {
+      base = this.readBase(image, platform);
+      this.bases.set(key, base);
+    }
+    return base;
+  }
+
+  private async readBase(image: string, platform: Platform): Promise<Base> {
+    if (image === 'scratch') return { image: undefined, files: undefined, platform };
+    const pulled = await this.options.pull(image, platform);
+    return { image: pulled, files: new BaseFiles(pulled, this.options), platform };
+  }
+}
+
+async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuildOptions): Promise<OciImage> {
+  const earlier = options.earlier?.all();
+  const layers: Layer[] = [];
+  for (const layer of stage.layers) {
+    layers.push(layer.kind === 'planned' ? await makeLayer(layer, options.signal) : layer);
+  }
+  const { base, settings, history } = stage;
+  const created = createdAt(labels, options);
+  const config = base.image?.config;
+  const platform: Platform = config
+    ? { os: config.os, architecture: config.architecture, ...(config.variant && { variant: config.variant }) }
+    : base.platform;
+  const inherited = config?.history?.length ?? 0;
+  const image: ImageConfig = {
+    ...platform,
+    created,
+    config: toContainerSettings({ ...settings, labels: { ...settings.labels, ...labels } }),
+    rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
+    history: history.map((entry, index) => (index < inherited ? entry : { created, ...entry })),
+    ...base.files?.notes(),
+    ...(base.image && noteImage(base.image)),
+  };
+  const same = (await earlier)?.find(({ config }) => undated(config) === undated(image));
+  return {
+    config: Buffer.from(JSON.stringify(same?.config ?? image)),
+    layers,
+    platform,
+    isNew: earlier !== undefined && !same,
+  };
+}
+
+/** What tells two images apart but for the time: one that was made before, and has not changed, stays what it was. */
+function undated({ config, history = [], ...image }: ImageConfig): string {
+  const labels = { ...config?.Labels, [CREATED_LABEL]: undefined };
+  const steps = history.map((step) => ({ ...step, created: undefined }));
+  return JSON.stringify({
+    ...image,
+    created: undefined,
+    config: { ...config, Labels: labels },
+    history: steps,
+  });
+}
+
+function createdAt(labels: Labels, options: DirectBuildOptions): string {
+  const label = new Date(labels[CREATED_LABEL] ?? '');
+  return (options.created ?? (Number.isNaN(label.getTime()) ? new Date() : label)).toISOString();
+}

@@ -1,0 +1,152 @@
+import { posix } from 'node:path';
+import { type Command, type Instruction, mistake } from '../../dockerfile/instructions';
+import type { ContainerSettings, ImageConfig } from '../../image/image';
+
+/** The settings of a container while a Dockerfile changes them. */
+export interface Settings {
+  user: string;
+  env: string[];
+  entrypoint: readonly string[] | undefined;
+  cmd: readonly string[] | undefined;
+  workdir: string;
+  ports: Set<string>;
+  volumes: Set<string>;
+  labels: Record<string, string>;
+  stopSignal: string | undefined;
+  healthcheck: object | undefined;
+  shell: readonly string[] | undefined;
+  /** What else the base image has set. */
+  readonly rest: Readonly<Record<string, unknown>>;
+}
+
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const DEFAULT_SHELL = ['/bin/sh', '-c'];
+
+/** What a stage begins with. Marks of the container that once made the base image are left behind. */
+export function initialSettings(base: ImageConfig | undefined): Settings {
+  const config = base?.config ?? {};
+  const env = [...(config.Env ?? [])];
+  if (!env.some((variable) => variable.startsWith('PATH='))) env.push(DEFAULT_PATH);
+  return {
+    user: config.User ?? '',
+    env,
+    entrypoint: config.Entrypoint ?? undefined,
+    cmd: config.Cmd ?? undefined,
+    workdir: config.WorkingDir || '/',
+    ports: new Set(Object.keys(config.ExposedPorts ?? {})),
+    volumes: new Set(Object.keys(config.Volumes ?? {})),
+    labels: { ...config.Labels },
+    stopSignal: config.StopSignal,
+    healthcheck: config.Healthcheck,
+    shell: config.Shell as string[] | undefined,
+    rest: config.StopTimeout === undefined ? {} : { StopTimeout: config.StopTimeout },
+  };
+}
+
+export function copySettings(settings: Settings): Settings {
+  return {
+    ...settings,
+    env: [...settings.env],
+    ports: new Set(settings.ports),
+    volumes: new Set(settings.volumes),
+    labels: { ...settings.labels },
+  };
+}
+
+export function setVariable(env: string[], name: string, value: string): void {
+  const at = env.findIndex((variable) => variable.startsWith(`${name}=`));
+  if (at < 0) env.push(`${name}=${value}`);
+  else env[at] = `${name}=${value}`;
+}
+
+export function variableIn(env: readonly string[], name: string): string | undefined {
+  return env.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+/** The words of a command; the shell form is handed to the shell. */
+export function commandWords(command: Command, settings: Settings): readonly string[] {
+  return command.form === 'exec' ? command.words : [...(settings.shell ?? DEFAULT_SHELL), command.text];
+}
+
+/** Where `WORKDIR` leads to from where one is. A path from the root on stays as it is written. */
+export function resolveWorkdir(current: string, path: string): string {
+  return path.startsWith('/') ? path : posix.resolve('/', current, path);
+}
+
+/** The ports of `EXPOSE`: `80`, `53/udp`, `8000-8010`. */
+export function parsePorts(words: readonly string[], line: number): string[] {
+  return words.flatMap((word) => {
+    const [, first, last, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(word) ?? [];
+    const start = Number(first);
+    const end = Number(last ?? first);
+    if (first === undefined || start > end || end > 65_535) throw mistake(line, `'${word}' is no port`);
+    return Array.from({ length: end - start + 1 }, (_, at) => `${start + at}/${protocol.toLowerCase()}`);
+  });
+}
+
+type Healthcheck = Extract<Instruction, { keyword: 'HEALTHCHECK' }>;
+
+export function healthcheckOf({ flags, command, line }: Healthcheck): object {
+  if (!command) return { Test: ['NONE'] };
+  const duration = (flag: string) => durationOf(flags.get(flag), flag, line);
+  const retries = Number(flags.get('retries') ?? 0);
+  if (!Number.isInteger(retries) || retries < 0) throw mistake(line, '--retries needs a whole number');
+  const check = {
+    Test: command.form === 'exec' ? ['CMD', ...command.words] : ['CMD-SHELL', command.text],
+    Interval: duration('interval'),
+    Timeout: duration('timeout'),
+    StartPeriod: duration('start-period'),
+    StartInterval: duration('start-interval'),
+    Retries: retries,
+  };
+  return Object.fromEntries(Object.entries(check).filter(([, value]) => value !== 0));
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
+};
+
+/** Nanoseconds, from the way Go writes durations: `1m30s`, `500ms`. */
+function durationOf(text: string | undefined, flag: string, line: number): number {
+  if (text === undefined || text === '0') return 0;
+  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) {
+    throw mistake(line, `--${flag}=${text} is no duration, such as 30s or 1m30s`);
+  }
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)];
+  const total = parts.reduce((sum, [, value, unit]) => sum + Number(value) * UNITS[unit!]!, 0);
+  if (total !== 0 && total < 1e6) throw mistake(line, `--${flag} must be 1ms at least`);
+  return Math.round(total);
+}
+
+/** The settings as a configuration has them, in the order of docker's own. */
+export function toContainerSettings(settings: Settings): ContainerSettings {
+  const { user, env, entrypoint, cmd, workdir, ports, volumes, labels } = settings;
+  return {
+    ...(user && { User: user }),
+    ...(ports.size && { ExposedPorts: asKeys([...ports]) }),
+    Env: env,
+    ...(entrypoint && { Entrypoint: entrypoint }),
+    ...(cmd && { Cmd: cmd }),
+    ...(volumes.size && { Volumes: asKeys([...volumes]) }),
+    WorkingDir: workdir,
+    ...(Object.keys(labels).length && { Labels: sorted(labels) }),
+    ...(settings.stopSignal && { StopSignal: settings.stopSignal }),
+    ...(settings.healthcheck && { Healthcheck: settings.healthcheck }),
+    ...(settings.shell && { Shell: settings.shell }),
+    ...settings.rest,
+  };
+}
+
+function asKeys(names: string[]): Record<string, object> {
+  return Object.fromEntries(names.sort().map((name) => [name, {}]));
+}
+
+function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,296 @@
+import { posix } from 'node:path';
+import type { Logger } from '../../../common/log';
+import { type Assignment, type Copy, type Instruction, mistake } from '../../dockerfile/instructions';
+import { expand, WordError } from '../../dockerfile/words';
+import { FileTree, LinkLoop } from '../../files/file-tree';
+import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
+import { NeedsEngine } from '../needs-engine';
+import type { Split } from '../split';
+import { isArchive } from './archives';
+import type { BaseFiles } from './base-files';
+import { Copier, CopyError, NothingFound, OutOfReach, type Owner } from './copy';
+import { type PlannedLayer, planLayers } from './layer';
+import { resolveOwner } from './owners';
+import {
+  commandWords,
+  copySettings,
+  healthcheckOf,
+  initialSettings,
+  parsePorts,
+  resolveWorkdir,
+  type Settings,
+  setVariable,
+  variableIn,
+} from './settings';
+
+/** What a stage may ask of the build that it is part of. */
+export interface Surroundings {
+  readonly escapeChar: string;
+  /** The build arguments that were given. */
+  readonly given: Readonly<Record<string, string>>;
+  /** What `ARG` without a default takes on: the arguments before the first `FROM`, and the platforms. */
+  readonly inherited: ReadonlyMap<string, string>;
+  readonly log: Logger;
+  /** The files that a build context has. */
+  context(): FileTree;
+  /** The stage that `--from` names, built. */
+  stage(name: string): Promise<StageBuild | undefined>;
+}
+
+/** What a stage begins with: an image that was pulled, or nothing. */
+export interface Base {
+  readonly image: ParentImage | undefined;
+  readonly files: BaseFiles | undefined;
+  readonly platform: Platform;
+}
+
+/** A stage while its instructions are carried out: settings, files and layers. */
+export class StageBuild {
+  readonly settings: Settings;
+  readonly layers: (Layer | PlannedLayer)[];
+  readonly history: HistoryEntry[];
+  private readonly arguments: Map<string, string>;
+  private cmdIsOwn = false;
+  /** Whether commands have run since the working folder was made, which may have taken it away. */
+  private ranCommands = false;
+  /** The stage's files, over those of the base image. */
+  readonly files: FileTree;
+
+  private constructor(
+    private readonly around: Surroundings,
+    readonly base: Base,
+    before: StageBuild | undefined,
+  ) {
+    this.settings = before ? copySettings(before.settings) : initialSettings(base.image?.config);
+    this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
+    this.history = [...(before?.history ?? baseHistory(base.image?.config))];
+    this.arguments = new Map(before?.arguments);
+    this.files = before?.files.copy() ?? new FileTree(base.files);
+  }
+
+  static onBase(around: Surroundings, base: Base): StageBuild {
+    return new StageBuild(around, base, undefined);
+  }
+
+  static onStage(around: Surroundings, before: StageBuild): StageBuild {
+    return new StageBuild(around, before.base, before);
+  }
+
+  /**
+   * A stage that an engine has begun. The image tells all that it has done but for what is in `split`.
+   */
+  static onHead(around: Surroundings, base: Base, { declarations, setsCommand }: Split): StageBuild {
+    const build = new StageBuild(around, base, undefined);
+    build.declare(declarations);
+    build.cmdIsOwn = setsCommand;
+    build.ranCommands = true;
+    return build;
+  }
+
+  /**
+   * Carries out one instruction.
+   *
+   * @throws NeedsEngine when it can't be done here; TaskError for a mistake in it
+   */
+  async execute(instruction: Instruction): Promise<void> {
+    try {
+      await this.dispatch(instruction);
+    } catch (error) {
+      const { line, keyword } = instruction;
+      if (error instanceof WordError || error instanceof CopyError || error instanceof LinkLoop) {
+        throw mistake(line, error.message);
+      }
+      if (error instanceof OutOfReach) throw new NeedsEngine(line, keyword, error.message);
+      throw error;
+    }
+  }
+
+  private async dispatch(instruction: Instruction): Promise<void> {
+    const { settings } = this;
+    switch (instruction.keyword) {
+      case 'ENGINE':
+        throw instruction.needs;
+      case 'COPY':
+      case 'ADD':
+        return this.copy(instruction);
+      case 'WORKDIR':
+        return this.workdir(instruction.text, this.word(instruction.value));
+      case 'ARG':
+        this.declare(instruction.assignments);
+        break;
+      case 'ENV': {
+        // All of them see the variables as they were before the instruction.
+        const pairs = instruction.assignments.map((pair) => [this.word(pair.name), this.word(pair.value!)]);
+        for (const [name, value] of pairs) setVariable(settings.env, name!, value!);
+        break;
+      }
+      case 'LABEL':
+        for (const { name, value } of instruction.assignments) {
+          settings.labels[this.word(name)] = this.word(value!);
+        }
+        break;
+      case 'CMD':
+        settings.cmd = commandWords(instruction.command, settings);
+        this.cmdIsOwn = true;
+        break;
+      case 'ENTRYPOINT':
+        settings.entrypoint = commandWords(instruction.command, settings);
+        // The base image's command was meant for its own entry point.
+        if (!this.cmdIsOwn) settings.cmd = undefined;
+        break;
+      case 'SHELL':
+        settings.shell = instruction.words;
+        break;
+      case 'USER':
+        settings.user = this.word(instruction.value);
+        break;
+      case 'EXPOSE': {
+        const words = instruction.words.flatMap((word) => this.expand(word).words);
+        for (const port of parsePorts(words, instruction.line)) settings.ports.add(port);
+        break;
+      }
+      case 'VOLUME':
+        for (const word of instruction.words) {
+          const volume = this.word(word).trim();
+          if (!volume) throw mistake(instruction.line, 'a volume has no path');
+          settings.volumes.add(volume);
+        }
+        break;
+      case 'STOPSIGNAL':
+        settings.stopSignal = this.word(instruction.value);
+        if (!/^(?:\d+|[A-Z][A-Z0-9+-]*)$/i.test(settings.stopSignal)) {
+          throw mistake(instruction.line, `'${settings.stopSignal}' is no signal`);
+        }
+        break;
+      case 'HEALTHCHECK':
+        settings.healthcheck = healthcheckOf(instruction);
+        break;
+    }
+    this.history.push({ created_by: instruction.text, empty_layer: true });
+  }
+
+  private declare(assignments: readonly Assignment[]): void {
+    for (const { name, value } of assignments) {
+      const key = this.word(name);
+      const given = this.around.given[key] ?? (value === undefined ? undefined : this.word(value));
+      const result = given ?? this.around.inherited.get(key);
+      if (result !== undefined) this.arguments.set(key, result);
+    }
+  }
+
+  /** Makes the folder unless it is there, owned by the user of the moment, as BuildKit does. */
+  private workdir(text: string, path: string): void {
+    const { settings } = this;
+    const known =
+      settings.workdir === resolveWorkdir(settings.workdir, path) &&
+      this.base.image !== undefined &&
+      !this.ranCommands;
+    settings.workdir = resolveWorkdir(settings.workdir, path);
+    // The base image's own working folder is there: what set it has made it.
+    if (known || settings.workdir === '/') {
+      this.history.push({ created_by: text, empty_layer: true });
+      return;
+    }
+    const tree = this.files;
+    const owner = settings.user ? resolveOwner(settings.user, tree) : undefined;
+    const copier = new Copier(tree, { owner: owner ?? { uid: 0, gid: 0 }, mode: undefined });
+    copier.makeFolders(tree.resolve(settings.workdir));
+    this.commit(tree, copier, text);
+  }
+
+  private async copy(instruction: Copy): Promise<void> {
+    const { line, keyword, text, flags, documents } = instruction;
+    const sources = instruction.sources.map((source) => this.word(source));
+    const remote = sources.find((source) => /^(?:https?|ftp|git|ssh):\/\/|^git@/i.test(source));
+    if (remote && keyword === 'ADD') throw new OutOfReach(`it downloads ${remote}`);
+
+    const from = flags.get('from');
+    const source = from === undefined ? this.around.context() : await this.sourceStage(from);
+    // With --link, what lies below is not looked at, let alone followed: folders on the way are made anew.
+    const isLinked = flags.get('link') === 'true';
+    const tree = isLinked ? new FileTree() : this.files;
+    const chown = flags.get('chown');
+    const copier = new Copier(tree, {
+      // Files of the context are root's; those of a stage keep their owners.
+      owner:
+        chown === undefined && from !== undefined
+          ? undefined
+          : this.owner(this.word(chown ?? '0:0'), tree, line),
+      mode: modeOf(flags.get('chmod') && this.word(flags.get('chmod')!)),
+      refuse: keyword === 'ADD' ? refuseArchive : undefined,
+    });
+
+    const destination = this.destination(this.word(instruction.destination));
+    const count = sources.length + documents.length;
+    if (count === 0) throw mistake(line, `${keyword} has nothing to copy`);
+    if (count > 1 && !destination.endsWith('/')) {
+      throw mistake(line, "the destination of more than one source is a folder, and must end with '/'");
+    }
+    for (const name of sources) {
+      try {
+        copier.copy(source, name, destination);
+      } catch (error) {
+        if (!(error instanceof NothingFound)) throw error;
+        this.around.log.warning(`Line ${line} of the Dockerfile: ${error.message}, so nothing is copied.`);
+      }
+    }
+    for (const document of documents) {
+      const data = document.expand ? expand(document.text, this.lookup, '\\', true).text : document.text;
+      copier.write(document.name, Buffer.from(data), destination);
+    }
+    this.commit(tree, copier, text);
+    if (isLinked) this.files.cover(tree, copier.changed);
+  }
+
+  private async sourceStage(name: string): Promise<FileTree> {
+    const stage = await this.around.stage(name);
+    if (!stage) throw new OutOfReach(`it copies out of another image, ${name}`);
+    return stage.files;
+  }
+
+  private owner(text: string, tree: FileTree, line: number): Owner {
+    const owner = resolveOwner(text, tree);
+    if (owner) return owner;
+    throw mistake(line, `the image has no user or group for --chown=${text}`);
+  }
+
+  private destination(path: string): string {
+    const folder = path === '' || path === '.' || path.endsWith('/') || path.endsWith('/.');
+    const resolved = posix.resolve('/', this.settings.workdir, path);
+    return folder && resolved !== '/' ? `${resolved}/` : resolved;
+  }
+
+  private commit(tree: FileTree, copier: Copier, text: string): void {
+    const layers = planLayers(tree, copier.changed);
+    this.layers.push(...layers);
+    if (!layers.length) this.history.push({ created_by: text, empty_layer: true });
+    for (const _ of layers) this.history.push({ created_by: text });
+  }
+
+  private expand(text: string) {
+    return expand(text, this.lookup, this.around.escapeChar);
+  }
+
+  private word(text: string): string {
+    return this.expand(text).text;
+  }
+
+  /** Variables of the image win over arguments of the build. */
+  private readonly lookup = (name: string): string | undefined =>
+    variableIn(this.settings.env, name) ?? this.arguments.get(name);
+}
+
+function modeOf(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  if (!/^0?[0-7]{3}$/.test(text)) throw new OutOfReach(`--chmod=${text} is not of the form 644`);
+  return Number.parseInt(text, 8);
+}
+
+function refuseArchive(path: string): void {
+  if (isArchive(path)) throw new OutOfReach(`it unpacks an archive, ${posix.basename(path)}`);
+}
+
+/** An old image's history may be missing; there must be an entry for each layer all the same. */
+function baseHistory(config: ImageConfig | undefined): readonly HistoryEntry[] {
+  return config?.history ?? (config?.rootfs.diff_ids ?? []).map(() => ({}));
+}

@@ -1,0 +1,244 @@
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { TaskError } from '../../../common/errors';
+import { bound } from '../../../common/foreign-text';
+import type { Logger } from '../../../common/log';
+import { readIgnoreRules } from '../../context/build-context';
+import type { DockerCli } from '../../docker/cli';
+import { declaredArguments, readInstructions, singleSpaced } from '../../docker/dockerfile';
+import { type BuilderKind, findDriver, findImageId } from '../../docker/engine';
+import { explainDockerError } from '../../docker/errors';
+import { withLabelLine } from '../../dockerfile/label-line';
+import type { BuildPlan } from '../../plan';
+import { type BuildFailure, BuildOutput } from '../build-output';
+import { optionFlags, secretEnvironment } from './options';
+
+/** An image that an engine holds. */
+export interface LocalImage {
+  /** Digest of its configuration, or of its manifest where the engine keeps images in containerd's store. */
+  readonly id: string;
+}
+
+/** An image for several platforms, which its builder has put into the registry; without a tag where it can. */
+export interface RemoteImage {
+  readonly digest: string;
+}
+
+export interface DockerBuild {
+  readonly plan: BuildPlan;
+  /** The part of the Dockerfile that is to be built, where it is not all of it: what it ends with, without labels. */
+  readonly head?: string;
+  readonly builder: BuilderKind;
+  /** `<login server>/<repository>`. */
+  readonly name: string;
+  /** The tags under which the engine is to know the image. */
+  readonly tags: readonly string[];
+  /** Whether an image for several platforms goes to the registry: an engine can't hold it. */
+  readonly push: boolean;
+  /** Whether an image for several platforms can go to the registry without a tag. */
+  readonly pushesByDigest: boolean;
+  /** Where docker writes the id of the image. */
+  readonly idFile: string;
+  /** Where buildx writes the digest of the image's manifest. */
+  readonly metadataFile: string;
+}
+
+type Request = Omit<DockerBuild, 'pushesByDigest' | 'idFile' | 'metadataFile'>;
+
+/** The command line of a build. No secret may be in it: command lines can be read by all users of the agent. */
+export function buildArguments(build: DockerBuild): string[] {
+  const { plan, builder } = build;
+  return [
+    // By 'docker build' alone, buildx takes no other builder than the one in the engine.
+    ...(builder === 'buildx' ? ['buildx'] : []),
+    'build',
+    '--file',
+    plan.dockerfile,
+    ...outputFlags(build),
+    // The container of a step that failed would stay.
+    ...(builder === 'legacy' ? ['--force-rm'] : []),
+    ...flags('--label', plan.labels),
+    ...flags('--build-arg', plan.arguments),
+    ...optionFlags(plan, builder),
+    ...(plan.target ? ['--target', plan.target] : []),
+    plan.context,
+  ];
+}
+
+/**
+ * A builder in a container of its own keeps what it built to itself unless told otherwise. Uncompressed, since an
+ * engine with containerd's store, and such a builder, compress on one core, at a fifth of the speed of all the rest.
+ */
+const INTO_ENGINE = 'type=docker,compression=uncompressed';
+
+/** Where the image goes. */
+function outputFlags(build: DockerBuild): string[] {
+  const { plan, builder, name, tags, idFile, metadataFile } = build;
+  if (isForSeveral(plan)) return ['--output', outputForSeveral(build), '--metadata-file', metadataFile];
+  return [
+    '--iidfile',
+    idFile,
+    ...(builder === 'buildx' ? ['--metadata-file', metadataFile, '--output', INTO_ENGINE] : []),
+    ...tags.flatMap((tag) => ['--tag', `${name}:${tag}`]),
+  ];
+}
+
+function outputForSeveral({ name, tags, push, pushesByDigest }: DockerBuild): string {
+  if (!push) return 'type=cacheonly';
+  const target = pushesByDigest ? `${name},push-by-digest=true,name-canonical=true` : `${name}:${tags[0]}`;
+  // Docker's own types have no place for annotations.
+  return `type=image,name=${target},oci-mediatypes=true,push=true`;
+}
+
+function isForSeveral({ platforms }: BuildPlan): boolean {
+  return platforms.length > 1;
+}
+
+/** What a build finds in its environment besides docker's configuration. */
+export function buildEnvironment(builder: BuilderKind): NodeJS.ProcessEnv {
+  return {
+    DOCKER_BUILDKIT: builder === 'legacy' ? '0' : '1',
+    BUILDKIT_PROGRESS: 'plain',
+    // Attestations turn a plain image into an index, which not every service that runs images reads.
+    BUILDX_NO_DEFAULT_ATTESTATIONS: '1',
+  };
+}
+
+/**
+ * Builds an image with the docker CLI, and shows its output by steps.
+ *
+ * @throws TaskError that names the failing line of the Dockerfile, with the last lines of its output as details
+ */
+export async function buildWithDocker(
+  docker: DockerCli,
+  build: Request,
+  { tempFolder, log }: { tempFolder: string; log: Logger },
+): Promise<LocalImage | RemoteImage> {
+  const idFile = join(tempFolder, 'image-id');
+  const metadataFile = join(tempFolder, 'build-metadata.json');
+  const output = new BuildOutput(build.builder, log);
+  let exitCode: number;
+  const plan = planFor(build, tempFolder);
+  // The driver that builds in the engine itself has no such output.
+  const pushesByDigest = isForSeveral(plan) && (await findDriver(docker)) !== 'docker';
+  try {
+    exitCode = await docker.stream(
+      buildArguments({ ...build, plan, pushesByDigest, idFile, metadataFile }),
+      (line, source) => output.read(line, source),
+      { ...buildEnvironment(build.builder), ...secretEnvironment(plan) },
+    );
+  } finally {
+    output.end();
+  }
+  if (exitCode !== 0) throw buildError(output.failure, build, `docker ended with exit code ${exitCode}`);
+  const digest = build.builder === 'buildx' ? readDigest(metadataFile) : undefined;
+  if (isForSeveral(plan)) return { digest: digest! };
+  const id = readFileSync(idFile, 'utf8').trim();
+  // Which of the two an engine knows depends on its store, and buildx does not tell.
+  const known = digest && digest !== id ? await findImageId(docker, [digest, id]) : id;
+  return { id: known ?? id };
+}
+
+function readDigest(metadataFile: string): string | undefined {
+  return JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'];
+}
+
+/** Arguments that commands get without an `ARG`. */
+const UNDECLARED = /^(?:https?|ftp|no|all)_proxy$/i;
+
+/** What docker is to build of a plan, and from which Dockerfile. */
+function planFor({ plan, head, builder }: Request, folder: string): BuildPlan {
+  if (head !== undefined) {
+    const part = { ...plan, labels: {}, target: undefined, arguments: argumentsOf(head, plan) };
+    return fromElsewhere(part, head, folder);
+  }
+  if (builder !== 'legacy' || !mayBuildFromElsewhere(plan, builder)) return plan;
+  // There, labels cost less.
+  const recipe = withLabelLine(plan.recipe, plan.labels, plan.target);
+  return recipe === undefined ? plan : fromElsewhere({ ...plan, labels: {} }, recipe, folder);
+}
+
+/** The arguments but for those that only later lines declare, of which docker would warn. */
+function argumentsOf(head: string, { recipe, arguments: given }: BuildPlan): BuildPlan['arguments'] {
+  const declared = declaredArguments(head);
+  const all = declaredArguments(recipe);
+  const isForHead = (name: string) => declared.has(name) || !all.has(name) || UNDECLARED.test(name);
+  return Object.fromEntries(Object.entries(given).filter(([name]) => isForHead(name)));
+}
+
+/** Moves a build to a Dockerfile of the step's own, and the rules beside the old one with it. */
+function fromElsewhere(plan: BuildPlan, recipe: string, folder: string): BuildPlan {
+  const dockerfile = join(folder, 'Dockerfile');
+  writeFileSync(dockerfile, recipe);
+  const rules = `${plan.dockerfile}.dockerignore`;
+  if (existsSync(rules)) copyFileSync(rules, `${dockerfile}.dockerignore`);
+  return { ...plan, dockerfile };
+}
+
+/**
+ * Whether a Dockerfile of the step's own, outside the context, makes no difference. With one, the legacy builder's
+ * client writes a new name into the context's `.dockerignore` at every build: where that file becomes part of the
+ * image, the layer would never be found in the cache again.
+ */
+export function mayBuildFromElsewhere(plan: BuildPlan, builder: BuilderKind): boolean {
+  const { context, dockerfile, recipe } = plan;
+  // Bytes that are no UTF-8 were lost in reading.
+  if (recipe.includes('\uFFFD')) return false;
+  if (builder !== 'legacy' || !existsSync(join(context, '.dockerignore'))) return true;
+  return readIgnoreRules(context, dockerfile, { isLegacy: true }).ignores('.dockerignore');
+}
+
+function flags(flag: string, values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]);
+}
+
+/** How much of an instruction fits into a message. */
+const LONGEST_INSTRUCTION = 120;
+
+/**
+ * What to say of a build that failed.
+ *
+ * @param ending how it ended, where nothing more is known
+ */
+export function buildError(
+  failure: BuildFailure,
+  { plan, builder }: Pick<DockerBuild, 'plan' | 'builder'>,
+  ending: string,
+): TaskError {
+  const { instruction, lastLines, dockerWords } = failure;
+  const file = basename(plan.dockerfile);
+  const line = lineOf(failure, plan.recipe);
+  const place = line === undefined ? file : `${file} line ${line}`;
+  const commandExit = /(?:non-zero code|exit code): (\d+)/.exec(dockerWords)?.[1];
+  const details = instruction ? [`${place}: ${instruction}`, ...lastLines] : [];
+
+  // What a command of the Dockerfile printed is not docker's word, with one exception: both share the disk.
+  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: builder === 'legacy' });
+  const known =
+    explainDockerError(dockerWords, rules) ??
+    (/no space left on device/i.test(lastLines.join('\n'))
+      ? explainDockerError(lastLines.join('\n'))
+      : undefined);
+  if (known) return new TaskError(line === undefined ? known : `${place}: ${known}`, { details });
+  if (!instruction) {
+    return new TaskError(`The image was not built: ${ending}. What it said stands above this message.`, {
+      details,
+    });
+  }
+  return new TaskError(
+    `The image was not built: ${place} failed${commandExit ? ` with exit code ${commandExit}` : ''}: ` +
+      `${bound(instruction, LONGEST_INSTRUCTION)}. The last lines of its output stand above this message.`,
+    { details },
+  );
+}
+
+/** The line of the failing instruction: as reported, or found by its number, or by its text. */
+function lineOf({ line, number, instruction }: BuildFailure, recipe: string): number | undefined {
+  if (line !== undefined || instruction === undefined) return line;
+  const text = singleSpaced(instruction);
+  const instructions = readInstructions(recipe);
+  const numbered = number === undefined ? undefined : instructions[number - 1];
+  const found =
+    numbered?.text === text ? numbered : instructions.find((candidate) => candidate.text === text);
+  return found?.line;
+}

@@ -1,0 +1,93 @@
+import { sleep } from '../../common/cancel';
+import { TaskError } from '../../common/errors';
+import type { Logger } from '../../common/log';
+import { retryDelay } from '../../common/retry';
+import type { DockerCli } from '../docker/cli';
+import { explainDockerError } from '../docker/errors';
+import { explainRegistryError, type RegistryContext } from '../registry/errors';
+
+/** How often a push is begun. The engine itself tries each layer five times, but the manifest only once. */
+const MAX_TRIES = 4;
+
+/** Failures of a push that may be gone a moment later. */
+const TRANSIENT =
+  /\bEOF\b|connection reset|connection refused|broken pipe|i\/o timeout|TLS handshake timeout|Client\.Timeout|deadline exceeded|request canceled|closed network connection|server misbehaving|toomanyrequests|blob upload (?:unknown|invalid)|unknown blob|\b(?:408|429|500|502|503|504)\b/i;
+
+/** Lines about layers that wait for their turn. */
+const WAITING = /^[0-9a-f]{12}: (?:Preparing|Waiting)\s*$/;
+
+/** What docker said of a push. */
+export interface PushReport {
+  /** Of the manifest; undefined where docker does not say. */
+  readonly digest: string | undefined;
+  /** The layers that were sent, by the first digits of their ids. */
+  readonly sentLayers: ReadonlySet<string>;
+}
+
+/** What registries say when credentials have run out, as tokens do during a long push. */
+const UNAUTHORIZED =
+  /unauthorized|authentication required|no basic auth|token (?:has )?expired|invalid[_ ]token/i;
+
+export interface DockerPush {
+  /** The full name, with the tag. */
+  readonly reference: string;
+  readonly registry: RegistryContext;
+}
+
+export interface PushOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Gives docker new credentials; false where there are none. */
+  readonly renewCredentials?: () => Promise<boolean>;
+  readonly sleep?: typeof sleep;
+}
+
+/**
+ * Pushes an image with the docker CLI. The whole push is repeated when its connection fails: layers that have
+ * arrived are not sent again.
+ *
+ * @throws TaskError that says why the registry refused
+ */
+export async function pushWithDocker(
+  docker: DockerCli,
+  push: DockerPush,
+  options: PushOptions,
+): Promise<PushReport> {
+  const sentLayers = new Set<string>();
+  for (let tries = 1; ; tries++) {
+    const output: string[] = [];
+    const exitCode = await docker.stream(['push', push.reference], (line) => {
+      if (!line.trim() || WAITING.test(line)) return;
+      options.log.info(line);
+      output.push(line);
+      const sent = /^([0-9a-f]{12}): Pushed\s*$/.exec(line)?.[1];
+      if (sent) sentLayers.add(sent);
+    });
+    const text = output.join('\n');
+    if (exitCode === 0) return { digest: parseDigest(text), sentLayers };
+    if (UNAUTHORIZED.test(text) && tries < MAX_TRIES && (await options.renewCredentials?.())) {
+      options.log.info('The credentials had run out. Going on with new ones.');
+      continue;
+    }
+    if (tries === MAX_TRIES || !TRANSIENT.test(text)) throw pushError(text, push, exitCode, tries);
+
+    const wait = retryDelay(tries, null);
+    options.log.info(`The push broke off. Trying again in ${(wait / 1000).toFixed(1)} s.`);
+    await (options.sleep ?? sleep)(wait, options.signal);
+  }
+}
+
+/** The digest in the last line of docker's output: `1.0.0: digest: sha256:… size: 739`. */
+export function parseDigest(output: string): string | undefined {
+  return /^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+\s*$/m.exec(output)?.[1];
+}
+
+function pushError(output: string, push: DockerPush, exitCode: number, tries: number): TaskError {
+  const known = explainRegistryError(output, push.registry) ?? explainDockerError(output);
+  const after = tries > 1 ? ` after ${tries} tries` : '';
+  return new TaskError(
+    known ??
+      `The image was built, but docker did not push it${after} (exit code ${exitCode}). What it said stands above this message.`,
+    { details: output.split('\n').slice(-5) },
+  );
+}

@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { TaskError } from '../../common/errors';
+import { Lanes } from '../../common/lanes';
+import type { Logger } from '../../common/log';
+import { formatDuration } from '../../common/text';
+import { describeImage, type EngineImage, type ImageFacts } from '../docker/engine';
+import { type SaveRequest, withSavedImage } from '../docker/saved-image';
+import { checkIsWorthReading } from '../docker/worth-reading';
+import type { ImageConfig } from '../image/image';
+import type { RegistryClient } from '../registry/client';
+import type { KnownLayers } from '../registry/known-layers';
+import type { CompressionChoice } from './compression';
+import { findLayer, type PublishedLayer, publishLayer } from './layers';
+import type { Destination } from './publish';
+import { type PublishedConfig, type PublishedImage, publishConfig, publishManifest } from './publish-image';
+
+export interface EnginePublishOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly compression: CompressionChoice;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Layers that the registry has. */
+  readonly known: KnownLayers;
+  /** A private folder, which layers pass through. */
+  readonly tempFolder: string;
+}
+
+/**
+ * Publishes an image that an engine holds without `docker push`, which compresses on one core, and sends again what it
+ * does not remember to have sent. Layers that the registry has stay where they are; the others are read out of the
+ * engine, each while it is being sent. The image's id stays the same.
+ *
+ * @throws UnreadableImageError when docker had better push it; the message says why
+ */
+export async function publishEngineImage(
+  image: EngineImage,
+  destination: Destination,
+  options: EnginePublishOptions,
+): Promise<PublishedImage> {
+  const { docker, id } = image;
+  const { registry } = destination;
+  const facts = await describeImage(docker, id);
+  await checkIsWorthReading(image, facts, options.tempFolder);
+  const names = nameLayers(facts);
+  const found = await findLayers(registry, names, options);
+  if (found.size === names.size) {
+    const content = await configInRegistry(registry, id, facts);
+    const config = content && (await publishConfig(registry, content, options));
+    if (config) return publishManifest(config, inOrder(facts, found), destination, options);
+  }
+  const { config, layers } = await sendMissing(image, facts, found, registry, options);
+  return publishManifest(config, inOrder(facts, layers), destination, options);
+}
+
+type Layers = ReadonlyMap<string, PublishedLayer>;
+
+/** What messages call the layers, by their diff ids. */
+function nameLayers({ diffIds }: ImageFacts): ReadonlyMap<string, string> {
+  const unique = [...new Set(diffIds)];
+  return new Map(unique.map((diffId, index) => [diffId, `Layer ${index + 1} of ${unique.length}`]));
+}
+
+function inOrder({ diffIds }: ImageFacts, layers: Layers): PublishedLayer[] {
+  return diffIds.map((diffId) => layers.get(diffId)!);
+}
+
+/** Looks for the layers that the registry should have. */
+async function findLayers(
+  registry: RegistryClient,
+  names: ReadonlyMap<string, string>,
+  options: EnginePublishOptions,
+): Promise<Layers> {
+  const searches = [...names].map(async ([diffId, name]) => {
+    const place = options.known.get(diffId);
+    return place && findLayer(registry, diffId, name, [place], options);
+  });
+  const found = (await Promise.all(searches)).filter((layer) => layer !== undefined);
+  return new Map(found.map((layer) => [layer.diffId, layer]));
+}
+
+/** The configuration of an image, where the registry has it; some engines call an image by the digest of its manifest. */
+async function configInRegistry(
+  registry: RegistryClient,
+  id: string,
+  { diffIds }: ImageFacts,
+): Promise<Buffer | undefined> {
+  try {
+    const content = await registry.blob(id);
+    const { rootfs }: Partial<ImageConfig> = JSON.parse(content.toString('utf8'));
+    return rootfs?.diff_ids.join() === diffIds.join() ? content : undefined;
+  } catch (error) {
+    if (error instanceof TaskError) return undefined;
+    throw error;
+  }
+}
+
+/** Reads an image out of the engine, and sends what was not found in the registry. */
+async function sendMissing(
+  { docker, id }: EngineImage,
+  facts: ImageFacts,
+  found: Layers,
+  registry: RegistryClient,
+  options: EnginePublishOptions,
+): Promise<{ config: PublishedConfig; layers: Layers }> {
+  const { host, repository } = registry;
+  const { diffIds } = facts;
+  const names = nameLayers(facts);
+  const blobs = new Set([...found.values()].map(({ descriptor }) => descriptor.digest));
+  const start = performance.now();
+  const folder = mkdtempSync(join(options.tempFolder, 'layers-'));
+  const lanes = new Lanes(options.signal);
+  const uploads: Promise<PublishedLayer>[] = [];
+  const request: SaveRequest = {
+    id,
+    diffIds,
+    folder,
+    host,
+    repository,
+    signal: lanes.signal,
+    isWanted: (digest) => !found.has(digest) && !blobs.has(digest),
+    onLayer(layer) {
+      const name = names.get(layer.diffId)!;
+      const settings = { ...options, known: new Map() };
+      uploads.push(lanes.run((signal) => publishLayer(registry, layer, name, { ...settings, signal })));
+    },
+  };
+  try {
+    return await withSavedImage(docker, request, async (content) => {
+      options.log.info(`The engine gave the image in ${formatDuration(performance.now() - start)}.`);
+      const config = await lanes.run((signal) => publishConfig(registry, content, { ...options, signal }));
+      const sent = await Promise.all(uploads);
+      return { config, layers: new Map([...found, ...sent.map((layer) => [layer.diffId, layer] as const)]) };
+    });
+  } catch (error) {
+    throw await lanes.firstError(error);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

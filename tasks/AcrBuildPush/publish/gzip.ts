@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { LocalLayer } from '../image/image';
+import type { BlobSource } from '../registry/upload';
+
+const compress = promisify(gzip);
+
+/**
+ * How strongly a member is compressed: not at all, or by the best trade by far. Level 6 takes six times as long as
+ * level 1 to save three more percent of model data.
+ */
+export type Level = 0 | 1;
+
+/** A larger hash table and a smaller window than usual are a fifth faster at the same size. */
+const TUNING = { memLevel: 9, windowBits: 14 };
+
+/** Says how strongly members are compressed, by what is learnt while they are sent. */
+export interface Levels {
+  /** For the member that comes next. Each is asked for once. */
+  next(): Level;
+  /** Told of the bytes that the line has taken. */
+  taken(bytes: number): void;
+}
+
+/** Bytes that are compressed as one piece; smaller ones cost compression, larger ones memory. */
+export const MEMBER_SIZE = 512 * 1024;
+
+/** Pieces in work at once: enough for all cores, and one more while the first is being sent. */
+const MEMBERS_AT_ONCE = availableParallelism() + 1;
+
+/** Where a gzip header names the operating system, and its value for "unknown": the same bytes on every agent. */
+const OS_BYTE = 9;
+const UNKNOWN_OS = 255;
+
+/** Compresses some bytes to one gzip member. */
+export async function gzipMember(content: Buffer, level: Level): Promise<Buffer> {
+  const member = await compress(content, { ...TUNING, level, chunkSize: MEMBER_SIZE });
+  member[OS_BYTE] = UNKNOWN_OS;
+  return member;
+}
+
+/**
+ * A layer as gzip, compressed on all cores while it is sent: its pieces become members of their own, which
+ * decompressors join (RFC 1952). Nothing is kept but where each member ends, so that a broken upload goes on by
+ * compressing again no more than the member it broke in.
+ */
+export class GzippedLayer implements BlobSource {
+  readonly size = undefined;
+  private readonly hash = createHash('sha256');
+  private hashed = 0;
+  /** Where the members begin in the compressed blob. */
+  private readonly starts = [0];
+  /** How strongly each member is compressed, the same whenever it is sent. */
+  private readonly chosen: Level[] = [];
+  private result: string | undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly layer: LocalLayer,
+    private readonly levels: Levels,
+  ) {}
+
+  digest(): string {
+    this.result ??= `sha256:${this.hash.digest('hex')}`;
+    return this.result;
+  }
+
+  /** Bytes of the compressed blob, once all of it was read. */
+  get compressedSize(): number {
+    return this.hashed;
+  }
+
+  open(start: number): Readable {
+    return Readable.from(this.members(start), { objectMode: false });
+  }
+
+  private async *members(start: number): AsyncGenerator<Buffer> {
+    let index = this.starts.findLastIndex((begin) => begin <= start);
+    let next = index;
+    const content = this.layer.open(index * MEMBER_SIZE);
+    const compressNext = (piece: Buffer) => {
+      const at = next++;
+      this.chosen[at] ??= this.levels.next();
+      return gzipMember(piece, this.chosen[at]);
+    };
+    try {
+      for await (const member of inOrder(pieces(content, index === 0), compressNext)) {
+        const begin = this.starts[index++]!;
+        const end = begin + member.length;
+        if (this.hashed < end) {
+          this.hash.update(member.subarray(Math.max(0, this.hashed - begin)));
+          this.hashed = end;
+          this.starts.push(end);
+        }
+        if (end <= start) continue;
+        yield member.subarray(Math.max(0, start - begin));
+        this.levels.taken(member.length);
+      }
+    } finally {
+      content.destroy();
+    }
+  }
+}
+
+/** Cuts a stream into pieces of the same size but for the last. An empty stream is one piece where it must be. */
+async function* pieces(content: Readable, evenIfEmpty: boolean): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  let given = 0;
+  for await (let chunk of content as AsyncIterable<Buffer>) {
+    while (length + chunk.length >= MEMBER_SIZE) {
+      const head = chunk.subarray(0, MEMBER_SIZE - length);
+      chunk = chunk.subarray(head.length);
+      yield Buffer.concat([...parts, head]);
+      parts = [];
+      length = 0;
+      given += 1;
+    }
+    if (chunk.length > 0) parts.push(chunk);
+    length += chunk.length;
+  }
+  if (length > 0 || (given === 0 && evenIfEmpty)) yield Buffer.concat(parts);
+}
+
+/** Works on several items at once, and gives the results in the items' order. */
+async function* inOrder<T, R>(items: AsyncIterable<T>, work: (item: T) => Promise<R>): AsyncGenerator<R> {
+  const running: Promise<R>[] = [];
+  for await (const item of items) {
+    const result = work(item);
+    // It is awaited later; until then its failure is not unheard of.
+    result.catch(() => undefined);
+    running.push(result);
+    if (running.length >= MEMBERS_AT_ONCE) yield await running.shift()!;
+  }
+  while (running.length > 0) yield await running.shift()!;
+}

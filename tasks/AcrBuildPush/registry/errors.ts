@@ -1,0 +1,104 @@
+import { explainBy, type Signature } from '../../common/explain';
+import { explainMissingBase } from '../dockerfile/base-image';
+
+/** Which registry an error came from. */
+export interface RegistryContext {
+  readonly host: string;
+  readonly repository: string;
+  /** What it was asked for; by default, also to push. */
+  readonly access?: string;
+}
+
+/** What registries answer when they refuse a user, by Azure Container Registry's documents and by docker's own words. */
+const SIGNATURES: readonly Signature<RegistryContext>[] = [
+  {
+    pattern: /client with IP '([^']+)' is not allowed/,
+    explain: ([, address], { host }) =>
+      `The firewall of ${host} does not let this agent in. Allow its address ${address} (registry, Networking), or run the job on an agent inside the network.`,
+  },
+  {
+    pattern: /admin user (?:account )?is disabled/i,
+    explain: (_, { host }) =>
+      `The admin user of ${host} is disabled. Enable it (portal, Access keys), or sign in with a service connection: input 'authType'.`,
+  },
+  {
+    pattern: /CMK_ERROR|Key Encryption Key/i,
+    explain: (_, { host }) =>
+      `${host} can't read the key that its contents are encrypted with. Whoever keeps the key vault must give the registry access to the key again.`,
+  },
+  {
+    pattern: /server gave HTTP response to HTTPS client/,
+    explain: (_, { host }) =>
+      `${host} speaks HTTP only, which docker uses with registries on this machine alone. Give the registry a certificate, or list it as insecure in the engine's settings.`,
+  },
+];
+
+/** What they answer to a user who has signed in to push. */
+const PUSH_SIGNATURES: readonly Signature<RegistryContext>[] = [
+  {
+    pattern: /REGISTRY_DISALLOWED_OPERATION|operation is disallowed/i,
+    explain: (_, { host, repository }) =>
+      `${host} refuses to change '${repository}': the tag or the repository is locked, or the registry is read-only or out of space. Push another version, or unlock it with 'az acr repository update --image <repository>:<tag> --write-enabled true'.`,
+  },
+  {
+    pattern: /quota|storage limit/i,
+    explain: (_, { host }) =>
+      `The storage of ${host} is used up. Delete old images ('az acr repository delete', or a purge task), or move to a larger tier.`,
+  },
+  {
+    pattern: /TOOMANYREQUESTS|too many requests/i,
+    explain: (_, { host }) =>
+      `${host} gets more requests than its tier allows. Try again later, run fewer jobs at once, or move to a larger tier.`,
+  },
+  {
+    pattern: /request body too large/i,
+    explain: (_, { host }) =>
+      `${host} refuses the image's manifest, since it is too large. Build the image with fewer layers.`,
+  },
+  {
+    // Also the answer to those who may pull only: whoever reads it here has signed in already.
+    pattern:
+      /insufficient_scope|access to the resource is denied|"DENIED"|^denied: |unauthorized|authentication required|no basic auth/im,
+    explain: (_, { host, repository }) =>
+      `${host} knows this user, but does not let it push to '${repository}'. Give it the role AcrPush (Container Registry Repository Writer where permissions are by repository), or use the admin user.`,
+  },
+];
+
+/** What they answer to those who want to read a base image. */
+const PULL_SIGNATURES: readonly Signature<RegistryContext>[] = [
+  {
+    pattern: /toomanyrequests|too many requests|pull rate limit/i,
+    explain: (_, { host }) =>
+      `${host} allows no more downloads from this address for now. Try again later, log in to it before this step, or keep a copy of the base image in your own registry.`,
+  },
+  {
+    // Registries answer the same to those who may not read an image as to those who ask for one that is not there.
+    pattern:
+      /MANIFEST_UNKNOWN|NAME_UNKNOWN|insufficient_scope|access to the resource is denied|"DENIED"|unauthorized|authentication required/i,
+    explain: (_, { host, repository }) => explainMissingBase(`${host}/${repository}`),
+  },
+];
+
+/** What they answer to those who want to lock a tag, when all has been pushed. */
+const LOCK_SIGNATURES: readonly Signature<RegistryContext>[] = [
+  {
+    pattern: /insufficient_scope|"DENIED"|unauthorized|authentication required/i,
+    explain: (_, { host, repository }) =>
+      `The image was pushed, but ${host} does not let this user lock tags of '${repository}'. Give it a role with the right to write metadata there, such as Contributor (Container Registry Repository Writer where permissions are by repository), or set input 'lockTag' to false.`,
+  },
+];
+
+/** What a registry's refusal means and what to do about it, where its words are known. */
+export function explainRegistryError(text: string, context: RegistryContext): string | undefined {
+  return explainBy([...SIGNATURES, ...signaturesFor(context.access)], text, context);
+}
+
+function signaturesFor(access = 'pull,push'): readonly Signature<RegistryContext>[] {
+  if (access === 'pull') return PULL_SIGNATURES;
+  return access.endsWith('metadata_write') ? LOCK_SIGNATURES : PUSH_SIGNATURES;
+}
+
+/** Why a registry does not let a user sign in at all, where it is not the password. */
+export function explainRefusedSignIn(text: string, context: RegistryContext): string | undefined {
+  return explainBy(SIGNATURES, text, context);
+}

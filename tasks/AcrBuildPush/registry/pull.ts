@@ -1,0 +1,177 @@
+import { Readable } from 'node:stream';
+import { sleep } from '../../common/cancel';
+import { TaskError } from '../../common/errors';
+import type { HttpClient } from '../../common/http';
+import type { Logger } from '../../common/log';
+import type { Descriptor, ImageConfig, ParentImage, Platform, RemoteLayer } from '../image/image';
+import { type Manifest, RegistryClient } from './client';
+import type { CredentialSource } from './credentials';
+
+/** An image in a registry: what it says of itself, and its layers, which stay where they are. */
+export interface PulledImage extends ParentImage {
+  readonly digest: string;
+  readonly layers: readonly RemoteLayer[];
+}
+
+/**
+ * Looks up an image by the name that a Dockerfile gives it.
+ *
+ * @throws TaskError when there is none for the platform, or it can't be read
+ */
+export type Pull = (image: string, platform: Platform) => Promise<PulledImage>;
+
+export interface PullOptions {
+  readonly http: HttpClient;
+  readonly log: Logger;
+  /** The credentials for a registry, by its host. */
+  credentialsFor(host: string): CredentialSource | undefined;
+}
+
+/** Bytes of a layer that are asked for at once. Two parts are in memory: one that is used, and the next. */
+const RANGE = 4 * 1024 * 1024;
+
+/** Reads images from the registries that their names point to. */
+export function createPull(options: PullOptions): Pull {
+  return async (image, platform) => {
+    const { host, repository, reference } = parseImageName(image);
+    const client = new RegistryClient({
+      http: options.http,
+      log: options.log,
+      host,
+      repository,
+      credentials: options.credentialsFor(host),
+      access: 'pull',
+    });
+    const { digest, manifest } = await findManifest(client, reference, platform, image);
+    if (!manifest.config) throw new TaskError(`Image ${image} has a format that is no longer in use.`);
+    const config: ImageConfig = JSON.parse((await client.blob(manifest.config.digest)).toString('utf8'));
+    const diffIds = config.rootfs?.diff_ids ?? [];
+    if (diffIds.length !== manifest.layers.length) {
+      throw new TaskError(`Image ${image} is broken: its configuration does not fit its layers.`);
+    }
+    options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);
+    return {
+      digest,
+      config,
+      layers: manifest.layers.map((descriptor, index) => remoteLayer(client, descriptor, diffIds[index]!)),
+    };
+  };
+}
+
+/** Milliseconds that are spent on finding out a digest that is good to know. */
+const DIGEST_LIMIT = 1_000;
+
+/** The digest that a registry has for an image at the moment; undefined where it does not tell soon. */
+export async function findDigest(
+  image: string,
+  signal: AbortSignal,
+  { http, log, credentialsFor }: PullOptions,
+): Promise<string | undefined> {
+  const ask = async () => {
+    const { host, repository, reference } = parseImageName(image);
+    const registry = new RegistryClient({
+      ...{ http, log, host, repository, access: 'pull' },
+      credentials: credentialsFor(host),
+      patience: { retry: { maxTries: 1, forMilliseconds: 0 }, idleTimeout: DIGEST_LIMIT },
+    });
+    return registry.digestOf(reference);
+  };
+  try {
+    return await Promise.race([ask(), sleep(DIGEST_LIMIT, signal).then(() => undefined)]);
+  } catch (error) {
+    if (error instanceof TaskError) return undefined;
+    throw error;
+  }
+}
+
+export interface ImageName {
+  readonly host: string;
+  readonly repository: string;
+  /** A tag or a digest. */
+  readonly reference: string;
+}
+
+/** Reads an image's name as docker does: what has no host before the first slash is on Docker Hub. */
+export function parseImageName(image: string): ImageName {
+  const [, name, tag, digest] =
+    /^(.+?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(image) ?? [];
+  if (!name)
+    throw new TaskError(`'${image}' is no name of an image. Check the FROM lines of the Dockerfile.`);
+  const [first, ...rest] = name.split('/');
+  const hasHost = rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost');
+  const reference = digest ?? tag ?? 'latest';
+  if (/[A-Z]/.test(hasHost ? rest.join('/') : name)) {
+    throw new TaskError(
+      `'${image}' is no name of an image, since it has capitals. Write the Dockerfile's FROM lines in lower case.`,
+    );
+  }
+  if (hasHost && first !== 'docker.io' && first !== 'index.docker.io') {
+    return { host: first!, repository: rest.join('/'), reference };
+  }
+  const path = hasHost ? rest.join('/') : name;
+  return {
+    host: 'registry-1.docker.io',
+    repository: path.includes('/') ? path : `library/${path}`,
+    reference,
+  };
+}
+
+/** The manifest for one platform, out of an index if there is one. */
+async function findManifest(
+  client: RegistryClient,
+  reference: string,
+  platform: Platform,
+  image: string,
+): Promise<{ digest: string; manifest: Manifest }> {
+  const manifest = await client.manifest(reference);
+  if (reference.startsWith('sha256:') && manifest.digest !== reference) {
+    throw new TaskError(`${client.host} sent other bytes than those of ${reference}. Run the step again.`);
+  }
+  const { manifests } = JSON.parse(manifest.body.toString('utf8')) as { manifests?: IndexEntry[] };
+  if (!manifests) return { digest: manifest.digest, manifest };
+  const fitting = manifests.filter(
+    (entry) => entry.platform?.os === platform.os && entry.platform.architecture === platform.architecture,
+  );
+  const found = fitting.find((entry) => entry.platform?.variant === platform.variant) ?? fitting[0];
+  if (found) {
+    const { manifest: own } = await findManifest(client, found.digest, platform, image);
+    return { digest: manifest.digest, manifest: own };
+  }
+  const { os, architecture } = platform;
+  throw new TaskError(
+    `Image ${image} is not there for ${os}/${architecture}. Check the Dockerfile's FROM line.`,
+  );
+}
+
+interface IndexEntry extends Descriptor {
+  readonly platform?: Platform;
+}
+
+/** A layer that lies in a repository. */
+export function remoteLayer(client: RegistryClient, descriptor: Descriptor, diffId: string): RemoteLayer {
+  const { digest, size } = descriptor;
+  const ask = (at: number): Promise<Buffer> | undefined => {
+    if (at >= size) return undefined;
+    const part = client.blobRange(digest, at, Math.min(at + RANGE, size));
+    // It is asked for in advance, and perhaps for nothing.
+    part.catch(() => undefined);
+    return part;
+  };
+  async function* read(start: number) {
+    let at = start;
+    for (let part = ask(at); part; ) {
+      const content = await part;
+      at += RANGE;
+      part = ask(at);
+      yield content;
+    }
+  }
+  return {
+    kind: 'remote',
+    diffId,
+    descriptor,
+    host: client.host,
+    repository: client.repository,
+    open: async (start = 0) => Readable.from(read(start), { objectMode: false }),
+  };
+}

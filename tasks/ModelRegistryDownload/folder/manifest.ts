@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { sortByPath } from '../registry/names';
+
+/** The file in a model's folder that says what is in it and where it came from. */
+export const MANIFEST_NAME = 'model-manifest.json';
+
+export interface ManifestFile {
+  /** Relative to the folder, with slashes. */
+  readonly path: string;
+  /** In bytes. */
+  readonly size: number;
+  /** 64 hexadecimal digits. */
+  readonly sha256: string;
+  /** The MD5 stored with the blob, as 32 hexadecimal digits; null where none was. */
+  readonly md5: string | null;
+  /** The blob's ETag, without quotes. */
+  readonly etag: string;
+  /** When the blob was written, in ISO 8601. */
+  readonly lastModified: string;
+}
+
+/**
+ * What `model-manifest.json` holds. The same version of a model always gives the same bytes: keys keep their order,
+ * files are sorted, and nothing depends on the agent or the time.
+ */
+export interface ModelManifest {
+  readonly schemaVersion: 1;
+  readonly name: string;
+  readonly version: string;
+  /** Of the whole model, from {@link modelDigest}. */
+  readonly digest: string;
+  readonly source: {
+    readonly account: string;
+    readonly container: string;
+    readonly prefix: string;
+    /** Host of the Blob endpoint. */
+    readonly endpoint: string;
+  };
+  readonly files: readonly ManifestFile[];
+}
+
+/** Makes a manifest; its files may come in any order. */
+export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'digest'>): ModelManifest {
+  const { account, container, prefix, endpoint } = model.source;
+  const files = sortByPath(
+    model.files.map(({ path, size, sha256, md5, etag, lastModified }) => ({
+      path,
+      size,
+      sha256,
+      md5,
+      etag,
+      lastModified,
+    })),
+  );
+  return {
+    schemaVersion: 1,
+    name: model.name,
+    version: model.version,
+    digest: modelDigest(files),
+    source: { account, container, prefix, endpoint },
+    files,
+  };
+}
+
+/** The text of the manifest's file. */
+export function formatManifest(manifest: ModelManifest): string {
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/** Reads a manifest's file; undefined when it is not one that this task wrote. */
+export function parseManifest(text: string): ModelManifest | undefined {
+  try {
+    const manifest = JSON.parse(text) as ModelManifest;
+    return manifest.schemaVersion === 1 && manifest.files.every(isManifestFile) ? manifest : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isManifestFile(file: ManifestFile): boolean {
+  return typeof file.path === 'string' && typeof file.size === 'number' && typeof file.sha256 === 'string';
+}
+
+/**
+ * One digest for all files of a model, `sha256:` and 64 hexadecimal digits: the SHA-256 of a line `path NUL size NUL
+ * sha256` for each file, in the order of the paths' UTF-8 bytes.
+ */
+export function modelDigest(
+  files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[],
+): string {
+  const hash = createHash('sha256');
+  for (const { path, size, sha256 } of sortByPath(files)) hash.update(`${path}\0${size}\0${sha256}\n`);
+  return `sha256:${hash.digest('hex')}`;
+}

@@ -1,0 +1,179 @@
+import { setMaxListeners } from 'node:events';
+import { throwIfCancelled } from '../../common/cancel';
+import type { ModelContainer, Range } from '../registry/client';
+import type { ModelFile } from '../registry/listing';
+import type { Connection } from '../registry/persist';
+import { CHECKED_RANGE, downloadChecked } from './checked';
+import { LocalDigester, ThreadDigester } from './digester';
+import { Lanes } from './lanes';
+import { PartialFile, RANGE } from './partial-file';
+import { downloadRange, type Fetch } from './range';
+import type { Digests } from './verify';
+import { Watch } from './watch';
+
+/** Bytes that are asked for at the same time: as many as fill a fast link, and as few as are soon brought again. */
+const MOST_ASKED_FOR = 16 * RANGE;
+
+/** Bytes of a transfer that a second thread pays for. To start it takes the time in which half of this comes. */
+const WORTH_A_THREAD = 64 * 1024 * 1024;
+
+/** What has been brought of a transfer, in case that its process is killed. */
+export interface TransferRecord {
+  /** Ranges of a file that are on the disk already, and were compared with their CRC64, or were not. */
+  finished(file: ModelFile, checked: boolean): readonly Range[];
+  add(file: ModelFile, range: Range, checked: boolean): void;
+}
+
+export interface TransferOptions {
+  /** Where the files go; their folders are made as needed. */
+  readonly folder: string;
+  /** The most requests at the same time. */
+  readonly concurrency: number;
+  /** Told of every piece that has reached the disk, in bytes. */
+  onBytes(count: number): void;
+  readonly record?: TransferRecord;
+  /** Paths of files whose parts are compared with what the service tells of each. */
+  readonly checked?: ReadonlySet<string>;
+  /** File that digests when it is started as a thread; without it, there is no thread. */
+  readonly program?: string | undefined;
+}
+
+interface Part {
+  readonly target: PartialFile;
+  /** Undefined where all of the file is there. */
+  readonly range: Range | undefined;
+}
+
+/**
+ * Downloads files into a folder: one queue over all their ranges, so that one big file is as quick as many small
+ * ones. The first error stops everything that is under way.
+ *
+ * @returns the digests of each file by its path
+ * @throws MovedError when a blob is no longer the one that was listed
+ */
+export async function transferFiles(
+  container: ModelContainer,
+  files: readonly ModelFile[],
+  options: TransferOptions,
+  connection: Connection,
+): Promise<Map<string, Digests>> {
+  const { record, folder, program } = options;
+  const digests = new Map<string, Digests>();
+  const concurrency = chooseConcurrency(files, options.concurrency);
+  const lanes = new Lanes(concurrency);
+  const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
+  const targets = files.map((file) => {
+    const checked = isChecked(file);
+    return new PartialFile(
+      file,
+      folder,
+      record?.finished(file, checked) ?? [],
+      checked ? CHECKED_RANGE : RANGE,
+    );
+  });
+  const parts = splitIntoRanges(targets);
+  const digester =
+    program !== undefined && totalSize(files) >= WORTH_A_THREAD
+      ? new ThreadDigester(program)
+      : new LocalDigester();
+
+  const bringChecked = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+    const content = await downloadChecked(container, target.file, range, lanes, watch, running);
+    target.write(content, range.offset);
+    options.onBytes(content.length);
+  };
+
+  const bringPlain = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+    const fetch: Fetch = (rest, onReceived, stop) => {
+      let { offset } = rest;
+      const receiver = {
+        begin: () => onReceived(0),
+        take(piece: Buffer) {
+          // Synchronous: it ends in the system's cache, which takes less time than a trip to another thread and back.
+          target.write(piece, offset);
+          offset += piece.length;
+          onReceived(piece.length);
+          options.onBytes(piece.length);
+        },
+      };
+      return container.read(target.file, rest, receiver, stop);
+    };
+    await downloadRange(target.file, range, fetch, lanes, watch, running);
+  };
+
+  /** @returns whether this was the last range of the file that was missing */
+  const bring = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+    const checked = isChecked(target.file);
+    target.open();
+    // The service refuses any range of an empty blob.
+    if (range.length > 0) await (checked ? bringChecked : bringPlain)(target, range, watch, running);
+    target.finishRange(range);
+    record?.add(target.file, range, checked);
+    if (target.isWhole()) return true;
+    digester.reach(target.open(), target.file.md5 !== null, target.frontier());
+    return false;
+  };
+
+  try {
+    await untilFirstError(concurrency, connection, (running) => {
+      const watch = new Watch(running);
+      return async () => {
+        for (const { target, range } of parts) {
+          if (range && !(await bring(target, range, watch, running))) continue;
+          const { size, path, md5 } = target.file;
+          digests.set(path, await digester.finish(target.open(), md5 !== null, size, running.signal));
+          target.finish();
+        }
+      };
+    });
+  } finally {
+    // The thread has the files open too, under descriptors that would soon be those of other files.
+    await digester.close();
+    for (const target of targets) target.close();
+  }
+  return digests;
+}
+
+/** Small blobs are waited for much longer than they take to come, so that more of them are asked for at a time. */
+function chooseConcurrency(files: readonly ModelFile[], most: number): number {
+  const requests = files.reduce((sum, { size }) => sum + Math.max(1, Math.ceil(size / RANGE)), 0);
+  const usualSize = Math.max(1, totalSize(files) / Math.max(1, requests));
+  return Math.max(1, Math.min(most, requests, Math.ceil(MOST_ASKED_FOR / usualSize)));
+}
+
+function totalSize(files: readonly ModelFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** A file's ranges follow one another, so that only a few files are open at a time. */
+function* splitIntoRanges(targets: readonly PartialFile[]): Generator<Part> {
+  for (const target of targets) {
+    if (target.isWhole()) yield { target, range: undefined };
+    else for (const range of target.missingRanges()) yield { target, range };
+  }
+}
+
+/** Runs a number of workers; when one fails, the others are stopped, and its error is thrown once they have ended. */
+async function untilFirstError(
+  workers: number,
+  connection: Connection,
+  begin: (connection: Connection) => () => Promise<void>,
+): Promise<void> {
+  throwIfCancelled(connection.signal);
+  const stop = new AbortController();
+  // Every wait between two tries listens, which is more than the ten that Node takes for a leak.
+  setMaxListeners(0, stop.signal);
+  const onCancel = () => stop.abort();
+  connection.signal.addEventListener('abort', onCancel);
+  const failures: unknown[] = [];
+  const work = begin({ ...connection, signal: stop.signal });
+  const running = Array.from({ length: workers }, () =>
+    work().catch((error) => {
+      failures.push(error);
+      stop.abort();
+    }),
+  );
+  await Promise.all(running);
+  connection.signal.removeEventListener('abort', onCancel);
+  if (failures.length > 0) throw failures[0];
+}

@@ -1,0 +1,64 @@
+import minimatch from 'minimatch';
+import { TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
+
+/** How many of the version's files a message shows. */
+const MOST_SHOWN = 20;
+
+/** The agent's own settings, but that upper and lower case differ on Windows too: they do in the registry. */
+const MATCHING = { dot: true, nobrace: true, nocomment: true, nonegate: true };
+
+/**
+ * The files that patterns pick, as the agent's own tasks would: each line adds files, or with `!` takes some out again,
+ * and the last line that fits a file decides.
+ *
+ * @throws TaskError when a line adds nothing, or all lines together do: a mistyped pattern would otherwise leave a
+ *   part of the model out
+ */
+export function selectFiles<T extends { readonly path: string }>(
+  files: readonly T[],
+  patterns: readonly string[],
+): T[] {
+  const { selected, idle } = matchFiles(files, patterns);
+  const details = ['Files of this version:', ...shorten(files.map(({ path }) => path))];
+  if (idle.length > 0) {
+    throw new TaskError(
+      `Nothing in this version matches ${idle.map((pattern) => `'${pattern}'`).join(', ')}. Check 'patterns': they are relative to the version's folder, upper and lower case differ, and * does not cross slashes (** does).`,
+      { details },
+    );
+  }
+  if (selected.length === 0) {
+    throw new TaskError(
+      "'patterns' leave out every file of this version. Check the lines that begin with !, and that a line such as ** comes before them.",
+      { details },
+    );
+  }
+  return selected;
+}
+
+/** The files that patterns pick, and the patterns that should add files but add none. */
+export function matchFiles<T extends { readonly path: string }>(
+  files: readonly T[],
+  patterns: readonly string[],
+): { readonly selected: T[]; readonly idle: string[] } {
+  const selected = new Set<string>();
+  const idle: string[] = [];
+  for (const pattern of patterns) {
+    const [marks] = /^!*/.exec(pattern)!;
+    const adds = marks.length % 2 === 0;
+    const matcher = new minimatch.Minimatch(pattern.slice(marks.length), MATCHING);
+    const fitting = files.map(({ path }) => path).filter((path) => matcher.match(path));
+    for (const path of fitting) {
+      if (adds) selected.add(path);
+      else selected.delete(path);
+    }
+    if (adds && fitting.length === 0) idle.push(pattern);
+  }
+  return { selected: files.filter(({ path }) => selected.has(path)), idle };
+}
+
+function shorten(paths: readonly string[]): string[] {
+  const shown = paths.slice(0, MOST_SHOWN).map((path) => `  ${bound(path, 200)}`);
+  const more = paths.length - shown.length;
+  return more > 0 ? [...shown, `  and ${more} more`] : shown;
+}
