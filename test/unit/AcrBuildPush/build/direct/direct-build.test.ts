@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { NeedsEngine } from '../../../../../tasks/AcrBuildPush/build/direct/direct-build';
+import type { LocalLayer, OciImage } from '../../../../../tasks/AcrBuildPush/image/image';
+import { parseImageName } from '../../../../../tasks/AcrBuildPush/registry/pull';
+import { flattenBuilt } from '../../../../support/image-files';
+import { directBuild, leastPlan } from '../../support';
+
+describe('A direct build of a Dockerfile', () => {
+  let context: string;
+  const warnings: string[] = [];
+
+  beforeEach(() => {
+    context = mkdtempSync(join(tmpdir(), 'direct-'));
+    warnings.length = 0;
+    writeFileSync(join(context, 'model.pkl'), 'a model');
+    mkdirSync(join(context, 'conf'));
+    writeFileSync(join(context, 'conf/a.yaml'), 'a');
+  });
+
+  afterEach(() => rmSync(context, { recursive: true, force: true }));
+
+  function attempt(lines: string[], given: Record<string, string> = {}) {
+    return directBuild(
+      {
+        ...leastPlan,
+        dockerfile: join(context, 'Dockerfile'),
+        recipe: lines.join('\n'),
+        context,
+        arguments: given,
+      },
+      {
+        pull: () => Promise.reject(new Error('nothing is pulled here')),
+        log: { warning: (text: string) => warnings.push(text), debug() {}, info() {} } as never,
+        signal: new AbortController().signal,
+        created: new Date(0),
+      },
+    );
+  }
+
+  async function build(lines: string[], given: Record<string, string> = {}): Promise<OciImage> {
+    const image = await attempt(lines, given);
+    assert.ok(!(image instanceof NeedsEngine), String(image));
+    return image;
+  }
+
+  it('gives the same bytes whatever the times of the files', async () => {
+    const recipe = ['FROM scratch', 'COPY . /app/'];
+    const first = await build(recipe);
+    utimesSync(join(context, 'model.pkl'), 1, 1);
+    assert.deepEqual((await build(recipe)).config, first.config);
+  });
+
+  it('gives the same bytes whoever owns the files, and in whatever order they were written', async () => {
+    const layersOf = async (names: readonly string[], owner: number) => {
+      const folder = join(context, 'src');
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      for (const name of names) {
+        writeFileSync(join(folder, name), name);
+        if (process.getuid?.() === 0) chownSync(join(folder, name), owner, owner);
+      }
+      return (await build(['FROM scratch', 'COPY src /src'])).layers.map(({ diffId }) => diffId);
+    };
+    assert.deepEqual(await layersOf(['b', 'a', 'Z', 'ä'], 0), await layersOf(['ä', 'Z', 'a', 'b'], 1000));
+  });
+
+  it('has layers whose digests and sizes are those of their bytes, from any byte on', async () => {
+    writeFileSync(join(context, 'large.bin'), Buffer.alloc(9_000_000, 'x'));
+    const { layers, config } = await build(['FROM scratch', 'COPY . /app/']);
+    assert.deepEqual(
+      JSON.parse(config.toString()).rootfs.diff_ids,
+      layers.map((layer) => layer.diffId),
+    );
+    for (const layer of layers as LocalLayer[]) {
+      const bytes = await buffer(layer.open());
+      assert.equal(bytes.length, layer.size);
+      assert.equal(`sha256:${createHash('sha256').update(bytes).digest('hex')}`, layer.diffId);
+      for (const start of [1, 513, layer.size - 1_000, layer.size]) {
+        assert.deepEqual(await buffer(layer.open(start)), bytes.subarray(start));
+      }
+    }
+  });
+
+  it('leaves what it copies out of a stage to its owner', async () => {
+    const stage = ['FROM scratch AS files', 'COPY --chown=3:4 conf /conf', 'FROM scratch'];
+    const image = await build([
+      ...stage,
+      'COPY --from=files /conf /kept',
+      'COPY --from=files --chown=5:6 /conf /given',
+    ]);
+    const { files } = await flattenBuilt(image);
+    assert.match(files['kept/a.yaml']!, / 3:4 /);
+    assert.match(files.kept!, / 0:0$/);
+    assert.match(files['given/a.yaml']!, / 5:6 /);
+  });
+
+  it('gives a large file a layer of its own, which other files do not change', async () => {
+    writeFileSync(join(context, 'large.bin'), Buffer.alloc(9_000_000));
+    const first = await build(['FROM scratch', 'COPY . /app/']);
+    writeFileSync(join(context, 'model.pkl'), 'another model');
+    const second = await build(['FROM scratch', 'COPY . /app/']);
+    assert.equal(first.layers.length, 2);
+    assert.notEqual(second.layers[0]!.diffId, first.layers[0]!.diffId);
+    assert.equal(second.layers[1]!.diffId, first.layers[1]!.diffId);
+    const { history } = JSON.parse(first.config.toString());
+    assert.equal(history.filter((entry: { empty_layer?: boolean }) => !entry.empty_layer).length, 2);
+  });
+
+  it('writes tars that tar itself reads, with long and foreign names', async () => {
+    const name = `${'n'.repeat(120)}-ü`;
+    writeFileSync(join(context, name), 'long');
+    const { layers } = await build(['FROM scratch', 'COPY . /app/']);
+    const tar = join(context, 'layer.tar');
+    writeFileSync(tar, await buffer((layers[0] as LocalLayer).open()));
+    const listing = execFileSync('tar', ['--quoting-style=literal', '-tf', tar], {
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    });
+    assert.deepEqual(listing.toString().trim().split('\n').sort(), [
+      'app/',
+      'app/conf/',
+      'app/conf/a.yaml',
+      'app/model.pkl',
+      `app/${name}`,
+    ]);
+  });
+
+  it('copies documents, with variables replaced unless their name is quoted', async () => {
+    const image = await build([
+      'FROM scratch',
+      'ENV A=1',
+      'COPY <<one <<"two" /d/',
+      'a="$A"',
+      'one',
+      'a="$A"',
+      'two',
+      'COPY --chown=3:4 <<x /file',
+      'x',
+    ]);
+    const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12);
+    assert.deepEqual((await flattenBuilt(image)).files, {
+      d: 'directory 755 0:0',
+      'd/one': `file 644 0:0 ${digest('a="1"\n')}`,
+      'd/two': `file 644 0:0 ${digest('a="$A"\n')}`,
+      file: `file 644 3:4 ${digest('')}`,
+    });
+  });
+
+  it('never leaves the context, wherever a link points', async () => {
+    symlinkSync('../../../../../../etc/passwd', join(context, 'out'));
+    await assert.rejects(attempt(['FROM scratch', 'COPY out /x']), /line 2.*there is no/);
+    symlinkSync('round', join(context, 'round'));
+    await assert.rejects(attempt(['FROM scratch', 'COPY round /x']), /circle/);
+  });
+
+  it('prefers the .dockerignore that belongs to the Dockerfile', async () => {
+    writeFileSync(join(context, '.dockerignore'), 'conf\n');
+    writeFileSync(join(context, 'Dockerfile.dockerignore'), '*\n!conf\n');
+    const { files } = await flattenBuilt(await build(['FROM scratch', 'COPY . /']));
+    assert.deepEqual(Object.keys(files), ['conf', 'conf/a.yaml']);
+  });
+
+  it('says when a pattern matches nothing', async () => {
+    await build(['FROM scratch', 'COPY *.none /x/']);
+    assert.match(warnings.join('\n'), /Line 2 .*nothing matches '\*\.none'/);
+  });
+
+  for (const [line, reason] of [
+    ['RUN true', /runs a command/],
+    ['ADD https://example.com/x /x', /downloads/],
+    ['ADD packed.tgz /x', /unpacks an archive/],
+    ['COPY --from=busybox /bin/sh /x', /another image/],
+    ['COPY --chmod=u+x model.pkl /x', /--chmod/],
+  ] as const) {
+    it(`leaves ${line} to an engine, and says where and why`, async () => {
+      writeFileSync(join(context, 'some.tar'), '');
+      execFileSync('tar', ['-czf', join(context, 'packed.tgz'), '-C', context, 'model.pkl']);
+      const result = await attempt(['FROM scratch', '', line]);
+      assert.ok(result instanceof NeedsEngine);
+      assert.equal(result.line, 3);
+      assert.equal(result.instruction, line.split(' ')[0]);
+      assert.match(result.reason, reason);
+    });
+  }
+
+  it('adds a compressed file that is no archive as it is', async () => {
+    writeFileSync(join(context, 'model.gz'), gzipSync('a model'));
+    const { files } = await flattenBuilt(await build(['FROM scratch', 'ADD model.gz /m']));
+    assert.deepEqual(Object.keys(files), ['m']);
+  });
+
+  it('passes over stages that the target does not need', async () => {
+    await build(['FROM nowhere AS no', 'RUN false', 'FROM scratch', 'COPY model.pkl /m']);
+  });
+
+  for (const [lines, problem] of [
+    [['COPY missing /x'], /line 2.*no 'missing'/],
+    [['COPY --chown=app model.pkl /x'], /line 2.*--chown=app/],
+    [['COPY model.pkl conf /x'], /line 2.*'\/'/],
+    [['EXPOSE x'], /line 2.*no port/],
+    [['HEALTHCHECK --interval=5 CMD x'], /line 2.*duration/],
+    [['LABEL a=${B'], /line 2/],
+    [['COPY conf /c', 'COPY model.pkl /c/a.yaml/x'], /line 3.*no folder/],
+  ] as const) {
+    it(`names the mistake in ${lines.join('; ')}`, async () => {
+      await assert.rejects(attempt(['FROM scratch', ...lines]), problem);
+    });
+  }
+});
+
+describe('The name of a base image', () => {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  for (const [name, host, repository, reference] of [
+    ['python', 'registry-1.docker.io', 'library/python', 'latest'],
+    ['python:3.12', 'registry-1.docker.io', 'library/python', '3.12'],
+    ['user/app:1', 'registry-1.docker.io', 'user/app', '1'],
+    ['docker.io/user/app', 'registry-1.docker.io', 'user/app', 'latest'],
+    ['docker.io/python', 'registry-1.docker.io', 'library/python', 'latest'],
+    ['r.azurecr.io/a/b:1', 'r.azurecr.io', 'a/b', '1'],
+    ['127.0.0.1:5000/a', '127.0.0.1:5000', 'a', 'latest'],
+    ['localhost/a:2', 'localhost', 'a', '2'],
+    [`r.azurecr.io/a:1@${digest}`, 'r.azurecr.io', 'a', digest],
+  ] as const) {
+    it(`${name} points to ${repository} on ${host}`, () => {
+      assert.deepEqual(parseImageName(name), { host, repository, reference });
+    });
+  }
+});

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
+import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
+import { upload } from '../../../../tasks/AcrBuildPush/registry/upload';
+import { scriptedServer } from '../support';
+
+const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}`;
+
+describe('a registry that points elsewhere', () => {
+  const content = randomBytes(9_000_000);
+  let registry: Awaited<ReturnType<typeof scriptedServer>>;
+  let elsewhere: Awaited<ReturnType<typeof scriptedServer>>;
+  /** What the other server was sent. */
+  let strayed: { headers: IncomingMessage['headers']; bytes: number }[];
+  let client: RegistryClient;
+  let answer: (request: IncomingMessage, response: ServerResponse, address: string) => void;
+
+  beforeEach(async () => {
+    strayed = [];
+    elsewhere = await scriptedServer((request, response) => {
+      const one = { headers: request.headers, bytes: 0 };
+      strayed.push(one);
+      request.on('data', (chunk: Buffer) => (one.bytes += chunk.length));
+      request.on('end', () => {
+        const [, start, end] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
+        if (start) response.writeHead(206).end(content.subarray(Number(start), Number(end) + 1));
+        else response.end(content);
+      });
+    });
+    registry = await scriptedServer((request, response) => {
+      if (!request.headers.authorization) {
+        response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="r"' }).end();
+      } else answer(request, response, `http://${elsewhere.host}/other?sig=1`);
+    });
+    const { http, log, host } = registry;
+    const robot = {
+      kind: 'password',
+      username: 'robot',
+      password: 'p4ssword',
+      input: 'acrPassword',
+    } as const;
+    const credentials = fixedCredentials(host, robot);
+    client = new RegistryClient({ http, log, host, repository: 'titanic', credentials });
+  });
+  afterEach(() => {
+    registry.stop();
+    elsewhere.stop();
+  });
+
+  const redirect: typeof answer = (request, response, address) => {
+    request.resume();
+    response.writeHead(307, { Location: address }).end();
+  };
+
+  const send = (blob = content) =>
+    upload(
+      client,
+      {
+        name: 'Layer 1 of 1',
+        size: blob.length,
+        digest: () => digestOf(blob),
+        open: (start) => Readable.from([blob.subarray(start)], { objectMode: false }),
+      },
+      { log: registry.log, signal: new AbortController().signal, sleep: async () => undefined },
+    );
+
+  it('is followed for a part of a blob, without credentials', async () => {
+    answer = redirect;
+    assert.deepEqual(await client.blobRange(digestOf(content), 100, 2_000), content.subarray(100, 2_000));
+    assert.deepEqual(
+      strayed.map(({ headers }) => headers.authorization),
+      [undefined],
+    );
+  });
+
+  for (const [what, request] of [
+    ['a manifest', () => client.manifest('1.0.0')],
+    ['a new manifest', () => client.put({ body: Buffer.from('{}'), mediaType: 'x' }, '1.0.0')],
+    ['a lock', () => client.lock('1.0.0')],
+    ['the begin of an upload', () => send()],
+  ] as const) {
+    it(`is not followed for ${what}`, async () => {
+      answer = redirect;
+      await assert.rejects(async () => request(), { name: 'TaskError' });
+      assert.deepEqual(strayed, []);
+    });
+  }
+
+  for (const [method, size] of [
+    ['PATCH', content.length],
+    ['PUT', content.length],
+    ['PUT', 1_000],
+  ] as const) {
+    it(`is not followed for the bytes of an upload of ${size} bytes, by ${method}`, async () => {
+      answer = (request, response, address) => {
+        if (request.method === method) return redirect(request, response, address);
+        request.resume();
+        request.on('end', () => {
+          const headers = { Location: '/v2/titanic/blobs/uploads/1', Range: `0-${size - 1}` };
+          response.writeHead(request.method === 'HEAD' ? 404 : 202, headers).end();
+        });
+      };
+      await assert.rejects(send(content.subarray(0, size)), {
+        name: 'TaskError',
+        message: /\(HTTP 307\)/,
+      });
+      assert.deepEqual(strayed, []);
+    });
+  }
+
+  for (const location of ['http://169.254.169.254/upload', 'http://10.0.0.7/upload', 'the other server']) {
+    it(`is not sent the rest of an upload that it moves to ${location} on the way`, async () => {
+      answer = (request, response, address) => {
+        request.resume();
+        request.on('end', () => {
+          const next = location.startsWith('http') ? location : address;
+          const Location = request.method === 'PATCH' ? next : '/v2/titanic/blobs/uploads/1';
+          response.writeHead(202, { Location, Range: '0-999' }).end();
+        });
+      };
+      await assert.rejects(send(), { name: 'TaskError', message: /must not send it/ });
+      assert.deepEqual(strayed, []);
+    });
+  }
+
+  it('is followed where it moves an upload within itself, also when it does not say how far that came', async () => {
+    answer = (request, response) => {
+      request.resume();
+      request.on('end', () => {
+        const place = request.method === 'POST' ? 'first' : 'second';
+        const status = request.method === 'PUT' ? 201 : 202;
+        response.writeHead(status, { Location: `/v2/titanic/blobs/uploads/${place}?state=1` }).end();
+      });
+    };
+    assert.equal(await send(), content.length);
+    assert.deepEqual(registry.requests.slice(-3), [
+      'POST /v2/titanic/blobs/uploads/',
+      'PATCH /v2/titanic/blobs/uploads/first?state=1',
+      `PUT /v2/titanic/blobs/uploads/second?state=1&digest=${encodeURIComponent(digestOf(content))}`,
+    ]);
+  });
+});

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
+import { readListingPage } from '../../../../tasks/ModelRegistryDownload/registry/listing-page';
+import { BlobServer } from '../../../support/blob-server';
+
+describe('a page of a listing', () => {
+  it('is read as the client library reads it', async () => {
+    const server = await BlobServer.start();
+    const key = new StorageSharedKeyCredential(server.account, server.key);
+    const container = openContainer({
+      account: server.account,
+      credential: server.credential,
+      endpoint: server.endpoint,
+      container: 'titanic',
+      network: { proxyFor: () => undefined, tls: {} },
+    });
+    try {
+      server.hierarchical = true;
+      const names = [
+        'plain.pkl',
+        'a&b<c>.pkl',
+        '"quoted" \'name\'',
+        'äöü 🚢.pkl',
+        ' padded ',
+        'a\u0001b',
+        'x/y/z',
+      ];
+      for (const name of [...names, '&amp;', '</Name>', '%41.pkl']) server.put('titanic', `1/${name}`, name);
+      server.put('titanic', '1/big.bin', 'x', { md5: undefined, tier: 'Cool', listedSize: 2 ** 50 });
+      server.put('titanic', '1/cold', 'x', { tier: 'Archive', archiveStatus: 'rehydrate-pending-to-hot' });
+      server.put('titanic', '1/tagged', 'x', {
+        metadata: { note: '<Name>other</Name>', HDI_isfolder: 'TRUE' },
+      });
+      server.pageSize = 5;
+      const library = new ContainerClient(`${server.endpoint}/titanic`, key)
+        .listBlobsFlat({ prefix: '1/', includeMetadata: true })
+        .byPage();
+      let count = 0;
+      for (let from: string | undefined, isLast = false; !isLast; ) {
+        const page = await container.listBlobs('1/', from, {
+          signal: new AbortController().signal,
+          touch() {},
+        });
+        const theirs = (await library.next()).value;
+        assert.deepEqual(
+          page.items.map(({ name, size, etag, md5, lastModified, tier, rehydration }) => [
+            ...[name, size, etag, md5, lastModified.getTime(), tier, rehydration],
+          ]),
+          theirs.segment.blobItems.map(({ name, properties }: (typeof theirs.segment.blobItems)[0]) => [
+            ...[name, properties.contentLength, properties.etag],
+            properties.contentMD5?.length ? Buffer.from(properties.contentMD5).toString('hex') : null,
+            properties.lastModified.getTime(),
+            ...[properties.accessTier, properties.archiveStatus],
+          ]),
+        );
+        assert.equal(page.next ?? '', theirs.continuationToken ?? '');
+        count += page.items.length;
+        from = page.next;
+        isLast = from === undefined;
+      }
+      assert.ok(count > 13);
+    } finally {
+      container.close();
+      await server.stop();
+    }
+  });
+
+  it('tells the stubs of folders by their metadata, in any case', () => {
+    const blob = (metadata: string) =>
+      `<Blob><Name>a</Name><Properties><Etag>1</Etag></Properties><Metadata>${metadata}</Metadata></Blob>`;
+    const page = (...blobs: string[]) =>
+      `<EnumerationResults><Blobs>${blobs.join('')}</Blobs><NextMarker /></EnumerationResults>`;
+    const { items, next } = readListingPage(
+      page(blob('<Hdi_IsFolder>True</Hdi_IsFolder>'), blob('<hdi_isfolder>false</hdi_isfolder>'), blob('')),
+    );
+    assert.deepEqual(
+      items.map(({ isFolder }) => isFolder),
+      [true, false, false],
+    );
+    assert.equal(next, undefined);
+  });
+
+  it('may be empty', () => {
+    assert.deepEqual(
+      readListingPage(
+        '<?xml version="1.0"?>\n<EnumerationResults>\n<Blobs />\n<NextMarker>x&amp;y</NextMarker></EnumerationResults>',
+      ),
+      { items: [], next: 'x&y' },
+    );
+  });
+});

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { refuseHostileNames } from '../../../../tasks/ModelRegistryDownload/registry/names';
+
+const refuse = (...paths: string[]) => refuseHostileNames(paths, 'model-manifest.json');
+
+describe('names in the registry', () => {
+  for (const path of [
+    'model.pkl',
+    'data/v1/model.pkl',
+    '.hidden',
+    '..two-dots.pkl',
+    'three...dots',
+    'with space.pkl',
+    'ünïcödé.pkl',
+    '%2e%2e',
+    'a#b&c+d=e;f',
+    'console.log',
+    'nullable',
+    'com10.txt',
+    'sub/model-manifest.json',
+  ]) {
+    it(`may be ${path}`, () => refuse(path));
+  }
+
+  const refused: [why: string, ...paths: string[]][] = [
+    ["holds '.' or '..'", '..', '../evil', 'a/../../evil', 'a/..', './a', 'a/./b'],
+    ['begins with a slash', '/etc/passwd'],
+    ['empty name between slashes', 'a//b', 'a/', ''],
+    ['backslash', 'a\\b', '..\\..\\evil', 'C:\\Windows\\x'],
+    ['control characters', 'a\nb', 'tab\there', 'bell\u0007', 'next\u0085line', 'line\u2028separator'],
+    ['which Windows cannot store', 'a:b', 'C:/x', 'what?', 'star*', 'pipe|', 'quote"', 'less<', 'more>'],
+    ['dot or a space', 'trail.', 'trail ', 'folder./x', 'folder /x'],
+    [
+      'device on Windows',
+      'CON',
+      'nul.txt',
+      'aux.pkl.gz',
+      'sub/com1',
+      'LPT9.log',
+      'lpt¹',
+      'conin$',
+      'Prn .txt',
+    ],
+    ['over 255 bytes', 'x'.repeat(256), `${'ä'.repeat(128)}/y`],
+    ['manifest that this task writes', 'model-manifest.json', 'Model-Manifest.JSON'],
+  ];
+  for (const [why, ...paths] of refused) {
+    for (const path of paths) {
+      it(`may not be ${JSON.stringify(path.slice(0, 40))}`, () => {
+        assert.throws(
+          () => refuse('model.pkl', path),
+          (error: Error) => error.message.includes(why),
+        );
+      });
+    }
+  }
+
+  const collisions: [why: string, paths: string[]][] = [
+    ['upper and lower case', ['Model.pkl', 'model.pkl']],
+    ['upper and lower case of a folder', ['Data/a.pkl', 'data/b.pkl']],
+    ['composed and decomposed letters', ['caf\u00e9.pkl', 'cafe\u0301.pkl']],
+    ['letters that only share an upper case', ['ſ.pkl', 's.pkl']],
+    ['file and folder', ['data', 'data/a.pkl']],
+    ['file and folder in another case', ['DATA', 'data/a.pkl']],
+  ];
+  for (const [why, paths] of collisions) {
+    it(`may not differ only by ${why}`, () => {
+      assert.throws(() => refuse(...paths), /one name on some disks|both a file and a folder/);
+      assert.throws(() => refuse(...paths.reverse()), /one name on some disks|both a file and a folder/);
+    });
+  }
+
+  it('are all told when several are refused', () => {
+    assert.throws(
+      () => refuse('../a', 'good', 'nul', 'x:y'),
+      (error: Error & { details: string[] }) => {
+        assert.match(error.message, /holds 3 names that cannot be written safely/);
+        assert.equal(error.details.length, 3);
+        return true;
+      },
+    );
+  });
+
+  it('show their control characters as escapes', () => {
+    assert.throws(() => refuse('a\u0007b'), /"a\\u0007b" holds control characters/);
+  });
+});
