@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { HttpClient } from '../tasks/common/http';
 import { createLogger } from '../tasks/common/log';
-import type { RunJobOptions } from '../tasks/DatabricksRunJob/inputs';
+import type { Inputs } from '../tasks/DatabricksRunJob/inputs';
 import { runJob } from '../tasks/DatabricksRunJob/run-job';
 
 /*
@@ -29,7 +29,7 @@ const http = new HttpClient({
   network: { proxyFor: () => undefined, tls: {} },
   userAgent: 'six-hours',
 });
-const options: RunJobOptions = {
+const options: Inputs = {
   signIn: {
     workspace: { origin, workspaceId: undefined },
     credential: { kind: 'token', token },

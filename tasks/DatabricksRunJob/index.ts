@@ -1,5 +1,5 @@
 import { runTask } from '../common/task';
-import { readOptions } from './inputs';
+import { readInputs } from './inputs';
 import { runJob } from './run-job';
 
-runTask((task) => runJob(readOptions(task), task));
+runTask((task) => runJob(readInputs(task), task));

@@ -14,7 +14,7 @@ export const PARTIAL_SUCCESS_POLICIES = ['warn', 'fail', 'succeed'] as const;
 export type PartialSuccessPolicy = (typeof PARTIAL_SUCCESS_POLICIES)[number];
 
 /** What the step is asked to do. */
-export interface RunJobOptions {
+export interface Inputs {
   readonly signIn: SignIn;
   /** An absolute path on the agent, of a file that can be imported. */
   readonly notebookFile: string;
@@ -49,7 +49,7 @@ const DAY = 24 * 60;
  *
  * @throws TaskError that names every input that is wrong
  */
-export function readOptions({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): RunJobOptions {
+export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): Inputs {
   const path = (name: string) => givenPath(inputs.optional(name), variable);
   const signIn = readSignIn(inputs);
   const options = {
@@ -102,10 +102,7 @@ function readNotebookPath(inputs: InputReader): string {
   return path;
 }
 
-function readJob(
-  inputs: InputReader,
-  file: string | undefined,
-): Pick<RunJobOptions, 'job' | 'jobDefinition'> {
+function readJob(inputs: InputReader, file: string | undefined): Pick<Inputs, 'job' | 'jobDefinition'> {
   const job = inputs.required('job');
   if (/^\d+$/.test(job) && BigInt(job) > MAX_ID) {
     inputs.reject('job', `is '${job}', a number too long for a job's id. Copy the id from the job's page.`);

@@ -13,7 +13,7 @@ import { carryOut, planJob } from './define-job';
 import { publishExitValue } from './exit-value';
 import { RunFollower } from './follow';
 import { hintFor } from './hints';
-import type { RunJobOptions } from './inputs';
+import type { Inputs } from './inputs';
 import { checkRunsNotebook } from './job';
 import { notebookRemark, placeNotebook, readNotebook } from './notebook';
 import { assignParameters } from './parameters';
@@ -42,7 +42,7 @@ const CLOCK_DIFFERENCE = 3_000;
 const MAX_STEP_RETRIES = 10;
 
 /** Imports a notebook, runs the job that it belongs to, and reports how the run ended. */
-export async function runJob(options: RunJobOptions, step: Step): Promise<Outcome> {
+export async function runJob(options: Inputs, step: Step): Promise<Outcome> {
   const { log, signal, http, clock = systemClock } = step;
   const { signIn, notebookFile, notebookPath } = options;
   const { origin } = signIn.workspace;
@@ -89,7 +89,7 @@ export async function runJob(options: RunJobOptions, step: Step): Promise<Outcom
 }
 
 interface Work {
-  readonly options: RunJobOptions;
+  readonly options: Inputs;
   readonly step: Step;
   readonly client: DatabricksClient;
   readonly clock: Clock;
@@ -225,7 +225,7 @@ async function publish(
 }
 
 /** Whether the step succeeds with such a run. */
-function isGoodEnough({ state }: Run, { onPartialSuccess }: RunJobOptions): boolean {
+function isGoodEnough({ state }: Run, { onPartialSuccess }: Inputs): boolean {
   return state.verdict === 'success' || (state.verdict === 'partial' && onPartialSuccess !== 'fail');
 }
 

@@ -7,13 +7,13 @@ import { fetchVersion } from './fetch-version';
 import { explainDiskError } from './folder/disk';
 import { ModelFolder } from './folder/folder';
 import { MANIFEST_NAME } from './folder/manifest';
-import type { DownloadInputs } from './inputs';
+import type { Inputs } from './inputs';
 import { openContainer } from './registry/client';
 import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
 import { PATIENCE, type Patience } from './registry/persist';
 import type { SignIn } from './registry-inputs';
-import { outcomeMessage, readMetadata, summarise, tellOfForeigners } from './report';
+import { outcomeMessage, readMetadata, summarize, tellOfForeigners } from './report';
 import { chooseVersion } from './version/choose-version';
 
 /**
@@ -23,7 +23,7 @@ import { chooseVersion } from './version/choose-version';
  * @param program file that digests when it is started as a thread
  */
 export async function downloadModel(
-  inputs: DownloadInputs,
+  inputs: Inputs,
   task: TaskContext,
   patience: Patience = PATIENCE,
   program?: string,
@@ -68,7 +68,7 @@ export async function downloadModel(
         downloadedBytes,
         metadata: await readMetadata(folder.path, model.manifest),
       };
-      task.uploadSummary(`${inputs.model} ${version.name}`, summarise(report));
+      task.uploadSummary(`${inputs.model} ${version.name}`, summarize(report));
       return { result: 'Succeeded', message: outcomeMessage(report) };
     } finally {
       await folder.release();

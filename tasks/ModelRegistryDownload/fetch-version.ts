@@ -6,7 +6,7 @@ import type { Journal } from './folder/journal';
 import { createManifest, formatManifest, type ModelManifest } from './folder/manifest';
 import { seal } from './folder/seal';
 import { findUnchanged } from './folder/unchanged';
-import type { DownloadInputs } from './inputs';
+import type { Inputs } from './inputs';
 import { Progress } from './progress';
 import type { ModelContainer } from './registry/client';
 import { MovedError } from './registry/errors';
@@ -19,7 +19,7 @@ import { findChange, listVersion, type ModelVersion, selectVersion } from './ver
 
 /** What a download works with. */
 export interface Download {
-  readonly inputs: DownloadInputs;
+  readonly inputs: Inputs;
   readonly container: ModelContainer;
   readonly folder: ModelFolder;
   readonly connection: Connection;
@@ -129,7 +129,7 @@ function describe(
   { name, files }: ModelVersion,
   source: ModelManifest['source'],
   digests: ReadonlyMap<string, string>,
-  inputs: DownloadInputs,
+  inputs: Inputs,
 ): ModelManifest {
   return createManifest({
     name: inputs.model,

@@ -3,7 +3,7 @@ import type { TaskContext } from '../common/task';
 import { rangeOf } from './registry/versions';
 import { type RegistryInputs, readRegistryInputs } from './registry-inputs';
 
-export interface DownloadInputs extends RegistryInputs {
+export interface Inputs extends RegistryInputs {
   readonly model: string;
   /** A version's name, `latest`, or a semantic-version range. */
   readonly version: string;
@@ -23,9 +23,9 @@ export interface DownloadInputs extends RegistryInputs {
 const VERIFY = ['stored', 'crc64'] as const;
 
 /** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
-export function readInputs(task: TaskContext): DownloadInputs {
+export function readInputs(task: TaskContext): Inputs {
   const { inputs } = task;
-  const read: DownloadInputs = {
+  const read: Inputs = {
     ...readRegistryInputs(task),
     model: readModel(task),
     version: readVersion(task),

@@ -69,7 +69,7 @@ export function outcomeMessage(report: Report): string {
 }
 
 /** The page on the run's Extensions tab. */
-export function summarise(report: Report): Summary {
+export function summarize(report: Report): Summary {
   const { model, why, folder, metadata } = report;
   const { name, version, digest, source, files } = model.manifest;
   const summary = new Summary()

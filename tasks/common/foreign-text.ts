@@ -9,7 +9,7 @@ export function defuse(text: string): string {
   return text.replace(/##(?=vso|\[)/gi, '##_');
 }
 
-/** Removes colour codes and all control characters but line feeds and tabs; a lone carriage return ends a line. */
+/** Removes color codes and all control characters but line feeds and tabs; a lone carriage return ends a line. */
 export function stripControls(text: string): string {
   return stripVTControlCharacters(text)
     .replace(/\r\n?/g, '\n')

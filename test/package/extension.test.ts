@@ -31,7 +31,7 @@ describe('the packed extension', () => {
     }
   });
 
-  it('holds its page, licence and icon', () => {
+  it('holds its page, license and icon', () => {
     for (const file of ['overview.md', 'LICENSE', 'images/extension-icon.png', 'extension.vsixmanifest']) {
       assert.ok(entries[file], file);
     }
@@ -72,7 +72,7 @@ describe('the packed extension', () => {
         assert.deepEqual(foreign, []);
       });
 
-      it('travels with the licences of what is bundled in it', () => {
+      it('travels with the licenses of what is bundled in it', () => {
         assert.match(text(`tasks/${task}/ThirdPartyNotices.txt`), /azure-pipelines-task-lib 5\.281\.0/);
       });
 

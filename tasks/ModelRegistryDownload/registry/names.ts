@@ -91,7 +91,7 @@ function collisions(paths: readonly string[]): string[] {
   return [...faults];
 }
 
-/** Equal for names that a case-insensitive or normalising file system may take for one. */
+/** Equal for names that a case-insensitive or normalizing file system may take for one. */
 function fold(name: string): string {
   return name.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 }

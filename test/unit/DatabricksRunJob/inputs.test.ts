@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceConnection } from '../../../tasks/common/agent';
 import { InputReader } from '../../../tasks/common/inputs';
-import { readOptions } from '../../../tasks/DatabricksRunJob/inputs';
+import { readInputs } from '../../../tasks/DatabricksRunJob/inputs';
 import { ACCESS, collectLog, ORIGIN } from './support';
 
 describe('the inputs of DatabricksRunJob', () => {
@@ -47,7 +47,7 @@ describe('the inputs of DatabricksRunJob', () => {
       log,
       (id) => connections[id],
     );
-    return { options: readOptions({ inputs, variable: (name) => variables[name] }), log: text() };
+    return { options: readInputs({ inputs, variable: (name) => variables[name] }), log: text() };
   }
 
   it('need no more than workspace, notebook and job', () => {

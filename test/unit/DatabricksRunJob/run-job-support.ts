@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RunJobOptions } from '../../../tasks/DatabricksRunJob/inputs';
+import type { Inputs } from '../../../tasks/DatabricksRunJob/inputs';
 import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
 import { ACCESS, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
 
@@ -55,14 +55,14 @@ export function useRunJob() {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  return function run(fake: FakeDatabricks, changes: Partial<RunJobOptions> = {}) {
+  return function run(fake: FakeDatabricks, changes: Partial<Inputs> = {}) {
     const { log, lines, text } = collectLog();
     const cancel = new AbortController();
     const outputs: Record<string, unknown> = {};
     const order: string[] = [];
     const summaries: string[] = [];
     const attachments: Record<string, string> = {};
-    const options: RunJobOptions = {
+    const options: Inputs = {
       signIn: {
         workspace: { origin: ORIGIN, workspaceId: '42' },
         credential: { kind: 'token', token: 'dapi' },

@@ -6,7 +6,7 @@ import type { Outcome } from '../../../tasks/common/task';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
 import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
 import { findUnchanged } from '../../../tasks/ModelRegistryDownload/folder/unchanged';
-import type { DownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
+import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
 import { BlobServer } from '../../support/blob-server';
 import { skip } from '../../support/skip';
 import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';
@@ -42,7 +42,7 @@ describe('downloading a model', () => {
     await workspace.remove();
   });
 
-  function download(changes: Partial<DownloadInputs> = {}): Promise<Outcome> {
+  function download(changes: Partial<Inputs> = {}): Promise<Outcome> {
     step = new FakeStep(workspace.path);
     return downloadModel(inputsFor(server, destination, changes), step, impatient());
   }
@@ -263,89 +263,86 @@ describe('downloading a model', () => {
   });
 
   describe('that fails', () => {
-    const failures: [
-      why: string,
-      arrange: (inputs: { change: Partial<DownloadInputs> }) => void,
-      message: RegExp,
-    ][] = [
+    const failures: [why: string, arrange: (inputs: { change: Partial<Inputs> }) => void, message: RegExp][] =
       [
-        'for a version that is not there, naming the nearest',
-        (i) => {
-          i.change = { version: '1.0.1' };
-        },
-        /no version '1\.0\.1'.*'1\.0\.0', '1\.0\.0-rc1'/,
-      ],
-      [
-        'for a container that is not there',
-        (i) => {
-          i.change = { model: 'batcomputer' };
-        },
-        /no container 'batcomputer'. Check 'modelName'/,
-      ],
-      [
-        'for a key that is refused',
-        () => {
-          server.fault = () => ({ status: 403, code: 'AuthenticationFailed' });
-        },
-        /refused the key in 'storageKey'/,
-      ],
-      [
-        'for a file that the version lacks',
-        (i) => {
-          i.change = { requiredFiles: ['model.pkl', 'scaler.pkl'] };
-        },
-        /not complete: it lacks 'scaler\.pkl'/,
-      ],
-      [
-        'for a pattern that matches nothing',
-        (i) => {
-          i.change = { patterns: ['*.pkl', '*.onnx'] };
-        },
-        /Nothing in this version matches '\*\.onnx'/,
-      ],
-      [
-        'for archived files',
-        () => server.put('titanic', '1.0.0/old.pkl', 'old', { tier: 'Archive' }),
-        /archive tier: 'old\.pkl'/,
-      ],
-      [
-        'for a name that leads out of the folder',
-        () => server.put('titanic', '1.0.0/../../evil', 'evil'),
-        /cannot be written safely/,
-      ],
-      [
-        'for a file that arrives damaged each time',
-        () => {
-          server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' ? { flipByte: 3 } : undefined);
-        },
-        /'model\.pkl' is damaged, after a second download too: its MD5/,
-      ],
-      [
-        'for a checksum that the version states otherwise',
-        () =>
-          server.put(
-            'titanic',
-            '1.0.0/metadata.json',
-            JSON.stringify({ files: [{ path: 'model.pkl', sha256: 'a'.repeat(64) }] }),
-          ),
-        /'model\.pkl' is damaged.*its SHA-256 is/,
-      ],
-      [
-        'for an account that stays too busy',
-        () => {
-          server.fault = ({ kind }) => (kind === 'read' ? { status: 503, code: 'ServerBusy' } : undefined);
-        },
-        /too busy to answer.*'maxConcurrency'/,
-      ],
-      [
-        'for a version that does not stop changing',
-        () => {
-          server.fault = ({ kind }) =>
-            void (kind === 'read' && server.put('titanic', '1.0.0/model.pkl', 'new'));
-        },
-        /keeps changing while it is downloaded/,
-      ],
-    ];
+        [
+          'for a version that is not there, naming the nearest',
+          (i) => {
+            i.change = { version: '1.0.1' };
+          },
+          /no version '1\.0\.1'.*'1\.0\.0', '1\.0\.0-rc1'/,
+        ],
+        [
+          'for a container that is not there',
+          (i) => {
+            i.change = { model: 'batcomputer' };
+          },
+          /no container 'batcomputer'. Check 'modelName'/,
+        ],
+        [
+          'for a key that is refused',
+          () => {
+            server.fault = () => ({ status: 403, code: 'AuthenticationFailed' });
+          },
+          /refused the key in 'storageKey'/,
+        ],
+        [
+          'for a file that the version lacks',
+          (i) => {
+            i.change = { requiredFiles: ['model.pkl', 'scaler.pkl'] };
+          },
+          /not complete: it lacks 'scaler\.pkl'/,
+        ],
+        [
+          'for a pattern that matches nothing',
+          (i) => {
+            i.change = { patterns: ['*.pkl', '*.onnx'] };
+          },
+          /Nothing in this version matches '\*\.onnx'/,
+        ],
+        [
+          'for archived files',
+          () => server.put('titanic', '1.0.0/old.pkl', 'old', { tier: 'Archive' }),
+          /archive tier: 'old\.pkl'/,
+        ],
+        [
+          'for a name that leads out of the folder',
+          () => server.put('titanic', '1.0.0/../../evil', 'evil'),
+          /cannot be written safely/,
+        ],
+        [
+          'for a file that arrives damaged each time',
+          () => {
+            server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' ? { flipByte: 3 } : undefined);
+          },
+          /'model\.pkl' is damaged, after a second download too: its MD5/,
+        ],
+        [
+          'for a checksum that the version states otherwise',
+          () =>
+            server.put(
+              'titanic',
+              '1.0.0/metadata.json',
+              JSON.stringify({ files: [{ path: 'model.pkl', sha256: 'a'.repeat(64) }] }),
+            ),
+          /'model\.pkl' is damaged.*its SHA-256 is/,
+        ],
+        [
+          'for an account that stays too busy',
+          () => {
+            server.fault = ({ kind }) => (kind === 'read' ? { status: 503, code: 'ServerBusy' } : undefined);
+          },
+          /too busy to answer.*'maxConcurrency'/,
+        ],
+        [
+          'for a version that does not stop changing',
+          () => {
+            server.fault = ({ kind }) =>
+              void (kind === 'read' && server.put('titanic', '1.0.0/model.pkl', 'new'));
+          },
+          /keeps changing while it is downloaded/,
+        ],
+      ];
     for (const [why, arrange, message] of failures) {
       it(`${why}, leaves the old model as it was`, async () => {
         await download();

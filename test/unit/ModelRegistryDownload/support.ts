@@ -6,7 +6,7 @@ import { HttpClient } from '../../../tasks/common/http';
 import { InputReader } from '../../../tasks/common/inputs';
 import { createLogger } from '../../../tasks/common/log';
 import type { TaskContext } from '../../../tasks/common/task';
-import type { DownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
+import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
 import type { Patience } from '../../../tasks/ModelRegistryDownload/registry/persist';
 import type { BlobServer } from '../../support/blob-server';
 
@@ -70,11 +70,7 @@ export class FakeStep implements TaskContext {
 }
 
 /** Inputs for `titanic` 1.0.0 on a server. */
-export function inputsFor(
-  server: BlobServer,
-  destination: string,
-  changes: Partial<DownloadInputs> = {},
-): DownloadInputs {
+export function inputsFor(server: BlobServer, destination: string, changes: Partial<Inputs> = {}): Inputs {
   return {
     account: server.account,
     signIn: server.credential,

@@ -29,7 +29,7 @@ describe('foreign text', () => {
     );
   });
 
-  it('removes colours, links and cursor movements', () => {
+  it('removes colors, links and cursor movements', () => {
     assert.equal(
       stripControls('\u001b[31mred\u001b[0m \u001b[2K\u001b]8;;http://x\u0007link\u001b]8;;\u0007'),
       'red link',
