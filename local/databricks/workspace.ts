@@ -6,12 +6,13 @@ import { type Clock, systemClock } from './clock';
 import { dbfsApi } from './dbfs';
 import { WorkspaceFiles } from './files/tree';
 import { Jobs } from './jobs/jobs';
+import type { Scenario } from './jobs/scenario';
 import type { JsonObject } from './json';
 import { RunsApi } from './runs/api';
 import type { PageUrl } from './runs/describe';
 import { RunEngine, type Timing } from './runs/engine';
 import { notebookWork } from './runs/notebook';
-import { type Scenario, scenarioWork } from './runs/scenario';
+import { scenarioWork } from './runs/scenario';
 import { Secrets, type SecretValues } from './secrets';
 import { type Fault, type RecordedRequest, startServer } from './server';
 

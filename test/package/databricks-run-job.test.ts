@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Scenario } from '../../local/databricks/jobs/scenario';
 import { failed, succeeded } from '../../local/databricks/runs/outcome';
-import type { Scenario } from '../../local/databricks/runs/scenario';
 import { startWorkspace, type Workspace } from '../../local/databricks/workspace';
 import { errorsOf, nodeVersions, runStep, type StepOptions } from '../support/extension';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Scenario } from '../../local/databricks/jobs/scenario';
 import type { JsonObject } from '../../local/databricks/json';
 import { failed, infrastructureFailed, type Outcome, succeeded } from '../../local/databricks/runs/outcome';
-import type { Scenario } from '../../local/databricks/runs/scenario';
 import { startWorkspace, type Workspace, type WorkspaceOptions } from '../../local/databricks/workspace';
 import { errorsOf, runStep, type StepOptions } from '../support/extension';
 

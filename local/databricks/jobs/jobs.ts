@@ -4,8 +4,8 @@ import { flag, integer, list, object, optionalText } from '../fields';
 import { newId, readId } from '../ids';
 import type { Json, JsonObject } from '../json';
 import { firstToken, pageOf } from '../paging';
-import type { Scenario } from '../runs/scenario';
 import type { Api, ApiRequest } from '../server';
+import type { Scenario } from './scenario';
 import { type JobSettings, readSettings } from './settings';
 
 /** Who owns everything in this workspace. */

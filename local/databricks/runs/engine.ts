@@ -4,9 +4,17 @@ import { newId } from '../ids';
 import type { Job } from '../jobs/jobs';
 import type { JsonObject } from '../json';
 import { canceled, isSuccess, notReached, notStarted, type Outcome, timedOut, tooManyRuns } from './outcome';
-import type { RunParameters } from './parameters';
 import { mayRun, outcomeOfTasks } from './rules';
-import { addAttempt, isOver, latestAttempt, latestAttempts, type Run, type TaskRun } from './run';
+import {
+  addAttempt,
+  isOver,
+  latestAttempt,
+  latestAttempts,
+  type Run,
+  type RunParameters,
+  type TaskRun,
+  type Work,
+} from './run';
 
 /** Milliseconds that things take which on Databricks take a cluster's time. */
 export interface Timing {
@@ -17,9 +25,6 @@ export interface Timing {
   /** From a request to cancel until it shows. */
   readonly cancel: number;
 }
-
-/** Does what a task is there for; when the signal is aborted it gives up, and leaves nothing running. */
-export type Work = (task: TaskRun, run: Run, signal: AbortSignal) => Promise<Outcome>;
 
 export interface EngineOptions {
   readonly clock: Clock;

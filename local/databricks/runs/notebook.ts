@@ -6,10 +6,9 @@ import { inOwnGroup, killTree } from '../../processes';
 import type { Notebook } from '../files/content';
 import type { WorkspaceFiles } from '../files/tree';
 import type { Secrets } from '../secrets';
-import type { Work } from './engine';
 import { type CellOutput, failed, notStarted, type Outcome, succeeded } from './outcome';
 import { notebookParameters } from './parameters';
-import type { Run, TaskRun } from './run';
+import type { Run, TaskRun, Work } from './run';
 
 const RUNNER = fileURLToPath(new URL('../runner/run_notebook.py', import.meta.url));
 

@@ -1,15 +1,9 @@
 import { invalid } from '../errors';
 import { stringMap } from '../fields';
 import type { JsonObject } from '../json';
-import type { Run, TaskRun } from './run';
+import type { Run, RunParameters, TaskRun } from './run';
 
 const LONGEST = 10_000;
-
-/** What a run was given. */
-export interface RunParameters {
-  readonly notebook: Record<string, string>;
-  readonly job: Record<string, string>;
-}
 
 /** The parameters in a request to run a job, checked as Databricks checks them. */
 export function readParameters(fields: JsonObject): RunParameters {

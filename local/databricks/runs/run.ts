@@ -3,7 +3,6 @@ import type { Job } from '../jobs/jobs';
 import type { JobSettings, TaskSettings } from '../jobs/settings';
 import type { JsonObject } from '../json';
 import type { Outcome } from './outcome';
-import type { RunParameters } from './parameters';
 
 /** One attempt at one task of a run. Retries and repairs add attempts; none is ever changed into another. */
 export interface TaskRun {
@@ -28,6 +27,12 @@ export interface Repair {
   readonly taskRuns: readonly TaskRun[];
 }
 
+/** What a run was given. */
+export interface RunParameters {
+  readonly notebook: Record<string, string>;
+  readonly job: Record<string, string>;
+}
+
 /** One run of a job. */
 export interface Run {
   readonly id: bigint;
@@ -47,6 +52,9 @@ export interface Run {
   queueReason?: string;
   endTime?: number;
 }
+
+/** Does what a task is there for; when the signal is aborted it gives up, and leaves nothing running. */
+export type Work = (task: TaskRun, run: Run, signal: AbortSignal) => Promise<Outcome>;
 
 /** Begins an attempt at a task: the one after the latest, or one that counts as the first again. */
 export function addAttempt(

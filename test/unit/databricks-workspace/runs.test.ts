@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Scenario } from '../../../local/databricks/jobs/scenario';
 import type { JsonObject } from '../../../local/databricks/json';
 import { failed, type Outcome, succeeded } from '../../../local/databricks/runs/outcome';
-import type { Scenario } from '../../../local/databricks/runs/scenario';
 import { Client, type Run, stateOf } from './client';
 
 const PENDING = 1_000;
