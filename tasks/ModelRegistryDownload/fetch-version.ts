@@ -8,7 +8,7 @@ import { seal } from './folder/seal';
 import { findUnchanged } from './folder/unchanged';
 import type { Inputs } from './inputs';
 import { Progress } from './progress';
-import type { ModelContainer } from './registry/client';
+import type { ModelContainer } from './registry/container';
 import { MovedError } from './registry/errors';
 import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';

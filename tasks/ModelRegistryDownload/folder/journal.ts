@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
-import type { Range } from '../registry/client';
+import type { Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 import type { TransferRecord } from '../transfer/queue';
 import type { ModelManifest } from './manifest';

@@ -1,98 +1,17 @@
-import type { NetworkSettings } from '../../common/agent';
-import type { RegistryCredential } from './credential';
-import { BrokenAnswerError, bareEtag, MovedError, type RegistryAddress } from './errors';
+import {
+  type BlobGeneration,
+  type ModelContainer,
+  PAGE_SIZE,
+  type Range,
+  type RangeReceiver,
+  type RegistrySettings,
+} from './container';
+import { BrokenAnswerError, bareEtag, MovedError } from './errors';
 import type { Folders } from './folders';
 import { type Head, type Receiver, type Stop, stopWith } from './http/answer';
 import { Connections, type GetRequest } from './http/connections';
 import { readListingPage } from './listing-page';
 import { signerFor } from './sign';
-
-export interface RegistrySettings {
-  readonly account: string;
-  readonly credential: RegistryCredential;
-  /** The account's Blob endpoint, without a slash at its end. */
-  readonly endpoint: string;
-  readonly container: string;
-  readonly network: NetworkSettings;
-}
-
-/** One blob as a listing tells it. */
-export interface ListedBlob {
-  readonly name: string;
-  readonly size: number;
-  /** Without the quotes that it has in headers. */
-  readonly etag: string;
-  /** The MD5 that whoever wrote the blob stored with it, in hexadecimal digits. */
-  readonly md5: string | null;
-  readonly lastModified: Date;
-  readonly tier: string | undefined;
-  /** Such as `rehydrate-pending-to-hot`, for a blob on its way out of the archive tier. */
-  readonly rehydration: string | undefined;
-  /** Whether it stands for a folder of an account with a hierarchical namespace. */
-  readonly isFolder: boolean;
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Where the next page begins; undefined at the end. */
-  readonly next: string | undefined;
-}
-
-/** A blob in one of its states. */
-export interface BlobGeneration {
-  readonly name: string;
-  readonly etag: string;
-}
-
-/** A part of a blob, in bytes. */
-export interface Range {
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** The watch over a request that may be silent for a time only; an IdleTimer is one. */
-export interface Idle {
-  readonly signal: AbortSignal;
-  /** Is called at every sign of life. */
-  touch(): void;
-}
-
-/** What takes a part of a blob as it comes. */
-export interface RangeReceiver {
-  /** The answer has begun. */
-  begin(): void;
-  /** Gets the next piece, which is good only until the call returns. */
-  take(piece: Buffer): void;
-}
-
-/** The container that holds a model's versions, as far as a download needs one. Each call makes one request. */
-export interface ModelContainer {
-  readonly address: RegistryAddress;
-  listBlobs(prefix: string, from: string | undefined, idle: Idle): Promise<Page<ListedBlob>>;
-  /** The names directly under a prefix that have something under them, without the prefix and slash. */
-  listFolders(prefix: string, from: string | undefined, idle: Idle): Promise<Page<string>>;
-  /**
-   * Brings a part of a blob, if the blob is still the one with this ETag.
-   *
-   * @throws MovedError or the service's 412 when it is not
-   */
-  read(blob: BlobGeneration, range: Range, receiver: RangeReceiver, stop: Stop): Promise<void>;
-  /**
-   * As {@link read}, for at most 4 MiB.
-   *
-   * @returns the CRC64 that the service tells of the part, in Base64
-   */
-  readChecked(
-    blob: BlobGeneration,
-    range: Range,
-    receiver: RangeReceiver,
-    stop: Stop,
-  ): Promise<string | undefined>;
-  close(): void;
-}
-
-/** The most that the service gives at once. */
-export const PAGE_SIZE = 5_000;
 
 /** The service's version that reads are answered in; the library lists in its own. */
 const SERVICE_VERSION = '2021-12-02';

@@ -1,4 +1,4 @@
-import type { ModelContainer } from './client';
+import type { ModelContainer } from './container';
 import { hasBlob, listVersions, type ModelFile } from './listing';
 import type { Connection } from './persist';
 import { neighbours } from './versions';

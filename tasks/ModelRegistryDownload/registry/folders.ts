@@ -1,7 +1,7 @@
 import type { Agent } from 'node:http';
 import { createAgent } from '../../common/connection';
 import { type StoragePipelineOptions, RestError as StorageRestError } from '../storage-blob';
-import { PAGE_SIZE, type Page, type RegistrySettings } from './client';
+import { PAGE_SIZE, type Page, type RegistrySettings } from './container';
 import { BrokenAnswerError, brokenBy, RestError } from './errors';
 import { signInTo } from './sign-in';
 

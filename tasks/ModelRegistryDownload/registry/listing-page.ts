@@ -1,4 +1,4 @@
-import type { ListedBlob, Page } from './client';
+import type { ListedBlob, Page } from './container';
 import { BrokenAnswerError, bareEtag } from './errors';
 
 /*

@@ -1,6 +1,6 @@
 import { TaskError } from '../../common/errors';
 import { plural } from '../../common/text';
-import type { Idle, ListedBlob, ModelContainer, Page } from './client';
+import type { Idle, ListedBlob, ModelContainer, Page } from './container';
 import { ancestors, sortByPath } from './names';
 import { type Connection, limitSilence, persist } from './persist';
 

@@ -1,5 +1,5 @@
 import { TaskError } from '../../common/errors';
-import type { ModelContainer, Range } from '../registry/client';
+import type { ModelContainer, Range } from '../registry/container';
 import { crc64 } from '../registry/crc64';
 import { BrokenAnswerError, isMoved, isThrottled, MovedError } from '../registry/errors';
 import type { ModelFile } from '../registry/listing';

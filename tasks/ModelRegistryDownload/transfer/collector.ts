@@ -1,4 +1,4 @@
-import type { RangeReceiver } from '../registry/client';
+import type { RangeReceiver } from '../registry/container';
 
 /** Takes a part of a blob into memory. */
 export class Collector implements RangeReceiver {

@@ -1,6 +1,6 @@
 import { closeSync, constants, ftruncateSync, futimesSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Range } from '../registry/client';
+import type { Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 
 /** Bytes of one request. Sixteen of these at once fill a link of 20 ms and 60 MB/s a connection; 4 MiB lose a tenth. */

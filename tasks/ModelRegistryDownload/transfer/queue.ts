@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { throwIfCancelled } from '../../common/cancel';
-import type { ModelContainer, Range } from '../registry/client';
+import type { ModelContainer, Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 import type { Connection } from '../registry/persist';
 import { CHECKED_RANGE, downloadChecked } from './checked';

@@ -1,4 +1,4 @@
-import type { Range } from '../registry/client';
+import type { Range } from '../registry/container';
 import { isMoved, isThrottled, MovedError } from '../registry/errors';
 import type { Stop } from '../registry/http/answer';
 import type { ModelFile } from '../registry/listing';

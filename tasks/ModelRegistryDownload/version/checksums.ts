@@ -1,5 +1,5 @@
 import { MANIFEST_NAME } from '../folder/manifest';
-import type { ModelContainer } from '../registry/client';
+import type { ModelContainer } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 import type { Connection } from '../registry/persist';
 import { Collector } from '../transfer/collector';

@@ -1,7 +1,7 @@
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { nearest, plural } from '../../common/text';
-import type { ModelContainer } from '../registry/client';
+import type { ModelContainer } from '../registry/container';
 import { listVersions } from '../registry/listing';
 import type { Connection } from '../registry/persist';
 import { isLatest, isVersion, type Ranking, rangeOf, rankVersions, tiesOfFirst } from '../registry/versions';

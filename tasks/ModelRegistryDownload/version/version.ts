@@ -1,8 +1,8 @@
 import { TaskError } from '../../common/errors';
 import { formatBytes, plural } from '../../common/text';
 import { MANIFEST_NAME } from '../folder/manifest';
-import type { ModelContainer } from '../registry/client';
 import { findLack, MARKERS } from '../registry/completeness';
+import type { ModelContainer } from '../registry/container';
 import { listFiles, type ModelFile } from '../registry/listing';
 import { hasDotSegment, refuseHostileNames } from '../registry/names';
 import type { Connection } from '../registry/persist';
