@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { type AgentOptions, readVariableGroups, runPipeline } from './agent';
 import { renderPage } from './page';
 
-const usage = `Runs an Azure Pipelines YAML file on this machine, with the tasks of a packed extension.
+const USAGE = `Runs an Azure Pipelines YAML file on this machine, with the tasks of a packed extension.
 
   npx tsx local/agent/main.ts <pipeline.yaml> --vsix <file> [options]
 
@@ -17,13 +17,13 @@ const usage = `Runs an Azure Pipelines YAML file on this machine, with the tasks
   --node <20|24>            the agent's Node version that runs the tasks
   --page <file>             writes an HTML page of the run`;
 
-const exitCode = { failed: 1, misused: 2, interrupted: 130 };
+const EXIT_CODE = { failed: 1, misused: 2, interrupted: 130 };
 
 try {
   process.exitCode = await main();
 } catch (error) {
   console.error((error as Error).message);
-  process.exitCode = exitCode.failed;
+  process.exitCode = EXIT_CODE.failed;
 }
 
 async function main(): Promise<number> {
@@ -42,8 +42,8 @@ async function main(): Promise<number> {
   });
   const [file] = positionals;
   if (!file || positionals.length > 1 || !values.vsix) {
-    console.error(usage);
-    return exitCode.misused;
+    console.error(USAGE);
+    return EXIT_CODE.misused;
   }
   const groups = values['variable-groups'];
   const nodeVersion = values.node && nodeVersionOf(values.node);
@@ -64,7 +64,7 @@ async function main(): Promise<number> {
     await writeFile(values.page, renderPage([run], { title: run.name, facts }));
   }
   console.log(`\n${run.name} #${run.buildNumber}: ${run.result}. Logs: ${run.folder}`);
-  return run.result === 'Succeeded' || run.result === 'SucceededWithIssues' ? 0 : exitCode.failed;
+  return run.result === 'Succeeded' || run.result === 'SucceededWithIssues' ? 0 : EXIT_CODE.failed;
 }
 
 function pairs(texts: string[] | undefined, option: string): Record<string, string> {
@@ -87,7 +87,7 @@ function nodeVersionOf(text: string): 20 | 24 {
 function cancelOnInterrupt(): AbortSignal {
   const cancel = new AbortController();
   const interrupt = () => {
-    if (cancel.signal.aborted) process.exit(exitCode.interrupted);
+    if (cancel.signal.aborted) process.exit(EXIT_CODE.interrupted);
     console.log('Canceling. Press Ctrl-C again to stop at once.');
     cancel.abort();
   };

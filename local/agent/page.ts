@@ -2,14 +2,14 @@ import type { JobRecord, PipelineRecord, StepRecord, TaskResult } from './types'
 import { escapeHtml } from './view/html';
 import { renderLog } from './view/log-view';
 import { renderMarkdown } from './view/markdown';
-import { style } from './view/style';
+import { STYLE } from './view/style';
 
 export interface PageExtra {
-  title: string;
+  readonly title: string;
   /** Shown at the top, in this order. */
-  facts: readonly (readonly [label: string, value: string])[];
+  readonly facts: readonly (readonly [label: string, value: string])[];
   /** More cards at the end; the first of the rows is the heading. `html` is not escaped. */
-  sections?: readonly PageSection[];
+  readonly sections?: readonly PageSection[];
 }
 export type PageSection =
   | { title: string; html: string }
@@ -27,7 +27,7 @@ export function renderPage(runs: readonly PipelineRecord[], extra: PageExtra): s
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${escapeHtml(extra.title)}</title>
-<style>${style}</style>
+<style>${STYLE}</style>
 </head>
 <body>
 <main>
@@ -64,7 +64,7 @@ function renderRun(run: PipelineRecord): string {
   ];
   return `<section class="card run" aria-label="${escapeHtml(run.name)}">
 <header>${icon(run.result)}<div><h2>${escapeHtml(run.name)}</h2><p>${escapeHtml(about.join(' · '))}</p></div>
-<span class="badge ${run.result}">${resultText[run.result]}</span></header>
+<span class="badge ${run.result}">${RESULT_TEXT[run.result]}</span></header>
 ${run.jobs.map((job) => renderJob(job, run.jobs.length > 1)).join('\n')}
 ${steps.flatMap(renderSummaries).join('\n')}
 </section>`;
@@ -72,7 +72,7 @@ ${steps.flatMap(renderSummaries).join('\n')}
 
 function renderJob(job: JobRecord, withName: boolean): string {
   const title = withName
-    ? `<p class="job">${escapeHtml(job.displayName)} · ${resultText[job.result]}</p>`
+    ? `<p class="job">${escapeHtml(job.displayName)} · ${RESULT_TEXT[job.result]}</p>`
     : '';
   const own = (step: StepRecord | undefined) => (step ? [renderStep(step, true)] : []);
   const steps = [
@@ -146,7 +146,7 @@ function renderRows([head = [], ...rows]: readonly (readonly string[])[]): strin
   return `<div class="wide"><table><thead>${row('th', head)}</thead><tbody>${body}</tbody></table></div>`;
 }
 
-const resultText: Record<TaskResult, string> = {
+const RESULT_TEXT: Record<TaskResult, string> = {
   Succeeded: 'Succeeded',
   SucceededWithIssues: 'Succeeded with issues',
   Failed: 'Failed',
@@ -155,7 +155,7 @@ const resultText: Record<TaskResult, string> = {
   Abandoned: 'Abandoned',
 };
 
-const marks: Record<TaskResult, string> = {
+const MARKS: Record<TaskResult, string> = {
   Succeeded: '<path d="M5 8.3l2.1 2.1L11.2 6"/>',
   SucceededWithIssues: '<path d="M8 4.6v4.2M8 11.2v.2"/>',
   Failed: '<path d="M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"/>',
@@ -170,7 +170,7 @@ function icon(result: TaskResult): string {
     ? '<circle cx="8" cy="8" r="7.5" fill="currentColor"/>'
     : '<circle cx="8" cy="8" r="6.8" fill="none" stroke="currentColor" stroke-width="1.3"/>';
   const stroke = filled ? 'var(--card)' : 'currentColor';
-  return `<svg class="icon ${result}" viewBox="0 0 16 16" role="img" aria-label="${resultText[result]}">${ring}<g fill="none" stroke="${stroke}" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">${marks[result]}</g></svg>`;
+  return `<svg class="icon ${result}" viewBox="0 0 16 16" role="img" aria-label="${RESULT_TEXT[result]}">${ring}<g fill="none" stroke="${stroke}" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">${MARKS[result]}</g></svg>`;
 }
 
 function duration({ startTime, finishTime }: { startTime: number; finishTime: number }): string {

@@ -1,10 +1,10 @@
-import { commonFunctions, type FunctionTable } from './functions';
+import { COMMON_FUNCTIONS, type FunctionTable } from './functions';
 import { ExpressionError, lookUp, type Value, type ValueMap } from './values';
 
 /** What names and functions an expression may use. */
 export interface Names {
-  values: ValueMap;
-  functions?: FunctionTable;
+  readonly values: ValueMap;
+  readonly functions?: FunctionTable;
 }
 
 type Expression =
@@ -128,7 +128,7 @@ function compute(expression: Expression, names: Names): Value {
     );
   }
   const key = expression.name.toLowerCase();
-  const called = names.functions?.[key] ?? commonFunctions[key];
+  const called = names.functions?.[key] ?? COMMON_FUNCTIONS[key];
   if (!called)
     throw new ExpressionError(`The local agent does not know the function ${expression.name}() here.`);
   const [least, most] = called.arguments;

@@ -14,14 +14,14 @@ import {
 export type Argument = () => Value;
 
 export interface ExpressionFunction {
-  arguments: [least: number, most: number];
-  call: (args: Argument[]) => Value;
+  readonly arguments: [least: number, most: number];
+  readonly call: (args: Argument[]) => Value;
 }
 
 /** Functions by lower-case name. */
 export type FunctionTable = Record<string, ExpressionFunction>;
 
-const many = Number.POSITIVE_INFINITY;
+const MANY = Number.POSITIVE_INFINITY;
 
 function eager(least: number, most: number, call: (...values: Value[]) => Value): ExpressionFunction {
   return { arguments: [least, most], call: (args) => call(...args.map((argument) => argument())) };
@@ -61,9 +61,9 @@ function length(value: Value): number {
 }
 
 /** The functions of Azure Pipelines that need nothing but their arguments. */
-export const commonFunctions: FunctionTable = {
-  and: { arguments: [2, many], call: (args) => args.every((argument) => toBoolean(argument())) },
-  or: { arguments: [2, many], call: (args) => args.some((argument) => toBoolean(argument())) },
+export const COMMON_FUNCTIONS: FunctionTable = {
+  and: { arguments: [2, MANY], call: (args) => args.every((argument) => toBoolean(argument())) },
+  or: { arguments: [2, MANY], call: (args) => args.some((argument) => toBoolean(argument())) },
   iif: { arguments: [3, 3], call: ([test, yes, no]) => (toBoolean(test!()) ? yes!() : no!()) },
   not: eager(1, 1, (value = null) => !toBoolean(value)),
   xor: eager(2, 2, (a = null, b = null) => toBoolean(a) !== toBoolean(b)),
@@ -73,9 +73,9 @@ export const commonFunctions: FunctionTable = {
   ge: eager(2, 2, (a = null, b = null) => compare(a, b) >= 0),
   lt: eager(2, 2, (a = null, b = null) => compare(a, b) < 0),
   le: eager(2, 2, (a = null, b = null) => compare(a, b) <= 0),
-  in: eager(2, many, (value = null, ...others) => others.some((other) => equals(value, other))),
-  notin: eager(2, many, (value = null, ...others) => !others.some((other) => equals(value, other))),
-  coalesce: eager(2, many, (...values) => values.find((value) => value !== null && value !== '') ?? null),
+  in: eager(2, MANY, (value = null, ...others) => others.some((other) => equals(value, other))),
+  notin: eager(2, MANY, (value = null, ...others) => !others.some((other) => equals(value, other))),
+  coalesce: eager(2, MANY, (...values) => values.find((value) => value !== null && value !== '') ?? null),
   contains: eager(2, 2, (a = null, b = null) => contains(a, b)),
   containsvalue: eager(2, 2, (a = null, b = null) => containsValue(a, b)),
   converttojson: eager(1, 1, (value = null) => JSON.stringify(value, null, 2)),
@@ -89,7 +89,7 @@ export const commonFunctions: FunctionTable = {
     2,
     text((a = '', b = '') => fold(a).endsWith(fold(b))),
   ),
-  format: eager(1, many, (pattern = null, ...values) => format(pattern, ...values)),
+  format: eager(1, MANY, (pattern = null, ...values) => format(pattern, ...values)),
   join: eager(2, 2, (separator = null, items = null) =>
     isList(items) ? items.map((item) => toText(item)).join(toText(separator)) : toText(items),
   ),

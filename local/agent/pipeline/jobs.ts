@@ -15,7 +15,7 @@ import { readVariables } from './variables';
 import { asText, asTexts, asWholeNumber, PipelineError, refuseOtherKeys, type YamlNode } from './yaml';
 
 /** Minutes a job may take when it does not say so itself. */
-const defaultTimeout = 60;
+const DEFAULT_TIMEOUT = 60;
 
 /** Reads `jobs:`, following templates. */
 export function readJobs(jobs: ScopedNode, reading: Reading): JobPlan[] {
@@ -60,7 +60,7 @@ function readJob(entries: ScopedEntry[], { node, scope }: ScopedNode, reading: R
     displayName: text('displayName') || name,
     dependsOn: dependsOn ? asTexts(dependsOn, "'dependsOn'") : [],
     ...(condition && { condition }),
-    timeoutInMinutes: timeout ? asWholeNumber(timeout, "'timeoutInMinutes'") : defaultTimeout,
+    timeoutInMinutes: timeout ? asWholeNumber(timeout, "'timeoutInMinutes'") : DEFAULT_TIMEOUT,
     variables: own.declarations,
     steps: readSteps({ node: steps.node, scope: withVariablesOf(steps.scope, own.scope) }, reading),
     at: node.at,

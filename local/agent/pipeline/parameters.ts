@@ -11,15 +11,15 @@ import {
   type YamlNode,
 } from './yaml';
 
-const types = ['string', 'number', 'boolean', 'object', 'step', 'stepList', 'job', 'jobList'] as const;
+const TYPES = ['string', 'number', 'boolean', 'object', 'step', 'stepList', 'job', 'jobList'] as const;
 
 /** A parameter that a pipeline or a template declares. */
 interface Declaration {
-  name: string;
+  readonly name: string;
   /** `untyped` is the older `name: default` form, where everything is text. */
-  type: (typeof types)[number] | 'untyped';
-  default?: YamlNode;
-  allowed?: string[];
+  readonly type: (typeof TYPES)[number] | 'untyped';
+  readonly default?: YamlNode;
+  readonly allowed?: string[];
 }
 
 /**
@@ -76,10 +76,10 @@ function readDeclarations(node: YamlNode): Declaration[] {
     const name = childOf(mapping, 'name');
     if (!name) throw new PipelineError('A parameter needs a name.', item.at);
     const typeNode = childOf(mapping, 'type');
-    const type = typeNode ? types.find((known) => known === asText(typeNode, "'type'")) : 'string';
+    const type = typeNode ? TYPES.find((known) => known === asText(typeNode, "'type'")) : 'string';
     if (!type) {
       throw new PipelineError(
-        `The parameter type '${asText(typeNode!, "'type'")}' is not supported by the local agent. It knows: ${types.join(', ')}.`,
+        `The parameter type '${asText(typeNode!, "'type'")}' is not supported by the local agent. It knows: ${TYPES.join(', ')}.`,
         typeNode!.at,
       );
     }

@@ -10,17 +10,17 @@ import { asText, PipelineError, parseYaml, refuseOtherKeys, type YamlMapping, ty
 
 export interface PipelineSource {
   /** Path below the sources; templates are found relative to it. */
-  file: string;
-  readFile: FileReader;
+  readonly file: string;
+  readonly readFile: FileReader;
   /** Values for the pipeline's own parameters. */
-  parameters?: Record<string, unknown>;
+  readonly parameters?: Record<string, unknown>;
   /** Variables known before the run. */
-  knownVariables?: Record<string, string>;
+  readonly knownVariables?: Record<string, string>;
   /** Variables set when queueing. */
-  queueTimeVariables?: Record<string, string>;
+  readonly queueTimeVariables?: Record<string, string>;
 }
 
-const keys = [
+const KEYS = [
   'name',
   'appendCommitMessageToRunName',
   'trigger',
@@ -56,7 +56,7 @@ export function readPipelineText(text: string, source: PipelineSource): Pipeline
   const entries = entriesOf(root, outer);
   refuseOtherKeys(
     entries.map((entry) => entry.key),
-    [...keys, 'pool', 'jobs', 'steps'],
+    [...KEYS, 'pool', 'jobs', 'steps'],
     'a pipeline',
   );
   const { get, expanded } = access(entries);

@@ -4,14 +4,14 @@ import type { Position } from './yaml';
 
 export interface PipelinePlan {
   /** Name in lists and logs: that of the YAML file. */
-  name: string;
-  file: string;
+  readonly name: string;
+  readonly file: string;
   /** The YAML's `name:`, the format of build numbers. */
-  buildNumberFormat: string;
-  trigger: Trigger;
-  pr: Trigger;
-  variables: VariableDeclaration[];
-  jobs: JobPlan[];
+  readonly buildNumberFormat: string;
+  readonly trigger: Trigger;
+  readonly pr: Trigger;
+  readonly variables: VariableDeclaration[];
+  readonly jobs: JobPlan[];
 }
 
 export type VariableDeclaration =
@@ -19,44 +19,44 @@ export type VariableDeclaration =
   | { group: string; at: Position };
 
 export interface JobPlan {
-  name: string;
-  displayName: string;
-  dependsOn: string[];
-  condition?: string;
+  readonly name: string;
+  readonly displayName: string;
+  readonly dependsOn: string[];
+  readonly condition?: string;
   /** Minutes; 0 for no limit. */
-  timeoutInMinutes: number;
-  variables: VariableDeclaration[];
-  steps: StepPlan[];
-  at: Position;
+  readonly timeoutInMinutes: number;
+  readonly variables: VariableDeclaration[];
+  readonly steps: StepPlan[];
+  readonly at: Position;
 }
 
 interface StepCommon {
   /** Prefix of the step's output variables. */
-  name: string;
-  displayName: string;
-  condition?: string;
-  continueOnError: boolean;
-  timeoutInMinutes?: number;
-  retryCountOnTaskFailure: number;
-  env: Record<string, string>;
-  at: Position;
+  readonly name: string;
+  readonly displayName: string;
+  readonly condition?: string;
+  readonly continueOnError: boolean;
+  readonly timeoutInMinutes?: number;
+  readonly retryCountOnTaskFailure: number;
+  readonly env: Record<string, string>;
+  readonly at: Position;
 }
 export interface TaskStepPlan extends StepCommon {
-  kind: 'task';
+  readonly kind: 'task';
   /** `Name@1` as written. */
-  task: string;
-  inputs: Record<string, string>;
+  readonly task: string;
+  readonly inputs: Record<string, string>;
 }
 export interface ScriptStepPlan extends StepCommon {
-  kind: 'script';
-  script: string;
+  readonly kind: 'script';
+  readonly script: string;
   /** Relative to the sources; empty for the sources themselves. */
-  workingDirectory: string;
-  failOnStderr: boolean;
+  readonly workingDirectory: string;
+  readonly failOnStderr: boolean;
 }
 export interface CheckoutStepPlan extends StepCommon {
-  kind: 'checkout';
+  readonly kind: 'checkout';
   /** Deletes whatever is in the folder first. */
-  clean: boolean;
+  readonly clean: boolean;
 }
 export type StepPlan = TaskStepPlan | ScriptStepPlan | CheckoutStepPlan;

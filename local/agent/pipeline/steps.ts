@@ -16,7 +16,7 @@ import {
   type YamlNode,
 } from './yaml';
 
-const commonKeys = [
+const COMMON_KEYS = [
   'name',
   'displayName',
   'condition',
@@ -26,7 +26,7 @@ const commonKeys = [
   'timeoutInMinutes',
   'retryCountOnTaskFailure',
 ];
-const keysOf: Record<string, string[]> = {
+const KEYS_OF: Record<string, string[]> = {
   task: ['inputs'],
   script: ['workingDirectory', 'failOnStderr'],
   bash: ['workingDirectory', 'failOnStderr'],
@@ -55,16 +55,16 @@ function flatten(node: ScopedNode, reading: Reading): (UnnamedStep | 'checkout: 
     const [first] = step.entries;
     if (!first) throw new PipelineError('A step must not be empty.', step.at);
     const keyword = first.key.text;
-    const own = keysOf[keyword];
+    const own = KEYS_OF[keyword];
     if (!own) {
       throw new PipelineError(
-        `A step cannot begin with '${keyword}' in the local agent. It knows: ${Object.keys(keysOf).join(', ')}.`,
+        `A step cannot begin with '${keyword}' in the local agent. It knows: ${Object.keys(KEYS_OF).join(', ')}.`,
         first.key.at,
       );
     }
     refuseOtherKeys(
       step.entries.map((entry) => entry.key),
-      keyword === 'template' ? [keyword, ...own] : [keyword, ...own, ...commonKeys],
+      keyword === 'template' ? [keyword, ...own] : [keyword, ...own, ...COMMON_KEYS],
       `a '${keyword}' step`,
     );
     if (keyword === 'template') {
@@ -108,7 +108,7 @@ function readCheckout(value: YamlNode, step: YamlMapping): UnnamedStep | 'checko
   const repository = asText(value, "'checkout'");
   if (repository === 'none') return 'checkout: none';
   if (repository === 'self') {
-    return { ...readCommon(step, checkoutName), kind: 'checkout', clean: flagAt(step, 'clean') };
+    return { ...readCommon(step, CHECKOUT_NAME), kind: 'checkout', clean: flagAt(step, 'clean') };
   }
   throw new PipelineError(`The local agent can check out 'self' or 'none', not '${repository}'.`, value.at);
 }
@@ -146,12 +146,12 @@ function textsAt(step: YamlMapping, key: string): Record<string, string> {
   );
 }
 
-const checkoutName = 'Checkout';
+const CHECKOUT_NAME = 'Checkout';
 
 /** What a job does first when no step of it says otherwise. */
 function checkoutStep(at: Position): UnnamedStep {
   const nothing: YamlMapping = { kind: 'mapping', entries: [], at };
-  return { ...readCommon(nothing, checkoutName), kind: 'checkout', clean: false };
+  return { ...readCommon(nothing, CHECKOUT_NAME), kind: 'checkout', clean: false };
 }
 
 /**

@@ -18,20 +18,20 @@ import { PipelineError, type Position, type YamlNode, type YamlScalar } from './
  */
 export interface Scope {
   /** The file that relative template paths start from. */
-  file: string;
+  readonly file: string;
   /** How many templates deep this is. */
-  depth: number;
+  readonly depth: number;
   /** `parameters`, `variables` and the variables of `each`. */
-  values: ValueMap;
+  readonly values: ValueMap;
 }
 export interface ScopedNode {
-  node: YamlNode;
-  scope: Scope;
+  readonly node: YamlNode;
+  readonly scope: Scope;
 }
 export interface ScopedEntry {
-  key: YamlScalar;
-  value: YamlNode;
-  scope: Scope;
+  readonly key: YamlScalar;
+  readonly value: YamlNode;
+  readonly scope: Scope;
 }
 
 type Directive = { word: 'if' | 'elseif' | 'else' | 'each' | 'insert'; rest: string };

@@ -8,12 +8,12 @@ export type FileReader = (file: string) => string | undefined;
 
 /** What the reading of a pipeline needs wherever it has got to. */
 export interface Reading {
-  readFile: FileReader;
+  readonly readFile: FileReader;
   /** Variables set when queueing; they win over those of the YAML. */
-  queueTimeVariables: Record<string, string>;
+  readonly queueTimeVariables: Record<string, string>;
 }
 
-const deepest = 50;
+const DEEPEST = 50;
 
 /**
  * Opens a template and gives its one section, with the names that may be used in it.
@@ -29,8 +29,8 @@ export function readTemplate(
   scope: Scope,
 ): ScopedNode {
   const file = resolvePath(asText(path, "'template'"), scope.file, path);
-  if (scope.depth >= deepest)
-    throw new PipelineError(`Templates are nested more than ${deepest} deep.`, path.at);
+  if (scope.depth >= DEEPEST)
+    throw new PipelineError(`Templates are nested more than ${DEEPEST} deep.`, path.at);
   const text = reading.readFile(file);
   if (text === undefined) throw new PipelineError(`The template ${file} does not exist.`, path.at);
 

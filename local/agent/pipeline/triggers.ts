@@ -11,7 +11,7 @@ import {
 
 export interface Filter {
   include: string[];
-  exclude: string[];
+  readonly exclude: string[];
 }
 
 /** Which pushes start a pipeline; `none` when only people do. */

@@ -2,9 +2,9 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument 
 
 /** Where something stands in a YAML file; lines and columns count from 1. */
 export interface Position {
-  file: string;
-  line: number;
-  column: number;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
 }
 
 /** The pipeline cannot be run as written; the message names the file and the line. */
@@ -19,24 +19,24 @@ export class PipelineError extends Error {
 }
 
 export interface YamlScalar {
-  kind: 'scalar';
+  readonly kind: 'scalar';
   /** As written: `1.10` stays `1.10`, since Azure Pipelines reads scalars as text. */
-  text: string;
+  readonly text: string;
   /** Written without quotes, so `true` or `5` may stand for more than text. */
-  plain: boolean;
+  readonly plain: boolean;
   /** Not to be searched for `${{ }}`: it is a value that an expression gave. */
-  literal?: true;
-  at: Position;
+  readonly literal?: true;
+  readonly at: Position;
 }
 export interface YamlMapping {
-  kind: 'mapping';
-  entries: { key: YamlScalar; value: YamlNode }[];
-  at: Position;
+  readonly kind: 'mapping';
+  readonly entries: { key: YamlScalar; value: YamlNode }[];
+  readonly at: Position;
 }
 export interface YamlSequence {
-  kind: 'sequence';
-  items: YamlNode[];
-  at: Position;
+  readonly kind: 'sequence';
+  readonly items: YamlNode[];
+  readonly at: Position;
 }
 export type YamlNode = YamlScalar | YamlMapping | YamlSequence;
 

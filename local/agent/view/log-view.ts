@@ -1,7 +1,7 @@
 import { escapeHtml } from './html';
 
-/** Tags that colour a line. Those of sections and commands are not shown, as in the viewer of Azure DevOps. */
-const shownTags = ['error', 'warning', 'debug'];
+/** Tags that color a line. Those of sections and commands are not shown, as in the viewer of Azure DevOps. */
+const SHOWN_TAGS = ['error', 'warning', 'debug'];
 
 /** A step's log with numbered lines; `##[group]` folds what follows. */
 export function renderLog(lines: string[]): string {
@@ -12,7 +12,7 @@ export function renderLog(lines: string[]): string {
     inGroup = false;
   };
   lines.forEach((raw, index) => {
-    const line = withoutColours(raw);
+    const line = withoutColors(raw);
     const [, tag = '', text = ''] = /^##\[(\w+)\](.*)$/s.exec(line) ?? [];
     if (tag === 'group') {
       close();
@@ -20,8 +20,8 @@ export function renderLog(lines: string[]): string {
       inGroup = true;
     } else if (tag === 'endgroup') {
       close();
-    } else if (['section', 'command', ...shownTags].includes(tag)) {
-      html += numbered(index, tag, escapeHtml(shownTags.includes(tag) ? line : text));
+    } else if (['section', 'command', ...SHOWN_TAGS].includes(tag)) {
+      html += numbered(index, tag, escapeHtml(SHOWN_TAGS.includes(tag) ? line : text));
     } else {
       html += numbered(index, '', escapeHtml(line));
     }
@@ -34,6 +34,6 @@ function numbered(index: number, tag: string, html: string): string {
   return `<span class="line${tag ? ` ${tag}` : ''}"><i>${index + 1}</i><span>${html || ' '}</span></span>`;
 }
 
-function withoutColours(line: string): string {
+function withoutColors(line: string): string {
   return line.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '');
 }

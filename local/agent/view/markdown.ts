@@ -11,7 +11,7 @@ export function renderMarkdown(markdown: string): string {
 /** One kind of block: whether it starts at the first of these lines, and then its HTML and how many lines it took. */
 type BlockReader = (lines: string[]) => { html: string; taken: number } | undefined;
 
-const readers: BlockReader[] = [blank, fence, heading, rule, details, quote, table, list];
+const READERS: BlockReader[] = [blank, fence, heading, rule, details, quote, table, list];
 
 function renderBlocks(lines: string[]): string {
   let html = '';
@@ -24,7 +24,7 @@ function renderBlocks(lines: string[]): string {
 }
 
 function startOfBlock(lines: string[]): ReturnType<BlockReader> {
-  for (const read of readers) {
+  for (const read of READERS) {
     const block = read(lines);
     if (block) return block;
   }
@@ -110,10 +110,10 @@ function cells(line: string): string[] {
   return inner.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|'));
 }
 
-const bullet = /^(\s*)([-*+]|\d+[.)])\s+(.*)$/;
+const BULLET = /^(\s*)([-*+]|\d+[.)])\s+(.*)$/;
 
 function list(lines: string[]): ReturnType<BlockReader> {
-  const first = bullet.exec(lines[0]!);
+  const first = BULLET.exec(lines[0]!);
   if (!first) return undefined;
   const indent = first[1]!.length;
   const tag = /\d/.test(first[2]!) ? 'ol' : 'ul';
@@ -121,7 +121,7 @@ function list(lines: string[]): ReturnType<BlockReader> {
   const items: string[][] = [];
   let taken = 0;
   for (const line of lines) {
-    const mark = bullet.exec(line);
+    const mark = BULLET.exec(line);
     const depth = /^\s*/.exec(line)![0].length;
     if (mark && mark[1]!.length === indent) items.push([mark[3]!]);
     else if (line.trim() !== '' && depth > indent) items.at(-1)!.push(line);

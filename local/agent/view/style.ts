@@ -1,5 +1,5 @@
-/** The page's one style sheet; colours follow the reader's light or dark scheme. */
-export const style = `
+/** The page's one style sheet; colors follow the reader's light or dark scheme. */
+export const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #f4f5f7; --card: #ffffff; --line: #e1e3e8; --text: #1f2328; --faint: #646b75;

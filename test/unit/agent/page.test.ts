@@ -65,7 +65,7 @@ describe('Markdown of summaries', () => {
 describe('The log on the page', () => {
   const text = (html: string) => html.replace(/<[^>]+>/g, '|').replace(/\|+/g, '|');
 
-  it('colours lines by their tags, as the viewer of Azure DevOps does', () => {
+  it('colors lines by their tags, as the viewer of Azure DevOps does', () => {
     const html = renderLog(['##[section]Starting', '##[error]<bad>', '##[command]ls', 'plain ##[error]']);
     assert.match(html, /class="line section"><i>1<\/i><span>Starting</);
     assert.match(html, /class="line error"><i>2<\/i><span>##\[error\]&lt;bad&gt;</);
@@ -79,7 +79,7 @@ describe('The log on the page', () => {
     assert.equal(html.match(/<details/g)!.length, html.match(/<\/details>/g)!.length);
   });
 
-  it('drops the codes with which programs colour a terminal', () => {
+  it('drops the codes with which programs color a terminal', () => {
     assert.equal(text(renderLog(['\u001b[31mred\u001b[0m'])), '|1|red|');
   });
 });

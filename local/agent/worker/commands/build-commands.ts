@@ -1,11 +1,11 @@
 import { cpSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type StepContext, summaryType } from '../context/step-context';
+import { type StepContext, SUMMARY_TYPE } from '../context/step-context';
 import { type CommandHandlers, required, requiredData, unrestricted } from './command-handler';
 import type { Command } from './commands';
 
 /** The commands of the area `build`. */
-export const buildCommands: CommandHandlers = {
+export const BUILD_COMMANDS: CommandHandlers = {
   updatebuildnumber: unrestricted((context, command) => {
     const data = requiredData(command, 'a number');
     context.job.variables.set('Build.BuildNumber', data);
@@ -19,12 +19,12 @@ export const buildCommands: CommandHandlers = {
     context.attach('DistributedTask.Core.Log', 'CustomToolLog', data),
   ),
   uploadsummary: unrestricted((context, { data }) =>
-    context.attach(summaryType, `CustomMarkDownSummary-${basename(data)}`, data),
+    context.attach(SUMMARY_TYPE, `CustomMarkDownSummary-${basename(data)}`, data),
   ),
 };
 
 /** The commands of the area `artifact` that need no server. */
-export const artifactCommands: CommandHandlers = { upload: unrestricted(uploadArtifact) };
+export const ARTIFACT_COMMANDS: CommandHandlers = { upload: unrestricted(uploadArtifact) };
 
 function uploadArtifact(context: StepContext, command: Command): void {
   const name = required(command, 'artifactname');

@@ -4,8 +4,8 @@ import type { Command } from './commands';
 /** Carries out one kind of logging command; what it throws fails the step. */
 export interface CommandHandler {
   /** Works in steps whose task.json restricts commands, too. */
-  restricted: boolean;
-  run: (context: StepContext, command: Command) => void;
+  readonly restricted: boolean;
+  readonly run: (context: StepContext, command: Command) => void;
 }
 
 /** Handlers of one area by their lower-case names. */

@@ -1,14 +1,14 @@
 /** A logging command, such as `##vso[task.setvariable variable=x]value`. */
 export interface Command {
-  area: string;
-  event: string;
+  readonly area: string;
+  readonly event: string;
   /** By lower-case name. */
-  properties: Map<string, string>;
-  data: string;
+  readonly properties: Map<string, string>;
+  readonly data: string;
 }
 
-export const commandKeyword = '##vso';
-const prefix = `${commandKeyword}[`;
+export const COMMAND_KEYWORD = '##vso';
+const PREFIX = `${COMMAND_KEYWORD}[`;
 
 /**
  * Reads the logging command in a line; text before it is dropped.
@@ -16,11 +16,11 @@ const prefix = `${commandKeyword}[`;
  * @returns undefined when the line holds none that is well formed
  */
 export function parseCommand(line: string, decodePercents = true): Command | undefined {
-  const start = line.indexOf(prefix);
+  const start = line.indexOf(PREFIX);
   const end = start < 0 ? -1 : line.indexOf(']', start);
   if (end < 0) return undefined;
 
-  const header = line.slice(start + prefix.length, end);
+  const header = line.slice(start + PREFIX.length, end);
   const space = header.indexOf(' ');
   const names = (space < 0 ? header : header.slice(0, space)).split('.').filter((part) => part !== '');
   const [area, event] = names;

@@ -1,8 +1,8 @@
 import type { StepContext } from '../context/step-context';
-import { artifactCommands, buildCommands } from './build-commands';
+import { ARTIFACT_COMMANDS, BUILD_COMMANDS } from './build-commands';
 import { allowed, type CommandHandler, type CommandHandlers, unrestricted } from './command-handler';
-import { commandKeyword, parseCommand, unescapeCommand } from './commands';
-import { taskCommands } from './task-commands';
+import { COMMAND_KEYWORD, parseCommand, unescapeCommand } from './commands';
+import { TASK_COMMANDS } from './task-commands';
 
 /**
  * Carries out the logging command in a line of a step's output.
@@ -12,15 +12,15 @@ export function processCommand(context: StepContext, line: string): boolean {
   const decodePercents = context.isOn('DECODE_PERCENTS', true);
   const command = parseCommand(line, decodePercents);
   if (!command) {
-    if (line.includes(commandKeyword)) {
+    if (line.includes(COMMAND_KEYWORD)) {
       context.warning(
-        `'${line}' contains logging command keyword '${commandKeyword}', but it's not a legal command.`,
+        `'${line}' contains logging command keyword '${COMMAND_KEYWORD}', but it's not a legal command.`,
       );
     }
     return false;
   }
   const [area, event] = [command.area.toLowerCase(), command.event.toLowerCase()];
-  const handlers = areas[area];
+  const handlers = AREAS[area];
   if (!handlers) {
     context.warning(`Cannot find command extension for ##vso[${command.area}.command].`);
     return true;
@@ -46,10 +46,10 @@ export function processCommand(context: StepContext, line: string): boolean {
 }
 
 /** Areas of the agent; those that need a server's services are known here so that using them is an error. */
-const areas: Record<string, CommandHandlers> = {
-  task: taskCommands,
-  build: buildCommands,
-  artifact: { ...artifactCommands, associate: notHere('artifact.associate') },
+const AREAS: Record<string, CommandHandlers> = {
+  task: TASK_COMMANDS,
+  build: BUILD_COMMANDS,
+  artifact: { ...ARTIFACT_COMMANDS, associate: notHere('artifact.associate') },
   telemetry: { publish: allowed(() => {}) },
   results: { publish: notHere('results.publish') },
   codecoverage: { publish: notHere('codecoverage.publish'), enable: notHere('codecoverage.enable') },

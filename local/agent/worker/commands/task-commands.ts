@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { basename, sep } from 'node:path';
 import { isTaskResult } from '../../results';
-import { type StepContext, summaryType } from '../context/step-context';
+import { type StepContext, SUMMARY_TYPE } from '../context/step-context';
 import { allowed, type CommandHandlers, required, requiredData, unrestricted } from './command-handler';
 import { type Command, escapeCommand, unescapeCommand } from './commands';
 
 /** The commands of the area `task`. */
-export const taskCommands: CommandHandlers = {
+export const TASK_COMMANDS: CommandHandlers = {
   issue: allowed(logIssue),
   logissue: allowed(logIssue),
   complete: allowed((context, { properties, data }) => {
@@ -37,7 +37,7 @@ export const taskCommands: CommandHandlers = {
   setendpoint: unrestricted(setEndpoint),
   uploadsummary: unrestricted((context, command) => {
     const file = requiredData(command, 'a path');
-    context.attach(summaryType, basename(file), file);
+    context.attach(SUMMARY_TYPE, basename(file), file);
   }),
   uploadfile: unrestricted((context, command) => {
     const file = requiredData(command, 'a path');
@@ -129,13 +129,13 @@ function setTaskVariable(context: StepContext, command: Command): void {
   });
 }
 
-const guid = /^[{(]?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}[)}]?$/i;
+const GUID = /^[{(]?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}[)}]?$/i;
 
 /** Checks a detail of the run's timeline; there is no page here that would show it. */
 function logDetail(context: StepContext, command: Command): void {
   const { details } = context;
   const id = required(command, 'id').toLowerCase();
-  if (!guid.test(id)) throw new Error(`'${id}' is no id of a timeline record.`);
+  if (!GUID.test(id)) throw new Error(`'${id}' is no id of a timeline record.`);
   const parent = command.properties.get('parentid')?.toLowerCase();
   const known = details.get(id);
   if (known) {
@@ -155,7 +155,7 @@ function setEndpoint(context: StepContext, command: Command): void {
   // Hidden first, so that a mistake in the rest does not show it.
   if (field === 'authparameter') addSecret(context, data);
   const id = required(command, 'id').toLowerCase();
-  if (!guid.test(id)) throw new Error(`'${id}' is no id of a service connection.`);
+  if (!GUID.test(id)) throw new Error(`'${id}' is no id of a service connection.`);
   if (/^[0{}()-]+$/.test(id)) {
     context.warning('The connection to the server itself cannot be changed by ##vso[task.setendpoint].');
     return;

@@ -4,18 +4,18 @@ import type { Variable } from './variables';
 
 export interface EnvironmentSources {
   /** The agent process's own environment. */
-  agent: NodeJS.ProcessEnv;
+  readonly agent: NodeJS.ProcessEnv;
   /** The step's `env:`, expanded. */
-  step: Record<string, string>;
-  variables: Variable[];
-  inputs?: Map<string, string>;
+  readonly step: Record<string, string>;
+  readonly variables: Variable[];
+  readonly inputs?: Map<string, string>;
   /** The connections that the step's inputs refer to. */
-  connections?: ServiceConnection[];
+  readonly connections?: ServiceConnection[];
   /** How a task reaches the server itself; every task is given it. */
-  system?: { url: string; accessToken: string };
-  taskVariables?: Variable[];
+  readonly system?: { url: string; accessToken: string };
+  readonly taskVariables?: Variable[];
   /** Folders put before PATH, in the order they came. */
-  prependedPaths: string[];
+  readonly prependedPaths: string[];
 }
 
 /** `build.buildId` as `BUILD_BUILDID`; hyphens stay. */
@@ -113,12 +113,12 @@ function address(url: string): string {
 }
 
 /** Parameters of a connection that are no secrets; all others are (MaskingUtil.cs of the agent). */
-const publicParameters = new Set(
+const PUBLIC_PARAMETERS = new Set(
   `role scope tenantid issuedat expiresat audience authenticationtype authorizationtype accesstokentype
   accesstokenfetchingmethod usewindowssecurity unsecured oauthaccesstokenissupplied completecallbackpayload
   acceptuntrustedcertificates`.split(/\s+/),
 );
 
 export function isSecretParameter(name: string): boolean {
-  return !publicParameters.has(name.toLowerCase());
+  return !PUBLIC_PARAMETERS.has(name.toLowerCase());
 }

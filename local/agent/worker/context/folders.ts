@@ -3,29 +3,29 @@ import { join } from 'node:path';
 /** The agent's folders; `1` in the comments is the number that the agent gave to the pipeline. */
 export interface Folders {
   /** The agent's root. */
-  home: string;
+  readonly home: string;
   /** `_work` */
-  work: string;
+  readonly work: string;
   /** `_work/_tasks` */
-  tasks: string;
+  readonly tasks: string;
   /** `_work/_temp`, emptied for every job. */
-  temp: string;
+  readonly temp: string;
   /** `_work/_tool` */
-  tools: string;
+  readonly tools: string;
   /** `_work/1` */
-  pipeline: string;
+  readonly pipeline: string;
   /** `_work/1/s` */
-  sources: string;
+  readonly sources: string;
   /** `_work/1/b` */
-  binaries: string;
+  readonly binaries: string;
   /** `_work/1/a` */
-  staging: string;
+  readonly staging: string;
   /** `_work/1/TestResults` */
-  testResults: string;
+  readonly testResults: string;
   /** `externals`: the agent's own programs. */
-  externals: string;
+  readonly externals: string;
   /** `_diag/<run id>`: logs, attachments and artifacts of the run. */
-  run: string;
+  readonly run: string;
 }
 
 /** @param number of the pipeline's folder below `_work` */

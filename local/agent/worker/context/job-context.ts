@@ -9,37 +9,37 @@ import { Variables } from './variables';
 
 /** What the jobs of a run share. */
 export interface Run {
-  options: AgentOptions;
-  record: PipelineRecord;
-  folders: Folders;
-  tasks: TaskStore;
+  readonly options: AgentOptions;
+  readonly record: PipelineRecord;
+  readonly folders: Folders;
+  readonly tasks: TaskStore;
   /** The agent process's own environment. */
-  environment: NodeJS.ProcessEnv;
+  readonly environment: NodeJS.ProcessEnv;
   /** Aborted when the user cancels the run. */
-  canceled: AbortSignal;
+  readonly canceled: AbortSignal;
 }
 
 /** What the steps of a job share. */
 export interface JobContext {
-  variables: Variables;
-  masker: SecretMasker;
+  readonly variables: Variables;
+  readonly masker: SecretMasker;
   /** Copies of the service connections, which `task.setendpoint` may change for the rest of the job. */
-  connections: ServiceConnection[];
+  readonly connections: ServiceConnection[];
   /** Folders that `task.prependpath` put before PATH, in the order they came. */
-  prependedPaths: string[];
-  environment: NodeJS.ProcessEnv;
-  folders: Folders;
-  tasks: TaskStore;
-  sources: string;
-  run: PipelineRecord;
-  record: JobRecord;
-  onLine: (line: string, step: StepRecord) => void;
-  /** Aborted when the job is cancelled, by the user or by its own time limit. */
-  canceled: AbortSignal;
+  readonly prependedPaths: string[];
+  readonly environment: NodeJS.ProcessEnv;
+  readonly folders: Folders;
+  readonly tasks: TaskStore;
+  readonly sources: string;
+  readonly run: PipelineRecord;
+  readonly record: JobRecord;
+  readonly onLine: (line: string, step: StepRecord) => void;
+  /** Aborted when the job is canceled, by the user or by its own time limit. */
+  readonly canceled: AbortSignal;
 }
 
 /** The variable by which the job's processes are told from all others when it ends. */
-export const processMark = 'VSTS_PROCESS_LOOKUP_ID';
+export const PROCESS_MARK = 'VSTS_PROCESS_LOOKUP_ID';
 
 /** Sets up a job's variables, and hides what is secret among them and in the service connections. */
 export function createJobContext(
@@ -54,7 +54,7 @@ export function createJobContext(
   masker.minimumLength = Number(minimum ?? run.environment.AZP_IGNORE_SECRETS_SHORTER_THAN ?? 0);
   for (const { secret, value } of start) if (secret) masker.addVariable(value);
   for (const { name, value, secret, readOnly } of start) variables.set(name, value, { secret, readOnly });
-  variables.set(processMark, `vsts_${randomUUID()}`);
+  variables.set(PROCESS_MARK, `vsts_${randomUUID()}`);
 
   const connections = structuredClone(run.options.serviceConnections ?? []);
   for (const { parameters } of connections) {

@@ -5,10 +5,10 @@ import { PipelineError } from '../../pipeline/yaml';
 import type { AgentOptions } from '../../types';
 
 export interface JobVariable {
-  name: string;
-  value: string;
-  secret: boolean;
-  readOnly: boolean;
+  readonly name: string;
+  readonly value: string;
+  readonly secret: boolean;
+  readonly readOnly: boolean;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Tags with which the log viewer colours a line. */
+/** Tags with which the log viewer colors a line. */
 export type LogTag = '' | '##[section]' | '##[command]' | '##[error]' | '##[warning]' | '##[debug]';
 
 /** The log of one step, in memory and in a file whose lines begin with the time. */

@@ -1,8 +1,8 @@
 /** What the agent puts in place of a secret. */
-const mask = '***';
+const MASK = '***';
 
 /** A minimum length that is set higher than this counts as this. */
-const longestIgnored = 6;
+const LONGEST_IGNORED = 6;
 
 // The password in `https://user:password@host` is hidden even when nobody named it a secret.
 const urlPassword =
@@ -18,7 +18,7 @@ export class SecretMasker {
 
   /** Secrets shorter than this are not hidden (`AZP_IGNORE_SECRETS_SHORTER_THAN`). */
   set minimumLength(length: number) {
-    this.minimum = Math.min(length, longestIgnored);
+    this.minimum = Math.min(length, LONGEST_IGNORED);
     for (const secret of this.secrets) if (secret.length < this.minimum) this.secrets.delete(secret);
   }
 
@@ -69,7 +69,7 @@ export class SecretMasker {
     let covered = -1;
     for (const [start, stop] of spans) {
       // Spans that overlap or touch become one.
-      if (start > covered) masked += text.slice(end, start) + mask;
+      if (start > covered) masked += text.slice(end, start) + MASK;
       covered = Math.max(covered, stop);
       end = covered;
     }

@@ -2,7 +2,7 @@
  * Predefined variables that a step cannot overwrite: those of the agent's list that exist here.
  * dev.azure.com sends `agent.readOnlyVariables: true`, so trying it fails the step.
  */
-export const readOnlyNames: ReadonlySet<string> = new Set(
+export const READ_ONLY_NAMES: ReadonlySet<string> = new Set(
   `
   agent.builddirectory agent.cainfo agent.cloudid agent.diagnostic agent.homedirectory agent.id agent.isselfhosted
   agent.jobname agent.jobstatus agent.machinename agent.name agent.os agent.osarchitecture agent.osversion

@@ -8,9 +8,9 @@ import { fileName, type LogTag, StepLog } from './log';
 import { Variables } from './variables';
 
 /** How many issues of a kind a step keeps; the log holds them all. */
-const issuesKept = 10;
+const ISSUES_KEPT = 10;
 
-export const summaryType = 'Distributedtask.Core.Summary';
+export const SUMMARY_TYPE = 'Distributedtask.Core.Summary';
 
 /** What a step may do while it runs: write its log, set variables, attach files, end with a result. */
 export class StepContext {
@@ -64,7 +64,7 @@ export class StepContext {
     const message = this.job.masker.mask(text);
     if (message !== '') this.write(`##[${type}]`, message);
     const kept = this.record.issues.filter((issue) => issue.type === type);
-    if (kept.length < issuesKept) this.record.issues.push({ type, message });
+    if (kept.length < ISSUES_KEPT) this.record.issues.push({ type, message });
   }
 
   error(text: string): void {
@@ -120,7 +120,7 @@ export class StepContext {
     mkdirSync(dirname(path), { recursive: true });
     copyFileSync(file, path);
     this.record.attachments.push({ type, name, path });
-    if (type.toLowerCase() === summaryType.toLowerCase()) {
+    if (type.toLowerCase() === SUMMARY_TYPE.toLowerCase()) {
       this.record.summaries.push({ name, path, markdown: readFileSync(path, 'utf8') });
     }
   }
@@ -135,8 +135,8 @@ export class StepContext {
 }
 
 export interface SetVariableFlags {
-  secret: boolean;
-  output: boolean;
-  readOnly: boolean;
-  preserveCase: boolean;
+  readonly secret: boolean;
+  readonly output: boolean;
+  readonly readOnly: boolean;
+  readonly preserveCase: boolean;
 }

@@ -1,4 +1,4 @@
-/** A step was ended early because the run was cancelled or its own time was up. */
+/** A step was ended early because the run was canceled or its own time was up. */
 export class OperationCanceled extends Error {
   constructor() {
     super('The operation was canceled.');

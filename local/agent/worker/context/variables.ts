@@ -1,17 +1,17 @@
 import { expandMacros } from './macros';
 import type { SecretMasker } from './masking';
-import { readOnlyNames } from './read-only-names';
+import { READ_ONLY_NAMES } from './read-only-names';
 
 export interface Variable {
-  name: string;
-  value: string;
-  secret: boolean;
-  readOnly: boolean;
+  readonly name: string;
+  readonly value: string;
+  readonly secret: boolean;
+  readonly readOnly: boolean;
   /** Keeps its case as an environment variable. */
-  preserveCase: boolean;
+  readonly preserveCase: boolean;
 }
 
-const deepestExpansion = 50;
+const DEEPEST_EXPANSION = 50;
 
 /** The job's variables. Names ignore case; what was once secret stays secret. */
 export class Variables {
@@ -46,7 +46,7 @@ export class Variables {
 
   isReadOnly(name: string): boolean {
     const key = name.toLowerCase();
-    return (this.expanded.get(key)?.readOnly ?? false) || readOnlyNames.has(key);
+    return (this.expanded.get(key)?.readOnly ?? false) || READ_ONLY_NAMES.has(key);
   }
 
   all(): Variable[] {
@@ -94,8 +94,8 @@ export class Variables {
       const key = name.toLowerCase();
       const nested = this.asSet.get(key);
       if (!nested) return undefined;
-      if (path.length === deepestExpansion) {
-        throw new ExpansionError(`it goes through more than ${deepestExpansion} others.`);
+      if (path.length === DEEPEST_EXPANSION) {
+        throw new ExpansionError(`it goes through more than ${DEEPEST_EXPANSION} others.`);
       }
       if (path.includes(key)) throw new ExpansionError('in the end it is made of itself.');
       using(nested);

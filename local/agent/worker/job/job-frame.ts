@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { isOn, processMark, setting } from '../context/job-context';
+import { isOn, PROCESS_MARK, setting } from '../context/job-context';
 import type { StepContext } from '../context/step-context';
 import { killByEnvironment } from '../steps/processes';
 import { layOutNodes, nodeBinary, nodeVersion } from '../tasks/nodes';
-import { agentVersion, userName } from './predefined';
+import { AGENT_VERSION, userName } from './predefined';
 
 /** The agent's own first step: folders, Node binaries, and the settings that are not as usual. */
 export function initializeJob(context: StepContext): void {
@@ -15,7 +15,7 @@ export function initializeJob(context: StepContext): void {
   for (const { data = {} } of connections) {
     for (const [name, value] of Object.entries(data)) data[name] = variables.expand(value);
   }
-  context.output(`Agent name: 'local', behaving as azure-pipelines-agent ${agentVersion}`);
+  context.output(`Agent name: 'local', behaving as azure-pipelines-agent ${AGENT_VERSION}`);
   context.output(`Agent machine name: '${hostname()}', user: '${userName()}'`);
 
   rmSync(folders.temp, { recursive: true, force: true });
@@ -38,7 +38,7 @@ export function finalizeJob(context: StepContext): void {
   const { folders, variables } = context.job;
   rmSync(join(folders.work, '.taskkey'), { force: true });
   context.output('Looking for processes that the steps have left running.');
-  killByEnvironment(processMark, variables.get(processMark)!, (pid, command) =>
+  killByEnvironment(PROCESS_MARK, variables.get(PROCESS_MARK)!, (pid, command) =>
     context.output(`Killed ${command} (${pid}), which was left running.`),
   );
 }

@@ -15,7 +15,7 @@ import { type JobStep, listSteps } from '../steps/steps';
 import { versionText } from '../tasks/task-definition';
 import { finalizeJob, initializeJob } from './job-frame';
 
-const minute = 60_000;
+const MINUTE = 60_000;
 
 /** Runs one job, from preparing the agent's folders to cleaning up behind its steps. */
 export async function runJob(plan: JobPlan, start: JobVariable[], run: Run): Promise<JobRecord> {
@@ -31,7 +31,7 @@ export async function runJob(plan: JobPlan, start: JobVariable[], run: Run): Pro
   run.record.jobs.push(record);
 
   const timeout = new AbortController();
-  const limit = plan.timeoutInMinutes * minute;
+  const limit = plan.timeoutInMinutes * MINUTE;
   const timer = limit > 0 ? setTimeout(() => timeout.abort(), limit) : undefined;
   const canceled = AbortSignal.any([run.canceled, timeout.signal]);
   try {
@@ -91,7 +91,7 @@ class JobRunner {
       context.error('The Operation will be canceled. The next steps may not contain expected logs.');
       stop.abort();
     };
-    // Steps that begin after the run was cancelled, because their condition says so, run to their end.
+    // Steps that begin after the run was canceled, because their condition says so, run to their end.
     if (job.canceled.aborted) this.setStatus('Canceled');
     else job.canceled.addEventListener('abort', onCancel, { once: true });
     try {

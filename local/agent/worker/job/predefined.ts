@@ -6,7 +6,7 @@ import { nameBasedId } from '../steps/ids';
 import type { SourceFacts } from './source-facts';
 
 /** The agent that this one behaves as. */
-export const agentVersion = '4.272.0';
+export const AGENT_VERSION = '4.272.0';
 
 /** The account this program runs under; containers may run it under a number without a name. */
 export function userName(): string {
@@ -17,8 +17,8 @@ export function userName(): string {
   }
 }
 
-const project = 'local';
-const defaultCollection = 'https://dev.azure.com/local/';
+const PROJECT = 'local';
+const DEFAULT_COLLECTION = 'https://dev.azure.com/local/';
 
 /** Variables that are known when the YAML is expanded, before a run exists. */
 export function variablesBeforeRun(
@@ -27,7 +27,7 @@ export function variablesBeforeRun(
   facts: SourceFacts,
 ): Record<string, string> {
   const definition = definitionName(file);
-  const collection = options.collectionUri ?? defaultCollection;
+  const collection = options.collectionUri ?? DEFAULT_COLLECTION;
   return {
     'Build.DefinitionName': definition,
     'Build.QueuedBy': userName(),
@@ -49,8 +49,8 @@ export function variablesBeforeRun(
     'System.HostType': 'build',
     'System.ServerType': 'Hosted',
     'System.TeamFoundationCollectionUri': collection,
-    'System.TeamProject': project,
-    'System.TeamProjectId': nameBasedId(project),
+    'System.TeamProject': PROJECT,
+    'System.TeamProjectId': nameBasedId(PROJECT),
   };
 }
 
@@ -80,7 +80,7 @@ export function variablesOfJob(
     'Agent.RootDirectory': folders.work,
     'Agent.TempDirectory': folders.temp,
     'Agent.ToolsDirectory': folders.tools,
-    'Agent.Version': agentVersion,
+    'Agent.Version': AGENT_VERSION,
     'Agent.WorkFolder': folders.work,
     'Build.ArtifactStagingDirectory': folders.staging,
     'Build.BinariesDirectory': folders.binaries,
@@ -122,8 +122,8 @@ export function variablesOfJob(
 
 /** Where the server vouches for this job, as Azure DevOps Services writes it. */
 function oidcRequestUri(options: AgentOptions, planId: string, jobId: string): string {
-  const collection = (options.collectionUri ?? defaultCollection).replace(/\/?$/, '/');
-  const hub = `${collection}${nameBasedId(project)}/_apis/distributedtask/hubs/build`;
+  const collection = (options.collectionUri ?? DEFAULT_COLLECTION).replace(/\/?$/, '/');
+  const hub = `${collection}${nameBasedId(PROJECT)}/_apis/distributedtask/hubs/build`;
   return `${hub}/plans/${planId}/jobs/${jobId}/oidctoken`;
 }
 

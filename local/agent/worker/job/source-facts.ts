@@ -3,12 +3,12 @@ import { askGit } from '../steps/git';
 
 /** What the server knows of the commit that a run is for. */
 export interface SourceFacts {
-  branch: string;
-  version: string;
-  author: string;
-  message: string;
-  uri: string;
-  name: string;
+  readonly branch: string;
+  readonly version: string;
+  readonly author: string;
+  readonly message: string;
+  readonly uri: string;
+  readonly name: string;
 }
 
 /** Asks git about the sources; plausible values stand in where there is no git checkout. */

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 export interface AgentState {
   lastBuildId: number;
   /** Number of each pipeline's folder below `_work`, by its YAML file. */
-  folders: Record<string, number>;
+  readonly folders: Record<string, number>;
   /** Last revision of build numbers, by what stands before it. */
-  revisions: Record<string, number>;
+  readonly revisions: Record<string, number>;
 }
 
 export function readState(home: string): AgentState {
@@ -41,7 +41,7 @@ export function folderNumber(state: AgentState, file: string): number {
   return state.folders[file];
 }
 
-const defaultFormat = '$(Date:yyyyMMdd).$(Rev:r)';
+const DEFAULT_FORMAT = '$(Date:yyyyMMdd).$(Rev:r)';
 
 /**
  * The next build number in a pipeline's format: `$(Date:...)`, `$(Rev:r)` and variables.
@@ -53,7 +53,7 @@ export function nextBuildNumber(
   now: Date,
   variable: (name: string) => string | undefined,
 ): string {
-  const text = (format || defaultFormat).replace(/\$\(([^)]+)\)/g, (macro, name: string) => {
+  const text = (format || DEFAULT_FORMAT).replace(/\$\(([^)]+)\)/g, (macro, name: string) => {
     if (/^rev:r+$/i.test(name)) return macro;
     return /^date:/i.test(name) ? formatDate(name.slice(5), now) : (variable(name) ?? macro);
   });

@@ -3,22 +3,22 @@ import type { ServiceConnection } from '../../types';
 import { expandMacros } from '../context/macros';
 import type { TaskDefinition, TaskInput } from '../tasks/task-definition';
 
-const connectionType = 'connectedservice:';
+const CONNECTION_TYPE = 'connectedservice:';
 
 export interface InputSources {
-  definition: TaskDefinition;
+  readonly definition: TaskDefinition;
   /** Inputs as the YAML gives them. */
-  given: Record<string, string>;
+  readonly given: Record<string, string>;
   /** The job's variables. */
-  variable: (name: string) => string | undefined;
-  environment: NodeJS.ProcessEnv;
+  readonly variable: (name: string) => string | undefined;
+  readonly environment: NodeJS.ProcessEnv;
   /** What relative paths of `filePath` inputs start from: the repository. */
-  root: string;
-  connections: ServiceConnection[];
+  readonly root: string;
+  readonly connections: ServiceConnection[];
   /** DISABLE_INPUT_TRIMMING */
-  keepSpaces?: boolean;
+  readonly keepSpaces?: boolean;
   /** AGENT_ENABLE_VARIABLE_INPUT_TRIMMING */
-  trimVariables?: boolean;
+  readonly trimVariables?: boolean;
 }
 
 /**
@@ -68,7 +68,7 @@ export function referencedConnections(
 export function connectionProblems(sources: InputSources, stepName: string): string[] {
   const inputs = resolveInputs({ ...sources, connections: [] });
   return sources.definition.inputs.filter(isConnection).flatMap((input) => {
-    const wanted = input.type!.slice(connectionType.length).split(':')[0]!.toLowerCase();
+    const wanted = input.type!.slice(CONNECTION_TYPE.length).split(':')[0]!.toLowerCase();
     return split(inputs.get(input.name)!, false).flatMap((reference) => {
       if (reference.includes('$(')) return [];
       const found = findConnection(reference, sources.connections);
@@ -97,7 +97,7 @@ function absolute(path: string, root: string): string {
 }
 
 function isConnection(input: TaskInput): boolean {
-  return input.type?.toLowerCase().startsWith(connectionType) ?? false;
+  return input.type?.toLowerCase().startsWith(CONNECTION_TYPE) ?? false;
 }
 
 function connectionIds(value: string, connections: ServiceConnection[]): string {

@@ -3,22 +3,22 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 
 export interface ProcessOptions {
-  file: string;
-  args: string[];
-  cwd: string;
-  env: NodeJS.ProcessEnv;
+  readonly file: string;
+  readonly args: string[];
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
   /** Lines of both streams as they come. */
-  onLine: (line: string, stream: 'stdout' | 'stderr') => void;
+  readonly onLine: (line: string, stream: 'stdout' | 'stderr') => void;
   /** Aborted when the step is to end early. */
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
   /** Milliseconds to wait after SIGINT and after SIGTERM. */
-  patience: { sigint: number; sigterm: number };
+  readonly patience: { sigint: number; sigterm: number };
   /** Sends no more than SIGINT. */
-  graceful: boolean;
+  readonly graceful: boolean;
 }
 
 /** How long the streams of a process that has ended may stay open, in milliseconds. */
-const streamsMayLinger = 5_000;
+const STREAMS_MAY_LINGER = 5_000;
 
 const running = new Set<number>();
 process.on('exit', killRunning);
@@ -92,7 +92,7 @@ function whenEnded(child: ChildProcess): Promise<number> {
     };
     // A child of the process may hold the streams open.
     child.once('exit', () => {
-      linger = setTimeout(finish, streamsMayLinger);
+      linger = setTimeout(finish, STREAMS_MAY_LINGER);
     });
     child.once('close', finish);
   });

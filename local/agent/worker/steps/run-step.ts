@@ -7,19 +7,19 @@ import type { JobStep } from './steps';
 import { runTask } from './task-step';
 
 /** How often the agent repeats a step at most, whatever `retryCountOnTaskFailure` says. */
-const mostRetries = 10;
-const minute = 60_000;
+const MOST_RETRIES = 10;
+const MINUTE = 60_000;
 
 /**
  * Runs one step of a job to its result, which is then in the step's record.
- * @param canceled aborted when the step is to end because the job was cancelled
+ * @param canceled aborted when the step is to end because the job was canceled
  */
 export async function runStep(step: JobStep, context: StepContext, canceled: AbortSignal): Promise<void> {
   const { record } = context;
   context.write('##[section]', `Starting: ${step.displayName}`);
   const timeout = new AbortController();
   const minutes = step.plan.timeoutInMinutes ?? 0;
-  const timer = minutes > 0 ? setTimeout(() => timeout.abort(), minutes * minute) : undefined;
+  const timer = minutes > 0 ? setTimeout(() => timeout.abort(), minutes * MINUTE) : undefined;
   try {
     await withRetries(step, context, AbortSignal.any([canceled, timeout.signal]));
   } catch (error) {
@@ -44,12 +44,12 @@ export async function runStep(step: JobStep, context: StepContext, canceled: Abo
 
 async function withRetries(step: JobStep, context: StepContext, signal: AbortSignal): Promise<void> {
   const wanted = step.plan.retryCountOnTaskFailure;
-  if (wanted > mostRetries) {
+  if (wanted > MOST_RETRIES) {
     context.warning(
-      `'retryCountOnTaskFailure' is ${wanted}, but a step is tried again ${mostRetries} times at most.`,
+      `'retryCountOnTaskFailure' is ${wanted}, but a step is tried again ${MOST_RETRIES} times at most.`,
     );
   }
-  const retries = Math.min(wanted, mostRetries);
+  const retries = Math.min(wanted, MOST_RETRIES);
   for (let attempt = 0; ; attempt++) {
     const delay = (attempt + 1) ** 2 * 1000;
     try {

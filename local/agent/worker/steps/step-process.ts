@@ -4,7 +4,7 @@ import { OperationCanceled } from '../context/step-errors';
 import { type ProcessOptions, runProcess } from './processes';
 
 /** How long a process may go on after `task.complete done=true`, in milliseconds. */
-const afterDone = 5_000;
+const AFTER_DONE = 5_000;
 
 /**
  * Runs a step's process with the agent's patience when it is to end early.
@@ -26,7 +26,7 @@ export async function runStepProcess(
         done = true;
         context.debug('The task has declared itself done, but its process goes on. Going on without it.');
         resolve(0);
-      }, afterDone);
+      }, AFTER_DONE);
     };
   });
   try {

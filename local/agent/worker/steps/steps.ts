@@ -4,23 +4,23 @@ import { Variables } from '../context/variables';
 import type { Stage } from '../tasks/task-definition';
 
 interface StepCommon {
-  displayName: string;
-  condition: string;
+  readonly displayName: string;
+  readonly condition: string;
 }
 /** One part of a task. `taskVariables` are shared by the parts of the same step. */
 export interface TaskStep extends StepCommon {
-  kind: 'task';
-  plan: TaskStepPlan;
-  stage: Stage;
-  taskVariables: Variables;
+  readonly kind: 'task';
+  readonly plan: TaskStepPlan;
+  readonly stage: Stage;
+  readonly taskVariables: Variables;
 }
 export interface ScriptStep extends StepCommon {
-  kind: 'script';
-  plan: ScriptStepPlan;
+  readonly kind: 'script';
+  readonly plan: ScriptStepPlan;
 }
 export interface CheckoutStep extends StepCommon {
-  kind: 'checkout';
-  plan: CheckoutStepPlan;
+  readonly kind: 'checkout';
+  readonly plan: CheckoutStepPlan;
 }
 /** What a job runs: a step of the YAML, or the pre-job or post-job part of a task. */
 export type JobStep = TaskStep | ScriptStep | CheckoutStep;

@@ -87,19 +87,19 @@ function workingFolder(
   return job.variables.expand(expandMacros(handler.workingDirectory, own));
 }
 
-const rule = '='.repeat(78);
+const RULE = '='.repeat(78);
 
 /** What a task says of itself in task.json; the agent does not mask it. */
 function printBanner(context: StepContext, definition: TaskDefinition): void {
   const help = definition.helpUrl ?? definition.helpMarkDown ?? '';
   for (const line of [
-    rule,
+    RULE,
     `Task         : ${definition.friendlyName}`,
     `Description  : ${definition.description}`,
     `Version      : ${versionText(definition)}`,
     `Author       : ${definition.author}`,
     `Help         : ${help}`,
-    rule,
+    RULE,
   ]) {
     context.writeUnmasked(line);
   }

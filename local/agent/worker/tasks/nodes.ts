@@ -5,21 +5,21 @@ import { dirname, join } from 'node:path';
 import type { Execution } from './task-definition';
 
 /** Handlers for Node by what they are called in task.json; the first that a task has is taken. */
-const handlerNames = ['Node24', 'Node20_1', 'Node16', 'Node10', 'Node'] as const;
-export type HandlerName = (typeof handlerNames)[number];
+const HANDLER_NAMES = ['Node24', 'Node20_1', 'Node16', 'Node10', 'Node'] as const;
+export type HandlerName = (typeof HANDLER_NAMES)[number];
 
 export interface Handler {
-  name: HandlerName;
-  target: string;
-  workingDirectory?: string;
+  readonly name: HandlerName;
+  readonly target: string;
+  readonly workingDirectory?: string;
 }
 
 /** The Node versions that an agent of late 2026 brings along, by folder and by the package that carries them. */
-const packages = { node20_1: 'agent-node20', node24: 'agent-node24' } as const;
+const PACKAGES = { node20_1: 'agent-node20', node24: 'agent-node24' } as const;
 
 /** The handler that runs; undefined when the task has none for Node. */
 export function chooseHandler(execution: Execution): Handler | undefined {
-  const name = handlerNames.find((candidate) => execution[candidate]);
+  const name = HANDLER_NAMES.find((candidate) => execution[candidate]);
   return name && { name, ...execution[name]! };
 }
 
@@ -41,7 +41,7 @@ export function chooseNodeFolder(handler: HandlerName, isOn: (setting: string) =
  */
 export function layOutNodes(externals: string): void {
   const require = createRequire(import.meta.url);
-  for (const [folder, name] of Object.entries(packages)) {
+  for (const [folder, name] of Object.entries(PACKAGES)) {
     const link = join(externals, folder, 'bin', 'node');
     mkdirSync(dirname(link), { recursive: true });
     rmSync(link, { force: true });

@@ -3,32 +3,32 @@ import { join } from 'node:path';
 
 /** The parts of task.json that the agent and the server act on. */
 export interface TaskDefinition {
-  id: string;
-  name: string;
-  friendlyName: string;
-  description: string;
-  author: string;
-  helpMarkDown?: string;
-  helpUrl?: string;
-  version: { Major: number; Minor: number; Patch: number };
-  inputs: TaskInput[];
-  outputVariables: { name: string }[];
-  restrictions?: Restrictions;
-  prejobexecution?: Execution;
-  execution?: Execution;
-  postjobexecution?: Execution;
+  readonly id: string;
+  readonly name: string;
+  readonly friendlyName: string;
+  readonly description: string;
+  readonly author: string;
+  readonly helpMarkDown?: string;
+  readonly helpUrl?: string;
+  readonly version: { Major: number; Minor: number; Patch: number };
+  readonly inputs: TaskInput[];
+  readonly outputVariables: { name: string }[];
+  readonly restrictions?: Restrictions;
+  readonly prejobexecution?: Execution;
+  readonly execution?: Execution;
+  readonly postjobexecution?: Execution;
 }
 export interface TaskInput {
-  name: string;
-  aliases?: string[];
-  type?: string;
-  defaultValue?: unknown;
+  readonly name: string;
+  readonly aliases?: string[];
+  readonly type?: string;
+  readonly defaultValue?: unknown;
 }
 /** Handlers by name, for example `Node24`. */
 export type Execution = Record<string, { target: string; workingDirectory?: string }>;
 export interface Restrictions {
-  commands?: { mode?: string };
-  settableVariables?: { allowed?: string[] };
+  readonly commands?: { mode?: string };
+  readonly settableVariables?: { allowed?: string[] };
 }
 
 export type Stage = 'prejobexecution' | 'execution' | 'postjobexecution';

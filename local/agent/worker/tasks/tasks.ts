@@ -6,8 +6,8 @@ import { readTaskDefinition, type TaskDefinition, versionText } from './task-def
 
 /** A task that lies unpacked in the agent's `_tasks` folder. */
 export interface InstalledTask {
-  definition: TaskDefinition;
-  folder: string;
+  readonly definition: TaskDefinition;
+  readonly folder: string;
 }
 
 /** The tasks of one extension. */
@@ -20,7 +20,7 @@ export interface TaskStore {
   find(reference: string): InstalledTask;
 }
 
-const taskType = 'ms.vss-distributed-task.task';
+const TASK_TYPE = 'ms.vss-distributed-task.task';
 
 /**
  * Unpacks the tasks of a packed extension into `_tasks/<Name>_<id>/<version>`, where the agent puts what it
@@ -42,7 +42,7 @@ function taskRoots(files: Record<string, Uint8Array>, vsix: string): string[] {
   if (!manifest) throw new Error(`${vsix} is no extension: it has no extension.vsomanifest.`);
   const { contributions = [] } = JSON.parse(Buffer.from(manifest).toString('utf8'));
   return contributions
-    .filter((contribution: { type: string }) => contribution.type === taskType)
+    .filter((contribution: { type: string }) => contribution.type === TASK_TYPE)
     .flatMap((contribution: { id: string; properties: { name: string } }) => {
       const folder = contribution.properties.name;
       const roots = Object.keys(files)

@@ -302,8 +302,8 @@ steps:
     ['a missing parameter', '{}', /main\.yaml:3: The parameter 'model' needs a value/],
     [
       'an unknown parameter',
-      '{ model: x, colour: red }',
-      /main\.yaml:4: There is no parameter 'colour'.*model, flag/,
+      '{ model: x, color: red }',
+      /main\.yaml:4: There is no parameter 'color'.*model, flag/,
     ],
     [
       'a wrong boolean',
