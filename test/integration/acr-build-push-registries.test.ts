@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEntra } from '../../local/entra/entra';
 import { type Registry, type RegistryOptions, startRegistry } from '../../local/registry/registry';
-import { PASSWORD, registryApi, startDockerRegistry } from '../support/docker-registry';
+import { PASSWORD, registryApi, startDockerRegistry, USERNAME } from '../support/docker-registry';
 import { errorsOf } from '../support/extension';
 import { startTokenServer } from '../support/token-server';
 import { useEngine } from '../support/use-engine';
@@ -54,7 +54,7 @@ describe('AcrBuildPush, with what a registry asks and holds', function () {
   });
 
   it('pushes to a docker-registry with a token server in front, and mounts from its other repositories', async () => {
-    const tokens = await startTokenServer();
+    const tokens = await startTokenServer({ name: USERNAME, password: PASSWORD });
     const [other, loginServer] = await startDockerRegistry(join(folder, 'token-registry'), tokens);
     const baseName = `${loginServer}/base:1`;
     try {

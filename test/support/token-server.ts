@@ -2,7 +2,6 @@ import { createPrivateKey, randomUUID, sign } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { makeCertificate } from './certificate';
-import { PASSWORD, USERNAME } from './docker-registry';
 
 export interface TokenServer {
   readonly realm: string;
@@ -16,7 +15,7 @@ export interface TokenServer {
 }
 
 /** Hands out what docker-registry takes in place of a password (distribution, "Token Authentication Specification"). */
-export async function startTokenServer(): Promise<TokenServer> {
+export async function startTokenServer(user: { name: string; password: string }): Promise<TokenServer> {
   const { certificate, pem } = makeCertificate();
   const key = createPrivateKey(pem);
   const chain = [certificate.replace(/-----.*?-----|\s/g, '')];
@@ -29,14 +28,14 @@ export async function startTokenServer(): Promise<TokenServer> {
       return { type, name, actions: actions.split(',') };
     });
     const times = { iat: now, nbf: now - 10, exp: now + 300 };
-    const claims = { iss: issuer, sub: USERNAME, aud: service, jti: randomUUID(), ...times, access };
+    const claims = { iss: issuer, sub: user.name, aud: service, jti: randomUUID(), ...times, access };
     const text = [{ typ: 'JWT', alg: 'RS256', x5c: chain }, claims]
       .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
       .join('.');
     return `${text}.${sign('sha256', Buffer.from(text), key).toString('base64url')}`;
   };
   const server = createServer((request, response) => {
-    const authorization = `Basic ${Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64')}`;
+    const authorization = `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}`;
     if (request.headers.authorization !== authorization) return response.writeHead(401).end();
     const query = new URL(request.url ?? '', 'http://localhost').searchParams;
     const asked = query.getAll('scope').flatMap((scope) => scope.split(' '));
