@@ -24,7 +24,7 @@ export type BusyPolicy = (typeof BUSY_POLICIES)[number];
 
 /** Milliseconds for each of the two requests that a cancelled step may still have to make: three seconds in all. */
 const LAST_REQUEST_LIMIT = 1_400;
-const LAST_REQUEST_RETRY: RetryPolicy = { maxTries: 3, forMilliseconds: LAST_REQUEST_LIMIT };
+const LAST_REQUEST_RETRY: RetryPolicy = { forMilliseconds: LAST_REQUEST_LIMIT };
 
 /**
  * The token by which Databricks knows requests of one and the same step: 64 characters, its limit.

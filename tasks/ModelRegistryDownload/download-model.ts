@@ -3,6 +3,7 @@ import { throwIfCancelled } from '../common/cancel';
 import { EntraTokens } from '../common/entra';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
+import { Troubles } from '../common/trouble';
 import { fetchVersion } from './fetch-version';
 import { explainDiskError } from './folder/disk';
 import { ModelFolder } from './folder/folder';
@@ -11,7 +12,7 @@ import type { Inputs } from './inputs';
 import { openContainer } from './registry/client';
 import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
-import { PATIENCE, type Patience } from './registry/persist';
+import { PATIENCE, type RegistryPatience } from './registry/persist';
 import type { SignIn } from './registry-inputs';
 import { outcomeMessage, readMetadata, summarize, tellOfForeigners } from './report';
 import { chooseVersion } from './version/choose-version';
@@ -25,11 +26,11 @@ import { chooseVersion } from './version/choose-version';
 export async function downloadModel(
   inputs: Inputs,
   task: TaskContext,
-  patience: Patience = PATIENCE,
+  patience: RegistryPatience = PATIENCE,
   program?: string,
 ): Promise<Outcome> {
   const { log, signal } = task;
-  const connection = { log, signal, patience };
+  const connection = { log, signal, patience, troubles: new Troubles(log) };
   const container = openContainer({
     account: inputs.account,
     credential: credentialOf(inputs.signIn, task),

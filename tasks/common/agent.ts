@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import * as tl from 'azure-pipelines-task-lib/task';
-import { METADATA_SERVICE } from './connection';
+import { METADATA_SERVICE, type NetworkSettings } from './network';
 
 /*
  * What the agent tells a task, read through azure-pipelines-task-lib. The library echoes every value that it reads,
@@ -54,18 +54,6 @@ export function readServiceConnection(id: string): ServiceConnection | undefined
 /** `System.AccessToken`: every task is given it with its connection to the server, whatever the YAML maps. */
 export function readAccessToken(): string | undefined {
   return tl.getEndpointAuthorizationParameter('SYSTEMVSSCONNECTION', 'AccessToken', true) || undefined;
-}
-
-/** How connections leave this agent: its proxy for a URL, its certificate authorities and its client certificate. */
-export interface NetworkSettings {
-  proxyFor(url: string): string | undefined;
-  readonly tls: {
-    ca?: string[];
-    cert?: string;
-    key?: string;
-    passphrase?: string;
-    rejectUnauthorized?: boolean;
-  };
 }
 
 /** The network settings that the agent was configured with. */

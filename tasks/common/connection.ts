@@ -1,14 +1,11 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import type { NetworkSettings } from './agent';
 import { describeError } from './errors';
-
-/** Where a machine in Azure asks about itself, and for its managed identity's tokens: never through a proxy. */
-export const METADATA_SERVICE = 'http://169.254.169.254/';
+import type { NetworkSettings } from './network';
 
 /** Errors of a connection that will not mend by itself within a step. */
-const HOPELESS = /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
+const HOPELESS = /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TOO_LARGE)/;
 
 /** Connections to a host, kept alive, through the agent's proxy for it and with the agent's certificates. */
 export async function createAgent(url: URL, network: NetworkSettings): Promise<HttpAgent> {
@@ -52,10 +49,23 @@ export function explainConnectionError(error: Error): string {
   if (code === 'ENOTFOUND')
     return 'no such host. Check the name for typing errors, and the DNS of this agent.';
   if (code === 'ECONNREFUSED') return 'the connection was refused. Check the address and port.';
+  if (code === 'ERR_TOO_LARGE') {
+    return `${error.message}, which no such answer is. Check the address, and whether a proxy stands in between.`;
+  }
   if (isHopeless(error)) {
     return `its certificate is not trusted (${code}). If a proxy or a private authority signs it, give the agent that authority (sslcacert).`;
   }
-  return `${describeError(error)}. Check that this agent may reach it: proxy, firewall, private network.`;
+  return `${reasonOf(error)}. Check that this agent may reach it: proxy, firewall, private network.`;
+}
+
+/** Why a request failed, without its address, which node-fetch puts into each message: the query may be a signature. */
+export function reasonOf(error: unknown): string {
+  return describeError(error)
+    .replace(/^request to \S+ failed, reason: /, '')
+    .replace(
+      /^(Invalid response body|Premature close of server response) while trying to fetch \S+?(?=:? |$)(: )?/,
+      '$1$2',
+    );
 }
 
 function errorCode(error: Error): string {

@@ -1,6 +1,7 @@
 import { TaskError } from './errors';
 import { bound } from './foreign-text';
 import type { HttpAnswer } from './http';
+import { readJsonObject } from './json';
 import type { AzureServiceConnection } from './service-connection';
 
 const FEDERATION = [70021, 70025, 700211, 700212, 700213, 700223];
@@ -83,21 +84,13 @@ function unexplained(status: number, description: string | undefined): string {
 }
 
 function parse({ body }: HttpAnswer): { description: string | undefined; codes: number[] } {
-  try {
-    const { error_description: text, error_codes: codes } = JSON.parse(body.toString());
-    const description = typeof text === 'string' ? text : undefined;
-    const named = /AADSTS(\d+)/.exec(description ?? '')?.[1];
-    return { description, codes: Array.isArray(codes) ? codes : named ? [Number(named)] : [] };
-  } catch {
-    return { description: undefined, codes: [] };
-  }
+  const { error_description: text, error_codes: codes } = readJsonObject(body);
+  const description = typeof text === 'string' ? text : undefined;
+  const named = /AADSTS(\d+)/.exec(description ?? '')?.[1];
+  return { description, codes: Array.isArray(codes) ? codes : named ? [Number(named)] : [] };
 }
 
 /** Reads a token without trusting it: only to tell what it says. */
 export function claimsOf(token = ''): { iss?: unknown; sub?: unknown; aud?: unknown } {
-  try {
-    return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-  } catch {
-    return {};
-  }
+  return readJsonObject(Buffer.from(token.split('.')[1] ?? '', 'base64url'));
 }

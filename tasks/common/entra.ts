@@ -1,9 +1,10 @@
 import { signAssertion } from './certificate-assertion';
-import { METADATA_SERVICE } from './connection';
 import { signInError, signInFailure } from './entra-errors';
 import { CancelledError, describeError } from './errors';
 import { ConnectionError, type HttpAnswer, type HttpClient } from './http';
+import { readJsonObject } from './json';
 import type { Logger } from './log';
+import { METADATA_SERVICE } from './network';
 import type { RetryPolicy } from './retry';
 import type { AzureServiceConnection } from './service-connection';
 
@@ -28,7 +29,7 @@ const RENEW_BEFORE = 5 * 60_000;
 const GIVE_UP_BEFORE = 60_000;
 
 /** A machine that is not in Azure has no metadata service; nobody should wait a minute to hear it. */
-const METADATA_PATIENCE: RetryPolicy = { maxTries: 3, forMilliseconds: 15_000 };
+const METADATA_PATIENCE: RetryPolicy = { forMilliseconds: 15_000 };
 const METADATA_TIMEOUT = 5_000;
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -80,7 +81,7 @@ export class EntraTokens {
   private async fetch(scope: string): Promise<Token> {
     const asked = this.now();
     const { answer, assertion } = await this.ask(scope);
-    const { access_token: value, expires_in: seconds } = parse(answer);
+    const { access_token: value, expires_in: seconds } = readJsonObject(answer.body);
     if (answer.status !== 200 || typeof value !== 'string') {
       throw signInError(this.connection, scope, answer, assertion);
     }
@@ -161,13 +162,5 @@ export class EntraTokens {
         [error.message],
       );
     }
-  }
-}
-
-function parse({ body }: HttpAnswer): { access_token?: unknown; expires_in?: unknown } {
-  try {
-    return JSON.parse(body.toString()) ?? {};
-  } catch {
-    return {};
   }
 }

@@ -1,12 +1,15 @@
 import type { Agent as HttpAgent } from 'node:http';
 import { Readable } from 'node:stream';
 import fetch, { type Headers, type Response } from 'node-fetch';
-import type { NetworkSettings } from './agent';
 import { IdleTimer, sleep, throwIfCancelled } from './cancel';
-import { createAgent, explainConnectionError, isHopeless } from './connection';
-import { describeError, TaskError } from './errors';
+import { createAgent, explainConnectionError, isHopeless, reasonOf } from './connection';
+import { TaskError } from './errors';
+import { ANSWER_LIMITS, type AnswerKind, type AnswerLimits } from './limits';
 import type { Logger } from './log';
-import { isRetryableStatus, type RetryPolicy, retryDelay } from './retry';
+import type { NetworkSettings } from './network';
+import { DEFAULT_RETRY, isRetryableStatus, Patience, type RetryPolicy } from './retry';
+import { formatBytes, formatDuration } from './text';
+import { type TroubledRequest, Troubles } from './trouble';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -20,12 +23,15 @@ export interface HttpRequest {
   readonly retry?: RetryPolicy;
   /** Milliseconds without a byte, before the headers or in the body, after which a try is given up. */
   readonly idleTimeout?: number;
+  /** What is asked for, by which the size and the time of the answer are limited; `usual` by default. */
+  readonly answer?: AnswerKind;
   readonly signal?: AbortSignal;
 }
 
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Headers;
+  /** The beginning of it, where a refusal is long. */
   readonly body: Buffer;
 }
 
@@ -41,7 +47,6 @@ export interface HttpClientOptions {
   readonly sleep?: typeof sleep;
 }
 
-const DEFAULT_RETRY: RetryPolicy = { maxTries: 5, forMilliseconds: 60_000 };
 const DEFAULT_IDLE_TIMEOUT = 30_000;
 
 /**
@@ -51,39 +56,41 @@ const DEFAULT_IDLE_TIMEOUT = 30_000;
  */
 export class HttpClient {
   private readonly agents = new Map<string, Promise<HttpAgent>>();
+  private readonly troubles: Troubles;
 
-  constructor(private readonly options: HttpClientOptions) {}
+  constructor(private readonly options: HttpClientOptions) {
+    this.troubles = new Troubles(options.log);
+  }
 
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const policy = request.retry ?? this.options.retry ?? DEFAULT_RETRY;
     const signal = request.signal ?? this.options.signal;
-    const repeatable = request.repeatable ?? (request.method === 'GET' || request.method === 'HEAD');
-    const start = Date.now();
-
-    for (let tries = 1; ; tries++) {
-      const outcome = await this.try(request, signal);
-      // Who is turned away for asking too often has changed nothing. What is streamed is repeated by its sender.
-      const isTurnedAway = !(outcome instanceof Error) && outcome.status === 429;
-      const mayRepeat = repeatable || (isTurnedAway && typeof request.body !== 'function');
-      const lastTry = !mayRepeat || tries >= policy.maxTries;
-      if (outcome instanceof Error) {
-        if (lastTry || isHopeless(outcome) || Date.now() - start >= policy.forMilliseconds) {
-          throw connectionError(request, outcome, tries);
+    const patience = new Patience(policy);
+    let trouble: TroubledRequest | undefined;
+    let served = false;
+    try {
+      for (;;) {
+        const begun = performance.now();
+        const outcome = await this.try(request, signal);
+        const retryAfter = outcome instanceof Error ? null : outcome.headers.get('retry-after');
+        const wait = mayMend(outcome, request)
+          ? patience.next(performance.now() - begun, retryAfter)
+          : undefined;
+        if (wait === undefined) {
+          if (outcome instanceof Error) throw connectionError(request, outcome, patience);
+          served = !isRetryableStatus(outcome.status);
+          if (trouble && !served) this.options.log.info(`${describe(request, outcome)}${after(patience)}.`);
+          return outcome;
         }
-      } else if (
-        !isRetryableStatus(outcome.status) ||
-        lastTry ||
-        Date.now() - start >= policy.forMilliseconds
-      ) {
-        return outcome;
-      }
 
-      const wait = retryDelay(tries, outcome instanceof Error ? null : outcome.headers.get('retry-after'));
-      const reason = outcome instanceof Error ? describeError(outcome) : `HTTP ${outcome.status}`;
-      this.options.log.info(
-        `${request.method} ${withoutQuery(request.url)}: ${reason}. Trying again in ${(wait / 1000).toFixed(1)} s.`,
-      );
-      await (this.options.sleep ?? sleep)(wait, signal);
+        const what = describe(request, outcome);
+        if (trouble) trouble.fail();
+        else trouble = this.troubles.begin(new URL(request.url).host, what, policy.forMilliseconds);
+        this.options.log.debug(`${what}. Trying again in ${(wait / 1000).toFixed(1)} s.`);
+        await (this.options.sleep ?? sleep)(wait, signal);
+      }
+    } finally {
+      trouble?.end(served);
     }
   }
 
@@ -106,8 +113,11 @@ export class HttpClient {
         signal: idle.signal as never,
         ...(body !== undefined && { body }),
       });
-      const content = await readBody(response, idle);
       const { status, headers } = response;
+      const content =
+        status < 300
+          ? await readBody(response, idle, ANSWER_LIMITS[request.answer ?? 'usual'])
+          : await readRefusal(response, idle);
       this.options.log.debug(
         `${request.method} ${withoutQuery(request.url)}: HTTP ${status}, ${content.length} bytes`,
       );
@@ -145,24 +155,76 @@ function watched(body: Readable, idle: IdleTimer): Readable {
   return Readable.from(chunks(), { objectMode: false });
 }
 
-async function readBody(response: Response, idle: IdleTimer): Promise<Buffer> {
+/** An answer that is too much, or takes too long to come. */
+class LimitError extends Error {
+  constructor(
+    message: string,
+    readonly read: Buffer,
+    readonly code: 'ERR_TOO_LARGE' | 'ERR_TOO_SLOW',
+  ) {
+    super(message);
+  }
+}
+
+/** @throws LimitError */
+async function readBody(response: Response, idle: IdleTimer, limits: AnswerLimits): Promise<Buffer> {
   const chunks: Buffer[] = [];
+  let bytes = 0;
+  const begun = performance.now();
   for await (const chunk of (response.body ?? []) as Readable) {
     idle.touch();
     chunks.push(chunk as Buffer);
+    bytes += chunk.length;
+    if (bytes > limits.bytes) {
+      const most = formatBytes(limits.bytes);
+      throw new LimitError(`the answer is larger than ${most}`, Buffer.concat(chunks), 'ERR_TOO_LARGE');
+    }
+    if (performance.now() - begun > limits.milliseconds) {
+      const longest = formatDuration(limits.milliseconds);
+      throw new LimitError(`the answer did not end within ${longest}`, Buffer.concat(chunks), 'ERR_TOO_SLOW');
+    }
   }
   return Buffer.concat(chunks);
 }
 
-/** Queries may carry signatures; the log needs only the path. */
+/** The beginning of an answer that is a refusal: its status has said what counts. */
+async function readRefusal(response: Response, idle: IdleTimer): Promise<Buffer> {
+  try {
+    return await readBody(response, idle, ANSWER_LIMITS.refusal);
+  } catch (error) {
+    if (error instanceof LimitError) return error.read.subarray(0, ANSWER_LIMITS.refusal.bytes);
+    throw error;
+  }
+}
+
+/** Whether the same request may do better a little later, and does no harm then. */
+function mayMend(outcome: HttpAnswer | Error, { method, body, repeatable }: HttpRequest): boolean {
+  const isRepeatable = repeatable ?? (method === 'GET' || method === 'HEAD');
+  if (outcome instanceof Error) return isRepeatable && !isHopeless(outcome);
+  // Who is turned away for asking too often has changed nothing. What is streamed is repeated by its sender.
+  const isTurnedAway = outcome.status === 429 && typeof body !== 'function';
+  return isRetryableStatus(outcome.status) && (isRepeatable || isTurnedAway);
+}
+
+/** A request and what became of it. Queries may carry signatures; the log needs only the path. */
+function describe({ method, url }: HttpRequest, outcome: HttpAnswer | Error): string {
+  const reason = outcome instanceof Error ? reasonOf(outcome) : `HTTP ${outcome.status}`;
+  return `${method} ${withoutQuery(url)}: ${reason}`;
+}
+
 function withoutQuery(url: string): string {
   return url.replace(/\?.*$/s, '');
 }
 
-function connectionError(request: HttpRequest, error: Error, tries: number): ConnectionError {
+/** Goes on from what failed. */
+function after({ failures, spent }: Patience): string {
+  return failures > 1 ? ` after ${failures} tries in ${formatDuration(spent)}` : '';
+}
+
+function connectionError(request: HttpRequest, error: Error, patience: Patience): ConnectionError {
   const { host } = new URL(request.url);
-  const after = tries > 1 ? ` after ${tries} tries` : '';
-  return new ConnectionError(`No connection to ${host}${after}: ${explainConnectionError(error)}`, {
+  const what = error instanceof LimitError ? 'No usable answer from' : 'No connection to';
+  return new ConnectionError(`${what} ${host}${after(patience)}: ${explainConnectionError(error)}`, {
     cause: error,
   });
 }

@@ -1,6 +1,7 @@
 import { TaskError } from './errors';
 import { bound } from './foreign-text';
 import type { HttpAnswer, HttpClient } from './http';
+import { readJsonObject } from './json';
 import type { Logger } from './log';
 
 /** What a job knows of the server that runs it. */
@@ -36,8 +37,8 @@ export async function requestOidcToken(job: PipelineJob, serviceConnectionId?: s
     },
     repeatable: true,
   });
-  const body = parse(answer);
-  if (typeof body?.oidcToken !== 'string') throw refusal(answer, body, serviceConnectionId);
+  const body = readJsonObject(answer.body);
+  if (typeof body.oidcToken !== 'string') throw refusal(answer, body, serviceConnectionId);
   log.maskSecret(body.oidcToken);
   return body.oidcToken;
 }
@@ -59,22 +60,14 @@ function tokenAddress(variable: PipelineJob['variable']): string {
   return `${collection}/${project}/_apis/distributedtask/hubs/${hub}/plans/${plan}/jobs/${job}/oidctoken`;
 }
 
-function parse({ body }: HttpAnswer): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return undefined;
-  }
-}
-
 function refusal(
   { status }: HttpAnswer,
-  body: Record<string, unknown> | undefined,
+  body: Record<string, unknown>,
   serviceConnectionId: string | undefined,
 ): TaskError {
   const who = serviceConnectionId ? `service connection ${serviceConnectionId}` : 'this pipeline';
   // Errors come as `message`, or wrapped like a list.
-  const words = [body?.message, body?.value].find((text) => typeof text === 'string');
+  const words = [body.message, body.value].find((text) => typeof text === 'string');
   const reason = words ? `: ${bound(words as string, 500).replace(/[\s.]+$/, '')}` : '';
   const remedy =
     status === 401 || status === 302

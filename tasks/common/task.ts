@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  type NetworkSettings,
   readAccessToken,
   readInput,
   readNetworkSettings,
@@ -15,6 +14,7 @@ import { CancelledError, TaskError } from './errors';
 import { HttpClient } from './http';
 import { InputReader } from './inputs';
 import { type AgentLog, createLogger, type Logger } from './log';
+import type { NetworkSettings } from './network';
 import { requestOidcToken } from './pipeline-oidc';
 import { redact, rememberSecret } from './secrets';
 import type { Summary } from './summary';

@@ -138,7 +138,6 @@ describe('DatabricksRunJob, packed,', () => {
       { parameters: `a=${'x'.repeat(10_000)}` },
       /10,008 bytes.*largest: a \(10/,
     ],
-    ['a host that nobody listens on', { databricksHost: 'http://127.0.0.1:1' }, /refused.*'databricksHost'/],
     [
       'the account console',
       { databricksHost: 'accounts.azuredatabricks.net' },

@@ -242,7 +242,7 @@ export class RegistryClient {
 
   /** A blob that fits into memory, such as a configuration. */
   async blob(digest: string): Promise<Buffer> {
-    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET' });
+    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', answer: 'blob' });
     const content = isRedirect(answer) ? await this.readElsewhere(answer) : answer;
     if (content.status !== 200) throw this.refusal(content, `read the blob ${digest}`);
     if (digestOfBytes(content.body) !== digest) {
@@ -254,7 +254,7 @@ export class RegistryClient {
   /** Bytes of a blob from `start` up to, and not with, `end`. */
   async blobRange(digest: string, start: number, end: number): Promise<Buffer> {
     const headers = { Range: `bytes=${start}-${end - 1}` };
-    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', headers });
+    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', headers, answer: 'blob' });
     const content = isRedirect(answer) ? await this.readElsewhere(answer, headers) : answer;
     if (content.status === 206) return content.body;
     // A server may send everything all the same.
@@ -406,7 +406,7 @@ export class RegistryClient {
   private readElsewhere(answer: HttpAnswer, headers: Record<string, string> = {}): Promise<HttpAnswer> {
     const url = new URL(answer.headers.get('location') ?? '', this.base);
     if (url.protocol !== 'https:' && !isLoopback(this.host)) throw this.strayed(url);
-    return this.options.http.send({ method: 'GET', url: url.href, headers });
+    return this.options.http.send({ method: 'GET', url: url.href, headers, answer: 'blob' });
   }
 
   private strayed({ host }: URL): TaskError {

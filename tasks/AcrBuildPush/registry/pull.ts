@@ -3,6 +3,7 @@ import { sleep } from '../../common/cancel';
 import { TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
+import { ONE_TRY } from '../../common/retry';
 import type { Descriptor, ImageConfig, ParentImage, Platform, RemoteLayer } from '../image/image';
 import { type Manifest, RegistryClient } from './client';
 import type { CredentialSource } from './credentials';
@@ -72,7 +73,7 @@ export async function findDigest(
     const registry = new RegistryClient({
       ...{ http, log, host, repository, access: 'pull' },
       credentials: credentialsFor(host),
-      patience: { retry: { maxTries: 1, forMilliseconds: 0 }, idleTimeout: DIGEST_LIMIT },
+      patience: { retry: ONE_TRY, idleTimeout: DIGEST_LIMIT },
     });
     return registry.digestOf(reference);
   };

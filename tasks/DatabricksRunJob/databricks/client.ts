@@ -1,6 +1,7 @@
 import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../common/http';
+import type { AnswerKind } from '../../common/limits';
 import type { Logger } from '../../common/log';
-import { isRetryableStatus, type RetryPolicy, retryDelay } from '../../common/retry';
+import { isRetryableStatus, Patience, type RetryPolicy, retryDelay } from '../../common/retry';
 import type { Clock } from '../clock';
 import { type AccessNames, DatabricksError, errorFromAnswer, isSuccess, retryAfterOf } from './errors';
 import { parseJson, writeJson } from './json';
@@ -21,6 +22,7 @@ export interface Transport {
 export interface RequestLimits {
   readonly retry?: RetryPolicy;
   readonly idleTimeout?: number;
+  readonly answer?: AnswerKind;
   readonly signal?: AbortSignal;
 }
 
@@ -42,9 +44,6 @@ export interface DatabricksClientOptions {
   readonly signal: AbortSignal;
   readonly clock: Clock;
 }
-
-/** Tries of a call whose failure shows in the body only; what the status shows is tried again by the transport. */
-const MAX_TRIES = 5;
 
 /**
  * Calls Databricks' REST API. Ids come as strings and go as bigints. Every method throws a DatabricksError for any
@@ -82,13 +81,16 @@ export class DatabricksClient {
   }
 
   private async send<T>(request: HttpRequest, call: Call): Promise<T> {
-    const maxTries = call.repeatable ? (call.retry?.maxTries ?? MAX_TRIES) : 1;
-    for (let tries = 1; ; tries++) {
+    // For a call whose failure shows in the body only; what the status shows is tried again by the transport.
+    const patience = new Patience(call.retry);
+    for (;;) {
+      const begun = this.options.clock.now();
       const answer = await this.sendOnce(request, call);
       const value = this.read<T>(answer, request, call);
       if (!(value instanceof DatabricksError)) return value;
-      if (!value.isTransient || isRetryableStatus(answer.status) || tries >= maxTries) throw value;
-      const wait = retryDelay(tries, answer.headers.get('retry-after'));
+      if (!call.repeatable || !value.isTransient || isRetryableStatus(answer.status)) throw value;
+      const wait = patience.next(this.options.clock.now() - begun, answer.headers.get('retry-after'));
+      if (wait === undefined) throw value;
       this.options.log.info(`${value.message} Trying again in ${(wait / 1000).toFixed(1)} s.`);
       await this.options.clock.sleep(wait, call.signal ?? this.options.signal);
     }

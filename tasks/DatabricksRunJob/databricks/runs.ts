@@ -1,4 +1,4 @@
-import type { RetryPolicy } from '../../common/retry';
+import { ONE_TRY } from '../../common/retry';
 import type { DatabricksClient, RequestLimits } from './client';
 import { type RunParameters, wireParameters } from './jobs';
 import type { WireId } from './json';
@@ -52,15 +52,13 @@ interface WireRun extends WireState {
   next_page_token?: string;
 }
 
-/** A failed look at a run is not repeated at once: whoever follows a run looks again anyway. */
-const ONE_TRY: RetryPolicy = { maxTries: 1, forMilliseconds: 0 };
-
 /** Where a run is now, with all its tasks, which come in pages of a hundred. */
 export async function getRun(client: DatabricksClient, id: string): Promise<Run> {
   const tasks: TaskRun[] = [];
   let pageToken: string | undefined;
   let page: WireRun;
   do {
+    // A failed look is not repeated at once: whoever follows a run looks again anyway.
     page = await client.get<WireRun>(
       '/api/2.2/jobs/runs/get',
       { run_id: id, page_token: pageToken },
@@ -118,7 +116,11 @@ export async function getOutput(client: DatabricksClient, taskRunId: string): Pr
   }>(
     '/api/2.2/jobs/runs/get-output',
     { run_id: taskRunId },
-    { action: `read the output of run ${taskRunId}`, permission: "'Can View' on the job" },
+    {
+      action: `read the output of run ${taskRunId}`,
+      permission: "'Can View' on the job",
+      answer: 'notebook',
+    },
   );
   return {
     exitValue: output.notebook_output?.result,
@@ -136,7 +138,7 @@ export async function exportNotebook(
   const { views = [] } = await client.get<{ views?: { content?: string; type?: string }[] }>(
     '/api/2.2/jobs/runs/export',
     { run_id: taskRunId, views_to_export: 'CODE' },
-    { action: `export run ${taskRunId}`, permission: "'Can View' on the job" },
+    { action: `export run ${taskRunId}`, permission: "'Can View' on the job", answer: 'notebook' },
   );
   return views.find(({ type }) => type === 'NOTEBOOK')?.content;
 }

@@ -1,4 +1,4 @@
-import type { NetworkSettings } from '../../common/agent';
+import type { NetworkSettings } from '../../common/network';
 import type { RegistryCredential } from './credential';
 import type { RegistryAddress } from './errors';
 import type { Stop } from './http/answer';

@@ -1,64 +1,77 @@
 import { IdleTimer, sleep, throwIfCancelled } from '../../common/cancel';
 import type { Logger } from '../../common/log';
-import { retryDelay } from '../../common/retry';
+import { DEFAULT_RETRY, Patience, type RetryPolicy } from '../../common/retry';
+import type { TroubledRequest, Troubles } from '../../common/trouble';
 import { BrokenAnswerError, isTransient, reason, retryAfter } from './errors';
 
 /** How long the registry is waited for. */
-export interface Patience {
+export interface RegistryPatience {
   /** Milliseconds without an answer, or without a further byte of it, after which a request is given up. */
   readonly idle: number;
-  /** Tries in a row that bring nothing, after which the step fails. */
-  readonly maxTries: number;
+  /** How long tries may bring nothing before the step fails. */
+  readonly retry: RetryPolicy;
   readonly sleep: typeof sleep;
 }
 
-/** With the waits of {@link retryDelay}, eight tries ride out a fault of most of a minute. */
-export const PATIENCE: Patience = { idle: 30_000, maxTries: 8, sleep };
+export const PATIENCE: RegistryPatience = { idle: 30_000, retry: DEFAULT_RETRY, sleep };
 
 /** What every request to the registry goes along with. */
 export interface Connection {
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly patience: Patience;
+  readonly patience: RegistryPatience;
+  /** What the requests of a step share, so that a fault of the registry is told once. */
+  readonly troubles: Troubles;
 }
 
 /**
  * Makes a request, and makes it again where that may help.
  *
  * @param what names the request in the log
- * @param progressed whether the try that failed has brought something worth keeping; tries are then counted anew, and
- *   when only the connection broke, there is nothing to wait for
+ * @param progressed whether the try that failed has brought something worth keeping; patience then begins anew, and when
+ *   only the connection broke, there is nothing to wait for
  * @throws the last try's error
  */
 export async function persist<T>(
   what: string,
   request: () => Promise<T>,
-  { log, signal, patience }: Connection,
+  { log, signal, patience, troubles }: Connection,
   progressed: () => boolean = () => false,
 ): Promise<T> {
-  for (let failures = 0; ; ) {
-    throwIfCancelled(signal);
-    let failure: Error;
-    try {
-      return await request();
-    } catch (error) {
+  const left = new Patience(patience.retry);
+  let trouble: TroubledRequest | undefined;
+  let served = false;
+  try {
+    for (;;) {
       throwIfCancelled(signal);
-      failure = error as Error;
-    }
-    if (!isTransient(failure)) throw failure;
-    const asked = retryAfter(failure);
-    if (progressed()) {
-      failures = 0;
-      if (asked === null && failure instanceof BrokenAnswerError) {
-        log.info(`${what}: ${reason(failure)}. Trying again from there.`);
-        continue;
+      const begun = performance.now();
+      try {
+        const result = await request();
+        served = true;
+        return result;
+      } catch (error) {
+        throwIfCancelled(signal);
+        const failure = error as Error;
+        if (!isTransient(failure)) throw failure;
+        const asked = retryAfter(failure);
+        const failed = `${what}: ${reason(failure)}`;
+        if (progressed()) {
+          left.renew();
+          if (asked === null && failure instanceof BrokenAnswerError) {
+            log.debug(`${failed}. Trying again from there.`);
+            continue;
+          }
+        }
+        const wait = left.next(performance.now() - begun, asked);
+        if (wait === undefined) throw failure;
+        if (trouble) trouble.fail();
+        else trouble = troubles.begin('The registry', failed, patience.retry.forMilliseconds);
+        log.debug(`${failed}. Trying again in ${(wait / 1000).toFixed(1)} s.`);
+        await patience.sleep(wait, signal);
       }
     }
-    failures += 1;
-    if (failures >= patience.maxTries) throw failure;
-    const wait = retryDelay(failures, asked);
-    log.info(`${what}: ${reason(failure)}. Trying again in ${(wait / 1000).toFixed(1)} s.`);
-    await patience.sleep(wait, signal);
+  } finally {
+    trouble?.end(served);
   }
 }
 

@@ -5,9 +5,10 @@ import type { ServiceConnection } from '../../../tasks/common/agent';
 import { HttpClient } from '../../../tasks/common/http';
 import { InputReader } from '../../../tasks/common/inputs';
 import { createLogger } from '../../../tasks/common/log';
+import { DEFAULT_RETRY } from '../../../tasks/common/retry';
 import type { TaskContext } from '../../../tasks/common/task';
 import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
-import type { Patience } from '../../../tasks/ModelRegistryDownload/registry/persist';
+import type { RegistryPatience } from '../../../tasks/ModelRegistryDownload/registry/persist';
 import type { BlobServer } from '../../support/blob-server';
 
 const network = { proxyFor: () => undefined, tls: {} };
@@ -89,9 +90,14 @@ export function inputsFor(server: BlobServer, destination: string, changes: Part
 }
 
 /** Waits for nothing between tries, and remembers how long it should have. */
-export function impatient(): Patience & { readonly waits: number[] } {
+export function impatient(): RegistryPatience & { readonly waits: number[] } {
   const waits: number[] = [];
-  return { idle: 30_000, maxTries: 8, waits, sleep: async (milliseconds) => void waits.push(milliseconds) };
+  return {
+    idle: 30_000,
+    retry: DEFAULT_RETRY,
+    waits,
+    sleep: async (milliseconds) => void waits.push(milliseconds),
+  };
 }
 
 /** A folder for one test; `remove` takes it away again. */

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import sinon from 'sinon';
 import { CancelledError } from '../../../tasks/common/errors';
 import { ConnectionError, HttpClient } from '../../../tasks/common/http';
+import { ANSWER_LIMITS } from '../../../tasks/common/limits';
 import { createLogger } from '../../../tasks/common/log';
+import { ONE_TRY } from '../../../tasks/common/retry';
 
 describe('HTTP requests', () => {
   let server: Server;
@@ -58,7 +62,7 @@ describe('HTTP requests', () => {
       const result = await client.send({ method: 'GET', url: `${url}/a` });
       assert.equal(result.body.toString(), 'fine');
       assert.equal(requests.length, 2);
-      assert.match(lines.join('\n'), new RegExp(`HTTP ${code}. Trying again in`));
+      assert.match(lines.join('\n'), new RegExp(`HTTP ${code}. Trying again for up to 5 min`));
     });
   }
 
@@ -109,13 +113,13 @@ describe('HTTP requests', () => {
       method: 'GET',
       url,
       idleTimeout: 20,
-      retry: { maxTries: 2, forMilliseconds: 60_000 },
+      retry: { forMilliseconds: 10_000 },
     });
     await assert.rejects(request, (error: Error) => {
       assert.ok(error instanceof ConnectionError);
       assert.match(
         error.message,
-        /^No connection to 127\.0\.0\.1:\d+ after 2 tries: no answer within 0\.02 s/,
+        /^No connection to 127\.0\.0\.1:\d+ after \d+ tries in \d+ s: no answer within 0\.02 s/,
       );
       return true;
     });
@@ -132,7 +136,8 @@ describe('HTTP requests', () => {
   it('end with the last answer when the server never recovers', async () => {
     answer = status(503);
     assert.equal((await client.send({ method: 'GET', url })).status, 503);
-    assert.equal(requests.length, 5);
+    const waited = waits.reduce((sum, wait) => sum + wait);
+    assert.ok(waited > 240_000 && waited <= 300_000, `${waited} ms`);
   });
 
   it('stop when the step is cancelled', async () => {
@@ -153,6 +158,105 @@ describe('HTTP requests', () => {
     assert.equal(result.headers.get('location'), 'https://elsewhere.example/login.html');
   });
 
+  it('tell when a server begins to fail and when it serves again, once, and the rest only to who debugs', async () => {
+    answers(...Array.from({ length: 6 }, () => status(503)));
+    const send = () => client.send({ method: 'GET', url: `${url}/a` });
+    await Promise.all([send(), send(), send()]);
+    const shown = lines.filter((line) => !line.startsWith('##vso[task.debug]'));
+    assert.equal(shown.length, 2, shown.join('\n'));
+    assert.match(shown[0]!, /^GET http:\/\/\S+\/a: HTTP 503\. Trying again for up to 5 min/);
+    assert.match(shown[1]!, /^127\.0\.0\.1:\d+ answers again, after 6 failed requests in [\d.]+ s\.$/);
+    assert.equal(lines.filter((line) => /Trying again in/.test(line)).length, 6);
+  });
+
+  it('tell when a server did not recover', async () => {
+    answer = status(503);
+    await client.send({ method: 'GET', url: `${url}/a` });
+    assert.match(
+      lines.filter((line) => !line.startsWith('##vso[task.debug]')).at(-1)!,
+      /HTTP 503 after \d+ tries in 5 min/,
+    );
+  });
+
+  describe('of hostile servers', () => {
+    const gzipped = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+
+    it('refuse an answer that is larger than what was asked for can be, at once', async () => {
+      answers(
+        ...Array.from(
+          { length: 9 },
+          (): RequestListener => (_, response) => response.end(Buffer.alloc(5_000_000)),
+        ),
+      );
+      await assert.rejects(
+        client.send({ method: 'GET', url }),
+        /No usable answer from 127\S+: the answer is larger than 4\.2 MB/,
+      );
+      assert.equal(requests.length, 1);
+    });
+
+    it('take a larger one where it was asked for', async () => {
+      answers((_, response) => response.end(Buffer.alloc(5_000_000)));
+      assert.equal((await client.send({ method: 'GET', url, answer: 'blob' })).body.length, 5_000_000);
+    });
+
+    for (const encoding of ['gzip', 'deflate', 'br'] as const) {
+      it(`count what ${encoding} unpacks to`, async () => {
+        const content = Buffer.alloc(64 * 1024 * 1024);
+        const packed = { gzip: gzipped, deflate: deflateSync(content), br: brotliCompressSync(content) }[
+          encoding
+        ];
+        answers((_, response) => response.writeHead(200, { 'Content-Encoding': encoding }).end(packed));
+        const before = process.memoryUsage().arrayBuffers;
+        await assert.rejects(client.send({ method: 'GET', url }), /larger than 4\.2 MB/);
+        assert.ok(process.memoryUsage().arrayBuffers - before < 40_000_000);
+      });
+    }
+
+    it('read of a refusal as much as is worth reading', async () => {
+      answers((_, response) => response.writeHead(403, { 'Content-Encoding': 'gzip' }).end(gzipped));
+      const result = await client.send({ method: 'GET', url });
+      assert.equal(result.status, 403);
+      assert.equal(result.body.length, ANSWER_LIMITS.refusal.bytes);
+    });
+
+    it('end an answer that comes a byte at a time', async () => {
+      const clock = sinon.useFakeTimers({ toFake: ['performance'] });
+      const drip: RequestListener = (_, response) => {
+        response.write('a');
+        const timer = setInterval(() => {
+          clock.tick(20_000);
+          response.write('a');
+        }, 1);
+        response.on('close', () => clearInterval(timer));
+      };
+      try {
+        answers(drip, drip, drip, drip, drip, drip, drip, drip);
+        await assert.rejects(client.send({ method: 'GET', url }), /the answer did not end within 1 min/);
+        assert.ok(requests.length > 1 && requests.length < 8);
+      } finally {
+        clock.restore();
+      }
+    });
+
+    it('keep addresses with their signatures out of errors', async () => {
+      answer = (request) => request.socket.destroy();
+      const broken = (_: unknown, response: ServerResponse) => {
+        response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('no gzip');
+      };
+      for (const one of [answer, broken]) {
+        answer = one;
+        await assert.rejects(
+          client.send({ method: 'GET', url: `${url}/?sig=secret-signature` }),
+          (error: Error) => {
+            assert.doesNotMatch(`${error.message}${lines.join()}`, /secret-signature/);
+            return true;
+          },
+        );
+      }
+    });
+  });
+
   it('go through the proxy of the agent', async () => {
     const targets: string[] = [];
     const proxy = createServer().on('connect', (request, socket) => {
@@ -166,7 +270,7 @@ describe('HTTP requests', () => {
       signal: cancel.signal,
       network: { proxyFor: () => `http://127.0.0.1:${port}`, tls: {} },
       userAgent: 'test',
-      retry: { maxTries: 1, forMilliseconds: 0 },
+      retry: ONE_TRY,
     });
     await assert.rejects(proxied.send({ method: 'GET', url: 'https://workspace.example/api' }));
     assert.deepEqual(targets, ['workspace.example:443']);

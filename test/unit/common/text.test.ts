@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { retryDelay } from '../../../tasks/common/retry';
 import { Summary } from '../../../tasks/common/summary';
 import { formatBytes, formatDuration, nearest, plural } from '../../../tasks/common/text';
 
@@ -21,6 +20,8 @@ describe('texts for people', () => {
     [412, '0.4 s'],
     [9_960, '10 s'],
     [61_000, '1 min 1 s'],
+    [300_000, '5 min'],
+    [3_600_000, '1 h'],
     [7_800_000, '2 h 10 min'],
   ] as const) {
     it(`show ${milliseconds} ms as ${text}`, () => assert.equal(formatDuration(milliseconds), text));
@@ -36,25 +37,6 @@ describe('texts for people', () => {
       'train-titanic',
       'Train-Titanik-2',
     ]);
-  });
-});
-
-describe('the wait before a new try', () => {
-  const now = Date.parse('2026-11-23T10:00:00Z');
-
-  it('doubles, with jitter, up to half a minute', () => {
-    assert.equal(retryDelay(1, null, now, 0), 250);
-    assert.equal(retryDelay(1, null, now, 1), 500);
-    assert.equal(retryDelay(4, null, now, 1), 4000);
-    assert.equal(retryDelay(40, null, now, 1), 30_000);
-  });
-
-  it('is what the server asks for, in seconds or as a date, within reason', () => {
-    assert.equal(retryDelay(1, '3', now), 3000);
-    assert.equal(retryDelay(1, 'Mon, 23 Nov 2026 10:00:10 GMT', now), 10_000);
-    assert.equal(retryDelay(1, 'Mon, 23 Nov 2026 09:00:00 GMT', now), 0);
-    assert.equal(retryDelay(1, '86400', now), 120_000);
-    assert.equal(retryDelay(1, 'soon', now, 1), 500);
   });
 });
 

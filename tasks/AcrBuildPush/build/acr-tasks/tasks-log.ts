@@ -2,6 +2,9 @@ import { StringDecoder } from 'node:string_decoder';
 import type { HttpClient } from '../../../common/http';
 import type { Logger } from '../../../common/log';
 
+/** Bytes of the log that are asked for at a time. */
+const LONGEST_PART = 4 * 1024 * 1024;
+
 /** The log of a run in Azure: a blob that grows, and says in its metadata when it is complete. */
 export class RemoteLog {
   private offset = 0;
@@ -40,7 +43,8 @@ export class RemoteLog {
     const answer = await this.http.send({
       method: 'GET',
       url: this.link,
-      headers: { Range: `bytes=${offset}-` },
+      headers: { Range: `bytes=${offset}-${offset + LONGEST_PART - 1}` },
+      answer: 'blob',
     });
     if (answer.status !== 206 && answer.status !== 200) return;
     const fresh = answer.status === 206 ? answer.body : answer.body.subarray(offset);

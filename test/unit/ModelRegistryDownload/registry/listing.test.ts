@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../../tasks/common/log';
+import { Troubles } from '../../../../tasks/common/trouble';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import { listFiles, listVersions } from '../../../../tasks/ModelRegistryDownload/registry/listing';
 import { BlobServer } from '../../../support/blob-server';
@@ -8,10 +9,12 @@ import { impatient } from '../support';
 describe('the listing of a version', () => {
   let server: BlobServer;
   let container: ReturnType<typeof openContainer>;
+  const log = createLogger(() => {});
   const connection = {
-    log: createLogger(() => {}),
+    log,
     signal: new AbortController().signal,
     patience: impatient(),
+    troubles: new Troubles(log),
   };
 
   beforeEach(async () => {

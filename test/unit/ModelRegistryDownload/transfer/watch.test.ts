@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import { createLogger } from '../../../../tasks/common/log';
+import { Troubles } from '../../../../tasks/common/trouble';
 import { Watch, type Watched } from '../../../../tasks/ModelRegistryDownload/transfer/watch';
 import { impatient } from '../support';
 
@@ -9,7 +10,8 @@ describe('the watch over the requests of a transfer', () => {
   let watch: Watch;
   const cancel = new AbortController();
   const patience = impatient();
-  const connection = { log: createLogger(() => {}), signal: cancel.signal, patience };
+  const log = createLogger(() => {});
+  const connection = { log, signal: cancel.signal, patience, troubles: new Troubles(log) };
 
   beforeEach(() => {
     clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../../tasks/common/log';
+import { Troubles } from '../../../../tasks/common/trouble';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import {
   chooseVersion,
@@ -36,7 +37,12 @@ describe('the choice of a version', () => {
       network: { proxyFor: () => undefined, tls: {} },
     });
     const log = createLogger((line) => lines.push(line));
-    const connection = { log, signal: new AbortController().signal, patience: impatient() };
+    const connection = {
+      log,
+      signal: new AbortController().signal,
+      patience: impatient(),
+      troubles: new Troubles(log),
+    };
     const wish = {
       version,
       includePrereleases: false,

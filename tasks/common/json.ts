@@ -1,0 +1,52 @@
+/** The deepest that an answer may nest: those of the services here nest less than twenty deep. */
+const DEEPEST = 200;
+
+const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [
+  0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d,
+];
+
+/**
+ * What a JSON text says; undefined where it is none, or nests so deep that whoever walks through it would run out of
+ * stack.
+ */
+export function readJson(text: string | Buffer): unknown {
+  const json = text.toString();
+  if (depthOf(json) > DEEPEST) return undefined;
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a JSON text says, where that is an object; one without members where it is not. */
+export function readJsonObject(text: string | Buffer): Record<string, unknown> {
+  const value = readJson(text);
+  return isRecord(value) ? value : {};
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** How deep the brackets of a JSON text nest. */
+export function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let at = 0; at < json.length; at++) {
+    const character = json.charCodeAt(at);
+    if (inString) {
+      if (character === BACKSLASH) at += 1;
+      else if (character === QUOTE) inString = false;
+    } else if (character === QUOTE) {
+      inString = true;
+    } else if (character === OPEN_BRACE || character === OPEN_BRACKET) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) {
+      depth -= 1;
+    }
+  }
+  return deepest;
+}
