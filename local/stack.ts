@@ -17,6 +17,8 @@ export interface StackOptions {
   readonly python: string;
   /** Keeps the registry's images from one start to the next. */
   readonly registryFolder: string;
+  /** Of the models to train and to build. */
+  readonly version: string;
 }
 
 /** Blob storage, a Databricks workspace and a container registry on loopback, set up as docs/set-up.md tells a person. */
@@ -24,7 +26,7 @@ export interface Stack {
   readonly blobStorage: Azurite;
   readonly workspace: Workspace;
   readonly registry: Registry;
-  /** The groups `shared-variables` and `shared-secrets` as the pipelines want them, but for `version`. */
+  /** The groups `shared-variables` and `shared-secrets` as the pipelines want them. */
   readonly variableGroups: VariableGroups;
   stop(): Promise<void>;
 }
@@ -67,6 +69,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           'blob-endpoint': blobStorage.blobEndpoint,
           'databricks-host': workspace.url,
           'storage-account': blobStorage.account,
+          version: options.version,
         },
         'shared-secrets': {
           'acr-password': { value: acrPassword, isSecret: true },

@@ -29,6 +29,9 @@ export interface BaseImage {
   readonly origin: 'engine' | 'pulled' | 'made here';
 }
 
+/** Marks what was made on this machine for the example, in the engine too. */
+export const LOCAL_LABEL = 'model-pipeline-tasks.local';
+
 const SCRIPT = join(import.meta.dirname, 'base_layer.py');
 const REQUIREMENTS = join(import.meta.dirname, '../../model-api/requirements.txt');
 const REPOSITORY = 'base/python';
@@ -153,6 +156,8 @@ function configuration({ python }: Layer, { loginServer }: RegistryLogin): objec
       Env: ['PATH=/usr/local/bin:/usr/bin:/bin', 'LANG=C.UTF-8', `PYTHON_VERSION=${python}`],
       Cmd: ['python3'],
       WorkingDir: '/',
+      // Images built on this one inherit it, so that all of them can be found and removed.
+      Labels: { [LOCAL_LABEL]: 'true' },
     },
     history: [{ created, created_by: 'local/engine/base-image.ts', comment: `stored in ${loginServer}` }],
   };

@@ -35,7 +35,7 @@ describe('the demo', function () {
     }
   });
 
-  it('builds and pushes the image without a Docker engine too, and names that it does not run it', async () => {
+  it('ends with a prediction without a Docker engine too, and says that no image gave it', async () => {
     rmSync(page, { force: true });
     const { exitCode, output } = await runDemo({ PATH: pathWithoutDocker() });
     assert.equal(exitCode, 0, output);
@@ -43,9 +43,24 @@ describe('the demo', function () {
     assert.match(output, /This step builds the image by itself/);
     assert.match(output, /Build and push titanic-model-api 1\.0\.0 +AcrBuildPush@1\.0\.0 +Succeeded/);
     assert.match(output, /image +titanic-model-api@sha256:[0-9a-f]{12}…/);
-    assert.match(output, /prediction +left out, since running the image takes a Docker engine/);
+    assert.match(
+      output,
+      /prediction +1st, female, adult: survived \(\d+ %\), by the API without its image, .*: docker is not installed/,
+    );
     const html = readFileSync(page, 'utf8');
     for (const text of ['model.pkl', 'sha256:']) assert.ok(html.includes(text), text);
+  });
+
+  it('takes the other model too', async () => {
+    const { exitCode, output } = await runDemo({ PATH: pathWithoutDocker() }, ['batcomputer']);
+    assert.equal(exitCode, 0, output);
+    assert.match(output, /prediction +10, financial district, shoplifting: (un)?solved/);
+  });
+
+  it('says what it takes to whoever names another model', async () => {
+    const { exitCode, output } = await runDemo({}, ['iris']);
+    assert.equal(exitCode, 2);
+    assert.match(output, /npm run demo \[-- titanic \| batcomputer\]/);
   });
 
   it('leaves nothing running when it is interrupted', async function () {
@@ -76,16 +91,19 @@ function pathWithoutDocker(): string {
     .join(delimiter);
 }
 
-function startDemo(environment: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, ['--import', 'tsx', 'local/demo.ts'], {
+function startDemo(environment: NodeJS.ProcessEnv = {}, args: readonly string[] = []): ChildProcess {
+  return spawn(process.execPath, ['--import', 'tsx', 'local/demo/main.ts', ...args], {
     cwd: root,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 
-async function runDemo(environment?: NodeJS.ProcessEnv): Promise<{ exitCode: number; output: string }> {
-  const demo = startDemo(environment);
+async function runDemo(
+  environment?: NodeJS.ProcessEnv,
+  args?: readonly string[],
+): Promise<{ exitCode: number; output: string }> {
+  const demo = startDemo(environment, args);
   let output = '';
   for (const stream of [demo.stdout!, demo.stderr!]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -15,7 +15,12 @@ describe('the pipelines of batcomputer', function () {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'pipelines-'));
     const { python } = await examplePython();
-    stack = await startStack({ sources: root, python, registryFolder: join(folder, 'registry') });
+    stack = await startStack({
+      sources: root,
+      python,
+      registryFolder: join(folder, 'registry'),
+      version: '2.1.0',
+    });
   });
 
   after(async () => {
@@ -29,7 +34,6 @@ describe('the pipelines of batcomputer', function () {
       sources: root,
       workFolder: join(folder, 'agent'),
       variableGroups: stack.variableGroups,
-      variables: { version: '2.1.0' },
       leaveOut,
     });
 

@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { stringify } from 'yaml';
+import { root, vsixFile } from '../scripts/paths';
+import type { VariableGroup, VariableGroups } from './agent/agent';
+import { claim } from './claim';
+import { provideApiBase } from './engine/api-base';
+import { findEngine } from './engine/engine';
+import { prepareExamplePython } from './python';
+import { type Stack, startStack } from './stack';
+
+/*
+ * `npm run stack`: the local services for whoever works on a pipeline or a task. They stay until Ctrl-C, and what
+ * `npm run agent` needs to use them is written beside them.
+ */
+
+const home = join(root, '.local');
+const groupsFile = join(home, 'stack', 'variable-groups.yaml');
+const cancel = new AbortController();
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort());
+
+try {
+  await main(cancel.signal);
+} catch (error) {
+  if (!cancel.signal.aborted) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  }
+}
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { values } = parseArgs({ options: { version: { type: 'string', default: '1.0.0' } } });
+  const release = claim(join(home, 'in-use'));
+  try {
+    const log = (line: string) => console.log(line);
+    const { python } = await prepareExamplePython({ log, signal });
+    const registryFolder = join(home, 'registry');
+    const stack = await startStack({ sources: root, python, registryFolder, version: values.version });
+    try {
+      const layer = { python, registry: stack.registry, cacheFolder: join(home, 'cache'), log, signal };
+      const base = await provideApiBase(await findEngine(signal), layer);
+      Object.assign(stack.variableGroups['shared-variables']!, base);
+      mkdirSync(join(home, 'stack'), { recursive: true });
+      writeFileSync(groupsFile, writeGroups(stack.variableGroups), { mode: 0o600 });
+      tell(stack);
+      if (!signal.aborted) await once(signal, 'abort');
+      console.log('Stopping.');
+    } finally {
+      rmSync(groupsFile, { force: true });
+      await stack.stop();
+    }
+  } finally {
+    release();
+  }
+}
+
+function tell({ workspace, blobStorage, registry }: Stack): void {
+  const groups = relative(process.cwd(), groupsFile);
+  console.log(`
+  Databricks    ${workspace.url}
+  Blob storage  ${blobStorage.blobEndpoint}
+  registry      ${registry.loginServer}
+  variables     ${groups}, with the passwords; it goes when the stack ends
+
+Run a pipeline with the packed tasks (npm run package), from another terminal:
+
+  npm run agent -- pipelines/train-titanic-model.yaml --vsix ${relative(process.cwd(), vsixFile)} --variable-groups ${groups}
+
+Ctrl-C ends the stack.`);
+}
+
+/** The file that `--variable-groups` of the local agent reads. */
+function writeGroups(groups: VariableGroups): string {
+  const file = Object.entries(groups).map(([name, group]) => [name, separate(group)]);
+  return `# Made by "npm run stack".\n${stringify(Object.fromEntries(file))}`;
+}
+
+function separate(group: VariableGroup): { variables?: object; secrets?: object } {
+  const entries = Object.entries(group);
+  const variables = entries.filter(([, value]) => typeof value === 'string');
+  const secrets = entries.flatMap(([name, value]) =>
+    typeof value === 'string' ? [] : [[name, value.value]],
+  );
+  return {
+    ...(variables.length > 0 && { variables: Object.fromEntries(variables) }),
+    ...(secrets.length > 0 && { secrets: Object.fromEntries(secrets) }),
+  };
+}
