@@ -47,9 +47,11 @@ const options: Inputs = {
   onPartialSuccess: 'warn',
   repairAttempts: 0,
   exportHtml: false,
+  metricsGate: [],
+  attempt: 1,
   stepIdentity: ['six hours'],
 };
-const nothing = () => {};
+const nothing = () => undefined;
 
 runJob(options, {
   log,
@@ -57,6 +59,7 @@ runJob(options, {
   http,
   clock,
   tempFolder: folder,
+  variable: nothing,
   setOutput: nothing,
   uploadSummary: nothing,
   attach: nothing,

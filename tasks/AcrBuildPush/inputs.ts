@@ -8,7 +8,8 @@ import {
   readRegistryConnection,
 } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
-import { BUILDERS, type BuilderChoice, INLINE_CACHE } from './build-plan';
+import { INLINE_CACHE } from './build/docker/options';
+import { BUILDERS, type BuilderChoice } from './builder-choice';
 import type { DockerRequest } from './docker/install';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
 import { COMPRESSIONS, type CompressionChoice } from './publish/compression';

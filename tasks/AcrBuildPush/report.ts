@@ -1,7 +1,7 @@
 import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
-import type { BaseImage } from './image/image';
+import type { BaseImage } from './dockerfile/base-image';
 import type { ModelProvenance } from './labels';
 import type { Manifest } from './registry/client';
 

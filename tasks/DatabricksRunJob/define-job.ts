@@ -1,13 +1,12 @@
+import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
-import type { DatabricksClient } from './databricks/client';
+import { Patience } from '../common/retry';
+import { type DatabricksClient, PATIENCE } from './databricks/client';
 import { isOutage } from './databricks/errors';
 import { createJob, type Job, readSettings, updateJob } from './databricks/jobs';
 import type { JsonObject } from './databricks/json';
 import { findId, findJob, findJobIfAny, isId } from './job';
 import { type Changes, compare } from './job-definition';
-
-/** Tries of creating a job that can't be found after an outage. */
-const MAX_TRIES = 3;
 
 /** A job as the step wants it, and what it takes to make it so. */
 export interface JobPlan {
@@ -68,15 +67,16 @@ export async function carryOut(
  * sent only when the job can't be found after a while.
  */
 async function createOnce(client: DatabricksClient, name: string, settings: JsonObject): Promise<string> {
-  for (let tries = 1; ; tries++) {
+  const patience = new Patience(PATIENCE);
+  for (;;) {
     try {
       return await createJob(client, settings);
     } catch (error) {
-      if (!isOutage(error)) throw error;
-      await client.pause(tries, error);
+      if (!(error instanceof TaskError) || !isOutage(error)) throw error;
+      const hasTime = await client.pause(patience, error);
       const created = await findId(client, name);
       if (created !== undefined) return created;
-      if (tries === MAX_TRIES) throw error;
+      if (!hasTime) throw error;
     }
   }
 }

@@ -4,9 +4,9 @@ import { retryDelay } from '../common/retry';
 import { formatDuration, plural } from '../common/text';
 import type { Clock } from './clock';
 import type { DatabricksClient } from './databricks/client';
-import { isOutage, retryAfterOf } from './databricks/errors';
+import { isDeleted, isNotFound, isOutage, retryAfterOf } from './databricks/errors';
 import { getRun, type Run, type TaskRun } from './databricks/runs';
-import type { RunState } from './databricks/states';
+import { NO_STATE, type RunState } from './databricks/states';
 import type { StartedRun } from './start';
 
 /** With a look and a sign-off, a step ends within fifteen seconds of its run. */
@@ -17,6 +17,16 @@ const HEARTBEAT = 3 * 60_000;
 
 /** Milliseconds for which Databricks may be out of reach while a run goes on. */
 const LONGEST_OUTAGE = 15 * 60_000;
+
+/** Milliseconds for which Databricks may refuse to show a run that it has shown before. */
+const LONGEST_REFUSAL = 5 * 60_000;
+
+/** Milliseconds for which a run that has just been started may not be known yet. */
+const LONGEST_BIRTH = 10_000;
+
+/** Milliseconds for which a run may be in no state that is known here, until that is said, and until it is given up. */
+const NONSENSE_WARNING = 10 * 60_000;
+const LONGEST_NONSENSE = 30 * 60_000;
 
 /** Milliseconds for which a run that was repaired may still look as it did before. */
 const LONGEST_DELAY_OF_REPAIR = 60_000;
@@ -32,13 +42,26 @@ export function pollInterval(elapsed: number): number {
   return Math.min(1_900 + elapsed / 10, 2_650 + Math.max(0, elapsed - 60_000) / 30, LONGEST_INTERVAL);
 }
 
+/** There is no such run: it was deleted. */
+export class RunGoneError extends TaskError {
+  constructor(
+    message: string,
+    /** Whether that happened while it was followed. */
+    readonly wasSeen: boolean,
+    cause: TaskError,
+  ) {
+    super(message, { cause });
+  }
+}
+
 /** Looks at a run until it is over, and logs each change of it or of one of its tasks. */
 export class RunFollower {
   private readonly startedAt: number;
   private readonly shown = new Map<string, string>();
   private lastLineAt: number;
   private latest: Run | undefined;
-  private outage: { readonly since: number; failures: number } | undefined;
+  private outage: { readonly since: number; failures: number; readonly limit: number } | undefined;
+  private nonsense: { readonly since: number; isSaid: boolean } | undefined;
 
   constructor(
     private readonly run: StartedRun,
@@ -52,40 +75,58 @@ export class RunFollower {
   }
 
   /**
+   * Looks until the run was seen once, or until a time of the clock.
+   *
+   * @throws as {@link until}
+   */
+  async untilSeen(deadline: number): Promise<Run | undefined> {
+    await this.lookUntil(deadline, () => true);
+    return this.latest;
+  }
+
+  /**
    * Follows the run until it is over, or until a time of the clock.
    *
    * @param repaired the run at an end that a repair has undone, which may go on showing for a moment
    * @returns the run as it was seen last; undefined when no look succeeded,
    * or none showed the repair
+   * @throws RunGoneError when there is no such run
    * @throws TaskError when the run can't be seen any more; it goes on nevertheless
    */
   async until(deadline: number, repaired?: Run): Promise<Run | undefined> {
     if (repaired) this.latest = undefined;
     let oldSince: number | undefined;
+    const isOver = await this.lookUntil(deadline, (run, now) => {
+      oldSince = repaired !== undefined && run.endedAt === repaired.endedAt ? (oldSince ?? now) : undefined;
+      return run.state.isOver && (oldSince === undefined || now - oldSince >= LONGEST_DELAY_OF_REPAIR);
+    });
+    // An end that does not count by now is the one before the repair.
+    return isOver || !this.latest?.state.isOver ? this.latest : undefined;
+  }
+
+  /** Looks again and again, at the pace of {@link pollInterval}. Returns whether a look had the end that is wanted. */
+  private async lookUntil(deadline: number, isEnd: (run: Run, now: number) => boolean): Promise<boolean> {
     for (;;) {
-      const { isSeen, retryAfter } = await this.look();
+      const look = await this.look();
       const now = this.clock.now();
-      const showsOldEnd = isSeen && repaired !== undefined && this.latest?.endedAt === repaired.endedAt;
-      oldSince = showsOldEnd ? (oldSince ?? now) : undefined;
-      const isOld = oldSince !== undefined && now - oldSince < LONGEST_DELAY_OF_REPAIR;
-      if (isSeen && this.latest?.state.isOver && !isOld) return this.latest;
-      // An end that was not returned by now is the one before the repair.
-      if (now >= deadline) return this.latest?.state.isOver ? undefined : this.latest;
+      if ('run' in look && isEnd(look.run, now)) return true;
+      if (now >= deadline) return false;
       if (now - this.lastLineAt >= HEARTBEAT) this.beat(now);
-      const interval = Math.max(pollInterval(now - this.startedAt), retryAfter);
+      const interval = Math.max(pollInterval(now - this.startedAt), 'run' in look ? 0 : look.retryAfter);
       await this.clock.sleep(Math.min(interval, deadline - now), this.signal);
     }
   }
 
   /** Looks once; `retryAfter` are the milliseconds that the service asks to be left alone. */
-  private async look(): Promise<{ isSeen: boolean; retryAfter: number }> {
+  private async look(): Promise<{ run: Run } | { retryAfter: number }> {
+    let run: Run;
     try {
-      this.latest = await getRun(this.client, this.run.id);
+      run = await getRun(this.client, this.run.id);
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
       this.noteFailure(error);
       const header = retryAfterOf(error);
-      return { isSeen: false, retryAfter: header === null ? 0 : retryDelay(1, header) };
+      return { retryAfter: header === null ? 0 : retryDelay(1, header) };
     }
     if (this.outage) {
       const { since, failures } = this.outage;
@@ -94,11 +135,13 @@ export class RunFollower {
       );
       this.outage = undefined;
     }
+    this.latest = run;
+    this.noteSense(run.state);
     const isFirstLook = this.shown.size === 0;
-    this.show('Run', this.latest.state);
-    if (isFirstLook && this.latest.tasks.length > MAX_FIRST_LINES) this.sayStates(this.latest.tasks);
-    for (const task of this.latest.tasks) this.show(nameOf(task), task.state);
-    return { isSeen: true, retryAfter: 0 };
+    this.show('Run', run.state);
+    if (isFirstLook && run.tasks.length > MAX_FIRST_LINES) this.sayStates(run.tasks);
+    for (const task of run.tasks) this.show(nameOf(task), task.state);
+    return { run };
   }
 
   /** The states of many tasks in one line, which then count as shown. */
@@ -115,17 +158,60 @@ export class RunFollower {
 
   private noteFailure(error: TaskError): void {
     const stillGoing = `Run ${this.run.id} may be going on: ${this.run.page}`;
-    if (!isOutage(error)) throw new TaskError(`${error.message} ${stillGoing}`, { cause: error });
+    const hasBeenSeen = this.latest !== undefined;
+    if (isNotFound(error) || isDeleted(error)) {
+      // A run that has just been started may not be known everywhere yet.
+      if (!hasBeenSeen && this.clock.now() - this.startedAt < LONGEST_BIRTH) return;
+      throw new RunGoneError(
+        hasBeenSeen
+          ? `Run ${this.run.id} was deleted in Databricks while the step followed it.`
+          : `Databricks started run ${this.run.id}, but does not know it any more: it was deleted.`,
+        hasBeenSeen,
+        error,
+      );
+    }
+    // Who was let see the run before may be so again in a while: permissions, firewalls and gateways have their moments.
+    const isRefusal = !isOutage(error);
+    if (isRefusal && !hasBeenSeen) throw new TaskError(`${error.message} ${stillGoing}`, { cause: error });
+    const limit = isRefusal ? LONGEST_REFUSAL : LONGEST_OUTAGE;
     if (!this.outage) {
-      this.outage = { since: this.clock.now(), failures: 0 };
-      this.say(`${error.message} The run goes on meanwhile; looking again.`);
+      this.outage = { since: this.clock.now(), failures: 0, limit };
+      this.say(
+        `${error.message} The run goes on meanwhile; looking again for up to ${formatDuration(limit)}.`,
+      );
     }
     this.outage.failures += 1;
-    if (this.clock.now() - this.outage.since < LONGEST_OUTAGE) return;
+    if (this.clock.now() - this.outage.since < this.outage.limit) return;
+    const what = isRefusal ? 'has not shown it' : 'has not answered';
     throw new TaskError(
-      `Lost sight of the run: Databricks has not answered for ${this.durationSince(this.outage.since)}. ` +
+      `Lost sight of the run: Databricks ${what} for ${this.durationSince(this.outage.since)}. ` +
         `${stillGoing} The last failure: ${error.message}`,
       { cause: error },
+    );
+  }
+
+  /** A run in no state that is known here may be in a new one of the service, or the answers are not about a run. */
+  private noteSense({ isKnown, name }: RunState): void {
+    if (isKnown) {
+      this.nonsense = undefined;
+      return;
+    }
+    this.nonsense ??= { since: this.clock.now(), isSaid: false };
+    const { since, isSaid } = this.nonsense;
+    const elapsed = this.clock.now() - since;
+    if (elapsed < NONSENSE_WARNING) return;
+    const sense =
+      `For ${this.durationSince(since)} Databricks has said nothing of run ${this.run.id} that makes sense: ` +
+      (name === NO_STATE
+        ? 'its answers tell no state.'
+        : `it shows the state '${name}', which is not known here.`);
+    if (elapsed >= LONGEST_NONSENSE) {
+      throw new TaskError(`${sense} The run may be going on: ${this.run.page}`);
+    }
+    if (isSaid) return;
+    this.nonsense.isSaid = true;
+    this.log.warning(
+      `${sense} The step looks on until that has lasted for ${formatDuration(LONGEST_NONSENSE)}. See ${this.run.page}`,
     );
   }
 

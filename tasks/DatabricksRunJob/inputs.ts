@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
 import type { JsonObject } from './databricks/json';
+import { type Condition, readConditions } from './gate';
 import { readDefinition } from './job-definition';
 import { notebookProblem } from './notebook';
 import { type Parameters, readParameters } from './parameters';
@@ -13,13 +14,17 @@ import { BUSY_POLICIES, type BusyPolicy, CANCEL_POLICIES, type CancelPolicy } fr
 export const PARTIAL_SUCCESS_POLICIES = ['warn', 'fail', 'succeed'] as const;
 export type PartialSuccessPolicy = (typeof PARTIAL_SUCCESS_POLICIES)[number];
 
+/** What a rerun of the pipeline's job makes of the run that an earlier attempt has started. */
+export const RERUN_POLICIES = ['takeOver', 'startAnew'] as const;
+export type RerunPolicy = (typeof RERUN_POLICIES)[number];
+
 /** What the step is asked to do. */
 export interface Inputs {
   readonly signIn: SignIn;
-  /** An absolute path on the agent, of a file that can be imported. */
-  readonly notebookFile: string;
-  /** An absolute path in the workspace. */
-  readonly notebookPath: string;
+  /** An absolute path on the agent, of a file that can be imported; undefined where nothing is imported. */
+  readonly notebookFile: string | undefined;
+  /** An absolute path in the workspace; given together with `notebookFile`. */
+  readonly notebookPath: string | undefined;
   /** An exact name, or a numeric id. */
   readonly job: string;
   /** Settings that the job is to have; undefined when it is taken as it is. */
@@ -35,8 +40,12 @@ export interface Inputs {
   readonly repairAttempts: number;
   /** Whether the executed notebooks are kept with the pipeline's run. */
   readonly exportHtml: boolean;
-  /** What tells this attempt of this step from every other step of every pipeline. */
+  /** What the metrics that the notebook returns must be like. */
+  readonly metricsGate: readonly Condition[];
+  /** What tells this step from every other one of every pipeline: with `startAnew`, from its other attempts too. */
   readonly stepIdentity: readonly string[];
+  /** From 1: how often the step's job has been begun. */
+  readonly attempt: number;
 }
 
 /** The largest id: ids are signed 64-bit numbers. */
@@ -53,8 +62,7 @@ export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'v
   const path = (name: string) => givenPath(inputs.optional(name), variable);
   const signIn = readSignIn(inputs);
   const options = {
-    notebookFile: readNotebookFile(inputs, path('notebookFile')),
-    notebookPath: readNotebookPath(inputs),
+    ...readNotebook(inputs, path('notebookFile')),
     ...readJob(inputs, path('jobDefinition')),
     parameters: readParameters(inputs),
     waitForCompletion: inputs.boolean('waitForCompletion', true),
@@ -64,9 +72,14 @@ export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'v
     onPartialSuccess: inputs.choice('onPartialSuccess', PARTIAL_SUCCESS_POLICIES, 'warn'),
     repairAttempts: inputs.integer('repairAttempts', { min: 0, max: 10 }, 0),
     exportHtml: inputs.boolean('exportHtml', false),
+    metricsGate: readConditions(inputs),
   };
+  const onRerun = inputs.choice('onRerun', RERUN_POLICIES, 'takeOver');
+  if (options.metricsGate.length > 0 && !options.waitForCompletion) {
+    inputs.reject('metricsGate', "needs the end of the run. Set input 'waitForCompletion' to true.");
+  }
   inputs.check();
-  return { signIn: signIn!, ...options, stepIdentity: identify(variable) };
+  return { signIn: signIn!, ...options, ...identify(variable, onRerun) };
 }
 
 /**
@@ -82,24 +95,32 @@ function givenPath(path: string | undefined, variable: TaskContext['variable']):
     : resolve(path);
 }
 
-function readNotebookFile(inputs: InputReader, file: string | undefined): string {
-  if (file === undefined) return inputs.missing('notebookFile');
-  const problem = notebookProblem(file);
+/** The two inputs go together; without them the job is run as it is. */
+function readNotebook(
+  inputs: InputReader,
+  file: string | undefined,
+): Pick<Inputs, 'notebookFile' | 'notebookPath'> {
+  const path = inputs.optional('notebookPath');
+  if (file === undefined && path === undefined) return { notebookFile: undefined, notebookPath: undefined };
+  const why = 'a notebook is imported from one to the other; to run a job as it is, leave both empty';
+  if (file === undefined) inputs.missing('notebookFile', why);
+  if (path === undefined) inputs.missing('notebookPath', why);
+  const problem = file && notebookProblem(file);
   if (problem) inputs.reject('notebookFile', problem);
-  return file;
+  if (path) checkPath(inputs, path);
+  return { notebookFile: file, notebookPath: path };
 }
 
-function readNotebookPath(inputs: InputReader): string {
-  const path = inputs.required('notebookPath');
-  if (path && !path.startsWith('/')) {
+function checkPath(inputs: InputReader, path: string): void {
+  if (!path.startsWith('/')) {
+    const remedy = /^(live|Shared|Users|Repos|Workspace)\//.test(path) ? `/${path}` : `/live/${path}`;
     inputs.reject(
       'notebookPath',
-      `is '${path}', but must begin at the workspace's root, such as '/live/${path}'.`,
+      `is '${path}', but must begin at the workspace's root, such as '${remedy}'.`,
     );
   } else if (path.endsWith('/')) {
     inputs.reject('notebookPath', `is '${path}', which is a folder. Add the notebook's name.`);
   }
-  return path;
 }
 
 function readJob(inputs: InputReader, file: string | undefined): Pick<Inputs, 'job' | 'jobDefinition'> {
@@ -114,27 +135,42 @@ function readJob(inputs: InputReader, file: string | undefined): Pick<Inputs, 'j
   return { job, jobDefinition: undefined };
 }
 
-/** The variables that make up a step's identity, in builds and in releases. A rerun of failed jobs is an attempt. */
-const IDENTITY_VARIABLES = [
+/** The variables that tell a step from every other one, in builds and in releases, whatever its attempt. */
+const STEP_VARIABLES = [
   'System.CollectionId',
   'System.TeamProjectId',
-  'System.PlanId',
   'Build.BuildId',
   'Release.ReleaseId',
   'Release.EnvironmentId',
-  'Release.AttemptNumber',
   'System.StageName',
-  'System.StageAttempt',
   'System.PhaseName',
-  'System.PhaseAttempt',
+  'System.JobName',
+  'System.JobPositionInPhase',
+  'System.TaskInstanceName',
+];
+
+/** Those that change from one attempt to the next. A rerun of failed jobs is an attempt. */
+const ATTEMPT_VARIABLES = [
+  'System.PlanId',
   'System.JobId',
-  'System.JobAttempt',
   'System.TaskInstanceId',
+  'System.StageAttempt',
+  'System.PhaseAttempt',
+  'System.JobAttempt',
+  'Release.AttemptNumber',
 ];
 
 /** Outside a pipeline nothing tells one start from the next, so each is a step of its own. */
-function identify(variable: (name: string) => string | undefined): string[] {
-  const isPipeline =
-    (variable('Build.BuildId') ?? variable('Release.ReleaseId')) && variable('System.TaskInstanceId');
-  return isPipeline ? IDENTITY_VARIABLES.map((name) => variable(name) ?? '') : [randomUUID()];
+function identify(
+  variable: (name: string) => string | undefined,
+  onRerun: RerunPolicy,
+): Pick<Inputs, 'stepIdentity' | 'attempt'> {
+  const attempts = ATTEMPT_VARIABLES.filter((name) => name.includes('Attempt')).map((name) => variable(name));
+  const attempt = Math.max(1, ...attempts.map((text) => Number(text) || 1));
+  const isPipeline = variable('Build.BuildId') ?? variable('Release.ReleaseId');
+  if (!isPipeline || !variable('System.TaskInstanceId')) return { stepIdentity: [randomUUID()], attempt };
+  // Without a name of its own, a step is known by its id only, which belongs to the attempt.
+  const isNamed = variable('System.TaskInstanceName') !== undefined;
+  const names = [...STEP_VARIABLES, ...(onRerun === 'startAnew' || !isNamed ? ATTEMPT_VARIABLES : [])];
+  return { stepIdentity: names.map((name) => variable(name) ?? ''), attempt };
 }

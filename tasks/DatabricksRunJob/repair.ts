@@ -1,6 +1,7 @@
 import { TaskError } from '../common/errors';
-import type { DatabricksClient } from './databricks/client';
-import { DatabricksError, isOutage } from './databricks/errors';
+import { Patience } from '../common/retry';
+import { type DatabricksClient, PATIENCE } from './databricks/client';
+import { isOutage } from './databricks/errors';
 import type { RunParameters } from './databricks/jobs';
 import { getLatestRepair, type Run, repairRun } from './databricks/runs';
 import { hasFailed, type RunState } from './databricks/states';
@@ -15,12 +16,17 @@ const INFRASTRUCTURE = new Set([
   'REPOSITORY_CHECKOUT_FAILED',
 ]);
 
-/** Tries of a repair whose answer was lost. */
-const MAX_TRIES = 3;
+/** Whom the service blames for such ends. The same code may come with `CLIENT_ERROR`, of a job whose cluster can't be. */
+const BLAMES_INFRASTRUCTURE = new Set(['INTERNAL_ERROR', 'CLOUD_FAILURE']);
 
-/** Whether a fault is one of the infrastructure, which its hint explains too. */
-export function isInfrastructure({ code }: RunState): boolean {
-  return code !== undefined && INFRASTRUCTURE.has(code);
+/** Refusals after a lost answer, until they are believed: the repair that they speak of may not show yet. */
+const MAX_REFUSALS = 3;
+
+/** Whether a fault is one of the infrastructure, which its hint explains too. The service's own word on it counts most. */
+export function isInfrastructure({ code, blame }: RunState): boolean {
+  return blame === undefined
+    ? code !== undefined && INFRASTRUCTURE.has(code)
+    : BLAMES_INFRASTRUCTURE.has(blame);
 }
 
 /**
@@ -46,18 +52,19 @@ export async function repair(
   parameters: RunParameters,
 ): Promise<void> {
   const before = await getLatestRepair(client, runId);
-  for (let tries = 1; ; tries++) {
+  const patience = new Patience(PATIENCE);
+  let refusals = 0;
+  for (;;) {
     try {
       await repairRun(client, runId, before, parameters);
       return;
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
       // A request whose answer was lost may have repaired the run, and then another is refused.
-      const mayBeRepaired = isOutage(error) || (tries > 1 && error instanceof DatabricksError);
+      const mayBeRepaired = isOutage(error) || (patience.failures > 0 && ++refusals < MAX_REFUSALS);
       if (!mayBeRepaired) throw error;
       if ((await getLatestRepair(client, runId)) !== before) return;
-      if (tries === MAX_TRIES) throw error;
-      await client.pause(tries, error);
+      if (!(await client.pause(patience, error))) throw error;
     }
   }
 }

@@ -4,6 +4,7 @@ import { redact } from '../common/secrets';
 import { Summary } from '../common/summary';
 import { formatDuration, plural } from '../common/text';
 import type { Run } from './databricks/runs';
+import type { Check } from './gate';
 import type { Parameters } from './parameters';
 import { oneLine, type Results } from './results';
 import type { StartedRun } from './start';
@@ -17,12 +18,16 @@ const LONGEST_SHOWN_TRACE = 15_000;
 const MOST_TASKS = 100;
 const MOST_TRACES = 10;
 
+/** The page of a run of a task, of this job or of another. */
+export type PageOf = (runId: string, jobId?: string) => string;
+
 /** What the report is about. */
 export interface Report {
-  /** The page of a run of one task. */
-  readonly pageOf: (runId: string) => string;
+  readonly pageOf: PageOf;
   readonly job: { readonly id: string; readonly name: string };
-  readonly notebookPath: string;
+  readonly notebookPath: string | undefined;
+  /** The gate, where there is one and the notebook's metrics came to it. */
+  readonly checks: readonly Check[];
   readonly parameters: Parameters;
   readonly started: StartedRun;
   /** The run as it was seen last, where it was seen. */
@@ -37,14 +42,17 @@ export interface Report {
  */
 export async function logResults(
   { exitValue, isTruncated, failures, moreFailures }: Results,
-  pageOf: (runId: string) => string,
+  pageOf: PageOf,
   log: Logger,
 ): Promise<void> {
-  for (const { taskKey, runId, error, trace, hint } of failures) {
+  for (const { taskKey, runId, error, within, trace, logs, child, hint } of failures) {
     log.info(`Task '${taskKey}' failed: ${error}`);
+    for (const line of within) log.info(`  ${line}`);
     if (hint) log.info(hint);
-    log.info(`See ${pageOf(runId)}`);
+    if (runId) log.info(`See ${pageOf(runId)}`);
+    if (child) log.info(`The job that it ran: ${pageOf(child.runId, child.jobId)}`);
     if (trace) await log.group(`Trace of task '${taskKey}'`, async () => log.info(endOf(trace)));
+    if (logs) await log.group(`Output of task '${taskKey}'`, async () => log.info(endOf(logs)));
   }
   if (moreFailures > 0) log.info(notShown(moreFailures));
   if (exitValue === undefined) return;
@@ -86,27 +94,33 @@ export function describeEnd({ state }: Run): string {
 
 /** The page about the run for the pipeline's Extensions tab. */
 export function summarize(report: Report): Summary {
-  const { job, notebookPath, parameters, started, run, results, pageOf } = report;
+  const { job, notebookPath, parameters, started, run, results, checks, pageOf } = report;
   const state = run?.state.name ?? 'started';
   const summary = new Summary()
     .heading(`${job.name}: ${state}`)
     .link(`Run ${started.id} in Databricks`, started.page)
     .facts([
       ['Job', `${job.name} (${job.id})`],
-      ['Notebook', notebookPath],
+      ...(notebookPath === undefined ? [] : [['Notebook', notebookPath] as const]),
       ['Result', state],
       ['Time', run ? timeOf(run) : ''],
     ]);
   if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
+  if (checks.length > 0) addChecks(summary, checks);
   if (run && run.tasks.length > 0) addTasks(summary, run);
   if (results.exitValue !== undefined) {
     summary.paragraph('The notebook returned:').code(results.exitValue);
   }
-  for (const [index, { taskKey, runId, error, trace, hint }] of results.failures.entries()) {
+  for (const [
+    index,
+    { taskKey, runId, error, within, trace, logs, child, hint },
+  ] of results.failures.entries()) {
     summary.paragraph(`Task ${taskKey} failed: ${error}`);
+    for (const line of within) summary.paragraph(line);
     if (hint) summary.paragraph(hint);
-    summary.link(`Task ${taskKey} in Databricks`, pageOf(runId));
-    if (trace && index < MOST_TRACES) summary.code(endOf(trace));
+    if (runId) summary.link(`Task ${taskKey} in Databricks`, pageOf(runId));
+    if (child) summary.link(`The job that task ${taskKey} ran`, pageOf(child.runId, child.jobId));
+    for (const text of [trace, logs]) if (text && index < MOST_TRACES) summary.code(endOf(text));
   }
   if (results.moreFailures > 0) summary.paragraph(notShown(results.moreFailures));
   return summary;
@@ -114,6 +128,17 @@ export function summarize(report: Report): Summary {
 
 function notShown(failures: number): string {
   return `Not shown: ${plural(failures, 'more failed task')}. The page of the run has them all.`;
+}
+
+function addChecks(summary: Summary, checks: readonly Check[]): void {
+  const rows = checks.map(({ condition, isMet, value, previous }) => [
+    condition.metric,
+    value ?? '',
+    previous ?? '',
+    condition.text,
+    isMet ? 'holds' : 'does not hold',
+  ]);
+  summary.table(['Metric', 'Now', 'Before', 'Gate', ''], rows, ['Now', 'Before']);
 }
 
 function addTasks(summary: Summary, { tasks }: Run): void {

@@ -3,8 +3,9 @@ import { defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
 import { redact } from '../common/secrets';
 import type { TaskContext } from '../common/task';
+import { plural } from '../common/text';
 import type { DatabricksClient } from './databricks/client';
-import { exportNotebook, getOutput, type Run, type RunOutput, type TaskRun } from './databricks/runs';
+import { exportNotebook, getOutput, getRun, type Run, type RunOutput, type TaskRun } from './databricks/runs';
 import { hasFailed, neverRan, wasCancelled } from './databricks/states';
 import { hintFor } from './hints';
 import { isSameNotebook } from './job';
@@ -15,6 +16,8 @@ export interface Results {
   readonly exitValue: string | undefined;
   /** Whether Databricks kept only the beginning of it. */
   readonly isTruncated: boolean;
+  /** Why it is not known what the notebook returned; undefined where that is known. */
+  readonly unread: string | undefined;
   /** Of tasks: first those that failed, then those that were cancelled. */
   readonly failures: readonly TaskFailure[];
   /** How many more tasks failed than `failures` holds. */
@@ -24,6 +27,7 @@ export interface Results {
 export const NO_RESULTS: Results = {
   exitValue: undefined,
   isTruncated: false,
+  unread: undefined,
   failures: [],
   moreFailures: 0,
 };
@@ -31,11 +35,18 @@ export const NO_RESULTS: Results = {
 /** The last attempt of a task that failed by itself. */
 export interface TaskFailure {
   readonly taskKey: string;
-  readonly runId: string;
+  /** Undefined where the task has no run of its own. */
+  readonly runId: string | undefined;
   /** One line. */
   readonly error: string;
+  /** What failed within it, a line each: iterations, or the tasks of a job that it ran. */
+  readonly within: readonly string[];
   /** The whole of it, cleaned. */
   readonly trace: string | undefined;
+  /** What it printed, where it is no notebook; cleaned. */
+  readonly logs: string | undefined;
+  /** The run of the job that it ran. */
+  readonly child: { readonly jobId: string; readonly runId: string } | undefined;
   /** What is known to help. */
   readonly hint: string | undefined;
 }
@@ -46,17 +57,24 @@ const MAX_FAILURES = 100;
 /** Outputs that are read at the same time. */
 const READ_AT_ONCE = 5;
 
+/** Notebooks of one run that are asked for what they returned, until one has. */
+const MAX_ASKED = 20;
+
+/** Iterations, or tasks of a job within a job, of which a failure tells. */
+const MAX_WITHIN = 10;
+
 /** Characters that are kept. */
 const LONGEST_ERROR = 1_000;
 
 /**
- * Reads what the notebook returned, from the last task that ran it, and the errors of failed tasks: one request for
- * each of these tasks.
+ * Reads what the notebook returned, and the errors of failed tasks: one request for each of these tasks.
+ *
+ * @param notebookPath the notebook whose exit value counts; undefined for whichever has one
  */
 export async function readResults(
   client: DatabricksClient,
   run: Run,
-  notebookPath: string,
+  notebookPath: string | undefined,
   log: Logger,
 ): Promise<Results> {
   const failed = run.tasks.filter(({ state }) => hasFailed(state));
@@ -65,49 +83,113 @@ export async function readResults(
   const failures: TaskFailure[] = [];
   while (failures.length < Math.min(failed.length, MAX_FAILURES)) {
     const next = failed.slice(failures.length, Math.min(failures.length + READ_AT_ONCE, MAX_FAILURES));
-    failures.push(
-      ...(await Promise.all(
-        next.map(async (task) => describeFailure(task, await tryOutput(client, task, log))),
-      )),
-    );
+    failures.push(...(await Promise.all(next.map((task) => readFailure(client, task, log)))));
   }
-  const notebookTask = run.tasks.findLast((task) => ranNotebook(task, notebookPath));
-  const output = notebookTask && (await tryOutput(client, notebookTask, log));
   return {
-    exitValue: output?.exitValue,
-    isTruncated: output?.isTruncated ?? false,
+    ...(await tryExitValue(client, run, notebookPath)),
     failures,
     moreFailures: failed.length - failures.length,
   };
 }
 
-function ranNotebook({ state, notebookPath }: TaskRun, path: string): boolean {
-  return state.verdict === 'success' && notebookPath !== undefined && isSameNotebook(notebookPath, path);
+type ReturnedValue = Pick<Results, 'exitValue' | 'isTruncated' | 'unread'>;
+
+async function tryExitValue(
+  client: DatabricksClient,
+  run: Run,
+  notebookPath: string | undefined,
+): Promise<ReturnedValue> {
+  try {
+    return { ...(await readExitValue(client, run, notebookPath)), unread: undefined };
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    return { exitValue: undefined, isTruncated: false, unread: error.message };
+  }
+}
+
+/**
+ * What the notebook of a run returned: the last task that ran it tells. Where no notebook is named, it is that of the
+ * last task whose notebook returned anything.
+ *
+ * @throws TaskError when it can't be read
+ */
+export async function readExitValue(
+  client: DatabricksClient,
+  run: Run,
+  notebookPath: string | undefined,
+): Promise<Pick<Results, 'exitValue' | 'isTruncated'>> {
+  const candidates = run.tasks
+    .filter((task) => ranNotebook(task, notebookPath))
+    .reverse()
+    .slice(0, notebookPath === undefined ? MAX_ASKED : 1);
+  for (const { id } of candidates) {
+    const { exitValue, isTruncated } = await getOutput(client, id!);
+    if (exitValue !== undefined) return { exitValue, isTruncated };
+  }
+  return { exitValue: undefined, isTruncated: false };
+}
+
+function ranNotebook(task: TaskRun, path: string | undefined): boolean {
+  if (task.state.verdict !== 'success' || task.notebookPath === undefined || !task.id) return false;
+  return path === undefined || isSameNotebook(task.notebookPath, path);
+}
+
+/** A failure whose details can't be read is a failure all the same. */
+async function readFailure(client: DatabricksClient, task: TaskRun, log: Logger): Promise<TaskFailure> {
+  const output = task.id === undefined ? undefined : await tryOutput(client, task.key, task.id, log);
+  const childRunId = output?.childRunId;
+  return {
+    taskKey: task.key,
+    runId: task.id,
+    error: oneLine(output?.error ?? task.state.messages[0] ?? `no message, but the state ${task.state.name}`),
+    within: [
+      ...task.iterationErrors
+        .slice(0, MAX_WITHIN)
+        .map(({ message, count }) => `${plural(count, 'iteration')}: ${oneLine(message)}`),
+      ...(childRunId === undefined ? [] : await readChild(client, childRunId, log)),
+    ],
+    trace: output?.trace && stripControls(output.trace).trim(),
+    logs: output?.logs && stripControls(output.logs).trim(),
+    child:
+      task.jobId !== undefined && childRunId !== undefined
+        ? { jobId: task.jobId, runId: childRunId }
+        : undefined,
+    hint: hintFor(task.state),
+  };
+}
+
+/** The tasks that failed in a job which a task ran, a line each. */
+async function readChild(client: DatabricksClient, runId: string, log: Logger): Promise<string[]> {
+  try {
+    const { tasks } = await getRun(client, runId, {});
+    const failed = tasks.filter(({ state }) => hasFailed(state)).slice(0, MAX_WITHIN);
+    return await Promise.all(
+      failed.map(async ({ key, id, state }) => {
+        const output = id === undefined ? undefined : await tryOutput(client, key, id, log);
+        return `task '${key}' of run ${runId}: ${oneLine(output?.error ?? state.messages[0] ?? state.name)}`;
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    log.warning(`Run ${runId}, of a job within this job, could not be looked at. ${error.message}`);
+    return [];
+  }
 }
 
 /** A run whose output can't be read has ended all the same. */
 async function tryOutput(
   client: DatabricksClient,
-  task: TaskRun,
+  taskKey: string,
+  taskRunId: string,
   log: Logger,
 ): Promise<RunOutput | undefined> {
   try {
-    return await getOutput(client, task.id);
+    return await getOutput(client, taskRunId);
   } catch (error) {
     if (!(error instanceof TaskError)) throw error;
-    log.warning(`The output of task '${task.key}' could not be read. ${error.message}`);
+    log.warning(`The output of task '${taskKey}' could not be read. ${error.message}`);
     return undefined;
   }
-}
-
-function describeFailure(task: TaskRun, output: RunOutput | undefined): TaskFailure {
-  return {
-    taskKey: task.key,
-    runId: task.id,
-    error: oneLine(output?.error ?? task.state.messages[0] ?? `no message, but the state ${task.state.name}`),
-    trace: output?.trace && stripControls(output.trace).trim(),
-    hint: hintFor(task.state),
-  };
 }
 
 /** A text from the service as it fits into a message. */
@@ -125,7 +207,7 @@ export async function attachNotebooks(
   { log, attach }: Pick<TaskContext, 'log' | 'attach'>,
 ): Promise<void> {
   for (const { key, id, notebookPath, state } of run.tasks) {
-    if (notebookPath === undefined || neverRan(state)) continue;
+    if (notebookPath === undefined || id === undefined || neverRan(state)) continue;
     try {
       const page = await exportNotebook(client, id);
       if (page === undefined) log.warning(`Databricks has no page of the notebook of task '${key}'.`);

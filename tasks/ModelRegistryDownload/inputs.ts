@@ -1,7 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { TaskContext } from '../common/task';
+import { rangeOf } from './registry/versions';
 import { type RegistryInputs, readRegistryInputs } from './registry-inputs';
-import { rangeOf } from './version/ranking';
 
 export interface Inputs extends RegistryInputs {
   readonly model: string;

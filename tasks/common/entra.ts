@@ -1,10 +1,11 @@
 import { signAssertion } from './certificate-assertion';
 import { signInError, signInFailure } from './entra-errors';
-import { CancelledError, describeError } from './errors';
+import { describeError } from './errors';
 import { ConnectionError, type HttpAnswer, type HttpClient } from './http';
 import { readJsonObject } from './json';
 import type { Logger } from './log';
 import { METADATA_SERVICE } from './network';
+import { RenewedToken, type SignInLimits, type Token } from './renewal';
 import type { RetryPolicy } from './retry';
 import type { AzureServiceConnection } from './service-connection';
 
@@ -12,21 +13,13 @@ import type { AzureServiceConnection } from './service-connection';
 export interface SignInServices {
   readonly http: Pick<HttpClient, 'send'>;
   readonly log: Logger;
-  oidcToken(serviceConnectionId: string): Promise<string>;
+  oidcToken(serviceConnectionId: string, limits?: SignInLimits): Promise<string>;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
-interface Token {
-  readonly value: string;
-  readonly expires: number;
-}
-
-/** Milliseconds before its end at which a token is renewed: no request that begins with it outlives it. */
-const RENEW_BEFORE = 5 * 60_000;
-
 /** When renewing fails, the token in hand serves until so many milliseconds before its end. Databricks wants 30 s. */
-const GIVE_UP_BEFORE = 60_000;
+const SERVE_UNTIL = 60_000;
 
 /** A machine that is not in Azure has no metadata service; nobody should wait a minute to hear it. */
 const METADATA_PATIENCE: RetryPolicy = { forMilliseconds: 15_000 };
@@ -39,8 +32,7 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
  * Ask for the token before each request: it is kept, and renewed in time, however long the step runs.
  */
 export class EntraTokens {
-  private readonly tokens = new Map<string, Token>();
-  private readonly pending = new Map<string, Promise<Token>>();
+  private readonly tokens = new Map<string, RenewedToken>();
   private readonly now: () => number;
 
   constructor(
@@ -54,44 +46,31 @@ export class EntraTokens {
    * @param refused a token that the service did not take though its time was not over, so that it is given no more
    * @throws TaskError when Microsoft Entra gives no token, or can't be reached
    */
-  async token(scope: string, refused?: string): Promise<string> {
-    const latest = this.tokens.get(scope);
-    const inHand = latest?.value === refused ? undefined : latest;
-    if (inHand && this.now() < inHand.expires - RENEW_BEFORE) return inHand.value;
-    try {
-      return (await this.renew(scope)).value;
-    } catch (error) {
-      const serves = inHand && this.now() < inHand.expires - GIVE_UP_BEFORE;
-      if (!serves || error instanceof CancelledError) throw error;
-      this.services.log.info(`Going on with the access token in hand. ${describeError(error)}`);
-      return inHand.value;
+  token(scope: string, refused?: string, limits?: SignInLimits): Promise<string> {
+    let token = this.tokens.get(scope);
+    if (!token) {
+      const { log } = this.services;
+      const fetch = (current: SignInLimits) => this.fetch(scope, current);
+      token = new RenewedToken({ fetch, serveUntil: SERVE_UNTIL, log, now: this.now });
+      this.tokens.set(scope, token);
     }
+    return token.get(refused, limits);
   }
 
-  /** Those who ask at the same time wait for the same answer. */
-  private renew(scope: string): Promise<Token> {
-    let pending = this.pending.get(scope);
-    if (!pending) {
-      pending = this.fetch(scope).finally(() => this.pending.delete(scope));
-      this.pending.set(scope, pending);
-    }
-    return pending;
-  }
-
-  private async fetch(scope: string): Promise<Token> {
+  private async fetch(scope: string, limits: SignInLimits): Promise<Token> {
     const asked = this.now();
-    const { answer, assertion } = await this.ask(scope);
+    const { answer, assertion } = await this.ask(scope, limits);
     const { access_token: value, expires_in: seconds } = readJsonObject(answer.body);
     if (answer.status !== 200 || typeof value !== 'string') {
       throw signInError(this.connection, scope, answer, assertion);
     }
-    this.services.log.maskSecret(value);
-    const token = { value, expires: asked + Number(seconds) * 1000 };
-    this.tokens.set(scope, token);
-    return token;
+    return { value, expires: asked + Number(seconds) * 1000 };
   }
 
-  private async ask(scope: string): Promise<{ answer: HttpAnswer; assertion?: string }> {
+  private async ask(
+    scope: string,
+    limits: SignInLimits,
+  ): Promise<{ answer: HttpAnswer; assertion?: string }> {
     const { tenantId, clientId, authorityUrl, credential } = this.connection;
     const url = `${authorityUrl}/${encodeURIComponent(tenantId)}/oauth2/v2.0/token`;
     const post = (proof: Record<string, string>) =>
@@ -106,17 +85,18 @@ export class EntraTokens {
           ...proof,
         }).toString(),
         repeatable: true,
+        ...limits,
       });
 
     switch (credential.kind) {
       case 'secret':
         return { answer: await post({ client_secret: credential.secret }) };
       case 'managedIdentity':
-        return { answer: await this.askMetadataService(scope) };
+        return { answer: await this.askMetadataService(scope, limits) };
       default: {
         const assertion =
           credential.kind === 'federation'
-            ? await this.services.oidcToken(this.connection.id)
+            ? await this.services.oidcToken(this.connection.id, limits)
             : this.sign(credential.pem, url);
         const proof = { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion };
         return { answer: await post(proof), assertion };
@@ -139,7 +119,7 @@ export class EntraTokens {
   }
 
   /** The token of the machine's own identity; the agent's host vouches for it. */
-  private async askMetadataService(scope: string): Promise<HttpAnswer> {
+  private async askMetadataService(scope: string, limits: SignInLimits): Promise<HttpAnswer> {
     const { clientId } = this.connection;
     const query = new URLSearchParams({
       'api-version': '2018-02-01',
@@ -153,6 +133,7 @@ export class EntraTokens {
         headers: { Metadata: 'true' },
         retry: METADATA_PATIENCE,
         idleTimeout: METADATA_TIMEOUT,
+        ...(limits.retry && limits.retry.forMilliseconds < METADATA_PATIENCE.forMilliseconds && limits),
       });
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;

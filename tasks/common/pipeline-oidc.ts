@@ -3,6 +3,7 @@ import { bound } from './foreign-text';
 import type { HttpAnswer, HttpClient } from './http';
 import { readJsonObject } from './json';
 import type { Logger } from './log';
+import type { SignInLimits } from './renewal';
 
 /** What a job knows of the server that runs it. */
 export interface PipelineJob {
@@ -19,7 +20,11 @@ export interface PipelineJob {
  *
  * @throws TaskError when the server gives none
  */
-export async function requestOidcToken(job: PipelineJob, serviceConnectionId?: string): Promise<string> {
+export async function requestOidcToken(
+  job: PipelineJob,
+  serviceConnectionId?: string,
+  limits: SignInLimits = {},
+): Promise<string> {
   const { http, log, accessToken, variable } = job;
   const url = new URL(variable('System.OidcRequestUri') ?? tokenAddress(variable));
   // Each of the two is what clients of long standing send: Azure's for connections, Databricks' for pipelines.
@@ -36,6 +41,7 @@ export async function requestOidcToken(job: PipelineJob, serviceConnectionId?: s
       'X-TFS-FedAuthRedirect': 'Suppress',
     },
     repeatable: true,
+    ...limits,
   });
   const body = readJsonObject(answer.body);
   if (typeof body.oidcToken !== 'string') throw refusal(answer, body, serviceConnectionId);

@@ -16,6 +16,7 @@ import { InputReader } from './inputs';
 import { type AgentLog, createLogger, type Logger } from './log';
 import type { NetworkSettings } from './network';
 import { requestOidcToken } from './pipeline-oidc';
+import type { SignInLimits } from './renewal';
 import { redact, rememberSecret } from './secrets';
 import type { Summary } from './summary';
 
@@ -43,7 +44,7 @@ export interface TaskContext {
    * A fresh token by which Azure DevOps vouches for this pipeline, or for a service connection that the step was given;
    * see {@link requestOidcToken}.
    */
-  oidcToken(serviceConnectionId?: string): Promise<string>;
+  oidcToken(serviceConnectionId?: string, limits?: SignInLimits): Promise<string>;
   setOutput(name: string, value: string | number | boolean): void;
   /** Leaves word for the part of this task that runs at the end of the job. */
   setTaskVariable(name: string, value: string): void;
@@ -104,10 +105,11 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
     tempFolder,
     variable: readVariable,
     secretVariables: readSecretVariables,
-    oidcToken: (serviceConnectionId) =>
+    oidcToken: (serviceConnectionId, limits) =>
       requestOidcToken(
         { http, log, variable: readVariable, accessToken: readAccessToken() },
         serviceConnectionId,
+        limits,
       ),
     setOutput(output, value) {
       log.command('task.setvariable', { variable: output, isoutput: 'true' }, String(value));

@@ -24,8 +24,10 @@ const contract = {
       waitForCompletion: 'boolean',
       timeoutMinutes: 'string',
       onCancel: 'pickList: cancelRun, leaveRunning',
+      onRerun: 'pickList: takeOver, startAnew',
       onPartialSuccess: 'pickList: warn, fail, succeed',
       repairAttempts: 'string',
+      metricsGate: 'multiLine',
       exportHtml: 'boolean',
     },
     outputs: [

@@ -55,6 +55,31 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
   const requestsTo = (route: string) =>
     workspace.requests.filter(({ method, path }) => `${method} ${path}`.endsWith(route));
 
+  /** The first run would go on for an hour; those after it end at once. */
+  function firstGoesOn(): Scenario {
+    let runs = 0;
+    return { task: () => ({ running: runs++ === 0 ? 3_600_000 : 0, outcome: succeeded() }) };
+  }
+
+  /** Starts the job's first run, which is cancelled as soon as somebody looks at a run that waits behind it. */
+  async function keepBusyUntilSeen(): Promise<void> {
+    const { runId } = (await run({ waitForCompletion: 'false' })).outputVariables;
+    workspace.intercept(({ path, fields }) => {
+      if (path.endsWith('/runs/get') && fields.run_id !== runId) {
+        workspace.intercept(() => undefined);
+        void post('jobs/runs/cancel', `{"run_id":${runId}}`);
+      }
+      return undefined;
+    });
+  }
+
+  const post = (path: string, body: string) =>
+    fetch(`${workspace.url}/api/2.2/${path}`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${workspace.token}` },
+      body,
+    });
+
   it('creates the folder and the notebook once, and leaves them alone the next time', async () => {
     await start();
     workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(succeeded()));
@@ -93,12 +118,11 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
 
   it('waits for its turn where the service leaves out the state of a queued run', async () => {
     await start();
-    const scenario = {
-      task: () => ({ running: 1_500, outcome: succeeded() }),
-      hidesQueuedState: true,
-    };
-    workspace.createJob({ name: 'train', tasks: [task('train')] }, scenario);
-    await run({ waitForCompletion: 'false' });
+    workspace.createJob(
+      { name: 'train', tasks: [task('train')] },
+      { ...firstGoesOn(), hidesQueuedState: true },
+    );
+    await keepBusyUntilSeen();
     assert.equal((await run()).result, 'Succeeded');
   });
 
@@ -151,13 +175,14 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
   });
 
   describe('with a job that is busy', () => {
-    const long: Scenario = { task: () => ({ running: 1_500, outcome: succeeded() }) };
-
     it('waits for its turn, and says for what', async () => {
       await start();
       // The job's own choice is to skip runs; the step's goes before it.
-      workspace.createJob({ name: 'train', tasks: [task('train')], queue: { enabled: false } }, long);
-      await run({ waitForCompletion: 'false' });
+      workspace.createJob(
+        { name: 'train', tasks: [task('train')], queue: { enabled: false } },
+        firstGoesOn(),
+      );
+      await keepBusyUntilSeen();
       const step = await run();
       assert.equal(step.result, 'Succeeded');
       assert.ok(
@@ -167,7 +192,7 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
 
     it('fails where it is told to', async () => {
       await start();
-      workspace.createJob({ name: 'train', tasks: [task('train')] }, long);
+      workspace.createJob({ name: 'train', tasks: [task('train')] }, firstGoesOn());
       await run({ waitForCompletion: 'false' });
       const step = await run({ whenBusy: 'fail' });
       assert.match(

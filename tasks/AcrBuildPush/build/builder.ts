@@ -1,10 +1,11 @@
 import type { TaskContext } from '../../common/task';
-import type { BuilderChoice, BuildPlan } from '../build-plan';
+import type { BuilderChoice } from '../builder-choice';
 import { readIgnoreRules, walkContext } from '../context/build-context';
 import { describeBigContext, measureContext } from '../context/size';
-import type { BaseImage } from '../image/image';
+import type { BaseImage } from '../dockerfile/base-image';
 import type { Inputs } from '../inputs';
 import { baseLabels } from '../labels';
+import type { BuildPlan } from '../plan';
 import type { BuiltImage } from '../publish/publish';
 import type { RegistryClient } from '../registry/client';
 import type { CredentialSource } from '../registry/credentials';

@@ -13,13 +13,6 @@ export interface Descriptor {
   readonly size: number;
 }
 
-/** The image that a Dockerfile's last stage is built on. */
-export interface BaseImage {
-  /** As the Dockerfile names it, with its registry: `docker.io/library/python:3.12`. */
-  readonly name: string;
-  readonly digest: string | undefined;
-}
-
 export interface Platform {
   readonly os: string;
   readonly architecture: string;

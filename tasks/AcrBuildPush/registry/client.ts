@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
+import { explainMissingBase } from '../dockerfile/base-image';
 import { authorize, type Challenge, NoTokenError, parseChallenge } from './challenge';
 import type { CredentialSource, Credentials } from './credentials';
-import { explainMissingBase, explainRefusedSignIn, explainRegistryError } from './errors';
+import { explainRefusedSignIn, explainRegistryError } from './errors';
 import { isLoopback, registryUrl } from './names';
 
 /** A piece of an image, as manifests refer to it. */

@@ -1,4 +1,5 @@
 import { explainBy, type Signature } from '../../common/explain';
+import { explainMissingBase } from '../dockerfile/base-image';
 
 /** Which registry an error came from. */
 export interface RegistryContext {
@@ -100,11 +101,4 @@ function signaturesFor(access = 'pull,push'): readonly Signature<RegistryContext
 /** Why a registry does not let a user sign in at all, where it is not the password. */
 export function explainRefusedSignIn(text: string, context: RegistryContext): string | undefined {
   return explainBy(SIGNATURES, text, context);
-}
-
-/** What to say of a base image that a registry does not give. */
-export function explainMissingBase(image: string): string {
-  // Docker Hub's API has a name that no Dockerfile has.
-  const name = image.replace(/^registry-1\.(?=docker\.io\/)/, '');
-  return `There is no base image '${name}', or it takes a login that may read it. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
 }

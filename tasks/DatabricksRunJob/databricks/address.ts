@@ -6,15 +6,29 @@ export interface WorkspaceAddress {
 
 const ADVICE = "Give the workspace's address, such as https://adb-1234567890123456.7.azuredatabricks.net.";
 
+/** A host of a single workspace has its id in its name. Other hosts may serve every workspace of an account. */
+const HOST_OF_ONE = /^adb-(\d+)\./;
+
 /**
  * Reads a workspace's address as people copy it: with or without a scheme, with a path behind it, with the
- * workspace's id as `?o=`.
+ * workspace's id as `?o=` or `?w=`.
  *
  * @throws TypeError when it is not a URL
  */
 export function parseWorkspaceAddress(text: string): WorkspaceAddress {
   const { origin, hostname, searchParams } = parseUrl(text);
-  return { origin, workspaceId: searchParams.get('o') ?? /^adb-(\d+)\./.exec(hostname)?.[1] };
+  const given = searchParams.get('o') || searchParams.get('w');
+  return { origin, workspaceId: given || HOST_OF_ONE.exec(hostname)?.[1] };
+}
+
+/** Whether a host is that of one workspace, as far as its address tells. */
+export function servesOneWorkspace({ origin, workspaceId }: WorkspaceAddress): boolean {
+  return workspaceId === undefined || HOST_OF_ONE.test(new URL(origin).hostname);
+}
+
+/** What tells a host that serves many workspaces which one is meant; others do not mind it. */
+export function workspaceHeaders({ workspaceId }: WorkspaceAddress): Record<string, string> {
+  return workspaceId === undefined ? {} : { 'X-Databricks-Workspace-Id': workspaceId };
 }
 
 /** Why a text can't be the address of a workspace; goes on from the input's name. */

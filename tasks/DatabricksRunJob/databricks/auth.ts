@@ -1,12 +1,16 @@
 import { EntraTokens, type SignInServices } from '../../common/entra';
 import { claimsOf } from '../../common/entra-errors';
-import { CancelledError, describeError, TaskError } from '../../common/errors';
+import { CancelledError, TaskError } from '../../common/errors';
 import { bound, defuse, stripControls } from '../../common/foreign-text';
 import type { HttpAnswer } from '../../common/http';
+import { readJsonObject } from '../../common/json';
+import { RenewedToken, type SignInLimits } from '../../common/renewal';
 import { isRetryableStatus } from '../../common/retry';
 import type { AzureServiceConnection } from '../../common/service-connection';
+import type { WorkspaceAddress } from './address';
 import type { TokenProvider } from './client';
-import { explainRedirect, SignInError } from './errors';
+import { explainNetworkRefusal, explainRedirect, reasonOf, SignInError } from './errors';
+import { findTokenEndpoint } from './token-endpoint';
 
 /** By what the step proves to Databricks who it is. */
 export type Credential =
@@ -25,27 +29,30 @@ export type Credential =
 
 export interface AuthServices extends Omit<SignInServices, 'oidcToken'> {
   /** A fresh token by which Azure DevOps vouches; each is good for ten minutes only. */
-  oidcToken(serviceConnectionId?: string): Promise<string>;
+  oidcToken(serviceConnectionId?: string, limits?: SignInLimits): Promise<string>;
 }
 
 /** Databricks as an application of Microsoft Entra, the same in every tenant and cloud. */
 const ENTRA_SCOPE = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default';
 
-/** Milliseconds before its end at which a token is renewed, and until which it serves when that fails. */
-const RENEW_BEFORE = 5 * 60_000;
-const GIVE_UP_BEFORE = 40_000;
+/** Milliseconds before its end until which a token serves: Databricks wants thirty seconds of life in it. */
+const SERVE_UNTIL = 40_000;
 
 /**
  * Gives the token for each request: the one in hand, or a new one before that ends. Once signing in has worked, a
  * failure of it is taken for one that passes.
  */
-export function tokenProvider(credential: Credential, origin: string, services: AuthServices): TokenProvider {
+export function tokenProvider(
+  credential: Credential,
+  workspace: WorkspaceAddress,
+  services: AuthServices,
+): TokenProvider {
   if (credential.kind === 'token') return async () => credential.token;
-  const provider = renewing(credential, origin, services);
+  const provider = renewing(credential, workspace, services);
   let latest: string | undefined;
-  return async (refused) => {
+  return async (refused, limits) => {
     try {
-      latest = await provider(refused);
+      latest = await provider(refused, limits);
       return latest;
     } catch (error) {
       if (latest === undefined) throw error;
@@ -58,29 +65,27 @@ export function tokenProvider(credential: Credential, origin: string, services: 
 
 function renewing(
   credential: Exclude<Credential, { kind: 'token' }>,
-  origin: string,
+  workspace: WorkspaceAddress,
   services: AuthServices,
 ): TokenProvider {
   if (credential.kind === 'entra') {
     const tokens = new EntraTokens(credential.connection, services);
-    return (refused) => tokens.token(ENTRA_SCOPE, refused);
+    return (refused, limits) => tokens.token(ENTRA_SCOPE, refused, limits);
   }
   const { log, now = Date.now } = services;
-  let inHand = { value: '', expires: 0 };
-  return async (refused) => {
-    const asked = now();
-    if (inHand.value === refused) inHand = { value: '', expires: 0 };
-    if (asked < inHand.expires - RENEW_BEFORE) return inHand.value;
-    try {
-      const { token, seconds } = await signIn(credential, origin, services);
-      log.maskSecret(token);
-      inHand = { value: token, expires: asked + seconds * 1000 };
-    } catch (error) {
-      if (now() >= inHand.expires - GIVE_UP_BEFORE || error instanceof CancelledError) throw error;
-      log.info(`Going on with the access token in hand. ${describeError(error)}`);
-    }
-    return inHand.value;
-  };
+  let endpoint: string | undefined;
+  const token = new RenewedToken({
+    serveUntil: SERVE_UNTIL,
+    log,
+    now,
+    async fetch(limits) {
+      endpoint ??= await findTokenEndpoint(workspace, services.http, limits);
+      const asked = now();
+      const { value, seconds } = await signIn(credential, workspace.origin, endpoint, services, limits);
+      return { value, expires: asked + seconds * 1000 };
+    },
+  });
+  return (refused, limits) => token.get(refused, limits);
 }
 
 type OAuthCredential = Extract<Credential, { kind: 'servicePrincipal' | 'federation' }>;
@@ -88,20 +93,23 @@ type OAuthCredential = Extract<Credential, { kind: 'servicePrincipal' | 'federat
 async function signIn(
   credential: OAuthCredential,
   origin: string,
+  endpoint: string,
   { http, oidcToken }: AuthServices,
-): Promise<{ token: string; seconds: number }> {
+  limits: SignInLimits,
+): Promise<{ value: string; seconds: number }> {
   const assertion =
-    credential.kind === 'federation' ? await oidcToken(credential.serviceConnectionId) : undefined;
+    credential.kind === 'federation' ? await oidcToken(credential.serviceConnectionId, limits) : undefined;
   const { form, authorization } = proofOf(credential, assertion);
   const answer = await http.send({
     method: 'POST',
-    url: `${origin}/oidc/v1/token`,
+    url: endpoint,
     headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...authorization },
     body: new URLSearchParams({ ...form, scope: 'all-apis' }).toString(),
     repeatable: true,
+    ...limits,
   });
-  const { access_token: token, expires_in: seconds } = parse(answer);
-  if (answer.status === 200 && typeof token === 'string') return { token, seconds: Number(seconds) || 3600 };
+  const { access_token: value, expires_in: seconds } = readJsonObject(answer.body);
+  if (answer.status === 200 && typeof value === 'string') return { value, seconds: Number(seconds) || 3600 };
   throw refusal(credential, origin, answer, assertion);
 }
 
@@ -135,10 +143,13 @@ function refusal(
   if (answer.status >= 300 && answer.status < 400) {
     return new TaskError(explainRedirect(origin, answer.headers.get('location'), "input 'databricksHost'"));
   }
-  const { error, error_description: description, message } = parse(answer);
-  const words = [error, description ?? message].filter((word) => typeof word === 'string').join(': ');
-  const reason = `HTTP ${answer.status}${words && `, ${bound(defuse(stripControls(words)), 300)}`}`;
+  const { error, error_description: description, message } = readJsonObject(answer.body);
+  const said = [error, description ?? message].filter((word) => typeof word === 'string').join(': ');
+  const words = bound(defuse(stripControls(said)), 300) || reasonOf(answer);
+  const reason = `HTTP ${answer.status}${words && `, ${words}`}`;
   const failure = `Databricks at ${origin} did not let the step sign in (${reason.replace(/[\s.]+$/, '')}).`;
+  const networkRefusal = explainNetworkRefusal(answer.status, words, origin);
+  if (networkRefusal) return new TaskError(networkRefusal);
   if (isRetryableStatus(answer.status)) return new TaskError(`${failure} Try again later.`);
   if (answer.status === 404) {
     return new TaskError(`${failure} Check that input 'databricksHost' is the address of a workspace.`);
@@ -149,18 +160,40 @@ function refusal(
         "'clientSecret' an OAuth secret that Databricks made for it: a secret of Microsoft Entra is another thing.",
     );
   }
-  const { iss, sub, aud } = claimsOf(assertion);
-  const whose = credential.clientId ? `service principal ${credential.clientId}` : 'the account';
-  return new TaskError(
-    `${failure} Check that ${whose} has a federation policy with the issuer '${iss}', the audience '${aud}' and the ` +
-      `subject '${sub}', in exactly this spelling.`,
-  );
+  return new FederationRefusedError(failure, credential.clientId, claimsOf(assertion));
 }
 
-function parse({ body }: HttpAnswer): Record<string, unknown> {
-  try {
-    return JSON.parse(body.toString()) ?? {};
-  } catch {
-    return {};
+/** No federation policy of Databricks fits what Azure DevOps vouches for. */
+export class FederationRefusedError extends TaskError {
+  /** The command of Databricks' CLI that lets the step in from now on, for an administrator of the account. */
+  readonly command: string;
+
+  constructor(failure: string, clientId: string | undefined, { iss, aud, sub }: Claims) {
+    const whose = clientId ? `service principal ${clientId}` : 'the account';
+    const command = policyCommand(clientId, { iss, aud, sub });
+    super(
+      `${failure} Check that ${whose} has a federation policy with the issuer '${iss}', the audience '${aud}' and the ` +
+        `subject '${sub}', in exactly this spelling.`,
+      { details: ['This command of an administrator of the account would let the step in:', command] },
+    );
+    this.command = command;
   }
+}
+
+/** What Azure DevOps says in a token for whom it vouches. */
+type Claims = Pick<ReturnType<typeof claimsOf>, 'iss' | 'aud' | 'sub'>;
+
+function policyCommand(clientId: string | undefined, { iss, aud, sub }: Claims): string {
+  const policy = { oidc_policy: { issuer: iss, audiences: [aud].flat(), subject: sub } };
+  const json = `--json ${quote(JSON.stringify(policy))}`;
+  if (!clientId) return `databricks account federation-policy create ${json}`;
+  // Policies go by a number that only the account knows, in place of the application id.
+  const filter = quote(`applicationId eq "${clientId}"`);
+  const list = `databricks account service-principals list --filter ${filter} --output json`;
+  return `databricks account service-principal-federation-policy create "$(${list} | jq -r '.[0].id')" ${json}`;
+}
+
+/** As one word of a shell's command, whatever is in it: projects have names with all kinds of characters. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,17 +1,31 @@
+import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../common/http';
 import type { AnswerKind } from '../../common/limits';
 import type { Logger } from '../../common/log';
-import { isRetryableStatus, Patience, type RetryPolicy, retryDelay } from '../../common/retry';
+import type { SignInLimits } from '../../common/renewal';
+import { isRetryableStatus, Patience, type RetryPolicy } from '../../common/retry';
+import { formatDuration } from '../../common/text';
+import { type TroubledRequest, Troubles } from '../../common/trouble';
 import type { Clock } from '../clock';
-import { type AccessNames, DatabricksError, errorFromAnswer, isSuccess, retryAfterOf } from './errors';
-import { parseJson, writeJson } from './json';
+import { type WorkspaceAddress, workspaceHeaders } from './address';
+import {
+  type AccessNames,
+  DatabricksError,
+  errorFromAnswer,
+  isSuccess,
+  refusesToken,
+  retryAfterOf,
+  SignInError,
+} from './errors';
+import { isObject, parseJson, writeJson } from './json';
 
 /**
  * Gives a token that is good for the next request.
  *
  * @param refused the token that Databricks did not accept for the last one; it comes back where there is no other
+ * @param limits of signing in, where that is needed
  */
-export type TokenProvider = (refused?: string) => Promise<string>;
+export type TokenProvider = (refused?: string, limits?: SignInLimits) => Promise<string>;
 
 /** What sends the requests: the step's HTTP client. */
 export interface Transport {
@@ -35,8 +49,11 @@ export interface Call extends RequestLimits {
   readonly repeatable?: boolean;
 }
 
+/** How long Databricks asks its clients to try again: ten minutes. */
+export const PATIENCE: RetryPolicy = { forMilliseconds: 10 * 60_000 };
+
 export interface DatabricksClientOptions {
-  readonly origin: string;
+  readonly workspace: WorkspaceAddress;
   readonly token: TokenProvider;
   readonly access: AccessNames;
   readonly http: Transport;
@@ -56,14 +73,18 @@ export class DatabricksClient {
    */
   serviceTime = 0;
 
-  constructor(private readonly options: DatabricksClientOptions) {}
+  private readonly troubles: Troubles;
+
+  constructor(private readonly options: DatabricksClientOptions) {
+    this.troubles = new Troubles(options.log);
+  }
 
   get origin(): string {
-    return this.options.origin;
+    return this.options.workspace.origin;
   }
 
   get<T>(path: string, query: Record<string, string | undefined>, call: Call): Promise<T> {
-    const url = new URL(path, this.options.origin);
+    const url = new URL(path, this.origin);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, value);
     }
@@ -71,46 +92,96 @@ export class DatabricksClient {
   }
 
   post<T>(path: string, body: object, call: Call): Promise<T> {
-    const { href } = new URL(path, this.options.origin);
+    const { href } = new URL(path, this.origin);
     return this.send<T>({ method: 'POST', url: href, body: writeJson(body) }, call);
   }
 
-  /** Waits before a call is made again that failed, and that its caller alone can tell to be worth it. */
-  async pause(tries: number, error: unknown): Promise<void> {
-    await this.options.clock.sleep(retryDelay(tries, retryAfterOf(error)), this.options.signal);
+  /**
+   * Waits before a call is made again that failed, and that its caller alone can tell to be worth it.
+   *
+   * @returns whether there was time left to wait
+   */
+  async pause(patience: Patience, error: Error): Promise<boolean> {
+    const wait = patience.next(0, retryAfterOf(error));
+    if (wait === undefined) return false;
+    if (patience.failures === 1) {
+      this.options.log.info(
+        `${error.message} Trying again for up to ${formatDuration(PATIENCE.forMilliseconds)}.`,
+      );
+    }
+    await this.options.clock.sleep(wait, this.options.signal);
+    return true;
   }
 
+  /** What the status of an answer shows is tried again by the transport; here, what only its body shows, or signing in. */
   private async send<T>(request: HttpRequest, call: Call): Promise<T> {
-    // For a call whose failure shows in the body only; what the status shows is tried again by the transport.
-    const patience = new Patience(call.retry);
-    for (;;) {
-      const begun = this.options.clock.now();
-      const answer = await this.sendOnce(request, call);
-      const value = this.read<T>(answer, request, call);
-      if (!(value instanceof DatabricksError)) return value;
-      if (!call.repeatable || !value.isTransient || isRetryableStatus(answer.status)) throw value;
-      const wait = patience.next(this.options.clock.now() - begun, answer.headers.get('retry-after'));
-      if (wait === undefined) throw value;
-      this.options.log.info(`${value.message} Trying again in ${(wait / 1000).toFixed(1)} s.`);
-      await this.options.clock.sleep(wait, call.signal ?? this.options.signal);
+    const { clock, signal } = this.options;
+    const policy = call.retry ?? PATIENCE;
+    const patience = new Patience(policy);
+    let trouble: TroubledRequest | undefined;
+    let isServed = false;
+    try {
+      for (;;) {
+        const begun = clock.now();
+        const left = { forMilliseconds: Math.max(0, policy.forMilliseconds - patience.spent) };
+        const { value, retryAfter } = await this.sendOnce<T>(request, { ...call, retry: left });
+        isServed = !(value instanceof TaskError);
+        if (!(value instanceof TaskError)) return value;
+        const wait = this.mayMend(value, call) ? patience.next(clock.now() - begun, retryAfter) : undefined;
+        if (wait === undefined) throw value;
+        if (trouble) trouble.fail();
+        else {
+          const what = value.message.replace(/\.$/, '');
+          trouble = this.troubles.begin(new URL(this.origin).host, what, policy.forMilliseconds);
+        }
+        await clock.sleep(wait, call.signal ?? signal);
+      }
+    } finally {
+      trouble?.end(isServed);
     }
   }
 
+  private mayMend(error: TaskError, { repeatable = false }: Call): boolean {
+    // Without a token nothing has been sent.
+    if (error instanceof SignInError) return true;
+    return (
+      repeatable &&
+      error instanceof DatabricksError &&
+      error.isTransient &&
+      !isRetryableStatus(error.answer.status)
+    );
+  }
+
   /** A request that was turned away for its token has done nothing, so it is sent again with a new one. */
-  private async sendOnce(request: HttpRequest, call: Call): Promise<HttpAnswer> {
-    const token = await this.options.token();
-    const answer = await this.sendWith(token, request, call);
-    if (answer.status !== 401) return answer;
-    const renewed = await this.options.token(token);
-    if (renewed === token) return answer;
-    this.options.log.info('Databricks no longer accepts the access token in hand. Going on with a new one.');
-    return this.sendWith(renewed, request, call);
+  private async sendOnce<T>(
+    request: HttpRequest,
+    call: Call,
+  ): Promise<{ value: T | TaskError; retryAfter: string | null }> {
+    const limits = call.retry && { retry: call.retry };
+    try {
+      const token = await this.options.token(undefined, limits);
+      let answer = await this.sendWith(token, request, call);
+      if (refusesToken(answer)) {
+        const renewed = await this.options.token(token, limits);
+        if (renewed !== token) {
+          this.options.log.info(
+            'Databricks no longer accepts the access token in hand. Going on with a new one.',
+          );
+          answer = await this.sendWith(renewed, request, call);
+        }
+      }
+      return { value: this.read<T>(answer, request, call), retryAfter: answer.headers.get('retry-after') };
+    } catch (error) {
+      if (error instanceof SignInError) return { value: error, retryAfter: null };
+      throw error;
+    }
   }
 
   private async sendWith(token: string, request: HttpRequest, call: Call): Promise<HttpAnswer> {
     const { action, permission: _, repeatable = false, ...limits } = call;
     const headers = {
       Authorization: `Bearer ${token}`,
+      ...workspaceHeaders(this.options.workspace),
       ...(request.body !== undefined && { 'Content-Type': 'application/json' }),
     };
     try {
@@ -134,12 +205,13 @@ export class DatabricksClient {
     if (isSuccess(answer.status)) {
       const text = answer.body.toString('utf8');
       try {
-        return parseJson(text || (method === 'POST' ? '{}' : '')) as T;
+        const value = parseJson(text || (method === 'POST' ? '{}' : ''));
+        if (isObject(value)) return value as T;
       } catch {
         // The page of a proxy or of a login stands in place of the answer.
       }
     }
-    const { origin, access } = this.options;
-    return errorFromAnswer(answer, { origin, access, action, permission });
+    const { access } = this.options;
+    return errorFromAnswer(answer, { origin: this.origin, access, action, permission });
   }
 }

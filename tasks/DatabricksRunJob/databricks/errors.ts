@@ -1,4 +1,5 @@
 import { TaskError } from '../../common/errors';
+import { explainBy, type Signature } from '../../common/explain';
 import { bound, defuse, stripControls } from '../../common/foreign-text';
 import { ConnectionError, type HttpAnswer } from '../../common/http';
 import { isRetryableStatus } from '../../common/retry';
@@ -14,6 +15,8 @@ export class DatabricksError extends TaskError {
       readonly code: string;
       /** The service's own words. */
       readonly reason: string;
+      /** Whether a web page came in place of an answer of the API. */
+      readonly isPage: boolean;
       /** What the service says further, by the names it gives, such as `existing_type`. */
       readonly metadata: Readonly<Record<string, string>>;
       /** How long the service asks to wait, as its `Retry-After` header says it. */
@@ -37,14 +40,36 @@ export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-/** Whether an error says that a job, run or object is not there. For jobs and runs that is a 400, not a 404. */
+/**
+ * Whether an error says that a job, run or object is not there. A 404 says so whatever its code is, but for the web page
+ * of a proxy and for an API that is not there at all; for jobs and runs the service answers 400 as often.
+ */
 export function isNotFound(error: unknown): boolean {
   if (!(error instanceof DatabricksError)) return false;
-  const { code, reason } = error.answer;
+  const { status, code, reason, isPage } = error.answer;
+  if (status === 404) return !isPage && code !== 'ENDPOINT_NOT_FOUND';
   return (
     code === 'RESOURCE_DOES_NOT_EXIST' ||
     (code === 'INVALID_PARAMETER_VALUE' && /does(n't| not) exist/i.test(reason))
   );
+}
+
+/** Whether an error says that a run was there, and was deleted. */
+export function isDeleted(error: unknown): boolean {
+  return (
+    error instanceof DatabricksError &&
+    /\b(has|have|was|were) been deleted|was deleted/i.test(error.answer.reason)
+  );
+}
+
+/** What an answer that is no success says, in its own words. */
+export function reasonOf({ body }: HttpAnswer): string {
+  return readErrorBody(body.toString('utf8')).reason;
+}
+
+/** Whether an answer says that the token is not accepted, so that another one may be. */
+export function refusesToken(answer: HttpAnswer): boolean {
+  return answer.status === 401 || (answer.status === 403 && BAD_TOKEN.test(reasonOf(answer)));
 }
 
 /** How long the service asks to wait, as its `Retry-After` header says it; null where it does not. */
@@ -64,6 +89,40 @@ const PASSING_WORDS =
   /timed out after |deadline exceeded|ClusterNotReadyException|worker environment|try again later|token bucket/i;
 
 const EXPIRED = /(token|credential)s?\b.*\b(has |is )?expired/i;
+const BAD_TOKEN = /invalid access token|token is expir|token.*\bexpired/i;
+
+/** Refusals that have nothing to do with what the token's user may do, and who can lift them. */
+const REFUSALS: readonly Signature<{ readonly origin: string }>[] = [
+  {
+    pattern: /(?:source )?IP address:? (\S+) is blocked|blocked by Databricks IP ACL|IP access list/i,
+    explain: ([, address], { origin }) =>
+      `The IP access list of ${origin} does not let this agent in${address ? `, whose address is ${address}` : ''}. ` +
+      'Have an administrator of the workspace allow that address, or run the step on a self-hosted agent whose ' +
+      'address is allowed: those of Microsoft-hosted agents change.',
+  },
+  {
+    pattern: /unauthorized network access|public access is not allowed|private[- ]link/i,
+    explain: (_, { origin }) =>
+      `The workspace at ${origin} takes no requests from the public network. Run the step on a self-hosted agent that ` +
+      "is connected to the workspace's private network (Private Link), or have an administrator admit this agent's network.",
+  },
+  {
+    pattern: /personal access tokens? (?:are|is) (?:not enabled|disabled)|tokens? (?:are|is) disabled/i,
+    explain: (_, { origin }) =>
+      `The workspace at ${origin} takes no personal access tokens. Choose another way in for input 'authType', such ` +
+      'as servicePrincipal or federation, or have an administrator turn personal access tokens on.',
+  },
+];
+
+/**
+ * Why a workspace turned a request away, where neither the identity nor its permissions are the reason; undefined where
+ * they may be.
+ */
+export function explainNetworkRefusal(status: number, reason: string, origin: string): string | undefined {
+  if (status !== 401 && status !== 403) return undefined;
+  const sentence = explainBy(REFUSALS, reason, { origin });
+  return sentence && `${sentence} (HTTP ${status}: ${reason.replace(/\.$/, '')})`;
+}
 
 export interface FailedCall {
   readonly origin: string;
@@ -103,7 +162,7 @@ export function errorFromAnswer(answer: HttpAnswer, call: FailedCall): Databrick
     location: answer.headers.get('location'),
   });
   const retryAfter = answer.headers.get('retry-after');
-  return new DatabricksError(message, { status, code, reason, metadata, retryAfter }, isTransient);
+  return new DatabricksError(message, { status, code, reason, isPage, metadata, retryAfter }, isTransient);
 }
 
 interface Explained extends FailedCall {
@@ -116,11 +175,15 @@ interface Explained extends FailedCall {
 
 function explain(failed: Explained): string {
   const { origin, action, permission, access, status, code, reason, isPage, location } = failed;
-  const answer = `HTTP ${status}${code && ` ${code}`}${reason && `: ${reason.replace(/\.$/, '')}`}`;
+  // Some answers give the status for their code.
+  const name = code === String(status) ? '' : code;
+  const answer = `HTTP ${status}${name && ` ${name}`}${reason && `: ${reason.replace(/\.$/, '')}`}`;
+  const refusal = explainNetworkRefusal(status, reason, origin);
+  if (refusal) return refusal;
   if (EXPIRED.test(reason)) {
     return `The token has expired (${answer}). Make a new one, and check that ${access.token}.`;
   }
-  if (status === 401 || /invalid access token/i.test(reason)) {
+  if (status === 401 || BAD_TOKEN.test(reason)) {
     return (
       `Databricks does not accept the token (${answer}). Check that ${access.token}, and that it has neither expired ` +
       'nor been revoked.'
@@ -135,6 +198,12 @@ function explain(failed: Explained): string {
       `${origin} answered with a web page when asked to ${action} (${answer}). Check that ${access.host} ` +
       'is the address of a workspace, and whether a proxy stands in between.'
     );
+  }
+  if (status === 413) {
+    return `Databricks could not ${action} (${answer}): the request is too large. Clear the outputs of the notebook, or move data out of it.`;
+  }
+  if (/bad target/i.test(reason)) {
+    return `${origin} does not know the API that it takes to ${action} (${answer}). Check that ${access.host} is the address of a workspace of today's Databricks.`;
   }
   return `Databricks could not ${action} (${answer}).`;
 }

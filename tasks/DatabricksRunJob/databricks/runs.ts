@@ -4,6 +4,9 @@ import { type RunParameters, wireParameters } from './jobs';
 import type { WireId } from './json';
 import { type RunState, readState, type WireState } from './states';
 
+/** A failed look is not repeated at once: whoever follows a run looks again anyway. */
+const ONE_TRY_ONLY: RequestLimits = { retry: ONE_TRY };
+
 export interface Run {
   readonly id: string;
   readonly state: RunState;
@@ -15,7 +18,8 @@ export interface Run {
 }
 
 export interface TaskRun {
-  readonly id: string;
+  /** Undefined where the service gave none, as of a task that never ran. */
+  readonly id: string | undefined;
   readonly key: string;
   /** From 1. */
   readonly attempt: number;
@@ -23,9 +27,22 @@ export interface TaskRun {
   /** Milliseconds since 1970; 0 until it began or ended. */
   readonly startedAt: number;
   readonly endedAt: number;
+  /** Milliseconds that it waited for its turn, had its compute made ready, and worked; 0 where the service tells none. */
+  readonly durations: { readonly queue: number; readonly setup: number; readonly execution: number };
+  /** What it ran on: a cluster's id, or what the job calls its compute. */
+  readonly compute: string | undefined;
+  /** What it runs, as the job's settings call it: `notebook_task`, `dbt_task`; undefined where that is not told. */
+  readonly kind: string | undefined;
   /** The notebook that it runs, where it runs one. */
   readonly notebookPath: string | undefined;
+  /** The job that it runs, where it runs one. */
+  readonly jobId: string | undefined;
+  /** The errors of the iterations of a for-each task, the most frequent first. */
+  readonly iterationErrors: readonly { readonly message: string; readonly count: number }[];
 }
+
+/** A run as a list of runs shows it. */
+export type RunSummary = Omit<Run, 'tasks'>;
 
 /** What a task of a run left behind. */
 export interface RunOutput {
@@ -34,18 +51,32 @@ export interface RunOutput {
   readonly isTruncated: boolean;
   readonly error: string | undefined;
   readonly trace: string | undefined;
+  /** What tasks other than notebooks printed: Databricks keeps the last megabytes of it. */
+  readonly logs: string | undefined;
+  /** The run that a task which runs a job has started. */
+  readonly childRunId: string | undefined;
 }
 
 interface WireTaskRun extends WireState {
-  run_id: WireId;
+  run_id?: WireId;
   task_key?: string;
   attempt_number?: number;
   start_time?: number;
   end_time?: number;
+  queue_duration?: number;
+  setup_duration?: number;
+  execution_duration?: number;
+  cluster_instance?: { cluster_id?: string };
+  existing_cluster_id?: string;
+  job_cluster_key?: string;
+  environment_key?: string;
   notebook_task?: { notebook_path?: string };
+  run_job_task?: { job_id?: WireId };
+  for_each_task?: { stats?: { error_message_stats?: { error_message?: string; count?: number }[] } };
 }
 
 interface WireRun extends WireState {
+  run_id?: WireId;
   start_time?: number;
   end_time?: number;
   tasks?: WireTaskRun[];
@@ -53,39 +84,90 @@ interface WireRun extends WireState {
 }
 
 /** Where a run is now, with all its tasks, which come in pages of a hundred. */
-export async function getRun(client: DatabricksClient, id: string): Promise<Run> {
+export async function getRun(
+  client: DatabricksClient,
+  id: string,
+  limits: RequestLimits = ONE_TRY_ONLY,
+): Promise<Run> {
   const tasks: TaskRun[] = [];
   let pageToken: string | undefined;
   let page: WireRun;
   do {
-    // A failed look is not repeated at once: whoever follows a run looks again anyway.
     page = await client.get<WireRun>(
       '/api/2.2/jobs/runs/get',
       { run_id: id, page_token: pageToken },
-      { action: `look at run ${id}`, permission: "'Can View' on the job", retry: ONE_TRY },
+      { action: `look at run ${id}`, permission: "'Can View' on the job", ...limits },
     );
-    tasks.push(...(page.tasks ?? []).map(readTask));
+    tasks.push(...listOf(page.tasks).map(readTask));
     pageToken = page.next_page_token || undefined;
   } while (pageToken);
+  return { ...readSummary(page), id, tasks: latestAttempts(tasks) };
+}
+
+/** The runs of a job that are over, the latest first. */
+export async function* listEndedRuns(
+  client: DatabricksClient,
+  jobId: string,
+  limits: RequestLimits = {},
+): AsyncGenerator<RunSummary> {
+  let pageToken: string | undefined;
+  do {
+    const page = await client.get<{ runs?: WireRun[]; next_page_token?: string }>(
+      '/api/2.2/jobs/runs/list',
+      { job_id: jobId, completed_only: 'true', limit: '25', page_token: pageToken },
+      { action: `list the runs of job ${jobId}`, permission: "'Can View' on the job", ...limits },
+    );
+    yield* listOf(page.runs).map(readSummary);
+    pageToken = page.next_page_token || undefined;
+  } while (pageToken);
+}
+
+/** What should be a list, and may be something else in an answer that makes no sense. */
+function listOf<T>(value: readonly T[] | undefined): readonly T[] {
+  return Array.isArray(value)
+    ? value.filter((element) => typeof element === 'object' && element !== null)
+    : [];
+}
+
+function readSummary(run: WireRun): RunSummary {
   return {
-    id,
-    state: readState(page),
-    startedAt: page.start_time ?? 0,
-    endedAt: page.end_time ?? 0,
-    tasks: latestAttempts(tasks),
+    id: String(run.run_id ?? ''),
+    state: readState(run),
+    startedAt: run.start_time ?? 0,
+    endedAt: run.end_time ?? 0,
   };
 }
 
 function readTask(task: WireTaskRun): TaskRun {
+  const errors = listOf(task.for_each_task?.stats?.error_message_stats);
   return {
-    id: String(task.run_id),
-    key: task.task_key ?? String(task.run_id),
+    id: idOf(task.run_id),
+    key: task.task_key ?? String(task.run_id ?? 'unnamed'),
     attempt: (task.attempt_number ?? 0) + 1,
     state: readState(task),
     startedAt: task.start_time ?? 0,
     endedAt: task.end_time ?? 0,
+    durations: {
+      queue: task.queue_duration ?? 0,
+      setup: task.setup_duration ?? 0,
+      execution: task.execution_duration ?? 0,
+    },
+    compute:
+      task.cluster_instance?.cluster_id ??
+      task.existing_cluster_id ??
+      task.job_cluster_key ??
+      task.environment_key,
+    kind: Object.keys(task).find((name) => /^[a-z_]+_task$/.test(name)),
     notebookPath: task.notebook_task?.notebook_path,
+    jobId: idOf(task.run_job_task?.job_id),
+    iterationErrors: errors
+      .map(({ error_message: message = '', count = 0 }) => ({ message, count }))
+      .sort((a, b) => b.count - a.count),
   };
+}
+
+function idOf(id: WireId | undefined): string | undefined {
+  return id === undefined ? undefined : String(id);
 }
 
 /** A task that was tried again is listed once for each attempt, in no order. */
@@ -108,11 +190,17 @@ function isLater(a: TaskRun, b: TaskRun): boolean {
 }
 
 /** The output of one task of a run. Whole runs are refused as soon as they have several tasks. */
-export async function getOutput(client: DatabricksClient, taskRunId: string): Promise<RunOutput> {
+export async function getOutput(
+  client: DatabricksClient,
+  taskRunId: string,
+  limits: RequestLimits = {},
+): Promise<RunOutput> {
   const output = await client.get<{
     notebook_output?: { result?: string; truncated?: boolean };
     error?: string;
     error_trace?: string;
+    logs?: string;
+    run_job_output?: { run_id?: WireId };
   }>(
     '/api/2.2/jobs/runs/get-output',
     { run_id: taskRunId },
@@ -120,6 +208,7 @@ export async function getOutput(client: DatabricksClient, taskRunId: string): Pr
       action: `read the output of run ${taskRunId}`,
       permission: "'Can View' on the job",
       answer: 'notebook',
+      ...limits,
     },
   );
   return {
@@ -127,6 +216,8 @@ export async function getOutput(client: DatabricksClient, taskRunId: string): Pr
     isTruncated: output.notebook_output?.truncated ?? false,
     error: output.error || undefined,
     trace: output.error_trace || undefined,
+    logs: output.logs || undefined,
+    childRunId: idOf(output.run_job_output?.run_id),
   };
 }
 

@@ -20,12 +20,16 @@ export interface WireState {
 
 export interface RunState {
   readonly isOver: boolean;
+  /** Whether it is in a state that is known here. */
+  readonly isKnown: boolean;
   /** What is happening, as Databricks names it: `RUNNING`; once it is over, how it ended: `SUCCESS`. */
   readonly name: string;
   /** How it ended; undefined while it goes on. */
   readonly verdict: Verdict | undefined;
   /** Why it ended, in a word of a fixed list such as `CLUSTER_ERROR`; undefined when the service gives none. */
   readonly code: string | undefined;
+  /** Who is to blame for its end, such as `CLIENT_ERROR` or `CLOUD_FAILURE`; undefined when the service does not say. */
+  readonly blame: string | undefined;
   /** Why it waits or how it ended, in the service's words, the most exact first. */
   readonly messages: readonly string[];
 }
@@ -35,23 +39,39 @@ export type Verdict = 'success' | 'partial' | 'failure';
 
 const LAST_STATES = new Set(['TERMINATED', 'SKIPPED', 'INTERNAL_ERROR']);
 
+const GOING_STATES = new Set([
+  'BLOCKED',
+  'PENDING',
+  'QUEUED',
+  'RUNNING',
+  'TERMINATING',
+  'WAITING',
+  'WAITING_FOR_RETRY',
+]);
+
+/** The name of the state of a run of which the service tells none, as it may be of one that is queued. */
+export const NO_STATE = 'WAITING';
+
 /**
  * Reads where a run is. A run whose task failed ends as `INTERNAL_ERROR` with the result `FAILED` on serverless
  * compute, so that state alone says nothing about the platform. Results may be absent, from skipped runs for one.
  */
 export function readState(wire: WireState): RunState {
   const [state, status] = [wire.state ?? {}, wire.status ?? {}];
-  const phase = state.life_cycle_state ?? status.state;
+  const phase = state.life_cycle_state || status.state || undefined;
+  const details = status.termination_details ?? {};
   const isOver = LAST_STATES.has(state.life_cycle_state ?? '') || status.state === 'TERMINATED';
-  const result = state.result_state ?? status.termination_details?.code;
+  const result = state.result_state || details.code || undefined;
   const messages = isOver
-    ? [status.termination_details?.message, state.state_message]
+    ? [details.message, state.state_message]
     : [state.queue_reason, status.queue_details?.message, status.queue_details?.code, state.state_message];
   return {
     isOver,
-    name: (isOver ? (result ?? phase) : phase) ?? 'WAITING',
+    isKnown: isOver || GOING_STATES.has(phase ?? '') || GOING_STATES.has(status.state ?? ''),
+    name: (isOver ? (result ?? phase) : phase) ?? NO_STATE,
     verdict: isOver ? verdictOf(result) : undefined,
-    code: isOver ? (status.termination_details?.code ?? undefined) : undefined,
+    code: (isOver && details.code) || undefined,
+    blame: (isOver && details.type) || undefined,
     messages: messages.filter((message) => !!message) as string[],
   };
 }

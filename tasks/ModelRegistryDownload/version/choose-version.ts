@@ -4,7 +4,7 @@ import { nearest, plural } from '../../common/text';
 import type { ModelContainer } from '../registry/container';
 import { listVersions } from '../registry/listing';
 import type { Connection } from '../registry/persist';
-import { isLatest, type Ranking, rangeBelow, rangeOf, rankInRange, rankNewest, tiesOfFirst } from './ranking';
+import { isLatest, isVersion, type Ranking, rangeOf, rankVersions, tiesOfFirst } from '../registry/versions';
 import { type Listing, listVersion, type ModelVersion, selectVersion, type VersionQuery } from './version';
 
 /** How many names a line of the log shows. */
@@ -34,40 +34,18 @@ export async function chooseVersion(
   wish: VersionWish,
   connection: Connection,
 ): Promise<ChosenVersion> {
-  const { version, versionsFolder, includePrereleases } = wish;
-  const range = rangeOf(version);
-  if (!isLatest(version) && range === undefined) return takeNamed(container, wish, connection);
+  const range = isVersion(wish.version) ? undefined : rangeOf(wish.version);
+  if (range === undefined) return takeNamed(container, wish, connection);
 
-  const folders = await listVersions(container, versionsFolder, connection);
-  const named = folderNamed(wish, folders);
-  if (named !== undefined) {
-    const unread = isLatest(version)
-      ? "taken rather than the newest. '*' asks for that"
-      : 'not read as a range';
-    connection.log.info(`'${named}' is the name of a folder there, so it is ${unread}.`);
-    return takeNamed(container, { ...wish, version: named }, connection);
+  const folders = await listVersions(container, wish.versionsFolder, connection);
+  if (!isLatest(wish.version) && folders.includes(wish.version)) {
+    connection.log.info(`'${wish.version}' is the name of a version, so it is not read as a range.`);
+    return takeNamed(container, wish, connection);
   }
-  const ranking =
-    range === undefined
-      ? rankNewest(folders, includePrereleases)
-      : rankInRange(folders, version, includePrereleases);
-  if (ranking.rivals.length > 0) throw noNewest(container, wish, ranking);
+  const ranking = rankVersions(folders, range, wish.includePrereleases);
   explainRanking(ranking, wish, range, connection.log);
   if (ranking.fitting.length === 0) throw nothingFits(container, wish, ranking);
   return takeNewest(container, wish, ranking, connection);
-}
-
-/** A folder that is called what `modelVersion` says, though that means something else; `latest` in any case. */
-function folderNamed({ version }: VersionWish, folders: readonly string[]): string | undefined {
-  if (folders.includes(version)) return version;
-  if (!isLatest(version)) return undefined;
-  const promoted = folders.filter(isLatest);
-  if (promoted.length > 1) {
-    throw new TaskError(
-      `'${version}' could be any of the folders ${quoteAll(promoted)}. Write 'modelVersion' exactly like one of them, or give a version.`,
-    );
-  }
-  return promoted[0];
 }
 
 async function takeNamed(
@@ -120,47 +98,32 @@ function fits(range: string, count: number): string {
 function explainRanking(
   { fitting, unfit, prereleases, others }: Ranking,
   { version }: VersionWish,
-  range: string | undefined,
+  range: string,
   log: Logger,
 ): void {
-  const meaning = range === undefined ? 'the newest version' : `the newest version that fits ${range}`;
+  const meaning = isLatest(version) ? 'the newest version' : `the newest version that fits ${range}`;
   const all = plural(fitting.length + unfit.length, 'version');
   log.info(`'${version}' asks for ${meaning}. Of ${all} these fit, newest first: ${list(fitting)}.`);
   if (prereleases.length > 0) {
     log.info(`Left out as pre-releases: ${list(prereleases)}. 'includePrereleases' takes them in.`);
   }
   if (others.length > 0) {
-    const why =
-      range === undefined
-        ? 'for names that are no newer version'
-        : 'for names that no range can be held against';
-    log.info(`Left out ${why}: ${list(others)}. They can be asked for by name.`);
+    log.info(`Left out as no semantic versions: ${list(others)}. They can be asked for by name.`);
   }
   const ties = tiesOfFirst(fitting);
   if (ties.length > 0) {
     log.warning(
-      `${quoteAll([fitting[0]!, ...ties])} have the same rank: their names do not tell which is newer. The last by name goes first.`,
+      `${quoteAll([fitting[0]!, ...ties])} are the same version as far as semantic versions go. The last by name goes first.`,
     );
   }
-}
-
-function noNewest(container: ModelContainer, wish: VersionWish, { rivals }: Ranking): TaskError {
-  const some = quoteAll(rivals.slice(0, MOST_NAMED));
-  return new TaskError(
-    `Which version of the model is the newest cannot be told from the names in ${whereOf(container, wish)}, since they are written in different ways. It could be any of ${some}. Give one of them as 'modelVersion', or a range such as * or 1.x, which looks at versions like 1.2.0 only.`,
-    { details: rivals.length > MOST_NAMED ? [`And ${rivals.length - MOST_NAMED} more.`] : [] },
-  );
 }
 
 function notThere(container: ModelContainer, wish: VersionWish, versions: readonly string[]): TaskError {
   if (versions.length === 0) return noVersions(container, wish);
   const close = nearest(wish.version, versions);
   const theirs = close.length === versions.length ? 'its versions are' : 'the nearest of its versions are';
-  const range = rangeBelow(wish.version);
-  const fitting = range ? rankInRange(versions, range, wish.includePrereleases).fitting : [];
-  const hint = fitting.length > 0 ? ` The newest that begins with it is asked for by '${range}'.` : '';
   return new TaskError(
-    `There is no version '${wish.version}' of the model in ${whereOf(container, wish)}. Check 'modelVersion': ${theirs} ${quoteAll(close)}.${hint}`,
+    `There is no version '${wish.version}' of the model in ${whereOf(container, wish)}. Check 'modelVersion': ${theirs} ${quoteAll(close)}.`,
   );
 }
 
@@ -174,9 +137,9 @@ function nothingFits(container: ModelContainer, wish: VersionWish, ranking: Rank
     );
   }
   const [are, names] =
-    unfit.length > 0 ? ['the newest versions there are', unfit] : ['no folder is named like one:', others];
+    unfit.length > 0 ? ['the newest versions there are', unfit] : ['no folder is named like one', others];
   return new TaskError(
-    `No version of the model fits '${wish.version}' in ${where}. Check 'modelVersion': ${are} ${quoteAll(names.slice(0, 5))}.`,
+    `No version of the model fits '${wish.version}' in ${where}. Check 'modelVersion': ${are}${unfit.length > 0 ? '' : ':'} ${quoteAll(names.slice(0, 5))}.`,
   );
 }
 

@@ -1,11 +1,11 @@
 import { TaskError } from '../../common/errors';
 import { formatBytes, plural } from '../../common/text';
 import { MANIFEST_NAME } from '../folder/manifest';
+import { findLack, MARKERS } from '../registry/completeness';
 import type { ModelContainer } from '../registry/container';
 import { listFiles, type ModelFile } from '../registry/listing';
 import { hasDotSegment, refuseHostileNames } from '../registry/names';
 import type { Connection } from '../registry/persist';
-import { findLack, MARKERS } from './completeness';
 import { matchFiles, selectFiles } from './patterns';
 
 /** How many archived files a message shows. */

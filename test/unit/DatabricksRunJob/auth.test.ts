@@ -23,20 +23,24 @@ function signingIn(credential: Credential) {
     text,
     token: async (_refused?: string) => '',
   };
-  one.token = tokenProvider(credential, ORIGIN, {
-    log,
-    now: () => one.now,
-    http: {
-      send: async (request) => {
-        one.requests.push(request);
-        return one.reply();
+  one.token = tokenProvider(
+    credential,
+    { origin: ORIGIN, workspaceId: undefined },
+    {
+      log,
+      now: () => one.now,
+      http: {
+        send: async (request) => {
+          one.requests.push(request);
+          return one.reply();
+        },
+      },
+      oidcToken: async (id) => {
+        one.asked.push(id);
+        return jwt({ iss: 'https://vstoken', sub: `p://org/${one.asked.length}`, aud: 'api://x' });
       },
     },
-    oidcToken: async (id) => {
-      one.asked.push(id);
-      return jwt({ iss: 'https://vstoken', sub: `p://org/${one.asked.length}`, aud: 'api://x' });
-    },
-  });
+  );
   return one;
 }
 

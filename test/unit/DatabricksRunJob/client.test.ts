@@ -41,7 +41,7 @@ describe('the Databricks client', () => {
     let tokens = 0;
     const { signal } = new AbortController();
     const options = {
-      origin: ORIGIN,
+      workspace: { origin: ORIGIN, workspaceId: '42' },
       access: ACCESS,
       http: fake,
       log: collectLog().log,
@@ -68,6 +68,19 @@ describe('the Databricks client', () => {
       ['Bearer old', 'Bearer new'],
     );
   });
+
+  for (const message of ['Invalid access token.', 'Token is expiring within 30 seconds']) {
+    it(`sends a call again with a new token after a 403 that says: ${message}`, async () => {
+      const refusal = failure(403, '', message);
+      const fake = new FakeDatabricks().on('GET jobs/list', inTurn(refusal, { jobs: [] }));
+      const client = clientOf(fake, undefined, undefined, async (refused) => (refused ? 'new' : 'old'));
+      assert.deepEqual(await client.get(PATH, {}, CALL), { jobs: [] });
+      const never = new FakeDatabricks().on('GET jobs/list', refusal);
+      const other = clientOf(never, undefined, undefined, async (refused) => (refused ? 'new' : 'old'));
+      await assert.rejects(other.get(PATH, {}, CALL), /does not accept the token/);
+      assert.equal(never.received.length, 2);
+    });
+  }
 
   it('reports a refusal that another token does not mend, or for which there is no other', async () => {
     for (const [token, requests] of [
@@ -151,6 +164,35 @@ describe('the Databricks client', () => {
       /may not list the jobs.*User x lacks View.*give that user 'Can View' on the jobs/,
     ],
     [
+      'an address that is not allowed',
+      answer(403, {
+        error_code: 403,
+        message: 'Source IP address: 20.1.2.3 is blocked by Databricks IP ACL for workspace: 1',
+      }),
+      /IP access list of https.*20\.1\.2\.3.*self-hosted agent.*\(HTTP 403: Source IP/,
+    ],
+    [
+      'a network that is not admitted',
+      failure(403, 'PERMISSION_DENIED', 'Unauthorized network access to workspace: 1'),
+      /no requests from the public network.*self-hosted agent.*Private Link/,
+    ],
+    [
+      'a workspace without public access, as a page',
+      answer(403, '<html><pre>Public access is not allowed for workspace: 1</pre></html>'),
+      /no requests from the public network/,
+    ],
+    [
+      'a workspace without personal access tokens',
+      failure(403, 'FEATURE_DISABLED', 'Personal access tokens are not enabled for this workspace'),
+      /takes no personal access tokens.*'authType'/,
+    ],
+    ['a request that is too large', answer(413, ''), /too large.*Clear the outputs/],
+    [
+      'an API that is not there',
+      answer(404, 'Bad Target: /api/2.2/jobs/list'),
+      /does not know the API.*'databricksHost'/,
+    ],
+    [
       'Private Link',
       answer(302, '', { location: '/login.html?error=private-link-validation-error:1' }),
       /Private Link.*private network/,
@@ -197,15 +239,29 @@ describe('the Databricks client', () => {
     assert.ok(
       isNotFound(await errorFor(failure(400, 'INVALID_PARAMETER_VALUE', "Run: 1 in job: 2 doesn't exist"))),
     );
-    assert.ok(isNotFound(await errorFor(failure(404, 'RESOURCE_DOES_NOT_EXIST', 'No.'))));
+    for (const reply of [
+      failure(404, 'RESOURCE_DOES_NOT_EXIST', 'No.'),
+      failure(404, 'NOT_FOUND', 'No.'),
+      answer(404, ''),
+    ]) {
+      assert.ok(isNotFound(await errorFor(reply)));
+    }
+    assert.ok(!isNotFound(await errorFor(failure(404, 'ENDPOINT_NOT_FOUND', 'No API'))));
     assert.ok(!isNotFound(await errorFor(failure(400, 'INVALID_PARAMETER_VALUE', 'Bad limit'))));
     assert.ok(!isNotFound(await errorFor(answer(404, '<html>'))));
+  });
+
+  it('names a code once where it is the status', async () => {
+    const { message } = await errorFor(answer(403, { error_code: 403, message: 'No view' }));
+    assert.match(message, /\(HTTP 403: No view\)/);
   });
 
   const passing: [title: string, reply: HttpAnswer][] = [
     ['503', failure(503, 'TEMPORARILY_UNAVAILABLE', '')],
     ['429', failure(429, 'REQUEST_LIMIT_EXCEEDED', 'Slow down')],
     ['a gateway page', answer(502, '<html>Bad gateway</html>')],
+    ['null with status 200', answer(200, 'null')],
+    ['a list with status 200', answer(200, '[]')],
     ['a page with status 200', answer(200, '<html>Maintenance</html>')],
     ['a lock', failure(400, 'COULD_NOT_ACQUIRE_LOCK', 'Busy')],
     ['a cluster that is not ready', failure(400, 'INVALID_STATE', 'ClusterNotReadyException: wait')],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { ConnectionError } from '../../../tasks/common/http';
-import { pollInterval, RunFollower } from '../../../tasks/DatabricksRunJob/follow';
+import { ConnectionError, type HttpAnswer } from '../../../tasks/common/http';
+import { pollInterval, RunFollower, RunGoneError } from '../../../tasks/DatabricksRunJob/follow';
 import {
   answer,
   clientOf,
@@ -190,13 +190,80 @@ describe('following a run', () => {
     assert.deepEqual(clock.waits, [40_000]);
   });
 
-  it('ends at once when the run may no longer be seen, and says where it is', async () => {
-    const { run, fake } = follow(inTurn(going('RUNNING'), failure(403, 'PERMISSION_DENIED', 'No view')));
+  it('ends at once when the run may not be seen, and says where it is', async () => {
+    const { run, fake } = follow(() => failure(403, 'PERMISSION_DENIED', 'No view'));
     await assert.rejects(
       run,
       /may not look at run 77.*'Can View' on the job.*Run 77 may be going on: https:/,
     );
-    assert.equal(fake.received.length, 2);
+    assert.equal(fake.received.length, 1);
+  });
+
+  const refusals: [title: string, refusal: HttpAnswer][] = [
+    ['a permission that is gone', failure(403, 'PERMISSION_DENIED', 'No view')],
+    ['a firewall', failure(403, '', 'Source IP address: 1.2.3.4 is blocked by Databricks IP ACL')],
+    ['a token that is not accepted', failure(401, '', 'Bad token')],
+    ['a login page', answer(302, '', { location: '/login.html' })],
+    ['an answer that nobody expects', failure(400, 'INVALID_STATE', 'No')],
+  ];
+  for (const [title, refusal] of refusals) {
+    it(`survives four minutes of ${title} once the run was seen, and no more than five`, async () => {
+      const { run, clock, lines } = follow(() => {
+        if (clock.now() < 1_000) return going('RUNNING');
+        return clock.now() < 240_000 ? refusal : done;
+      });
+      assert.equal((await run)?.state.name, 'SUCCESS');
+      assert.ok(lines.length < 7, lines.join('\n'));
+      const lost = follow(inTurn(going('RUNNING'), refusal));
+      await assert.rejects(lost.run, /has not shown it for 5 min.*Run 77 may be going on: https:/);
+    });
+  }
+
+  const unknown: [title: string, unknown: HttpAnswer][] = [
+    ['400', failure(400, 'INVALID_PARAMETER_VALUE', 'Run 77 does not exist.')],
+    ['404 with a code', failure(404, 'RESOURCE_DOES_NOT_EXIST', 'Run 77 does not exist.')],
+    ['404 without one', answer(404, { message: 'Not found' })],
+  ];
+  for (const [title, reply] of unknown) {
+    it(`gives a run that has just been started some seconds to be known (${title})`, async () => {
+      const { run, lines } = follow(inTurn(reply, reply, done));
+      assert.equal((await run)?.state.name, 'SUCCESS');
+      assert.deepEqual(lines, ['Run: SUCCESS']);
+      const never = follow(() => reply);
+      await assert.rejects(never.run, (error) => {
+        assert.ok(error instanceof RunGoneError && !error.wasSeen);
+        assert.doesNotMatch(error.message, /may be going on/);
+        return true;
+      });
+      assert.ok(never.clock.now() < 20_000);
+    });
+
+    it(`says of a run that was there that it was deleted (${title})`, async () => {
+      const { run } = follow(inTurn(going('RUNNING'), reply));
+      await assert.rejects(run, { message: 'Run 77 was deleted in Databricks while the step followed it.' });
+    });
+  }
+
+  for (const [title, look] of [
+    ['{}', {}],
+    ['a state that is not known', going('FROBBING')],
+    ['tasks that are no list', { ...going(''), tasks: 'none' }],
+  ] as const) {
+    it(`says after ten minutes that ${title} makes no sense, and gives up after half an hour`, async () => {
+      const { run, clock, lines } = follow(() => look);
+      await assert.rejects(run, /For 30 min.*nothing of run 77 that makes sense.*may be going on: https:/);
+      const warnings = lines.filter((line) => line.includes('warning'));
+      assert.match(warnings.join('\n'), /For 10 min[^\n]*$/);
+      assert.equal(warnings.length, 1);
+      assert.ok(clock.now() < 31 * 60_000);
+    });
+  }
+
+  it('follows a run that waits for hours, whichever of its two states tells it', async () => {
+    for (const waiting of [going('QUEUED'), { run_id: 77, state: {}, status: { state: 'QUEUED' } }]) {
+      const { run, clock } = follow(() => (clock.now() < 3 * 3_600_000 ? waiting : done));
+      assert.equal((await run)?.state.name, 'SUCCESS');
+    }
   });
 
   it('stops at its deadline with the run as it is, and goes on from there without repeating itself', async () => {

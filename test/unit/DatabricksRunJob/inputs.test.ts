@@ -50,7 +50,7 @@ describe('the inputs of DatabricksRunJob', () => {
     return { options: readInputs({ inputs, variable: (name) => variables[name] }), log: text() };
   }
 
-  it('need no more than workspace, notebook and job', () => {
+  it('read what they are given, with defaults for the rest', () => {
     const { stepIdentity, ...options } = read().options;
     assert.deepEqual(options, {
       signIn: {
@@ -70,6 +70,8 @@ describe('the inputs of DatabricksRunJob', () => {
       onPartialSuccess: 'warn',
       repairAttempts: 0,
       exportHtml: false,
+      metricsGate: [],
+      attempt: 1,
     });
     assert.ok(stepIdentity.includes('7'));
   });
@@ -204,11 +206,52 @@ describe('the inputs of DatabricksRunJob', () => {
     assert.equal(read({ job: '9223372036854775807' }).options.job, '9223372036854775807');
   });
 
-  it('identify the step: the same in one attempt, another in the next', () => {
-    const identity = (attempt: string) =>
-      read({}, { ...PIPELINE, 'System.JobAttempt': attempt }).options.stepIdentity;
-    assert.deepEqual(identity('1'), identity('1'));
-    assert.notDeepEqual(identity('1'), identity('2'));
+  it('run a job as it is where there is no notebook, and take the two notebook inputs only together', () => {
+    const { options: inputs } = read({ notebookFile: '', notebookPath: '' });
+    assert.deepEqual([inputs.notebookFile, inputs.notebookPath], [undefined, undefined]);
+    assert.throws(() => read({ notebookPath: '' }), /'notebookPath' is missing.*leave both empty/);
+    assert.throws(() => read({ notebookFile: '' }), /'notebookFile' is missing.*leave both empty/);
+  });
+
+  it('suggest a path from the root for one that lacks only its slash', () => {
+    assert.throws(() => read({ notebookPath: 'live/train' }), /such as '\/live\/train'/);
+    assert.throws(() => read({ notebookPath: 'train' }), /such as '\/live\/train'/);
+  });
+
+  it('refuse a gate without an end of the run to wait for, and lines that are no conditions', () => {
+    assert.throws(
+      () => read({ metricsGate: 'a > 1', waitForCompletion: 'false' }),
+      /'metricsGate' needs the end/,
+    );
+    assert.throws(() => read({ metricsGate: 'a > 1\nrocAuc' }), /'metricsGate' has the line 'rocAuc'/);
+  });
+
+  describe('identify the step', () => {
+    const named = { ...PIPELINE, 'System.TaskInstanceName': 'train' };
+    const of = (variables: Record<string, string>, onRerun = '') => {
+      const { stepIdentity, attempt } = read({ onRerun }, variables).options;
+      return { stepIdentity, attempt };
+    };
+    const rerun = { ...named, 'System.JobAttempt': '2', 'System.TaskInstanceId': 'u', 'System.JobId': 'j' };
+
+    it('as the same in each attempt, so that a rerun finds its run', () => {
+      assert.deepEqual(of(named).stepIdentity, of(rerun).stepIdentity);
+      assert.deepEqual([of(named).attempt, of(rerun).attempt], [1, 2]);
+    });
+
+    it('as another in each attempt where a rerun is to start anew, or where the step has no name', () => {
+      assert.notDeepEqual(of(named, 'startAnew').stepIdentity, of(rerun, 'startAnew').stepIdentity);
+      assert.deepEqual(of(named, 'startAnew').stepIdentity, of(named, 'startAnew').stepIdentity);
+      assert.notDeepEqual(
+        of(PIPELINE).stepIdentity,
+        of({ ...PIPELINE, 'System.JobAttempt': '2' }).stepIdentity,
+      );
+    });
+
+    for (const name of ['Build.BuildId', 'System.StageName', 'System.JobName', 'System.TaskInstanceName']) {
+      it(`as another with another ${name}`, () =>
+        assert.notDeepEqual(of(named).stepIdentity, of({ ...named, [name]: 'other' }).stepIdentity));
+    }
   });
 
   it('identify every start outside a pipeline as a step of its own', () => {

@@ -55,7 +55,12 @@ export function useRunJob() {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  return function run(fake: FakeDatabricks, changes: Partial<Inputs> = {}) {
+  /** @param jobFolder the agent's folder for the job, where tries of a step may meet */
+  return function run(
+    fake: FakeDatabricks,
+    changes: Partial<Inputs> = {},
+    jobFolder = mkdtempSync(join(folder, 'job-')),
+  ) {
     const { log, lines, text } = collectLog();
     const cancel = new AbortController();
     const outputs: Record<string, unknown> = {};
@@ -80,6 +85,8 @@ export function useRunJob() {
       onPartialSuccess: 'warn',
       repairAttempts: 0,
       exportHtml: false,
+      metricsGate: [],
+      attempt: 1,
       stepIdentity: ['pipeline', 'step'],
       ...changes,
     };
@@ -103,6 +110,7 @@ export function useRunJob() {
       },
       tempFolder: folder,
       oidcToken: async () => 'oidc',
+      variable: (name) => (name === 'Agent.TempDirectory' ? jobFolder : undefined),
     });
     return { outcome, outputs, attachments, order, summaries, lines, text, cancel };
   };

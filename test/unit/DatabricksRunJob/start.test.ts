@@ -75,7 +75,7 @@ describe('starting a run', () => {
       sleep: (time, stop) => clock.sleep(time, stop),
     });
     const client = new DatabricksClient({
-      origin,
+      workspace: { origin, workspaceId: undefined },
       token: async () => 'dapi',
       access: ACCESS,
       http,

@@ -137,7 +137,7 @@ export function clientOf(
   token: TokenProvider = async () => 'dapi-secret',
 ): DatabricksClient {
   return new DatabricksClient({
-    origin: ORIGIN,
+    workspace: { origin: ORIGIN, workspaceId: undefined },
     token,
     access: ACCESS,
     http,

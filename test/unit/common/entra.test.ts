@@ -190,7 +190,10 @@ describe('signing in with Microsoft Entra', () => {
     state.reply = () => answer(503, '');
     state.now += 58 * MINUTE;
     assert.equal(await tokens.token(STORAGE), first);
-    assert.match(state.lines.join('\n'), /Going on with the access token in hand\. .*HTTP 503/);
+    assert.match(
+      state.lines.join('\n'),
+      /Going on with the access token in hand, which serves for another 1 min\. .*HTTP 503/,
+    );
     state.now += MINUTE;
     await assert.rejects(tokens.token(STORAGE), /busy or out of order/);
   });

@@ -1,17 +1,10 @@
 import { posix } from 'node:path';
 import type { Logger } from '../../../common/log';
-import {
-  type Copy,
-  type Declaration,
-  flagOf,
-  type Instruction,
-  isOn,
-  mistake,
-} from '../../dockerfile/instructions';
+import { type Assignment, type Copy, type Instruction, mistake } from '../../dockerfile/instructions';
 import { expand, WordError } from '../../dockerfile/words';
 import { FileTree, LinkLoop } from '../../files/file-tree';
 import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
-import { findNeed, NeedsEngine } from '../needs-engine';
+import { NeedsEngine } from '../needs-engine';
 import type { Split } from '../split';
 import { isArchive } from './archives';
 import type { BaseFiles } from './base-files';
@@ -56,8 +49,7 @@ export class StageBuild {
   readonly settings: Settings;
   readonly layers: (Layer | PlannedLayer)[];
   readonly history: HistoryEntry[];
-  /** The environment and the build's arguments: of one name, the later counts. */
-  private readonly variables: Map<string, string>;
+  private readonly arguments: Map<string, string>;
   private cmdIsOwn = false;
   /** Whether commands have run since the working folder was made, which may have taken it away. */
   private ranCommands = false;
@@ -72,7 +64,7 @@ export class StageBuild {
     this.settings = before ? copySettings(before.settings) : initialSettings(base.image?.config);
     this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
     this.history = [...(before?.history ?? baseHistory(base.image?.config))];
-    this.variables = before ? new Map(before.variables) : environmentOf(this.settings);
+    this.arguments = new Map(before?.arguments);
     this.files = before?.files.copy() ?? new FileTree(base.files);
   }
 
@@ -89,7 +81,7 @@ export class StageBuild {
    */
   static onHead(around: Surroundings, base: Base, { declarations, setsCommand }: Split): StageBuild {
     const build = new StageBuild(around, base, undefined);
-    for (const declaration of declarations) build.replay(declaration);
+    build.declare(declarations);
     build.cmdIsOwn = setsCommand;
     build.ranCommands = true;
     return build;
@@ -115,24 +107,21 @@ export class StageBuild {
 
   private async dispatch(instruction: Instruction): Promise<void> {
     const { settings } = this;
-    const need = findNeed(instruction);
-    if (need) throw need;
     switch (instruction.keyword) {
+      case 'ENGINE':
+        throw instruction.needs;
       case 'COPY':
       case 'ADD':
         return this.copy(instruction);
       case 'WORKDIR':
         return this.workdir(instruction.text, this.word(instruction.value));
       case 'ARG':
-        this.declare(instruction);
+        this.declare(instruction.assignments);
         break;
       case 'ENV': {
         // All of them see the variables as they were before the instruction.
         const pairs = instruction.assignments.map((pair) => [this.word(pair.name), this.word(pair.value!)]);
-        for (const [name, value] of pairs) {
-          setVariable(settings.env, name!, value!);
-          this.variables.set(name!, value!);
-        }
+        for (const [name, value] of pairs) setVariable(settings.env, name!, value!);
         break;
       }
       case 'LABEL':
@@ -180,24 +169,12 @@ export class StageBuild {
     this.history.push({ created_by: instruction.text, empty_layer: true });
   }
 
-  private declare({ assignments }: Declaration): void {
+  private declare(assignments: readonly Assignment[]): void {
     for (const { name, value } of assignments) {
       const key = this.word(name);
       const given = this.around.given[key] ?? (value === undefined ? undefined : this.word(value));
       const result = given ?? this.around.inherited.get(key);
-      if (result !== undefined) this.variables.set(key, result);
-    }
-  }
-
-  /** Takes over what an engine has declared, whose values for the environment are in the image. */
-  private replay(declaration: Declaration): void {
-    if (declaration.keyword === 'ARG') this.declare(declaration);
-    else {
-      for (const { name } of declaration.assignments) {
-        const key = this.word(name);
-        const value = variableIn(this.settings.env, key);
-        if (value !== undefined) this.variables.set(key, value);
-      }
+      if (result !== undefined) this.arguments.set(key, result);
     }
   }
 
@@ -222,25 +199,24 @@ export class StageBuild {
   }
 
   private async copy(instruction: Copy): Promise<void> {
-    const { line, keyword, text, documents } = instruction;
+    const { line, keyword, text, flags, documents } = instruction;
     const sources = instruction.sources.map((source) => this.word(source));
     const remote = sources.find((source) => /^(?:https?|ftp|git|ssh):\/\/|^git@/i.test(source));
     if (remote && keyword === 'ADD') throw new OutOfReach(`it downloads ${remote}`);
 
-    const from = flagOf(instruction, 'from');
+    const from = flags.get('from');
     const source = from === undefined ? this.around.context() : await this.sourceStage(from);
     // With --link, what lies below is not looked at, let alone followed: folders on the way are made anew.
-    const isLinked = isOn(instruction, 'link');
+    const isLinked = flags.get('link') === 'true';
     const tree = isLinked ? new FileTree() : this.files;
-    const chown = flagOf(instruction, 'chown');
-    const chmod = flagOf(instruction, 'chmod');
+    const chown = flags.get('chown');
     const copier = new Copier(tree, {
       // Files of the context are root's; those of a stage keep their owners.
       owner:
         chown === undefined && from !== undefined
           ? undefined
           : this.owner(this.word(chown ?? '0:0'), tree, line),
-      mode: modeOf(chmod && this.word(chmod)),
+      mode: modeOf(flags.get('chmod') && this.word(flags.get('chmod')!)),
       refuse: keyword === 'ADD' ? refuseArchive : undefined,
     });
 
@@ -259,9 +235,7 @@ export class StageBuild {
       }
     }
     for (const document of documents) {
-      const data = document.expand
-        ? expand(document.text, this.lookup, '\\', { plainQuotes: true }).text
-        : document.text;
+      const data = document.expand ? expand(document.text, this.lookup, '\\', true).text : document.text;
       copier.write(document.name, Buffer.from(data), destination);
     }
     this.commit(tree, copier, text);
@@ -301,15 +275,9 @@ export class StageBuild {
     return this.expand(text).text;
   }
 
-  private readonly lookup = (name: string): string | undefined => this.variables.get(name);
-}
-
-function environmentOf({ env }: Settings): Map<string, string> {
-  const pairs = env.map((variable): [string, string] => {
-    const [name = '', ...value] = variable.split('=');
-    return [name, value.join('=')];
-  });
-  return new Map(pairs);
+  /** Variables of the image win over arguments of the build. */
+  private readonly lookup = (name: string): string | undefined =>
+    variableIn(this.settings.env, name) ?? this.arguments.get(name);
 }
 
 function modeOf(text: string | undefined): number | undefined {

@@ -18,7 +18,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import { DockerCli } from '../../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../../tasks/AcrBuildPush/docker/engine';
-import type { BaseImage } from '../../../../tasks/AcrBuildPush/image/image';
+import type { BaseImage } from '../../../../tasks/AcrBuildPush/dockerfile/base-image';
 import {
   type EnginePublishOptions,
   publishEngineImage,

@@ -1,7 +1,7 @@
-import type { ModelContainer } from '../registry/container';
-import { hasBlob, listVersions, type ModelFile } from '../registry/listing';
-import type { Connection } from '../registry/persist';
-import { neighbours } from './ranking';
+import type { ModelContainer } from './container';
+import { hasBlob, listVersions, type ModelFile } from './listing';
+import type { Connection } from './persist';
+import { neighbours } from './versions';
 
 /** Files by which publishers say that all of a version is there: they store them last. The surest first. */
 export const MARKERS = ['_SUCCESS', 'model-manifest.json', 'metadata.json'];
