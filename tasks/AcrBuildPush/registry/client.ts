@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { explainMissingBase } from '../dockerfile/base-image';
@@ -441,7 +442,7 @@ export function digestOfBytes(content: Buffer): string {
 
 /** What a registry says, as far as it is worth reading. */
 function textOf({ body }: HttpAnswer): string {
-  return body.toString('utf8').slice(0, 2_000);
+  return bound(body.toString('utf8'), 2_000);
 }
 
 function isRedirect({ status }: HttpAnswer): boolean {

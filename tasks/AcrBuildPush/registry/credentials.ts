@@ -1,5 +1,6 @@
 import { EntraTokens, type SignInServices } from '../../common/entra';
 import { TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
 import type { HttpAnswer } from '../../common/http';
 import type { AzureServiceConnection } from '../../common/service-connection';
 import { explainRegistryError } from './errors';
@@ -113,7 +114,7 @@ export class EntraCredentials implements CredentialSource {
 
   private error({ status, body }: HttpAnswer): TaskError {
     const { host } = this;
-    const text = body.toString('utf8').slice(0, 2_000);
+    const text = bound(body.toString('utf8'), 2_000);
     const details = [`${host}: HTTP ${status}. ${text}`];
     if (status === 401) return new TaskError(this.refusal, { details });
     const known =
