@@ -20,6 +20,7 @@ import { buildFolder } from '../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../test/support/docker-registry';
 import { removeBuilt } from '../test/support/engine-builds';
 import { importBaseImage } from '../test/support/shell-image';
+import { median } from './measure';
 
 const [what = 'overhead', rounds = what === 'overhead' ? '9' : '3', megabytes = '300'] =
   process.argv.slice(2);
@@ -117,8 +118,7 @@ interface Spread {
 }
 
 function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  return { median: sorted[Math.floor(sorted.length / 2)]!, least: sorted[0]!, most: sorted.at(-1)! };
+  return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
 }
 
 /** `471 (444–522)`. */

@@ -9,6 +9,7 @@ import { failed, type Outcome, succeeded } from '../local/databricks/runs/outcom
 import { startWorkspace, type Workspace } from '../local/databricks/workspace';
 import { buildFolder } from '../scripts/paths';
 import { sdkPython } from '../test/support/python';
+import { median } from './measure';
 
 /*
  * DatabricksRunJob beside the loop that it replaces, on the local workspace and in real time. The task is the packed
@@ -185,12 +186,6 @@ function spread(values: readonly (number | undefined)[], unit: string, digits = 
 function rateOf(measured: readonly Measured[]): number {
   const requests = measured.reduce((sum, one) => sum + one.requests - one.requestsToRun, 0);
   return requests / (measured.reduce((sum, { duration }) => sum + duration, 0) / 1000);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2;
 }
 
 const alone = async (contender: Contender) => {
