@@ -30,7 +30,7 @@ import { pipeline } from 'node:stream/promises';
 import { buildFolder } from '../scripts/paths';
 import { RegistryClient } from '../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../tasks/AcrBuildPush/registry/credentials';
-import { upload } from '../tasks/AcrBuildPush/registry/upload';
+import { Uploads } from '../tasks/AcrBuildPush/registry/upload';
 import { HttpClient } from '../tasks/common/http';
 import { createLogger } from '../tasks/common/log';
 import { PASSWORD, startDockerRegistry, USERNAME, writeDockerLogin } from '../test/support/docker-registry';
@@ -173,8 +173,7 @@ const floor: Way = async (repository) => {
   const hash = createHash('sha256');
   await pipeline(open(0), hash);
   const digest = `sha256:${hash.digest('hex')}`;
-  await upload(
-    client,
+  await new Uploads(client).send(
     { name: 'data', size: statSync(path).size, digest: () => digest, open },
     { log, signal },
   );

@@ -7,7 +7,8 @@ import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { makePlan, type Plan } from './plan';
-import { type Destination, findKnownLayers, lockTags, publish, verifyTags } from './publish/publish';
+import { type Destination, lockTags, verifyTags } from './publish/destination';
+import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
 import {
   type CredentialSource,
@@ -16,7 +17,9 @@ import {
   type Identity,
 } from './registry/credentials';
 import { EarlierImages } from './registry/earlier-images';
-import type { KnownLayers } from './registry/known-layers';
+import { findKnownLayers, type KnownLayers } from './registry/known-layers';
+import { readTagLock } from './registry/locks';
+import { Uploads } from './registry/upload';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
 import { decideTags } from './tags';
 
@@ -38,6 +41,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   const credentials = identity && credentialSource(host, identity, task);
   const access = inputs.push ? 'pull,push' : 'pull';
   const registry = new RegistryClient({ http, log, host, repository, credentials, access });
+  const uploads = new Uploads(registry);
   const earlier = new EarlierImages(registry, names);
   // The check awaits it. It is on its way while the rest gets ready.
   if (inputs.push) registry.signIn().catch(() => undefined);
@@ -50,7 +54,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const [destination, builder] = await phases.run('Check', () =>
       Promise.all([
-        inputs.push ? checkDestination(registry, earlier, plan, inputs, log) : undefined,
+        inputs.push ? checkDestination(registry, uploads, earlier, plan, inputs, log) : undefined,
         prepareBuilder({ ...inputs, credentials, registry, earlier }, plan, env, task),
       ]),
     );
@@ -106,7 +110,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     setImageOutputs(task, pushed);
     if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
     return finish(task, 'pushed', pushed);
-  }).finally(() => registry.dropUpload());
+  }).finally(() => uploads.close());
 }
 
 function credentialSource(host: string, identity: Identity, task: TaskContext): CredentialSource {
@@ -118,6 +122,7 @@ function credentialSource(host: string, identity: Identity, task: TaskContext): 
 /** Signs in, makes sure before the build that a push will be let in, and decides which tags to publish. */
 async function checkDestination(
   registry: RegistryClient,
+  uploads: Uploads,
   earlier: EarlierImages,
   { name, tags }: Plan,
   { ifTagExists, lockTag }: Pick<Inputs, 'ifTagExists' | 'lockTag'>,
@@ -126,7 +131,7 @@ async function checkDestination(
   await registry.signIn();
   const [states] = await Promise.all([
     Promise.all(tags.map(({ tag }) => tagState(registry, earlier, tag))),
-    registry.checkPush(),
+    uploads.check(),
   ]);
   if (lockTag && states.some(({ lock }) => lock === undefined)) {
     throw new TaskError(
@@ -152,12 +157,12 @@ async function checkDestination(
     const fate = publish.some((one) => one.tag === tag) ? 'will move to the new image' : 'stays as it is';
     log.info(`Tag ${tag} exists${lock === 'locked' ? ', is locked,' : ''} and ${fate}: ${digest}`);
   }
-  return { registry, name, tags: publish };
+  return { registry, uploads, name, tags: publish };
 }
 
 /** What the registry has under a tag, and whether it is locked. */
 async function tagState(registry: RegistryClient, earlier: EarlierImages, tag: string) {
-  const [manifest, lock] = await Promise.all([earlier.manifest(tag), registry.tagLock(tag)]);
+  const [manifest, lock] = await Promise.all([earlier.manifest(tag), readTagLock(registry, tag)]);
   return { tag, digest: manifest?.digest, lock };
 }
 

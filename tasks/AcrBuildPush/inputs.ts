@@ -11,6 +11,7 @@ import type { TaskContext } from '../common/task';
 import { INLINE_CACHE } from './build/docker/options';
 import { BUILDERS, type BuilderChoice } from './builder-choice';
 import type { DockerRequest } from './docker/install';
+import { serverIn } from './image/image-name';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
 import { COMPRESSIONS, type CompressionChoice } from './publish/compression';
 import type { Identity } from './registry/credentials';
@@ -256,9 +257,8 @@ function readPlatforms(inputs: InputReader): string[] {
 
 /** A cache's image is taken to be in the registry of the step where it names none. */
 function cacheName(cache: string, loginServer: string): string {
-  const [first = '', ...rest] = cache.split('/');
-  const namesRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
-  return cache.includes('=') || cache === INLINE_CACHE || namesRegistry ? cache : `${loginServer}/${cache}`;
+  const isWhole = cache.includes('=') || cache === INLINE_CACHE || serverIn(cache) !== undefined;
+  return isWhole ? cache : `${loginServer}/${cache}`;
 }
 
 function readDockerRequest(inputs: InputReader): DockerRequest | undefined {

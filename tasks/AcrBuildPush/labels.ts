@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { BaseImage } from './dockerfile/base-image';
+import type { BaseImage } from './image/image';
 
 /** Which model an image holds, from the manifest that ModelRegistryDownload writes beside the model. */
 export interface ModelProvenance {

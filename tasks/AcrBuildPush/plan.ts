@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { declaredArguments } from './docker/dockerfile';
-import { type BaseImage, findBaseImage } from './dockerfile/base-image';
+import { findBaseImage } from './dockerfile/base-image';
+import type { BaseImage } from './image/image';
 import type { Inputs } from './inputs';
 import { imageLabels, type Origin } from './labels';
 import type { PlannedTag } from './tags';

@@ -1,9 +1,8 @@
 import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
-import type { BaseImage } from './dockerfile/base-image';
+import type { BaseImage, Manifest } from './image/image';
 import type { ModelProvenance } from './labels';
-import type { Manifest } from './registry/client';
 
 export interface Phase {
   readonly name: string;

@@ -1,5 +1,4 @@
 import { stripVTControlCharacters } from 'node:util';
-import { redact } from './secrets';
 
 /**
  * Breaks up everything in a text that the agent would obey or decorate: it takes `##vso[` anywhere in a line for a
@@ -17,14 +16,8 @@ export function stripControls(text: string): string {
     .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, '');
 }
 
-/**
- * Cuts a text at a number of characters and says how much was left out. Secrets are taken out first: the beginning of one
- * would no longer be known.
- */
+/** Cuts a text at a number of characters and says how much was left out. */
 export function bound(text: string, maxCharacters: number): string {
-  const whole = redact(stripControls(text));
-  if (whole.length <= maxCharacters) return whole;
-  // A character beyond the first 65,536 is a pair of units.
-  const end = /[\ud800-\udbff]/.test(whole[maxCharacters - 1]!) ? maxCharacters - 1 : maxCharacters;
-  return `${whole.slice(0, end)}… (${whole.length - end} more characters)`;
+  if (text.length <= maxCharacters) return text;
+  return `${text.slice(0, maxCharacters)}… (${text.length - maxCharacters} more characters)`;
 }

@@ -10,6 +10,7 @@ import { planDirectly } from '../../tasks/AcrBuildPush/build/direct/builder';
 import { publishImage } from '../../tasks/AcrBuildPush/publish/publish-image';
 import { RegistryClient } from '../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../tasks/AcrBuildPush/registry/credentials';
+import { Uploads } from '../../tasks/AcrBuildPush/registry/upload';
 import { HttpClient } from '../../tasks/common/http';
 import { createLogger } from '../../tasks/common/log';
 import { writeContext } from '../support/build-contexts';
@@ -88,7 +89,12 @@ describe('the files of an image that the step built itself', function () {
         credentials: fixedCredentials(host, robot),
       });
       const name = `${host}/${repository}`;
-      const destination = { registry: client, name, tags: [{ tag: '1', moves: false }] };
+      const destination = {
+        registry: client,
+        uploads: new Uploads(client),
+        name,
+        tags: [{ tag: '1', moves: false }],
+      };
       await publishImage(image, destination, { log, signal, compression, known: new Map() });
 
       const place = mkdtempSync(join(folder, 'podman-'));

@@ -16,6 +16,7 @@ import { RegistryClient } from '../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../tasks/AcrBuildPush/registry/credentials';
 import { readImages } from '../../tasks/AcrBuildPush/registry/earlier-images';
 import { layersOf } from '../../tasks/AcrBuildPush/registry/known-layers';
+import { Uploads } from '../../tasks/AcrBuildPush/registry/upload';
 import { HttpClient } from '../../tasks/common/http';
 import { createLogger } from '../../tasks/common/log';
 import { PASSWORD, startDockerRegistry, USERNAME } from '../support/docker-registry';
@@ -88,7 +89,12 @@ describe('an image that the step builds and publishes itself', function () {
     const credentials = fixedCredentials(host, robot);
     const registry = new RegistryClient({ http, log, host, repository, credentials });
     await registry.signIn();
-    const destination = { registry, name: `${host}/${repository}`, tags: [{ tag: '1', moves: false }] };
+    const destination = {
+      registry,
+      uploads: new Uploads(registry),
+      name: `${host}/${repository}`,
+      tags: [{ tag: '1', moves: false }],
+    };
     const result = await publishImage(image, destination, { log, signal, compression, known });
     return { registry, ...result };
   }

@@ -2,15 +2,19 @@ import type { TaskContext } from '../../common/task';
 import type { BuilderChoice } from '../builder-choice';
 import { readIgnoreRules, walkContext } from '../context/build-context';
 import { describeBigContext, measureContext } from '../context/size';
-import type { BaseImage } from '../dockerfile/base-image';
+import type { EngineImage } from '../docker/engine';
+import type { BaseImage, OciImage } from '../image/image';
 import type { Inputs } from '../inputs';
 import { baseLabels } from '../labels';
 import type { BuildPlan } from '../plan';
-import type { BuiltImage } from '../publish/publish';
 import type { RegistryClient } from '../registry/client';
 import type { CredentialSource } from '../registry/credentials';
 import type { EarlierImages } from '../registry/earlier-images';
 import type { KnownLayers } from '../registry/known-layers';
+import type { RemoteImage } from './docker/build';
+
+/** What a builder made: an image that an engine holds, one that is in the registry already, or one that is here. */
+export type BuiltImage = EngineImage | RemoteImage | OciImage;
 
 /** Somebody who is ready to build: whatever could be wrong with the plan has been found out. */
 export interface Builder {

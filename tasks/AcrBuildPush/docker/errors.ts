@@ -1,5 +1,5 @@
 import { explainBy, type Signature } from '../../common/explain';
-import { explainMissingBase } from '../dockerfile/base-image';
+import { explainMissingBase } from '../registry/errors';
 
 /** What is known of the build's context when docker fails. */
 export interface BuildContext {

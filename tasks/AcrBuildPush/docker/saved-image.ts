@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CancelledError, describeError, TaskError } from '../../common/errors';
 import { readTar, type Sink, type TarMember } from '../files/tar-reader';
-import type { ImageConfig, Layer, LocalLayer } from '../image/image';
-import { digestOfBytes } from '../registry/client';
+import { digestOfBytes, type Layer, type LocalLayer } from '../image/image';
+import { readConfig } from '../image/manifest';
+import { OCI_LAYER } from '../image/media-types';
 import type { DockerCli } from './cli';
 import { UnreadableImageError } from './engine';
 import { GrowingFile } from './growing-file';
@@ -211,9 +212,9 @@ class Archive {
     if (manifests.length !== 1) throw new Error(`it holds ${manifests.length} images`);
     const [{ Config: configPath, Layers: paths }] = manifests as [(typeof manifests)[0]];
     const config = this.find(configPath);
-    const { rootfs }: ImageConfig = JSON.parse(config.toString('utf8'));
+    const { rootfs } = readConfig(config) ?? {};
     const isTheImage = digestOfBytes(config) === id || this.documents.has(blobPath(id));
-    if (!isTheImage || rootfs.diff_ids?.join() !== diffIds.join() || paths?.length !== diffIds.length) {
+    if (!isTheImage || rootfs?.diff_ids.join() !== diffIds.join() || paths?.length !== diffIds.length) {
       throw new Error(`it holds another image than ${id}`);
     }
     for (const [index, diffId] of diffIds.entries()) {
@@ -236,7 +237,7 @@ class Archive {
     const compression = magic.startsWith('1f8b') ? 'gzip' : magic === '28b52ffd' ? 'zstd' : undefined;
     if (!compression || digest !== blobDigest(path)) throw new Error(`${path} is not the layer ${diffId}`);
     const { host, repository } = this.request;
-    const mediaType = `application/vnd.oci.image.layer.v1.tar+${compression}`;
+    const mediaType = `${OCI_LAYER}+${compression}`;
     return {
       kind: 'remote',
       diffId,

@@ -1,18 +1,6 @@
 import { readInstructions } from '../docker/dockerfile';
-
-/** The image that a Dockerfile's last stage is built on. */
-export interface BaseImage {
-  /** As the Dockerfile names it, with its registry: `docker.io/library/python:3.12`. */
-  readonly name: string;
-  readonly digest: string | undefined;
-}
-
-/** What to say of a base image that a registry does not give. */
-export function explainMissingBase(image: string): string {
-  // Docker Hub's API has a name that no Dockerfile has.
-  const name = image.replace(/^registry-1\.(?=docker\.io\/)/, '');
-  return `There is no base image '${name}', or it takes a login that may read it. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
-}
+import type { BaseImage } from '../image/image';
+import { asBaseImage, readImageName } from '../image/image-name';
 
 interface Stage {
   readonly from: string;
@@ -32,7 +20,8 @@ export function findBaseImage(
   buildArguments: Readonly<Record<string, string>>,
 ): BaseImage | undefined {
   const from = chainOfStages(recipe, target, buildArguments).at(-1)?.from;
-  return from === undefined || /\$/.test(from) || from === 'scratch' ? undefined : describe(from);
+  const name = from === undefined || from === 'scratch' ? undefined : readImageName(from);
+  return name && asBaseImage(name);
 }
 
 /** How many instructions of a Dockerfile make up the image on top of its base image. */
@@ -89,17 +78,4 @@ function expand(text: string, values: Readonly<Record<string, string>>): string 
     const value = values[plain ?? braced];
     return value || (fallback ?? whole);
   });
-}
-
-function describe(reference: string): BaseImage {
-  const [name = '', digest] = reference.split('@');
-  return { name: withRegistry(name, digest === undefined), digest };
-}
-
-/** Docker's short names are names on Docker Hub, and stand for the tag `latest` where there is no digest. */
-function withRegistry(name: string, needsTag: boolean): string {
-  const [first = '', ...rest] = name.split('/');
-  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
-  const full = hasRegistry ? name : `docker.io/${rest.length > 0 ? name : `library/${name}`}`;
-  return !needsTag || /:[^/]*$/.test(full) ? full : `${full}:latest`;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 
 /*
@@ -11,6 +12,23 @@ export interface Descriptor {
   readonly digest: string;
   /** Bytes as they are stored, that is, compressed. */
   readonly size: number;
+}
+
+/** A manifest as the registry keeps it, byte for byte. */
+export interface Manifest {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly body: Buffer;
+  /** Missing in the index of an image for several platforms. */
+  readonly config: Descriptor | undefined;
+  readonly layers: readonly Descriptor[];
+}
+
+/** The image that a Dockerfile's last stage is built on. */
+export interface BaseImage {
+  /** As the Dockerfile names it, with its registry: `docker.io/library/python:3.12`. */
+  readonly name: string;
+  readonly digest: string | undefined;
 }
 
 export interface Platform {
@@ -102,4 +120,9 @@ export interface OciImage {
   readonly isNew?: boolean;
   /** Removes what its layers are read from, when they have been. */
   close?(): Promise<void>;
+}
+
+/** The digest of some bytes: `sha256:<hex>`. */
+export function digestOfBytes(content: Buffer): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
 }

@@ -3,8 +3,12 @@ import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { retryDelay } from '../../common/retry';
 import type { DockerCli } from '../docker/cli';
+import { describeImage, type EngineImage } from '../docker/engine';
 import { explainDockerError } from '../docker/errors';
+import type { Manifest } from '../image/image';
 import { explainRegistryError, type RegistryContext } from '../registry/errors';
+import { type Annotations, annotate } from './annotate';
+import { type Destination, type PublishedImage, setTags } from './destination';
 
 /** How often a push is begun. The engine itself tries each layer five times, but the manifest only once. */
 const MAX_TRIES = 4;
@@ -90,4 +94,46 @@ function pushError(output: string, push: DockerPush, exitCode: number, tries: nu
       `The image was built, but docker did not push it${after} (exit code ${exitCode}). What it said stands above this message.`,
     { details: output.split('\n').slice(-5) },
   );
+}
+
+/** Pushes an image by docker under its first tag, and sets the others. */
+export async function pushEngineImage(
+  { id, docker }: EngineImage,
+  annotations: Annotations,
+  destination: Destination,
+  options: PushOptions,
+): Promise<PublishedImage> {
+  const { registry, name, tags } = destination;
+  const reference = `${name}:${tags[0]!.tag}`;
+  const { digest, sentLayers } = await pushWithDocker(docker, { reference, registry }, options);
+  const pushed = await registry.manifest(digest ?? tags[0]!.tag);
+  // Engines differ in what they call an image's id: the digest of its configuration, or of its manifest.
+  if (id !== pushed.config?.digest && id !== pushed.digest) {
+    throw new TaskError(
+      `${reference} is another image in the registry than the one that was built (${id}). Another run may have pushed at the same time: run the step again.`,
+    );
+  }
+  const wasSent = await sentTest(docker, id, pushed, sentLayers);
+  const manifest = annotate(pushed, annotations);
+  // Docker has set the first tag, though to a manifest without annotations.
+  const missing = manifest === pushed ? tags.slice(1) : tags;
+  await setTags(manifest, missing, registry, options.log);
+  const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index));
+  // Docker says nothing of the configuration, which is new in nearly every build.
+  const blobs = sent && manifest.config ? [...sent, manifest.config] : sent;
+  return { manifest, sent: blobs && new Set(blobs.map(({ digest }) => digest)) };
+}
+
+/** Tells by its place in the manifest whether a layer was sent; undefined where docker does not say. */
+async function sentTest(
+  docker: DockerCli,
+  id: string,
+  { layers }: Manifest,
+  sentLayers: ReadonlySet<string>,
+): Promise<((index: number) => boolean) | undefined> {
+  if (sentLayers.size === 0 || sentLayers.size === layers.length) return () => sentLayers.size > 0;
+  // Docker names layers by their ids, a registry by their digests; both lists have the same order.
+  const { diffIds } = await describeImage(docker, id);
+  if (diffIds.length !== layers.length) return undefined;
+  return (index) => sentLayers.has(diffIds[index]!.replace('sha256:', '').slice(0, 12));
 }

@@ -7,13 +7,13 @@ import { formatDuration } from '../../common/text';
 import { describeImage, type EngineImage, type ImageFacts } from '../docker/engine';
 import { type SaveRequest, withSavedImage } from '../docker/saved-image';
 import { checkIsWorthReading } from '../docker/worth-reading';
-import type { ImageConfig } from '../image/image';
+import { readConfig } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
 import type { KnownLayers } from '../registry/known-layers';
 import type { CompressionChoice } from './compression';
+import type { Destination } from './destination';
 import { findLayer, type PublishedLayer, publishLayer } from './layers';
-import type { Destination } from './publish';
-import { type PublishedConfig, type PublishedImage, publishConfig, publishManifest } from './publish-image';
+import { type PublishedConfig, publishConfig, publishManifest, type SentImage } from './publish-image';
 
 export interface EnginePublishOptions {
   readonly log: Logger;
@@ -37,19 +37,19 @@ export async function publishEngineImage(
   image: EngineImage,
   destination: Destination,
   options: EnginePublishOptions,
-): Promise<PublishedImage> {
+): Promise<SentImage> {
   const { docker, id } = image;
   const { registry } = destination;
   const facts = await describeImage(docker, id);
   await checkIsWorthReading(image, facts, options.tempFolder);
   const names = nameLayers(facts);
-  const found = await findLayers(registry, names, options);
+  const found = await findLayers(destination, names, options);
   if (found.size === names.size) {
     const content = await configInRegistry(registry, id, facts);
-    const config = content && (await publishConfig(registry, content, options));
+    const config = content && (await publishConfig(destination, content, options));
     if (config) return publishManifest(config, inOrder(facts, found), destination, options);
   }
-  const { config, layers } = await sendMissing(image, facts, found, registry, options);
+  const { config, layers } = await sendMissing(image, facts, found, destination, options);
   return publishManifest(config, inOrder(facts, layers), destination, options);
 }
 
@@ -67,13 +67,13 @@ function inOrder({ diffIds }: ImageFacts, layers: Layers): PublishedLayer[] {
 
 /** Looks for the layers that the registry should have. */
 async function findLayers(
-  registry: RegistryClient,
+  destination: Destination,
   names: ReadonlyMap<string, string>,
   options: EnginePublishOptions,
 ): Promise<Layers> {
   const searches = [...names].map(async ([diffId, name]) => {
     const place = options.known.get(diffId);
-    return place && findLayer(registry, diffId, name, [place], options);
+    return place && findLayer(destination, diffId, name, [place], options);
   });
   const found = (await Promise.all(searches)).filter((layer) => layer !== undefined);
   return new Map(found.map((layer) => [layer.diffId, layer]));
@@ -87,8 +87,7 @@ async function configInRegistry(
 ): Promise<Buffer | undefined> {
   try {
     const content = await registry.blob(id);
-    const { rootfs }: Partial<ImageConfig> = JSON.parse(content.toString('utf8'));
-    return rootfs?.diff_ids.join() === diffIds.join() ? content : undefined;
+    return readConfig(content)?.rootfs.diff_ids.join() === diffIds.join() ? content : undefined;
   } catch (error) {
     if (error instanceof TaskError) return undefined;
     throw error;
@@ -100,10 +99,10 @@ async function sendMissing(
   { docker, id }: EngineImage,
   facts: ImageFacts,
   found: Layers,
-  registry: RegistryClient,
+  destination: Destination,
   options: EnginePublishOptions,
 ): Promise<{ config: PublishedConfig; layers: Layers }> {
-  const { host, repository } = registry;
+  const { host, repository } = destination.registry;
   const { diffIds } = facts;
   const names = nameLayers(facts);
   const blobs = new Set([...found.values()].map(({ descriptor }) => descriptor.digest));
@@ -122,13 +121,13 @@ async function sendMissing(
     onLayer(layer) {
       const name = names.get(layer.diffId)!;
       const settings = { ...options, known: new Map() };
-      uploads.push(lanes.run((signal) => publishLayer(registry, layer, name, { ...settings, signal })));
+      uploads.push(lanes.run((signal) => publishLayer(destination, layer, name, { ...settings, signal })));
     },
   };
   try {
     return await withSavedImage(docker, request, async (content) => {
       options.log.info(`The engine gave the image in ${formatDuration(performance.now() - start)}.`);
-      const config = await lanes.run((signal) => publishConfig(registry, content, { ...options, signal }));
+      const config = await lanes.run((signal) => publishConfig(destination, content, { ...options, signal }));
       const sent = await Promise.all(uploads);
       return { config, layers: new Map([...found, ...sent.map((layer) => [layer.diffId, layer] as const)]) };
     });

@@ -1,10 +1,11 @@
 import type { Logger } from '../../common/log';
 import { formatBytes, formatDuration } from '../../common/text';
 import type { Descriptor, Layer, LocalLayer } from '../image/image';
-import type { RegistryClient } from '../registry/client';
+import { asOci, OCI_LAYER } from '../image/media-types';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
-import { type BlobSource, hasBlob, type UploadOptions, upload } from '../registry/upload';
+import type { BlobSource, UploadOptions } from '../registry/upload';
 import { type CompressionChoice, chooseLevels } from './compression';
+import type { Destination } from './destination';
 import { GzippedLayer } from './gzip';
 
 /** What became of a layer: its bytes were sent, or it was there, or was taken from another repository. */
@@ -24,20 +25,21 @@ export interface LayerOptions extends UploadOptions {
   readonly known: KnownLayers;
 }
 
-const TAR = 'application/vnd.oci.image.layer.v1.tar';
+/** Where layers go. */
+type Place = Pick<Destination, 'registry' | 'uploads'>;
 
 /** Brings a layer into the repository by the cheapest way there is: it is there, is mounted, or is sent. */
 export async function publishLayer(
-  registry: RegistryClient,
+  place: Place,
   layer: Layer,
   name: string,
   options: LayerOptions,
 ): Promise<PublishedLayer> {
   const start = performance.now();
-  const found = await findLayer(registry, layer.diffId, name, placesOf(registry, layer, options), options);
+  const found = await findLayer(place, layer.diffId, name, placesOf(place, layer, options), options);
   if (found) return found;
   const { source, mediaType, remark } = await prepare(layer, name, options);
-  const sentBytes = await upload(registry, source, options);
+  const sentBytes = await place.uploads.send(source, options);
   const size = source.size ?? (source as GzippedLayer).compressedSize;
   const time = formatDuration(performance.now() - start);
   options.log.info(`${name} was sent in ${time}: ${source.digest()}, ${formatBytes(size)}${remark()}`);
@@ -47,7 +49,7 @@ export async function publishLayer(
 
 /** Where a layer may lie already. */
 function placesOf(
-  registry: RegistryClient,
+  { registry }: Place,
   layer: Layer,
   { known, compression }: LayerOptions,
 ): readonly KnownLayer[] {
@@ -60,7 +62,7 @@ function placesOf(
     places.push({ descriptor: layer.descriptor, repository: from });
   } else if (compression !== 'gzip') {
     // Stored as it is, its digest is its diff id.
-    const descriptor = { mediaType: TAR, digest: layer.diffId, size: layer.size };
+    const descriptor = { mediaType: OCI_LAYER, digest: layer.diffId, size: layer.size };
     places.push({ descriptor, repository });
   }
   return places;
@@ -72,40 +74,28 @@ function placesOf(
  * @returns undefined where it is in none of the places
  */
 export async function findLayer(
-  registry: RegistryClient,
+  { registry, uploads }: Place,
   diffId: string,
   name: string,
   places: readonly KnownLayer[],
   { log, signal }: UploadOptions,
 ): Promise<PublishedLayer | undefined> {
   const found = (place: KnownLayer, fate: 'there' | 'mounted', how: string): PublishedLayer => {
-    const descriptor = asOci(place.descriptor);
+    const descriptor = ociDescriptor(place.descriptor);
     log.info(`${name} ${how}: ${descriptor.digest}, ${formatBytes(descriptor.size)}`);
     return { diffId, descriptor, fate, sentBytes: 0 };
   };
   for (const place of places) {
-    if (await hasBlob(registry, place.descriptor.digest, signal))
+    if (await registry.hasBlob(place.descriptor.digest, signal))
       return found(place, 'there', 'is there already');
   }
   for (const place of places) {
     if (place.repository === registry.repository) continue;
     const from = `was mounted from '${place.repository}'`;
-    if (await mount(registry, place, signal)) return found(place, 'mounted', from);
+    if (await uploads.mount(place.descriptor.digest, place.repository, signal))
+      return found(place, 'mounted', from);
   }
   return undefined;
-}
-
-/** Whether the registry took a blob over from another of its repositories. */
-async function mount(
-  registry: RegistryClient,
-  { descriptor, repository }: KnownLayer,
-  signal: AbortSignal,
-): Promise<boolean> {
-  registry.includeSource(repository);
-  const query = new URLSearchParams({ mount: descriptor.digest, from: repository });
-  const path = registry.path(`blobs/uploads/?${query}`);
-  const answer = await registry.send(path, { method: 'POST', repeatable: true, signal });
-  return answer.status === 201;
 }
 
 interface Prepared {
@@ -117,19 +107,19 @@ interface Prepared {
 
 async function prepare(layer: Layer, name: string, options: LayerOptions): Promise<Prepared> {
   if (layer.kind === 'remote') {
-    const { digest, size, mediaType } = asOci(layer.descriptor);
+    const { digest, size, mediaType } = ociDescriptor(layer.descriptor);
     const source = { name, size, digest: () => digest, open: (start: number) => layer.open(start) };
     return { source, mediaType, remark: () => '' };
   }
   if (options.compression === 'none') {
-    return { source: plain(layer, name), mediaType: TAR, remark: () => ', uncompressed' };
+    return { source: plain(layer, name), mediaType: OCI_LAYER, remark: () => ', uncompressed' };
   }
   const levels = await chooseLevels(options.compression, layer);
   const remark = () => {
     const reason = levels.reason();
     return `, by gzip from ${formatBytes(layer.size)}${reason && ` (${reason})`}`;
   };
-  return { source: new GzippedLayer(name, layer, levels), mediaType: `${TAR}+gzip`, remark };
+  return { source: new GzippedLayer(name, layer, levels), mediaType: `${OCI_LAYER}+gzip`, remark };
 }
 
 function plain(layer: LocalLayer, name: string): BlobSource {
@@ -141,12 +131,7 @@ function plain(layer: LocalLayer, name: string): BlobSource {
   };
 }
 
-/** Docker's own names for the same content have no place in the manifests of the open specification. */
-function asOci(descriptor: Descriptor): Descriptor {
-  const docker = /^application\/vnd\.docker\.image\.rootfs\.diff\.tar(?:\.(gzip|zstd))?$/.exec(
-    descriptor.mediaType,
-  );
-  const { digest, size } = descriptor;
-  const mediaType = docker ? (docker[1] ? `${TAR}+${docker[1]}` : TAR) : descriptor.mediaType;
-  return { mediaType, digest, size };
+/** A descriptor as the manifests of the open specification have it. */
+function ociDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType: asOci(mediaType) ?? mediaType, digest, size };
 }

@@ -1,28 +1,23 @@
 import { Readable } from 'node:stream';
 import { Lanes } from '../../common/lanes';
-import type { Descriptor, OciImage } from '../image/image';
-import { digestOfBytes, type Manifest, type RegistryClient } from '../registry/client';
-import { hasBlob, type UploadOptions, upload } from '../registry/upload';
+import { type Descriptor, digestOfBytes, type Manifest, type OciImage } from '../image/image';
+import { OCI_CONFIG, OCI_MANIFEST } from '../image/media-types';
+import type { UploadOptions } from '../registry/upload';
+import { type Destination, type PublishedImage, setTags } from './destination';
 import { type LayerOptions, type PublishedLayer, publishLayer } from './layers';
-import type { Destination } from './publish';
 
 export interface PublishOptions extends LayerOptions {
   /** Of the manifest. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-export interface PublishedImage {
-  /** As the registry holds it. */
-  readonly manifest: Manifest;
+/** An image whose blobs this step has brought into the registry. */
+export interface SentImage extends PublishedImage {
   readonly layers: readonly PublishedLayer[];
-  /** The blobs that were sent, by digest. */
   readonly sent: ReadonlySet<string>;
   /** Bytes of layers and configuration that were sent, those that were sent twice included. */
   readonly uploadedBytes: number;
 }
-
-const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
-const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
 
 /**
  * Publishes an image without an engine: layers and configuration side by side, and then its manifest, under its tags in
@@ -34,18 +29,17 @@ export async function publishImage(
   image: OciImage,
   destination: Destination,
   options: PublishOptions,
-): Promise<PublishedImage> {
-  const { registry } = destination;
+): Promise<SentImage> {
   // An image may have the same layer twice.
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
   const lanes = new Lanes(options.signal);
   try {
     const config = lanes.run((signal) =>
-      publishConfig(registry, image.config, { ...options, signal, isNew: image.isNew }),
+      publishConfig(destination, image.config, { ...options, signal, isNew: image.isNew }),
     );
     const uploads = layers.map((layer, index) =>
       lanes.run((signal) =>
-        publishLayer(registry, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
+        publishLayer(destination, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
       ),
     );
     const published = new Map((await Promise.all(uploads)).map((layer) => [layer.diffId, layer]));
@@ -66,12 +60,12 @@ export async function publishManifest(
   layers: readonly PublishedLayer[],
   { registry, tags }: Destination,
   options: Pick<PublishOptions, 'annotations' | 'log'>,
-): Promise<PublishedImage> {
+): Promise<SentImage> {
   const descriptors = layers.map(({ descriptor }) => descriptor);
   const body = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
-      mediaType: MANIFEST_TYPE,
+      mediaType: OCI_MANIFEST,
       config: config.descriptor,
       layers: descriptors,
       ...(options.annotations && { annotations: options.annotations }),
@@ -79,15 +73,12 @@ export async function publishManifest(
   );
   const manifest: Manifest = {
     digest: digestOfBytes(body),
-    mediaType: MANIFEST_TYPE,
+    mediaType: OCI_MANIFEST,
     body,
     config: config.descriptor,
     layers: descriptors,
   };
-  for (const { tag } of tags) {
-    await registry.put(manifest, tag);
-    options.log.info(`Tagged ${tag}.`);
-  }
+  await setTags(manifest, tags, registry, options.log);
   const published = [...new Set(layers)];
   const uploadedBytes = published.reduce((sum, { sentBytes }) => sum + sentBytes, config.sentBytes);
   const sent = published.filter(({ fate }) => fate === 'sent').map(({ descriptor }) => descriptor.digest);
@@ -101,13 +92,13 @@ export interface PublishedConfig {
 }
 
 export async function publishConfig(
-  registry: RegistryClient,
+  { registry, uploads }: Pick<Destination, 'registry' | 'uploads'>,
   content: Buffer,
   options: UploadOptions & { readonly isNew?: boolean | undefined },
 ): Promise<PublishedConfig> {
   const digest = digestOfBytes(content);
-  const descriptor = { mediaType: CONFIG_TYPE, digest, size: content.length };
-  const isThere = !options.isNew && (await hasBlob(registry, digest, options.signal));
+  const descriptor = { mediaType: OCI_CONFIG, digest, size: content.length };
+  const isThere = !options.isNew && (await registry.hasBlob(digest, options.signal));
   if (isThere) return { descriptor, sentBytes: 0 };
   const source = {
     name: 'The configuration',
@@ -115,5 +106,5 @@ export async function publishConfig(
     digest: () => digest,
     open: (start: number) => Readable.from([content.subarray(start)], { objectMode: false }),
   };
-  return { descriptor, sentBytes: await upload(registry, source, options) };
+  return { descriptor, sentBytes: await uploads.send(source, options) };
 }

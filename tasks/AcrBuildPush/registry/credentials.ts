@@ -1,7 +1,8 @@
+import { sleep } from '../../common/cancel';
 import { EntraTokens, type SignInServices } from '../../common/entra';
 import { TaskError } from '../../common/errors';
-import { bound } from '../../common/foreign-text';
 import type { HttpAnswer } from '../../common/http';
+import { readJsonObject } from '../../common/json';
 import type { AzureServiceConnection } from '../../common/service-connection';
 import { explainRegistryError } from './errors';
 import { registryUrl } from './names';
@@ -29,6 +30,8 @@ export interface CredentialSource {
   renewed(): Promise<Credentials | undefined>;
   /** What to say when the registry does not accept them. */
   readonly refusal: string;
+  /** The address that they went to for a token first: they go nowhere else any more. */
+  realm?: string;
 }
 
 /** A user and a password, which are what they are. */
@@ -50,6 +53,9 @@ export function fixedCredentials(
 /** The user that refresh tokens are given with, by Azure Container Registry's convention. */
 const TOKEN_USER = '00000000-0000-0000-0000-000000000000';
 
+/** Milliseconds after which a registry that does not accept an identity is asked once more. */
+const SECOND_LOOK = 2_000;
+
 /** The audience of Azure Container Registry itself; some registries take tokens for this one only. */
 const REGISTRY_SCOPE = 'https://containerregistry.azure.net/.default';
 
@@ -65,7 +71,8 @@ export class EntraCredentials implements CredentialSource {
   constructor(
     private readonly host: string,
     private readonly connection: AzureServiceConnection,
-    private readonly services: SignInServices,
+    private readonly services: SignInServices & { readonly signal: AbortSignal },
+    private readonly pause = sleep,
   ) {
     this.tokens = new EntraTokens(connection, services);
     this.refusal = `${host} does not accept the identity of the service connection in input '${connection.input}'. Check that it is in the registry's own tenant.`;
@@ -84,7 +91,9 @@ export class EntraCredentials implements CredentialSource {
   private async exchange(): Promise<Credentials> {
     const scopes = [`${this.connection.resourceManagerUrl}/.default`, REGISTRY_SCOPE];
     let answer: HttpAnswer | undefined;
-    for (const scope of scopes) {
+    // A registry may refuse once what it takes the next time: one of its servers may not know a new right yet.
+    for (const [index, scope] of [...scopes, ...scopes].entries()) {
+      if (index === scopes.length) await this.pause(SECOND_LOOK, this.services.signal);
       answer = await this.post(await this.tokens.token(scope));
       const refreshToken = answer.status === 200 ? readRefreshToken(answer.body) : undefined;
       if (refreshToken) {
@@ -114,7 +123,7 @@ export class EntraCredentials implements CredentialSource {
 
   private error({ status, body }: HttpAnswer): TaskError {
     const { host } = this;
-    const text = bound(body.toString('utf8'), 2_000);
+    const text = body.toString('utf8').slice(0, 2_000);
     const details = [`${host}: HTTP ${status}. ${text}`];
     if (status === 401) return new TaskError(this.refusal, { details });
     const known =
@@ -126,9 +135,6 @@ export class EntraCredentials implements CredentialSource {
 }
 
 function readRefreshToken(body: Buffer): string | undefined {
-  try {
-    return JSON.parse(body.toString('utf8')).refresh_token;
-  } catch {
-    return undefined;
-  }
+  const { refresh_token } = readJsonObject(body);
+  return typeof refresh_token === 'string' && refresh_token !== '' ? refresh_token : undefined;
 }

@@ -1,6 +1,8 @@
 import { TaskError } from '../../common/errors';
-import type { Descriptor, ImageConfig, Platform } from '../image/image';
-import type { Manifest, RegistryClient } from './client';
+import type { Descriptor, ImageConfig, Manifest } from '../image/image';
+import { entriesOf, type IndexEntry, readConfig } from '../image/manifest';
+import type { RegistryClient } from './client';
+import { newestTags } from './locks';
 
 /** An image that lies in the registry. */
 export interface EarlierImage {
@@ -63,7 +65,7 @@ export class EarlierImages {
   private async newestTags(): Promise<readonly string[]> {
     const tags = await unlessRefused(async () => {
       await this.registry.signIn();
-      return this.registry.newestTags(NEWEST_TAGS);
+      return newestTags(this.registry, NEWEST_TAGS);
     });
     return tags ?? [];
   }
@@ -80,31 +82,28 @@ export async function readImages(registry: RegistryClient, reference: string): P
 
 async function imagesOf(registry: RegistryClient, manifest: Manifest | undefined): Promise<EarlierImage[]> {
   if (!manifest) return [];
-  const { config, layers, body } = manifest;
-  if (!config) return imagesOfIndex(registry, body);
-  const content: ImageConfig = JSON.parse((await registry.blob(config.digest)).toString('utf8'));
-  if (content.rootfs.diff_ids.length !== layers.length) return [];
+  const { config, layers } = manifest;
+  if (!config) return imagesOfIndex(registry, entriesOf(manifest) ?? []);
+  const content = readConfig(await registry.blob(config.digest));
+  if (content?.rootfs.diff_ids.length !== layers.length) return [];
   return [{ repository: registry.repository, config: content, layers }];
 }
 
-async function imagesOfIndex(registry: RegistryClient, body: Buffer): Promise<EarlierImage[]> {
-  const { manifests } = JSON.parse(body.toString('utf8')) as { manifests: (Descriptor & Partial<Entry>)[] };
+async function imagesOfIndex(
+  registry: RegistryClient,
+  manifests: readonly IndexEntry[],
+): Promise<EarlierImage[]> {
   // Attestations are of no platform.
   const images = manifests.filter(({ platform }) => platform?.os !== 'unknown');
   return (await Promise.all(images.map(({ digest }) => readImages(registry, digest)))).flat();
 }
 
-interface Entry {
-  readonly platform: Platform;
-}
-
-/** What could be read; undefined where the registry refuses it, or it is no image as it should be. */
+/** What could be read; undefined where the registry refuses it. */
 async function unlessRefused<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof TaskError || error instanceof SyntaxError || error instanceof TypeError)
-      return undefined;
+    if (error instanceof TaskError) return undefined;
     throw error;
   }
 }

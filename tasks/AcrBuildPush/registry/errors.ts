@@ -1,5 +1,7 @@
+import { TaskError } from '../../common/errors';
 import { explainBy, type Signature } from '../../common/explain';
-import { explainMissingBase } from '../dockerfile/base-image';
+import type { HttpAnswer } from '../../common/http';
+import { registryOf } from '../image/image-name';
 
 /** Which registry an error came from. */
 export interface RegistryContext {
@@ -101,4 +103,34 @@ function signaturesFor(access = 'pull,push'): readonly Signature<RegistryContext
 /** Why a registry does not let a user sign in at all, where it is not the password. */
 export function explainRefusedSignIn(text: string, context: RegistryContext): string | undefined {
   return explainBy(SIGNATURES, text, context);
+}
+
+/** What to say of a base image that a registry does not give. */
+export function explainMissingBase(image: string): string {
+  const [host = '', ...rest] = image.split('/');
+  const name = [registryOf(host), ...rest].join('/');
+  return `There is no base image '${name}', or it takes a login that may read it. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
+}
+
+/** The error that an answer amounts to; goes on from `refused to`. */
+export function refusal(context: RegistryContext, answer: HttpAnswer, purpose: string): TaskError {
+  const { host } = context;
+  const text = textOf(answer);
+  const correlation = answer.headers.get('x-ms-correlation-request-id');
+  const words = `${answer.headers.get('www-authenticate') ?? ''} ${text}`;
+  return new TaskError(
+    explainRegistryError(words, context) ??
+      `${host} refused to ${purpose} (HTTP ${answer.status}). Its answer stands above this message.`,
+    {
+      details: [
+        `${host}: HTTP ${answer.status}. ${text}`,
+        ...(correlation ? [`Correlation id for Azure support: ${correlation}`] : []),
+      ],
+    },
+  );
+}
+
+/** What a registry says, as far as it is worth reading. */
+export function textOf({ body }: HttpAnswer): string {
+  return body.toString('utf8').slice(0, 2_000);
 }

@@ -1,3 +1,5 @@
+import { COMPONENT } from '../image/image-name';
+
 /*
  * How registries and repositories are named. The functions that end in `Problem` return what is wrong with a name, to
  * go on from the name of its input (`is …, but …`), or undefined.
@@ -8,6 +10,8 @@ const REGISTRY_NAME = /^[a-z0-9]{5,50}(-[a-z0-9]+)?$/;
 
 const HOST_LABEL = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
 const LOGIN_SERVER = new RegExp(`^(?:${HOST_LABEL}(?:\\.${HOST_LABEL})*|\\[[0-9a-f:]+\\])(?::[0-9]{1,5})?$`);
+
+const WHOLE_COMPONENT = new RegExp(`^${COMPONENT}$`);
 
 /** Registries in Azure, its clouds for the US government and China included. */
 const AZURE_SERVER = /\.azurecr\.(io|us|cn)(:[0-9]+)?$/;
@@ -26,9 +30,14 @@ export function loginServerOf(acrName: string): string {
   return /[.:]/.test(name) ? name : `${name}.azurecr.io`;
 }
 
+/** Whether a server is a registry of Azure's, by its name. */
+export function isAzureServer(loginServer: string): boolean {
+  return AZURE_SERVER.test(loginServer);
+}
+
 /** The registry's name, which is also its admin user's name; undefined for servers outside Azure. */
 export function registryNameOf(loginServer: string): string | undefined {
-  return AZURE_SERVER.test(loginServer) ? loginServer.split(/[.-]/, 1)[0] : undefined;
+  return isAzureServer(loginServer) ? loginServer.split(/[.-]/, 1)[0] : undefined;
 }
 
 export function acrNameProblem(acrName: string): string | undefined {
@@ -49,7 +58,7 @@ export function loginServerProblem(loginServer: string): string | undefined {
   if (!/[.:]/.test(loginServer) && loginServer !== 'localhost') {
     return `${is} docker takes a name without a dot for a repository on Docker Hub. Give the full name of the server, such as ${loginServer}.azurecr.io.`;
   }
-  if (AZURE_SERVER.test(loginServer) && loginServer.includes(':')) {
+  if (isAzureServer(loginServer) && loginServer.includes(':')) {
     return `${is} Azure Container Registry refuses credentials when a port is given. Leave out the port.`;
   }
   return undefined;
@@ -84,7 +93,7 @@ export function repositoryProblem(repository: string, loginServer: string): stri
     if (!/^[a-z0-9].*[a-z0-9]$|^[a-z0-9]$/.test(part)) {
       return `${is} each part between slashes must begin and end with a letter or digit, and '${part}' does not.`;
     }
-    if (!/^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$/.test(part)) {
+    if (!WHOLE_COMPONENT.test(part)) {
       return `${is} between letters or digits there may be one '.', one or two '_', or any number of '-', and '${part}' has more.`;
     }
   }

@@ -4,8 +4,10 @@ import { TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { ONE_TRY } from '../../common/retry';
-import type { Descriptor, ImageConfig, ParentImage, Platform, RemoteLayer } from '../image/image';
-import { type Manifest, RegistryClient } from './client';
+import type { Descriptor, Manifest, ParentImage, Platform, RemoteLayer } from '../image/image';
+import { apiHostOf, parseImageName, referenceOf } from '../image/image-name';
+import { entriesOf, readConfig } from '../image/manifest';
+import { RegistryClient } from './client';
 import type { CredentialSource } from './credentials';
 
 /** An image in a registry: what it says of itself, and its layers, which stay where they are. */
@@ -34,7 +36,7 @@ const RANGE = 4 * 1024 * 1024;
 /** Reads images from the registries that their names point to. */
 export function createPull(options: PullOptions): Pull {
   return async (image, platform) => {
-    const { host, repository, reference } = parseImageName(image);
+    const { host, repository, reference } = addressOf(image);
     const client = new RegistryClient({
       http: options.http,
       log: options.log,
@@ -45,9 +47,9 @@ export function createPull(options: PullOptions): Pull {
     });
     const { digest, manifest } = await findManifest(client, reference, platform, image);
     if (!manifest.config) throw new TaskError(`Image ${image} has a format that is no longer in use.`);
-    const config: ImageConfig = JSON.parse((await client.blob(manifest.config.digest)).toString('utf8'));
-    const diffIds = config.rootfs?.diff_ids ?? [];
-    if (diffIds.length !== manifest.layers.length) {
+    const config = readConfig(await client.blob(manifest.config.digest));
+    const diffIds = config?.rootfs.diff_ids ?? [];
+    if (!config || diffIds.length !== manifest.layers.length) {
       throw new TaskError(`Image ${image} is broken: its configuration does not fit its layers.`);
     }
     options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);
@@ -57,6 +59,12 @@ export function createPull(options: PullOptions): Pull {
       layers: manifest.layers.map((descriptor, index) => remoteLayer(client, descriptor, diffIds[index]!)),
     };
   };
+}
+
+/** Where an image is asked for, by its name. */
+function addressOf(image: string): { host: string; repository: string; reference: string } {
+  const name = parseImageName(image);
+  return { host: apiHostOf(name.registry), repository: name.repository, reference: referenceOf(name) };
 }
 
 /** Milliseconds that are spent on finding out a digest that is good to know. */
@@ -69,7 +77,7 @@ export async function findDigest(
   { http, log, credentialsFor }: PullOptions,
 ): Promise<string | undefined> {
   const ask = async () => {
-    const { host, repository, reference } = parseImageName(image);
+    const { host, repository, reference } = addressOf(image);
     const registry = new RegistryClient({
       ...{ http, log, host, repository, access: 'pull' },
       credentials: credentialsFor(host),
@@ -85,38 +93,6 @@ export async function findDigest(
   }
 }
 
-export interface ImageName {
-  readonly host: string;
-  readonly repository: string;
-  /** A tag or a digest. */
-  readonly reference: string;
-}
-
-/** Reads an image's name as docker does: what has no host before the first slash is on Docker Hub. */
-export function parseImageName(image: string): ImageName {
-  const [, name, tag, digest] =
-    /^(.+?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(image) ?? [];
-  if (!name)
-    throw new TaskError(`'${image}' is no name of an image. Check the FROM lines of the Dockerfile.`);
-  const [first, ...rest] = name.split('/');
-  const hasHost = rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost');
-  const reference = digest ?? tag ?? 'latest';
-  if (/[A-Z]/.test(hasHost ? rest.join('/') : name)) {
-    throw new TaskError(
-      `'${image}' is no name of an image, since it has capitals. Write the Dockerfile's FROM lines in lower case.`,
-    );
-  }
-  if (hasHost && first !== 'docker.io' && first !== 'index.docker.io') {
-    return { host: first!, repository: rest.join('/'), reference };
-  }
-  const path = hasHost ? rest.join('/') : name;
-  return {
-    host: 'registry-1.docker.io',
-    repository: path.includes('/') ? path : `library/${path}`,
-    reference,
-  };
-}
-
 /** The manifest for one platform, out of an index if there is one. */
 async function findManifest(
   client: RegistryClient,
@@ -128,7 +104,7 @@ async function findManifest(
   if (reference.startsWith('sha256:') && manifest.digest !== reference) {
     throw new TaskError(`${client.host} sent other bytes than those of ${reference}. Run the step again.`);
   }
-  const { manifests } = JSON.parse(manifest.body.toString('utf8')) as { manifests?: IndexEntry[] };
+  const manifests = entriesOf(manifest);
   if (!manifests) return { digest: manifest.digest, manifest };
   const fitting = manifests.filter(
     (entry) => entry.platform?.os === platform.os && entry.platform.architecture === platform.architecture,
@@ -142,10 +118,6 @@ async function findManifest(
   throw new TaskError(
     `Image ${image} is not there for ${os}/${architecture}. Check the Dockerfile's FROM line.`,
   );
-}
-
-interface IndexEntry extends Descriptor {
-  readonly platform?: Platform;
 }
 
 /** A layer that lies in a repository. */

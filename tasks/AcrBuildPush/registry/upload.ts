@@ -4,9 +4,10 @@ import { isHopeless } from '../../common/connection';
 import { describeError, TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer } from '../../common/http';
 import type { Logger } from '../../common/log';
-import { isRetryableStatus, retryDelay } from '../../common/retry';
+import { isRetryableStatus, Patience } from '../../common/retry';
 import { formatBytes } from '../../common/text';
 import type { RegistryClient } from './client';
+import { UploadSession } from './upload-session';
 
 /** The bytes of a blob that is to be uploaded. */
 export interface BlobSource {
@@ -14,7 +15,7 @@ export interface BlobSource {
   readonly name: string;
   /** Known once the whole blob was read. */
   digest(): string;
-  /** Bytes; undefined where only reading it tells. */
+  /** Bytes; undefined where only reading it tells, until it was read. */
   readonly size: number | undefined;
   /** The blob from byte `start` on; the same bytes each time. */
   open(start: number): Readable | Promise<Readable>;
@@ -28,8 +29,11 @@ export interface UploadOptions {
   readonly idleTimeout?: number | undefined;
 }
 
-/** How often an upload may break off without a single byte more having arrived. */
-const MAX_FAILURES = 5;
+/** Milliseconds after which an upload that nothing was sent by is not counted on any more. */
+const SPARE_LIMIT = 60_000;
+
+/** Milliseconds that the end of a step waits for uploads to be dropped. */
+const DROP_LIMIT = 2_000;
 
 /** A registry may have to read a large blob once more before it answers to the last request. Milliseconds. */
 const COMMIT_LIMIT = 300_000;
@@ -37,12 +41,14 @@ const COMMIT_LIMIT = 300_000;
 /** Between two looks at an upload that may still grow. Milliseconds. */
 const SETTLE_TIME = 300;
 
-/** The place of an upload that has begun, and how far it came. */
-interface Session {
-  readonly location: string;
-  /** Bytes that the registry has. */
-  readonly offset: number;
-}
+/** How often an upload that a registry does not know is looked for: of several servers, one may not know it yet. */
+const LOOKS = 3;
+
+/** How often a blob that a registry had something of is sent from its beginning again. */
+const MOST_BEGINS = 3;
+
+/** An upload that got on by so many bytes gets all the patience again. */
+const PROGRESS = 1024 * 1024;
 
 /** A blob of no more bytes goes with the request that stores it: it is sent again sooner than it is gone on with. */
 const AT_ONCE = 8 * 1024 * 1024;
@@ -50,280 +56,294 @@ const AT_ONCE = 8 * 1024 * 1024;
 /** A blob of no more bytes leaves the upload that the check began to a larger one. */
 const SMALL = 512 * 1024;
 
-/**
- * Uploads a blob as one stream. When that breaks off, it goes on from the byte that the registry has reached, and
- * begins anew only where the registry has dropped the upload.
- *
- * @returns the bytes that were sent, those that were sent twice included
- * @throws TaskError when the registry refuses, or the upload breaks off too often
- */
-export async function upload(
-  registry: RegistryClient,
-  source: BlobSource,
-  options: UploadOptions,
-): Promise<number> {
-  let sent = 0;
-  if (source.size !== undefined && source.size <= AT_ONCE) {
-    const { location } = await begin(registry, source, options);
-    const { outcome, bytes } = await send(
-      registry,
-      'PUT',
-      { location: commitAddress(location, source), offset: 0 },
-      source,
-      options,
-    );
-    if (isStored(outcome)) return bytes;
-    // Whatever it was, the way of larger blobs can cope with it.
-    options.log.info(`The upload of ${source.name} broke off: ${reasonOf(outcome)}. It is sent again.`);
-    sent = bytes;
-  }
-  const first = await sendAll(registry, source, options);
-  sent += first.sent;
-  if (await commit(registry, first.session, source, options)) return sent;
-  // A registry may take in bytes of the broken connection after it has said how far it came.
-  const second = first.breaks > 0 ? await sendAll(registry, source, options) : undefined;
-  if (second && (await commit(registry, second.session, source, options))) return sent + second.sent;
-  throw new TaskError(
-    `${registry.host} received other bytes of ${source.name} than were read before. Its files may have changed meanwhile: run the step again.`,
-  );
-}
-
-function commitAddress(location: string, source: BlobSource): string {
-  const url = new URL(location);
-  url.searchParams.set('digest', source.digest());
-  return url.href;
-}
-
-/** Sends a blob, in as many tries as it takes. */
-async function sendAll(
-  registry: RegistryClient,
-  source: BlobSource,
-  options: UploadOptions,
-): Promise<{ session: Session; sent: number; breaks: number }> {
-  let session = await begin(registry, source, options);
-  let sent = 0;
-  let failures = 0;
-  for (let breaks = 0; ; breaks++) {
-    // Some registries take an empty stream for none.
-    if (source.size === 0) return { session, sent, breaks };
-    const { offset } = session;
-    const { outcome, bytes } = await send(registry, 'PATCH', session, source, options);
-    sent += bytes;
-    if (isTaken(outcome)) {
-      session = progress(registry, outcome, session) ?? {
-        location: nextLocation(registry, outcome, session),
-        offset: offset + bytes,
-      };
-      if (session.offset === offset + bytes) return { session, sent, breaks };
-    } else if (!mayMend(outcome)) {
-      throw failure(registry, outcome, source);
-    }
-
-    failures = session.offset > offset ? 1 : failures + 1;
-    if (failures >= MAX_FAILURES) throw failure(registry, outcome, source);
-    await pause(outcome, failures, source, options);
-    const found = await settledSession(registry, session, source, options);
-    if (found && found.offset > offset) failures = 0;
-    options.log.info(
-      found
-        ? `${registry.host} has ${formatBytes(found.offset)} of ${source.name}; the rest follows.`
-        : `${registry.host} has nothing of ${source.name}; it is sent from its beginning.`,
-    );
-    session = found ?? (await begin(registry, source, options));
-  }
-}
-
-/** Waits before an upload goes on; also for the registry to notice that the old connection is gone. */
-async function pause(
-  outcome: Outcome,
-  failures: number,
-  { name }: BlobSource,
-  options: UploadOptions,
-): Promise<void> {
-  const asked = outcome instanceof Error ? null : outcome.headers.get('retry-after');
-  const wait = retryDelay(failures, asked);
-  const seconds = (wait / 1000).toFixed(1);
-  options.log.info(`The upload of ${name} broke off: ${reasonOf(outcome)}. Going on in ${seconds} s.`);
-  await (options.sleep ?? sleep)(wait, options.signal);
-}
-
-async function begin(
-  registry: RegistryClient,
-  { size }: BlobSource,
-  { signal }: UploadOptions,
-): Promise<Session> {
-  const begun = size === undefined || size > SMALL ? registry.takeUpload() : undefined;
-  return { location: locationOf(registry, begun ?? (await registry.beginUpload(signal))), offset: 0 };
-}
-
 /** What became of a request: an answer of any status, or an error of the connection. */
 type Outcome = HttpAnswer | ConnectionError;
 
-/** Sends a blob from a byte on. */
-async function send(
-  registry: RegistryClient,
-  method: 'PATCH' | 'PUT',
-  { location, offset }: Session,
-  source: BlobSource,
-  { signal, idleTimeout }: UploadOptions,
-): Promise<{ outcome: Outcome; bytes: number }> {
-  const content = await source.open(offset);
-  const chunks: AsyncIterator<Buffer> = content[Symbol.asyncIterator]();
-  let bytes = 0;
-  let unreadable: unknown;
-  // A connection that breaks throws its own error into the `yield`, which says nothing about the source.
-  async function* counted() {
-    for (;;) {
-      const next = await chunks.next().catch((error) => {
-        unreadable = error;
-        throw error;
-      });
-      if (next.done) return;
-      bytes += next.value.length;
-      yield next.value;
+/** The uploads of blobs to one repository. */
+export class Uploads {
+  /** Those that have begun and not come to an end. */
+  private readonly open = new Set<UploadSession>();
+  /** Those among them that nothing was sent by. */
+  private readonly spares: { readonly session: UploadSession; readonly begun: number }[] = [];
+
+  constructor(private readonly registry: RegistryClient) {}
+
+  /** Checks that an image could be pushed, by beginning an upload, which is kept for a blob. */
+  async check(): Promise<void> {
+    this.keep(await UploadSession.begin(this.registry));
+  }
+
+  /** Has the registry take a blob over from another of its repositories; false where it does not. */
+  async mount(digest: string, repository: string, signal: AbortSignal): Promise<boolean> {
+    const { registry } = this;
+    registry.includeSource(repository);
+    const query = new URLSearchParams({ mount: digest, from: repository });
+    const path = registry.path(`blobs/uploads/?${query}`);
+    const answer = await registry.send(path, { method: 'POST', repeatable: true, signal });
+    // In place of a blob that it can't mount, a registry begins an upload.
+    if (answer.status === 202) this.keep(new UploadSession(registry, answer));
+    return answer.status === 201;
+  }
+
+  /**
+   * Uploads a blob as one stream. When that breaks off, it goes on from the byte that the registry has reached, and
+   * begins anew only where the registry has dropped the upload.
+   *
+   * @returns the bytes that were sent, those that were sent twice included
+   * @throws TaskError when the registry refuses, or the upload does not get on for as long as there is patience
+   */
+  async send(source: BlobSource, options: UploadOptions): Promise<number> {
+    if (source.size === undefined || source.size > AT_ONCE) return this.sendInParts(source, options);
+    const session = await this.begin(source, options);
+    const { outcome, bytes } = await this.stream('PUT', session, source, options);
+    if (isStored(outcome)) {
+      this.open.delete(session);
+      return bytes;
+    }
+    if (await this.registry.hasBlob(source.digest(), options.signal)) return bytes;
+    // Whatever it was, the way of larger blobs can cope with it.
+    options.log.info(`The upload of ${source.name} broke off: ${reasonOf(outcome)}. It is sent again.`);
+    return bytes + (await this.sendInParts(source, options));
+  }
+
+  /** Has the registry forget the uploads that have not come to an end. */
+  async close(): Promise<void> {
+    const signal = AbortSignal.timeout(DROP_LIMIT);
+    const sessions = [...this.open];
+    this.open.clear();
+    await Promise.all(sessions.map((session) => session.drop(signal).catch(() => undefined)));
+  }
+
+  private keep(session: UploadSession): void {
+    this.open.add(session);
+    this.spares.push({ session, begun: performance.now() });
+  }
+
+  private async begin({ size }: BlobSource, { signal }: UploadOptions): Promise<UploadSession> {
+    const isLarge = size === undefined || size > SMALL;
+    const spare = isLarge ? this.spares.pop() : undefined;
+    if (spare && performance.now() - spare.begun <= SPARE_LIMIT) return spare.session;
+    const session = await UploadSession.begin(this.registry, signal);
+    this.open.add(session);
+    return session;
+  }
+
+  /** Sends a blob, in as many tries as it takes. */
+  private async sendInParts(source: BlobSource, options: UploadOptions): Promise<number> {
+    const patience = new Patience();
+    let session = await this.begin(source, options);
+    let sent = 0;
+    let reached = 0;
+    let begunAnew = 0;
+    const beginAnew = async (outcome: Outcome) => {
+      if (session.offset > 1) begunAnew += 1;
+      if (begunAnew > MOST_BEGINS) throw failure(this.registry, outcome, source);
+      session = await this.begin(source, options);
+      reached = 0;
+    };
+    for (let breaks = 0; ; breaks++) {
+      const begun = performance.now();
+      const { outcome, bytes } = await this.sendRest(session, source, options);
+      sent += bytes;
+      if (isStored(outcome)) {
+        this.open.delete(session);
+        return sent;
+      }
+      if (hasOtherBytes(outcome)) {
+        // A registry may take in bytes of the broken connection after it has said how far it came.
+        if (breaks === 0 || begunAnew > 0) throw changedMeanwhile(this.registry, source);
+        await beginAnew(outcome);
+        continue;
+      }
+      if (!mayMend(outcome)) throw failure(this.registry, outcome, source);
+
+      const asked = outcome instanceof Error ? null : outcome.headers.get('retry-after');
+      const wait = patience.next(performance.now() - begun, asked);
+      if (wait === undefined) throw failure(this.registry, outcome, source);
+      // The first of a row is for everybody to read, the others for those who debug.
+      const tell = (text: string) => options.log[patience.failures > 1 ? 'debug' : 'info'](text);
+      tell(
+        `The upload of ${source.name} broke off: ${reasonOf(outcome)}. Going on in ${(wait / 1000).toFixed(1)} s.`,
+      );
+      // Also for the registry to notice that the old connection is gone.
+      await pause(wait, options);
+      if (await isFound(session, source, options)) {
+        const { host } = this.registry;
+        tell(`${host} has ${formatBytes(session.offset)} of ${source.name}; the rest follows.`);
+      } else {
+        tell(`${this.registry.host} has nothing of ${source.name}; it is sent from its beginning.`);
+        await beginAnew(outcome);
+      }
+      if (session.offset - reached < PROGRESS) continue;
+      reached = session.offset;
+      patience.renew();
     }
   }
-  try {
-    const outcome = await registry.sendStream(location, {
-      method,
-      headers: {
-        'Content-Type': 'application/octet-stream',
-        ...(source.size !== undefined && {
-          'Content-Length': String(source.size - offset),
-          ...(offset > 0 && { 'Content-Range': `${offset}-${source.size - 1}` }),
-        }),
-      },
-      body: () => Readable.from(counted(), { objectMode: false }),
-      signal,
-      ...(idleTimeout !== undefined && { idleTimeout }),
-    });
-    return { outcome, bytes };
-  } catch (error) {
-    if (unreadable instanceof TaskError) throw unreadable;
-    if (unreadable) {
-      throw new TaskError(`${source.name} could not be read: ${describeError(unreadable)}.`, {
-        cause: unreadable,
-      });
+
+  /** Sends what a registry lacks of a blob, and has it stored. */
+  private async sendRest(
+    session: UploadSession,
+    source: BlobSource,
+    options: UploadOptions,
+  ): Promise<{ outcome: Outcome; bytes: number }> {
+    let bytes = 0;
+    // Some registries take an empty stream for none.
+    if (!isWhole(session, source)) {
+      const { offset } = session;
+      const sent = await this.stream('PATCH', session, source, options);
+      bytes = sent.bytes;
+      if (!isTaken(sent.outcome)) return sent;
+      session.follow(sent.outcome, offset + bytes);
+      if (session.offset !== offset + bytes) return sent;
     }
-    if (error instanceof ConnectionError) return { outcome: error, bytes };
-    throw error;
-  } finally {
-    content.destroy();
+    return { outcome: await this.store(session, source, options), bytes };
+  }
+
+  /** Says that an upload is whole. Where the answer to that was lost, the blob itself is the answer. */
+  private async store(
+    session: UploadSession,
+    source: BlobSource,
+    { signal }: UploadOptions,
+  ): Promise<HttpAnswer> {
+    const digest = source.digest();
+    const answer = await this.registry.send(session.closingAddress(digest), {
+      method: 'PUT',
+      repeatable: true,
+      idleTimeout: COMMIT_LIMIT,
+      signal,
+    });
+    if (isStored(answer)) return answer;
+    if (await this.registry.hasBlob(digest, signal)) return { ...answer, status: STORED };
+    if (isLost(answer) || hasOtherBytes(answer)) return answer;
+    throw this.registry.refusal(answer, `store ${source.name}`);
+  }
+
+  /** Sends a blob from the byte on that an upload has reached. */
+  private async stream(
+    method: 'PATCH' | 'PUT',
+    session: UploadSession,
+    source: BlobSource,
+    { signal, idleTimeout }: UploadOptions,
+  ): Promise<{ outcome: Outcome; bytes: number }> {
+    const { offset } = session;
+    const content = await source.open(offset);
+    const chunks: AsyncIterator<Buffer> = content[Symbol.asyncIterator]();
+    const { size } = source;
+    let bytes = 0;
+    let unreadable: unknown;
+    // A connection that breaks throws its own error into the `yield`, which says nothing about the source.
+    async function* counted() {
+      for (;;) {
+        const next = await chunks.next().catch((error) => {
+          unreadable = error;
+          throw error;
+        });
+        if (next.done) return;
+        bytes += next.value.length;
+        yield next.value;
+      }
+    }
+    try {
+      const outcome = await this.registry.sendStream(
+        method === 'PUT' ? session.closingAddress(source.digest()) : session.location,
+        {
+          method,
+          headers: {
+            'Content-Type': 'application/octet-stream',
+            ...(size !== undefined && {
+              'Content-Length': String(size - offset),
+              ...(offset > 0 && { 'Content-Range': `${offset}-${size - 1}` }),
+            }),
+          },
+          body: () => Readable.from(counted(), { objectMode: false }),
+          signal,
+          ...(idleTimeout !== undefined && { idleTimeout }),
+        },
+      );
+      return { outcome, bytes };
+    } catch (error) {
+      if (unreadable instanceof TaskError) throw unreadable;
+      if (unreadable) {
+        throw new TaskError(`${source.name} could not be read: ${describeError(unreadable)}.`, {
+          cause: unreadable,
+        });
+      }
+      if (error instanceof ConnectionError) return { outcome: error, bytes };
+      throw error;
+    } finally {
+      content.destroy();
+    }
   }
 }
 
 /**
- * How far an upload came, once the registry has taken in what the broken connection left. Where the blob's size is
- * known, the range that is sent next tells the registry if it is wrong; else two answers have to agree.
+ * Whether a registry has something of an upload that broke off, to go on from. How far that came is known once the registry has taken in what
+ * the broken connection left: where the blob's size is known, the range that is sent next tells the registry if it is
+ * wrong; else two answers have to agree.
  */
-async function settledSession(
-  registry: RegistryClient,
-  session: Session,
+async function isFound(
+  session: UploadSession,
   { size }: BlobSource,
   options: UploadOptions,
-): Promise<Session | undefined> {
-  let found = await findSession(registry, session, options);
-  while (found && size === undefined) {
-    await (options.sleep ?? sleep)(SETTLE_TIME, options.signal);
-    const again = await findSession(registry, found, options);
-    if (again?.offset === found.offset) return again;
-    found = again;
+): Promise<boolean> {
+  for (let looks = 1; !(await session.find(options.signal)); looks++) {
+    if (looks === LOOKS) return false;
+    await pause(looks * SETTLE_TIME, options);
   }
-  return found;
-}
-
-/** Asks how far an upload came. Undefined when the registry has nothing of it that could be gone on from. */
-async function findSession(
-  registry: RegistryClient,
-  session: Session,
-  { signal }: UploadOptions,
-): Promise<Session | undefined> {
-  const answer = await registry.send(session.location, { method: 'GET', signal });
-  if (answer.status !== 204 && answer.status !== 202) return undefined;
-  const found = progress(registry, answer, session);
+  for (let last = -1; size === undefined && session.offset !== last; ) {
+    last = session.offset;
+    await pause(SETTLE_TIME, options);
+    if (!(await session.find(options.signal))) return false;
+  }
   // Registries write `0-0` for one byte and for none.
-  return found && found.offset > 1 ? found : undefined;
+  return session.offset > 1 && session.offset <= (size ?? session.offset);
 }
 
-/**
- * Says that the upload is whole. Where the answer to that was lost, the blob itself is the answer. False when the
- * registry finds that the bytes are others than they should be.
- */
-async function commit(
-  registry: RegistryClient,
-  { location }: Session,
-  source: BlobSource,
-  { signal }: UploadOptions,
-): Promise<boolean> {
-  const digest = source.digest();
-  const answer = await registry.send(commitAddress(location, source), {
-    method: 'PUT',
-    repeatable: true,
-    idleTimeout: COMMIT_LIMIT,
-    signal,
-  });
-  if (answer.status === 201 || (await hasBlob(registry, digest, signal))) return true;
-  if (/DIGEST_INVALID/.test(answer.body.toString('utf8'))) return false;
-  throw registry.refusal(answer, `store ${source.name}`);
+async function pause(milliseconds: number, options: UploadOptions): Promise<void> {
+  await (options.sleep ?? sleep)(milliseconds, options.signal);
 }
 
-/** Whether the repository has a blob. */
-export async function hasBlob(
-  registry: RegistryClient,
-  digest: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const answer = await registry.send(registry.path(`blobs/${digest}`), { method: 'HEAD', signal });
-  return answer.status === 200 || answer.status === 307;
-}
-
-/**
- * Where the upload goes on. The specification lets registries name any server here; this one must name itself, since
- * whoever answers in its place could otherwise have an image, or a request within a private network, sent anywhere.
- */
-function locationOf(registry: RegistryClient, answer: HttpAnswer): string {
-  const base = new URL(registry.base);
-  const header = answer.headers.get('location') ?? '';
-  const url = URL.canParse(header, base.href) ? new URL(header, base) : undefined;
-  if (!header || !url || url.host !== base.host) {
-    throw new TaskError(
-      `${registry.host} wants the image to be sent to '${url?.host ?? header}', where this step must not send it. Check input 'loginServer', and the proxy in front of the registry if there is one.`,
-    );
-  }
-  // Registries behind a proxy that ends TLS may believe that they are spoken to without.
-  url.protocol = base.protocol;
-  return url.href;
-}
-
-/** Where an upload goes on and how far it came, as an answer tells it; undefined where it does not tell. */
-function progress(registry: RegistryClient, answer: HttpAnswer, before: Session): Session | undefined {
-  const last = /^(?:bytes=)?0-(\d+)$/.exec(answer.headers.get('range') ?? '')?.[1];
-  const location = nextLocation(registry, answer, before);
-  return last === undefined ? undefined : { location, offset: Number(last) + 1 };
-}
-
-function nextLocation(registry: RegistryClient, answer: HttpAnswer, before: Session): string {
-  return answer.headers.has('location') ? locationOf(registry, answer) : before.location;
+function isWhole({ offset }: UploadSession, { size }: BlobSource): boolean {
+  return size !== undefined && offset >= size;
 }
 
 function isTaken(outcome: Outcome): outcome is HttpAnswer {
   return !(outcome instanceof Error) && outcome.status === 202;
 }
 
+const STORED = 201;
+
 function isStored(outcome: Outcome): boolean {
-  return !(outcome instanceof Error) && outcome.status === 201;
+  return !(outcome instanceof Error) && outcome.status === STORED;
+}
+
+/** Whether a registry finds that the bytes are others than they should be. */
+function hasOtherBytes(outcome: Outcome): boolean {
+  return !(outcome instanceof Error) && /DIGEST_INVALID/.test(outcome.body.toString('utf8'));
 }
 
 /** Whether going on may help: the line broke, the token ran out, the registry is busy, or lost count or all of it. */
 function mayMend(outcome: Outcome): boolean {
   if (outcome instanceof ConnectionError) return !isHopeless(outcome.cause as Error);
-  return [401, 404, 416].includes(outcome.status) || isRetryableStatus(outcome.status);
+  return [202, 401].includes(outcome.status) || isRetryableStatus(outcome.status) || isLost(outcome);
+}
+
+/** Whether a registry does not know an upload, or how far it came: of several servers, one may not know it yet. */
+function isLost({ status, body }: HttpAnswer): boolean {
+  return status === 404 || status === 416 || /BLOB_UPLOAD_(?:UNKNOWN|INVALID)/.test(body.toString('utf8'));
 }
 
 function reasonOf(outcome: Outcome): string {
-  return outcome instanceof Error ? describeError(outcome.cause) : `HTTP ${outcome.status}`;
+  if (outcome instanceof Error) return describeError(outcome.cause);
+  return outcome.status === 202 ? 'the registry took only a part' : `HTTP ${outcome.status}`;
 }
 
 function failure(registry: RegistryClient, outcome: Outcome, { name }: BlobSource): Error {
   return outcome instanceof Error ? outcome : registry.refusal(outcome, `take ${name}`);
+}
+
+function changedMeanwhile({ host }: RegistryClient, { name }: BlobSource): TaskError {
+  return new TaskError(
+    `${host} received other bytes of ${name} than were read before. Its files may have changed meanwhile: run the step again.`,
+  );
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Manifest } from '../../../tasks/AcrBuildPush/registry/client';
+import type { Manifest } from '../../../tasks/AcrBuildPush/image/image';
 import {
   type ImageReport,
   imageSize,

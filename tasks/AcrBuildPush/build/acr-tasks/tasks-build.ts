@@ -3,7 +3,6 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { sleep, throwIfCancelled } from '../../../common/cancel';
 import { describeError, TaskError } from '../../../common/errors';
-import { bound } from '../../../common/foreign-text';
 import type { HttpClient } from '../../../common/http';
 import type { Logger } from '../../../common/log';
 import { formatBytes } from '../../../common/text';
@@ -204,7 +203,7 @@ async function sendContext(
     if (answer.status === 201) return;
     throw new TaskError(
       `The build context could not be sent to ${url.host} (HTTP ${answer.status}). Check that this agent may reach it: proxy, firewall, private network.`,
-      { details: [bound(answer.body.toString('utf8'), 2_000)] },
+      { details: [answer.body.toString('utf8').slice(0, 2_000)] },
     );
   };
   const ids: string[] = [];

@@ -18,15 +18,16 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import { DockerCli } from '../../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../../tasks/AcrBuildPush/docker/engine';
-import type { BaseImage } from '../../../../tasks/AcrBuildPush/dockerfile/base-image';
+import type { BaseImage } from '../../../../tasks/AcrBuildPush/image/image';
 import {
   type EnginePublishOptions,
   publishEngineImage,
 } from '../../../../tasks/AcrBuildPush/publish/engine-image';
-import { findKnownLayers } from '../../../../tasks/AcrBuildPush/publish/publish';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
 import { EarlierImages } from '../../../../tasks/AcrBuildPush/registry/earlier-images';
+import { findKnownLayers } from '../../../../tasks/AcrBuildPush/registry/known-layers';
+import { Uploads } from '../../../../tasks/AcrBuildPush/registry/upload';
 import { CancelledError } from '../../../../tasks/common/errors';
 import { HttpClient } from '../../../../tasks/common/http';
 import { startLine } from '../../../support/line';
@@ -119,7 +120,12 @@ describe('an image that an engine holds', () => {
       log,
     });
     const tags = [{ tag: '1', moves: false }];
-    const destination = { registry: client, name: `${line.host}/${repository}`, tags };
+    const destination = {
+      registry: client,
+      uploads: new Uploads(client),
+      name: `${line.host}/${repository}`,
+      tags,
+    };
     const earlier = new EarlierImages(client, ['1']);
     const known = await findKnownLayers(client, earlier, options.base);
     const tempFolder = join(folder, 'temp');

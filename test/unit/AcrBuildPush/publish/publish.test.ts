@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { annotate, publish } from '../../../../tasks/AcrBuildPush/publish/publish';
-import { type Manifest, RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
+import type { Manifest } from '../../../../tasks/AcrBuildPush/image/image';
+import { annotate } from '../../../../tasks/AcrBuildPush/publish/annotate';
+import { publish } from '../../../../tasks/AcrBuildPush/publish/publish';
+import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
+import { Uploads } from '../../../../tasks/AcrBuildPush/registry/upload';
 import { scriptedServer } from '../support';
 
 const DOCKER = 'application/vnd.docker.distribution.manifest.v2+json';
@@ -91,7 +94,7 @@ describe('an image for several platforms, which buildx has pushed without a tag,
         known: Promise.resolve(new Map()),
         tempFolder: '/nowhere',
       };
-      const destination = { registry, name: `${host}/titanic`, tags };
+      const destination = { registry, uploads: new Uploads(registry), name: `${host}/titanic`, tags };
       const { manifest } = await publish({ digest: 'sha256:pushed' }, { a: 'b' }, destination, options);
       assert.deepEqual([...stored.keys()], ['1.0.0', 'latest']);
       assert.deepEqual([...new Set(stored.values())], [manifest.body.toString()]);

@@ -52,9 +52,10 @@ describe('an identity in Microsoft Entra', () => {
         response.writeHead(401, { 'WWW-Authenticate': realm }).end();
       }
     });
-    const services = { http: server.http, log: server.log, oidcToken: async () => 'unused' };
+    const { signal } = new AbortController();
+    const services = { http: server.http, log: server.log, signal, oidcToken: async () => 'unused' };
     const signInAt = { ...connection, authorityUrl: `http://${server.host}` };
-    return new EntraCredentials(server.host, signInAt, services);
+    return new EntraCredentials(server.host, signInAt, services, async () => undefined);
   }
 
   const refreshToken: Answer = (_, response) =>
@@ -97,6 +98,14 @@ describe('an identity in Microsoft Entra', () => {
       name: 'TaskError',
       message: /does not accept the identity of the service connection in input 'azureServiceConnection'/,
     });
+  });
+
+  it('is asked again where an exchange refused it once', async () => {
+    const source = await credentials((form, response) => {
+      const isOwn = form.get('access_token')?.includes('containerregistry.azure.net');
+      response.writeHead(isOwn || exchanged.length === 1 ? 401 : 200).end('{"refresh_token":"second"}');
+    });
+    assert.equal((await source.current()).password, 'second');
   });
 
   for (const [what, status, body, message] of [

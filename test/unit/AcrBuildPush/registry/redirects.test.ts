@@ -4,7 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
-import { upload } from '../../../../tasks/AcrBuildPush/registry/upload';
+import { lockTag } from '../../../../tasks/AcrBuildPush/registry/locks';
+import { Uploads } from '../../../../tasks/AcrBuildPush/registry/upload';
+import type { HttpClient, HttpRequest } from '../../../../tasks/common/http';
 import { scriptedServer } from '../support';
 
 const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}`;
@@ -56,8 +58,7 @@ describe('a registry that points elsewhere', () => {
   };
 
   const send = (blob = content) =>
-    upload(
-      client,
+    new Uploads(client).send(
       {
         name: 'Layer 1 of 1',
         size: blob.length,
@@ -76,10 +77,32 @@ describe('a registry that points elsewhere', () => {
     );
   });
 
+  for (const location of [
+    'http://store.example.com/blob?sig=1',
+    'https://169.254.169.254/metadata/identity',
+    'https://localhost/blob',
+  ]) {
+    it(`is not followed for a blob to ${location}`, async () => {
+      const asked: string[] = [];
+      const http = {
+        send: async ({ url }: HttpRequest) => {
+          asked.push(url);
+          const headers = new Headers(asked.length === 1 ? { Location: location } : {});
+          return { status: asked.length === 1 ? 307 : 200, headers, body: content };
+        },
+      } as unknown as HttpClient;
+      const { log } = registry;
+      const own = { http, log, host: 'r.azurecr.io', repository: 'titanic', credentials: undefined };
+      const digest = digestOf(content);
+      await assert.rejects(new RegistryClient(own).blob(digest), /points to .*, where this step must not go/);
+      assert.deepEqual(asked, [`https://r.azurecr.io/v2/titanic/blobs/${digest}`]);
+    });
+  }
+
   for (const [what, request] of [
     ['a manifest', () => client.manifest('1.0.0')],
     ['a new manifest', () => client.put({ body: Buffer.from('{}'), mediaType: 'x' }, '1.0.0')],
-    ['a lock', () => client.lock('1.0.0')],
+    ['a lock', () => lockTag(client, '1.0.0')],
     ['the begin of an upload', () => send()],
   ] as const) {
     it(`is not followed for ${what}`, async () => {

@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
+import { lockTag, readTagLock } from '../../../../tasks/AcrBuildPush/registry/locks';
 import { scriptedServer } from '../support';
 
 describe('a registry that refuses', () => {
@@ -73,8 +74,8 @@ describe('a registry that refuses', () => {
       return response.writeHead(401, { 'WWW-Authenticate': challenge }).end();
     });
     await client.signIn();
-    assert.equal(await client.tagLock('1.0.0'), 'unknown');
-    await assert.rejects(client.lock('1.0.0'), { message: /does not let this user lock tags/ });
+    assert.equal(await readTagLock(client, '1.0.0'), 'unknown');
+    await assert.rejects(lockTag(client, '1.0.0'), { message: /does not let this user lock tags/ });
   });
 
   it('is asked to lock a tag against changes and deletion', async () => {
@@ -83,7 +84,7 @@ describe('a registry that refuses', () => {
       body = await text(request);
       response.end('{}');
     });
-    await client.lock('1.0.0');
+    await lockTag(client, '1.0.0');
     assert.deepEqual(server.requests, ['PATCH /acr/v1/titanic/_tags/1.0.0']);
     assert.deepEqual(JSON.parse(body), { writeEnabled: false, deleteEnabled: false });
   });
@@ -94,7 +95,7 @@ describe('a registry that refuses', () => {
   ] as const) {
     it(`to lock a tag by HTTP ${status} is told from one that refuses a push`, async () => {
       const client = await registry((_, response) => response.writeHead(status).end(answer));
-      await assert.rejects(client.lock('1.0.0'), {
+      await assert.rejects(lockTag(client, '1.0.0'), {
         name: 'TaskError',
         message: /^The image was pushed, but .* lock tags of 'titanic'.*'lockTag' to false/,
       });
@@ -103,7 +104,7 @@ describe('a registry that refuses', () => {
 
   it('to lock a tag with words that nobody knows has them in the details', async () => {
     const client = await registry((_, response) => response.writeHead(409).end('odd'));
-    await assert.rejects(client.lock('1.0.0'), (error: Error & { details?: readonly string[] }) => {
+    await assert.rejects(lockTag(client, '1.0.0'), (error: Error & { details?: readonly string[] }) => {
       assert.match(error.message, /refused to lock the tag '1\.0\.0' \(HTTP 409\)/);
       assert.match(error.details!.join('\n'), /odd/);
       return true;

@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import type { Layer, OciImage } from '../../../../tasks/AcrBuildPush/image/image';
-import { lockTags, verifyTags } from '../../../../tasks/AcrBuildPush/publish/publish';
+import { lockTags, verifyTags } from '../../../../tasks/AcrBuildPush/publish/destination';
 import { publishImage } from '../../../../tasks/AcrBuildPush/publish/publish-image';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
 import { EarlierImages } from '../../../../tasks/AcrBuildPush/registry/earlier-images';
+import { readTagLock } from '../../../../tasks/AcrBuildPush/registry/locks';
+import { Uploads } from '../../../../tasks/AcrBuildPush/registry/upload';
 import { HttpClient } from '../../../../tasks/common/http';
 import { capturedLog } from '../support';
 
@@ -85,17 +87,22 @@ describe('a token that runs out', () => {
     const credentials = fixedCredentials(host, { kind: 'password', ...robot, input: 'acrPassword' });
     const client = new RegistryClient({ http, log, host, repository, credentials });
     const tags = ['1.0.0', 'latest'].map((tag) => ({ tag, moves: tag === 'latest' }));
-    const destination = { registry: client, name: `${host}/${repository}`, tags };
+    const destination = {
+      registry: client,
+      uploads: new Uploads(client),
+      name: `${host}/${repository}`,
+      tags,
+    };
     const options = { compression, known: new Map(), log, signal, sleep: pause };
     try {
       await client.signIn();
-      await Promise.all(tags.map(({ tag }) => client.tagLock(tag)));
+      await Promise.all(tags.map(({ tag }) => readTagLock(client, tag)));
       await new EarlierImages(client, ['1.0.0']).all();
-      await client.checkPush();
+      await destination.uploads.check();
       const result = await publishImage(image, destination, options);
       await verifyTags(destination, result.manifest);
       await lockTags(destination, log);
-      return { ...result, lock: await client.tagLock('1.0.0'), latest: await client.digestOf('latest') };
+      return { ...result, lock: await readTagLock(client, '1.0.0'), latest: await client.digestOf('latest') };
     } finally {
       http.close();
     }

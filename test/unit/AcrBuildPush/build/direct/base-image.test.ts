@@ -9,12 +9,9 @@ import * as zlib from 'node:zlib';
 import { planDirectly } from '../../../../../tasks/AcrBuildPush/build/direct/builder';
 import { tarHeader } from '../../../../../tasks/AcrBuildPush/files/tar';
 import type { ImageConfig } from '../../../../../tasks/AcrBuildPush/image/image';
+import { apiHostOf, parseImageName } from '../../../../../tasks/AcrBuildPush/image/image-name';
 import { explainRegistryError } from '../../../../../tasks/AcrBuildPush/registry/errors';
-import {
-  createPull,
-  type PulledImage,
-  parseImageName,
-} from '../../../../../tasks/AcrBuildPush/registry/pull';
+import { createPull, type PulledImage } from '../../../../../tasks/AcrBuildPush/registry/pull';
 import { flattenBuilt } from '../../../../support/image-files';
 import { capturedLog, leastPlan, scriptedServer } from '../../support';
 
@@ -105,13 +102,14 @@ describe('the name of a base image', () => {
   }
 
   it('may have them in its host and its tag', () => {
-    assert.equal(parseImageName('R.example/base:RC1').reference, 'RC1');
+    assert.equal(parseImageName('R.example/base:RC1').tag, 'RC1');
   });
 
   it('is shown as Dockerfiles have it when it is on Docker Hub', () => {
-    const { host, repository } = parseImageName('nosuch');
+    const { registry, repository } = parseImageName('nosuch');
     assert.match(
-      explainRegistryError('MANIFEST_UNKNOWN', { host, repository, access: 'pull' }) ?? '',
+      explainRegistryError('MANIFEST_UNKNOWN', { host: apiHostOf(registry), repository, access: 'pull' }) ??
+        '',
       /^There is no base image 'docker\.io\/library\/nosuch'/,
     );
   });

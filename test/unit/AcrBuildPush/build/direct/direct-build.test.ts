@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { NeedsEngine } from '../../../../../tasks/AcrBuildPush/build/direct/direct-build';
 import type { LocalLayer, OciImage } from '../../../../../tasks/AcrBuildPush/image/image';
-import { parseImageName } from '../../../../../tasks/AcrBuildPush/registry/pull';
+import { parseImageName } from '../../../../../tasks/AcrBuildPush/image/image-name';
 import { flattenBuilt } from '../../../../support/image-files';
 import { directBuild, leastPlan } from '../../support';
 
