@@ -19,5 +19,9 @@ export function stripControls(text: string): string {
 /** Cuts a text at a number of characters and says how much was left out. */
 export function bound(text: string, maxCharacters: number): string {
   if (text.length <= maxCharacters) return text;
-  return `${text.slice(0, maxCharacters)}… (${text.length - maxCharacters} more characters)`;
+  // Half of a pair that stands for one character would be none.
+  const isWithinPair =
+    /[\ud800-\udbff]/.test(text[maxCharacters - 1] ?? '') && /[\udc00-\udfff]/.test(text[maxCharacters]!);
+  const end = isWithinPair ? maxCharacters - 1 : maxCharacters;
+  return `${text.slice(0, end)}… (${text.length - end} more characters)`;
 }

@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join as joinPath } from 'node:path';
+import { basename, join as joinPath } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { byName, type Content, type FileNode, FileTree, join } from '../files/file-tree';
 import { type Decision, IgnoreRules } from './ignore';
@@ -10,8 +10,10 @@ export function readIgnoreRules(
   dockerfile: string,
   builder: { isLegacy: boolean },
 ): IgnoreRules {
-  const own = builder.isLegacy ? undefined : readIfThere(`${dockerfile}.dockerignore`);
-  return new IgnoreRules(own ?? readIfThere(joinPath(context, '.dockerignore')) ?? '');
+  const beside = `${dockerfile}.dockerignore`;
+  const own = builder.isLegacy ? undefined : readIfThere(beside);
+  if (own !== undefined) return new IgnoreRules(own, { ...builder, file: basename(beside) });
+  return new IgnoreRules(readIfThere(joinPath(context, '.dockerignore')) ?? '', builder);
 }
 
 /** Something in a build context; its path is relative to it. */

@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import { TaskError } from '../../common/errors';
-import { globToRegExp } from '../files/glob';
+import { bound } from '../../common/foreign-text';
+import { compileIgnorePattern, IgnorePatternError } from './ignore-pattern';
 
 interface Pattern {
   readonly text: string;
   /** Takes back what earlier patterns left out. */
   readonly exception: boolean;
-  matches(path: string): boolean;
+  readonly matches: (path: string) => boolean;
 }
 
 export interface Decision {
@@ -15,13 +16,31 @@ export interface Decision {
   readonly matched: readonly boolean[];
 }
 
+/** Which of docker's builders the rules are for: they go into folders that are left out in different cases. */
+export interface IgnoreOptions {
+  /** The file that the rules come from, as messages name it. */
+  readonly file?: string;
+  readonly isLegacy?: boolean;
+}
+
 /** What a `.dockerignore` leaves out of a build context, as docker decides it: the last pattern that matches wins. */
 export class IgnoreRules {
+  /** The file that the rules come from. */
+  readonly file: string;
   private readonly patterns: readonly Pattern[];
+  /** Where a folder that is left out may have something that is not; undefined for anywhere. */
+  private readonly exceptions: readonly string[] | undefined;
 
   /** @throws TaskError for a pattern that docker refuses */
-  constructor(text: string) {
-    this.patterns = readPatterns(text);
+  constructor(text: string, { file = '.dockerignore', isLegacy = false }: IgnoreOptions = {}) {
+    this.file = file;
+    this.patterns = readPatterns(text, file);
+    const exceptions = this.patterns.filter(({ exception }) => exception).map((one) => one.text);
+    const places = isLegacy
+      ? exceptions
+      : exceptions.map((one) => one.replace(/\/\*\*$/, '').replace(/\/\*$/, ''));
+    const isAnywhere = !isLegacy && places.some((place) => /[*[\]?^\\]/.test(place));
+    this.exceptions = isAnywhere ? undefined : places;
   }
 
   /**
@@ -50,25 +69,38 @@ export class IgnoreRules {
   };
 
   /**
-   * Whether docker looks into a folder that is left out: only where an exception begins with the folder's own name,
-   * letter by letter. An exception that begins with a wildcard does not reach into it.
+   * Whether docker looks into a folder that is left out: where an exception begins with the folder's own name, letter
+   * by letter. BuildKit looks into every one where an exception has wildcards; the legacy builder does not.
    */
   entersIgnored(folder: string): boolean {
-    return this.patterns.some(({ exception, text }) => exception && `${text}/`.startsWith(`${folder}/`));
+    return this.exceptions?.some((place) => `${place}/`.startsWith(`${folder}/`)) ?? true;
   }
 }
 
-function readPatterns(text: string): Pattern[] {
+function readPatterns(text: string, file: string): Pattern[] {
   const patterns: Pattern[] = [];
   for (const line of text.replace(/^\uFEFF/, '').split(/\r?\n/)) {
     if (line.startsWith('#')) continue;
-    let pattern = line.trim();
-    if (!pattern) continue;
-    const exception = pattern.startsWith('!');
-    if (exception) pattern = pattern.slice(1).trim();
-    if (!pattern) throw new TaskError(".dockerignore has a line with nothing but '!'. Remove it.");
-    pattern = clean(pattern).replace(/^\/(?=.)/, '');
-    patterns.push({ text: pattern, exception, matches: matcher(pattern) });
+    const written = line.trim();
+    if (!written) continue;
+    const invert = written.startsWith('!');
+    const path = invert ? written.slice(1).trim() : written;
+    // Docker looks for the mark once more when it has cleaned the path.
+    const whole = clean(`${invert ? '!' : ''}${path && clean(path).replace(/^\/(?=.)/, '')}`.trim());
+    const exception = whole.startsWith('!');
+    const pattern = exception ? whole.slice(1) : whole;
+    if (!pattern) throw new TaskError(`${file} has a line with nothing but '!'. Remove it.`);
+    const refusal = new TaskError(`${file} has a pattern that docker can't read: '${bound(pattern, 200)}'.`);
+    const compiled = compileIgnorePattern(pattern);
+    if (!compiled) throw refusal;
+    const matches = (path: string) => {
+      try {
+        return compiled(path);
+      } catch (error) {
+        throw error instanceof IgnorePatternError ? refusal : error;
+      }
+    };
+    patterns.push({ text: pattern, exception, matches });
   }
   return patterns;
 }
@@ -77,14 +109,4 @@ function readPatterns(text: string): Pattern[] {
 function clean(path: string): string {
   const normal = posix.normalize(path);
   return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
-}
-
-function matcher(pattern: string): (path: string) => boolean {
-  const expression = globToRegExp(pattern, { folders: true });
-  if (!expression) throw new TaskError(`.dockerignore has a pattern that docker can't read: '${pattern}'.`);
-  if (!/[*?[\]\\]/.test(pattern)) return (path) => path === pattern;
-  // Plain text after a leading `**` may be the end of a longer name: `**.pyc`.
-  const suffix = /^\*\*([^*?[\]\\]*)$/.exec(pattern)?.[1];
-  if (suffix !== undefined) return (path) => path.endsWith(suffix) || `/${path}` === suffix;
-  return (path) => expression.test(path);
 }

@@ -3,11 +3,13 @@ import { explainMissingBase } from '../registry/errors';
 
 /** What is known of the build's context when docker fails. */
 export interface BuildContext {
-  /** Whether `.dockerignore` leaves a file or folder out. */
+  /** Which file names what is left out of it. */
+  readonly file: string;
+  /** Whether that file leaves a file or folder out. */
   ignores(path: string): boolean;
 }
 
-const UNKNOWN_CONTEXT: BuildContext = { ignores: () => false };
+const UNKNOWN_CONTEXT: BuildContext = { file: '.dockerignore', ignores: () => false };
 
 /** What docker says when it fails, in the wording of all its clients and builders since 20.10. */
 const SIGNATURES: readonly Signature<BuildContext>[] = [
@@ -131,9 +133,9 @@ export function explainDockerError(output: string, context = UNKNOWN_CONTEXT): s
   return explainBy(SIGNATURES, output, context);
 }
 
-function sourceMissing(file: string, { ignores }: BuildContext): string {
-  if (ignores(file.replace(/^\/+/, ''))) {
-    return `The build context has no '${file}', since .dockerignore leaves it out. Take it in again there with a line '!${file}'.`;
+function sourceMissing(source: string, { file, ignores }: BuildContext): string {
+  if (ignores(source.replace(/^\/+/, ''))) {
+    return `The build context has no '${source}', since ${file} leaves it out. Take it in again there with a line '!${source}'.`;
   }
-  return `The build context has no '${file}', or .dockerignore leaves it out. Check that an earlier step puts it there, and that input 'buildContext' is the folder that the Dockerfile's COPY lines start from.`;
+  return `The build context has no '${source}', or ${file} leaves it out. Check that an earlier step puts it there, and that input 'buildContext' is the folder that the Dockerfile's COPY lines start from.`;
 }

@@ -1,42 +1,40 @@
+import { createMatcher, type Element, type Fits, type Matcher } from './matcher';
+
+/** Longer patterns match nothing that a disk could hold. */
+export const LONGEST_PATTERN = 4_096;
+
+const isNoSlash: Fits = (char) => char !== '/';
+
 /**
- * Translates a pattern of file names: `*` and `?` stay within a name, `[…]` is one of a set, `\` takes the next
- * character as it is. With `folders`, `**` is any number of folders; without, it is no more than `*`.
+ * Reads a pattern by the rules of Go's `filepath.Match`, which `COPY` has: `*` and `?` stay within a name, `[…]` is one
+ * of a set, `\` takes the next character as it is.
  *
- * @returns undefined for a pattern that docker refuses
+ * @returns undefined for what is none
  */
-export function globToRegExp(pattern: string, { folders }: { folders: boolean }): RegExp | undefined {
+export function compileGlob(pattern: string): Matcher | undefined {
+  if (pattern.length > LONGEST_PATTERN) return undefined;
   const chars = [...pattern];
-  let source = '';
+  const elements: Element[] = [];
   for (let at = 0; at < chars.length; at++) {
     const char = chars[at]!;
-    if (folders && char === '*' && chars[at + 1] === '*') {
-      at++;
-      if (chars[at + 1] === '/') at++;
-      source += at + 1 === chars.length ? '.*' : '(?:.*/)?';
-    } else if (char === '*') {
-      source += '[^/]*';
+    if (char === '*') {
+      // Several are no more than one.
+      if (chars[at - 1] !== '*' || elements.at(-1)?.kind !== 'run')
+        elements.push({ kind: 'run', fits: isNoSlash });
     } else if (char === '?') {
-      source += '[^/]';
-    } else if (char === '\\') {
-      const next = chars[++at];
-      if (next === undefined) return undefined;
-      // Docker hands what is escaped in `.dockerignore` to a regular expression as it is: `\\b` is the end of a word.
-      source += folders && /[a-z0-9]/i.test(next) ? `\\${next}` : literal(next);
+      elements.push({ kind: 'one', fits: isNoSlash });
     } else if (char === '[') {
       const set = readSet(chars, at);
       if (!set) return undefined;
-      source += set.source;
+      elements.push({ kind: 'one', fits: set.fits });
       at = set.end;
     } else {
-      source += literal(char);
+      const own = char === '\\' ? chars[++at] : char;
+      if (own === undefined) return undefined;
+      elements.push({ kind: 'one', fits: (other) => other === own });
     }
   }
-  try {
-    return new RegExp(`^${source}$`, 'su');
-  } catch {
-    // Such as the range from z to a.
-    return undefined;
-  }
+  return createMatcher(elements);
 }
 
 /** Whether a name is a pattern. */
@@ -44,31 +42,31 @@ export function hasWildcard(name: string): boolean {
   return /^(?:[^\\*?[]|\\.)*[*?[]/s.test(name);
 }
 
-function literal(char: string): string {
-  return /[\\^$.*+?()[\]{}|/]/.test(char) ? `\\${char}` : char;
-}
-
-/** A set from its `[` to its `]`, by the rules of Go: neither `-` nor `]` may begin it or end a range. */
-function readSet(chars: readonly string[], start: number): { source: string; end: number } | undefined {
+/** A set from its `[` to its `]`: neither `-` nor `]` may begin it or end a range. */
+function readSet(chars: readonly string[], start: number): { fits: Fits; end: number } | undefined {
   let at = start + 1;
-  const negated = chars[at] === '^';
-  if (negated) at++;
-  const member = (): string | undefined => {
+  const isNegated = chars[at] === '^';
+  if (isNegated) at++;
+  const member = (): number | undefined => {
     const char = chars[at++];
     if (char === undefined || char === '-' || char === ']') return undefined;
-    const own = char === '\\' ? chars[at++] : char;
-    return own && (/[\\^\]\-[]/.test(own) ? `\\${own}` : own);
+    return (char === '\\' ? chars[at++] : char)?.codePointAt(0);
   };
-  let source = '';
+  const ranges: [low: number, high: number][] = [];
   do {
     const low = member();
     if (low === undefined) return undefined;
-    source += low;
-    if (chars[at] !== '-') continue;
-    at++;
-    const high = member();
+    let high: number | undefined = low;
+    if (chars[at] === '-') {
+      at++;
+      high = member();
+    }
     if (high === undefined) return undefined;
-    source += `-${high}`;
+    ranges.push([low, high]);
   } while (chars[at] !== ']');
-  return { source: `(?!/)[${negated ? '^' : ''}${source}]`, end: at };
+  const fits: Fits = (char) => {
+    const code = char.codePointAt(0)!;
+    return ranges.some(([low, high]) => low <= code && code <= high) !== isNegated;
+  };
+  return { fits, end: at };
 }

@@ -52,4 +52,11 @@ describe('foreign text', () => {
     assert.equal(bound('abcdef', 4), 'abcd… (2 more characters)');
     assert.equal(bound('abcd', 4), 'abcd');
   });
+
+  it('is never cut within a character', () => {
+    for (let end = 1; end < 6; end++) {
+      const [kept = ''] = bound('a😀b😀c', end).split('…');
+      assert.ok('a😀b😀c'.startsWith(kept), kept);
+    }
+  });
 });

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type FileNode, type FileTree, join, split } from '../../files/file-tree';
-import { globToRegExp, hasWildcard } from '../../files/glob';
+import { compileGlob, hasWildcard } from '../../files/glob';
 
 export interface Owner {
   readonly uid: number;
@@ -121,14 +121,15 @@ function findSources(source: FileTree, name: string): string[] {
   const first = parts.findIndex(hasWildcard);
   if (first < 0) return [parts.join('/')];
   const pattern = parts.slice(first).join('/');
-  const expression = globToRegExp(pattern, { folders: false });
+  // Of a pattern that can't be read, docker says no more than that nothing matches it.
+  const matches = compileGlob(pattern);
   const start = source.resolve(parts.slice(0, first).join('/'));
   const found: string[] = [];
   const walk = (folder: string, path: string) => {
     for (const child of source.list(folder)) {
       const relative = join(path, child);
       const full = join(folder, child);
-      if (expression?.test(relative)) found.push(full);
+      if (matches?.(relative)) found.push(full);
       else if (source.get(full)?.kind === 'directory') walk(full, relative);
     }
   };
