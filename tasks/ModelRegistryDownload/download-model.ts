@@ -5,6 +5,7 @@ import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
 import { Troubles } from '../common/trouble';
 import { fetchVersion } from './fetch-version';
+import { agentFolders, memoryFolder } from './folder/agent-folders';
 import { explainDiskError } from './folder/disk';
 import { ModelFolder } from './folder/folder';
 import { MANIFEST_NAME } from './folder/manifest';
@@ -48,7 +49,12 @@ export async function downloadModel(
     task.setOutput('fileCount', version.files.length);
     task.setOutput('totalBytes', totalBytes);
 
-    const folder = await ModelFolder.claim(inputs.destination, log);
+    const folder = await ModelFolder.claim(inputs.destination, {
+      agent: agentFolders(task),
+      memory: memoryFolder(task),
+      signal,
+      log,
+    });
     try {
       const onBytes = (count: number) => {
         downloadedBytes += count;
@@ -58,6 +64,7 @@ export async function downloadModel(
       throwIfCancelled(signal);
       const swap = model.isInPlace ? undefined : await folder.swap(model.manifest);
       if (swap) tellOfForeigners(swap, log);
+      else folder.confirm();
       task.setOutput('modelPath', folder.path);
       task.setOutput('modelDigest', model.manifest.digest);
       task.setOutput('manifestPath', join(folder.path, MANIFEST_NAME));
@@ -67,10 +74,12 @@ export async function downloadModel(
         why: version.why,
         folder: folder.path,
         downloadedBytes,
-        metadata: await readMetadata(folder.path, model.manifest),
+        metadata: readMetadata(folder, model.manifest),
       };
       task.uploadSummary(`${inputs.model} ${version.name}`, summarize(report));
       return { result: 'Succeeded', message: outcomeMessage(report) };
+    } catch (error) {
+      throw folder.explain(error);
     } finally {
       await folder.release();
     }

@@ -3,8 +3,7 @@ import { formatBytes, plural } from '../common/text';
 import { refuseLackOfRoom } from './folder/disk';
 import type { ModelFolder } from './folder/folder';
 import type { Journal } from './folder/journal';
-import { createManifest, formatManifest, type ModelManifest } from './folder/manifest';
-import { seal } from './folder/seal';
+import { createManifest, type ModelManifest } from './folder/manifest';
 import { findUnchanged } from './folder/unchanged';
 import type { Inputs } from './inputs';
 import { Progress } from './progress';
@@ -84,19 +83,14 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
     endpoint: container.address.host,
   };
 
-  const unchanged = await findUnchanged(
-    folder.path,
-    folder.manifest,
-    source,
-    version.files,
-    connection.signal,
-  );
+  const { signal } = connection;
+  const unchanged = await findUnchanged(folder.installed, source, version.files, signal);
   const { digests: known } = unchanged;
   const wanted = version.files.filter(({ path }) => !known.has(path));
   if (wanted.length === 0) {
     const manifest = describe(version, source, known, inputs);
-    if (folder.manifest && formatManifest(folder.manifest) === formatManifest(manifest)) {
-      if (unchanged.read > 0) await seal(folder.path, manifest);
+    if (folder.holds(manifest)) {
+      if (unchanged.read > 0) await folder.confirmVerified(manifest);
       return { manifest, proofs: new Map(), isInPlace: true, duration: 0 };
     }
   }
@@ -104,7 +98,11 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
   const journal = await folder.prepare(wanted, source);
   const begun = sum(wanted.map((file) => journal.bytesOf(file)));
   if (begun > 0) connection.log.info(`Going on from ${formatBytes(begun)} that an earlier try has brought.`);
-  await refuseLackOfRoom(folder.staging, folder.path, sum(wanted.map(({ size }) => size)) - begun);
+  await refuseLackOfRoom(
+    folder.staging.root.at('.'),
+    folder.path,
+    sum(wanted.map(({ size }) => size)) - begun,
+  );
   for (const path of known.keys()) await folder.reuse(path);
   if (known.size > 0 && wanted.length > 0) {
     connection.log.info(`${plural(known.size, 'file')} did not change since the last download.`);
@@ -190,7 +188,7 @@ async function transfer(
   connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
   const progress = new Progress(size, connection.log);
   const options = {
-    folder: folder.staging,
+    files: folder.staging,
     concurrency: inputs.concurrency,
     program,
     checked,

@@ -1,5 +1,7 @@
-import { isAbsolute, relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { TaskContext } from '../common/task';
+import { agentFolders } from './folder/agent-folders';
+import { destinationProblem } from './folder/destination-name';
 import { rangeOf } from './registry/versions';
 import { type RegistryInputs, readRegistryInputs } from './registry-inputs';
 
@@ -99,24 +101,10 @@ function readDestination(task: TaskContext): string {
   const sources = task.variable('Build.SourcesDirectory');
   const workingFolder = task.variable('System.DefaultWorkingDirectory') ?? sources ?? process.cwd();
   const destination = resolve(workingFolder, given);
-  const holds = (folder: string | undefined) => folder !== undefined && isInside(folder, destination);
-  if (destination === workingFolder || destination === sources) {
-    inputs.reject(
-      'destinationFolder',
-      'is empty, or is the sources folder itself. Give a folder for the model alone, such as model-api/pickles.',
-    );
-  } else if ([workingFolder, sources, task.tempFolder, process.cwd()].some(holds)) {
-    inputs.reject(
-      'destinationFolder',
-      `is '${destination}', which holds the pipeline's own folders. Give a folder for the model alone, such as model-api/pickles.`,
-    );
-  }
+  const roots = [workingFolder, ...(sources === undefined ? [] : [sources])];
+  const problem = destinationProblem(destination, { roots, kept: agentFolders(task).kept });
+  if (problem) inputs.reject('destinationFolder', problem);
   return destination;
-}
-
-function isInside(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === '' || (way !== '..' && !/^\.\.[\\/]/.test(way) && !isAbsolute(way));
 }
 
 function lines(text: string): string[] {

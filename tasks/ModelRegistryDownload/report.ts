@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
 import type { FetchedModel } from './fetch-version';
-import type { SwapReport } from './folder/folder';
+import type { ModelFolder, SwapReport } from './folder/folder';
 import type { ModelManifest } from './folder/manifest';
 
 export interface Report {
@@ -38,14 +36,14 @@ const TRAINING: readonly [key: string, label: string][] = [
 ];
 
 /** The metadata.json of a downloaded model. It is for the summary alone, so a missing or broken one does no harm. */
-export async function readMetadata(
-  folder: string,
+export function readMetadata(
+  folder: ModelFolder,
   manifest: ModelManifest,
-): Promise<Readonly<Record<string, unknown>>> {
+): Readonly<Record<string, unknown>> {
   const file = manifest.files.find(({ path }) => path === METADATA_NAME);
-  if (!file || file.size > LARGEST_METADATA) return {};
+  const text = file && folder.read(METADATA_NAME, LARGEST_METADATA);
   try {
-    return asRecord(JSON.parse(await readFile(join(folder, METADATA_NAME), 'utf8')));
+    return text ? asRecord(JSON.parse(text.toString())) : {};
   } catch {
     return {};
   }

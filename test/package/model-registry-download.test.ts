@@ -247,10 +247,12 @@ describe('ModelRegistryDownload, packed,', () => {
         join(task, 'die-in-swap.cjs'),
         `const files = require('node:fs/promises');
         const { rename } = files;
-        const model = process.env.INPUT_DESTINATIONFOLDER;
+        const { basename } = require('node:path');
+        // In a thread of the task, the inputs are gone from the environment.
+        const model = basename(process.env.INPUT_DESTINATIONFOLDER ?? '');
         files.rename = async (from, to) => {
           await rename(from, to);
-          if (from === model) process.kill(process.pid, 'SIGKILL');
+          if (basename(from) === model) process.kill(process.pid, 'SIGKILL');
         };`,
       );
     });

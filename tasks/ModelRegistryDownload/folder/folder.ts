@@ -1,33 +1,22 @@
-import type { Dirent } from 'node:fs';
-import {
-  copyFile,
-  link,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  rmdir,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { closeSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describeError, TaskError } from '../../common/errors';
+import type { OpenFolder } from '../../common/files/open-folder';
+import { OpenTree } from '../../common/files/open-tree';
+import { realPath } from '../../common/files/paths';
 import type { Logger } from '../../common/log';
 import type { ModelFile } from '../registry/listing';
 import { ancestors } from '../registry/names';
-import { Journal } from './journal';
+import { type AgentFolders, openDestination, openParent, refuseKept } from './destination';
+import { carryOver, type Foreigner, findForeigners, keepFolders } from './foreigners';
+import { Installed, seal } from './installed';
+import { type EarlierTry, Journal } from './journal';
 import { type Lock, takeLock } from './lock';
-import { formatManifest, MANIFEST_NAME, type ModelManifest, parseManifest } from './manifest';
-import { seal } from './seal';
-
-/** Something in the folder that this task did not put there. Folders are listed only when they are empty. */
-interface Foreigner {
-  readonly path: string;
-  readonly kind: 'file' | 'link' | 'folder';
-}
+import { formatManifest, MANIFEST_NAME, type ModelManifest } from './manifest';
+import { refuseMounts } from './mounts';
+import { AgentState } from './state';
+import { Workshop } from './workshop';
 
 /** What a swap did besides the model's own files. */
 export interface SwapReport {
@@ -37,41 +26,84 @@ export interface SwapReport {
   readonly replaced: readonly string[];
 }
 
+/** What a step gives to claim a folder. */
+export interface ClaimOptions {
+  readonly agent: AgentFolders;
+  /** Where the task may remember something from one step to the next, out of the reach of commits. */
+  readonly memory: string;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** The longest name of a destination that others are made from, in bytes: a file system allows 255. */
+const LONGEST_STEM = 120;
+
 /**
  * The folder that a model is downloaded to. It holds the old model until the new one is whole: the new one is put
- * together in `.<name>.partial` beside it, on the same disk, and takes its place by a rename. Until it is released,
- * no other step can claim it.
+ * together in a workshop beside it, on the same disk, and takes its place by a rename. Until it is released, no other
+ * step can claim it.
+ *
+ * What is there when a step begins may come from anybody. So no link is followed, nothing that can be read there proves
+ * anything, and only what a step has made itself is removed.
  */
 export class ModelFolder {
   private journal: Journal | undefined;
+  private workshop: Workshop | undefined;
+  private tree: OpenTree | undefined;
+  /** Steps that have ended, and have left a workshop or a journal. */
+  private readonly abandoned = new Set<string>();
 
   private constructor(
     readonly path: string,
-    private readonly workshop: string,
-    private readonly lock: Lock,
-    /** What this task left in the folder; undefined when it left nothing. */
-    readonly manifest: ModelManifest | undefined,
-    private readonly log: Logger,
+    private readonly parent: OpenFolder,
+    private readonly name: string,
+    private readonly state: AgentState,
+    private readonly options: ClaimOptions,
+    private lock: Lock,
+    /** What lies there, before this step changes anything. */
+    readonly installed: Installed,
   ) {}
 
-  /** Takes the folder for this step, and puts right what a killed step left behind. */
-  static async claim(path: string, log: Logger): Promise<ModelFolder> {
-    await refuseNonFolder(path);
-    const workshop = join(dirname(path), `.${basename(path)}.partial`);
-    const lock = await takeLock(join(workshop, 'lock'), path);
+  /**
+   * Takes the folder for this step, and puts right what a killed step left behind.
+   *
+   * @param path absolute
+   * @throws TaskError where the folder can't be replaced, or another step has it
+   */
+  static async claim(path: string, options: ClaimOptions): Promise<ModelFolder> {
+    const { agent, log, signal, memory } = options;
+    const parent = openParent(path, agent);
+    const name = basename(path);
+    const abandoned = new Set<string>();
+    const takeOver = async (step: string) => {
+      abandoned.add(step);
+      await fence(parent, name, step, path, log);
+    };
+    let lock: Lock | undefined;
+    let state: AgentState | undefined;
     try {
-      await recover(path, workshop, log);
-      const manifest = await readFile(join(path, MANIFEST_NAME), 'utf8').then(parseManifest, () => undefined);
-      return new ModelFolder(path, workshop, lock, manifest, log);
+      const present = openDestination(parent, name);
+      const real = realPath(parent.at(name));
+      refuseKept(real, agent);
+      if (present) closing(present, () => refuseMounts(parent, present, real));
+      lock = await takeLock(parent, `.${stemOf(name)}.lock`, { what: path, signal, log, onBury: takeOver });
+      state = AgentState.open(memory, real, log);
+      for (const step of await state.journals()) await takeOver(step);
+      const installed = Installed.look(openDestination(parent, name), state);
+      const folder = new ModelFolder(path, parent, name, state, options, lock, installed);
+      for (const step of abandoned) folder.abandoned.add(step);
+      return folder;
     } catch (error) {
-      await lock.release();
+      await lock?.release();
+      state?.close();
+      parent.close();
       throw error;
     }
   }
 
-  /** Where the new model is put together. */
-  get staging(): string {
-    return join(this.workshop, 'model');
+  /** Where the new model is put together, once it is prepared. */
+  get staging(): OpenTree {
+    return this.tree!;
   }
 
   /**
@@ -81,14 +113,27 @@ export class ModelFolder {
    * @returns the journal of what is there, to be gone on with
    */
   async prepare(files: readonly ModelFile[], source: ModelManifest['source']): Promise<Journal> {
+    const { parent, state, lock } = this;
+    const soFar = this.journal?.soFar;
     this.journal?.close();
-    this.journal = await Journal.open(join(this.workshop, 'journal'), source);
-    const journal = this.journal;
-    const begun = new Map(files.filter((file) => journal.has(file)).map((file) => [file.path, file]));
-    await mkdir(this.staging, { recursive: true });
-    await keepPartialFiles(this.staging, '', begun);
-    for (const lost of begun.values()) journal.forget(lost);
-    return journal;
+    this.tree?.close();
+    this.workshop ??= Workshop.create(parent, stemOf(this.name), lock.id);
+    const { workshop } = this;
+    await workshop.fence();
+    this.tree = await workshop.makeStaging(this.installed.tree?.root.ownStats());
+    const head = { source, workshop: workshop.identity };
+    this.journal = new Journal(state.createJournal(lock.id), head);
+    const wanted = new Map(files.map((file) => [file.path, file]));
+    if (soFar) await this.goOn(workshop, soFar, wanted);
+    for (const step of this.abandoned) {
+      const left = Workshop.find(parent, stemOf(this.name), step);
+      const earlier = left && Journal.read(state.readJournal(step), { source, workshop: left.identity });
+      if (earlier) await this.goOn(left, earlier, wanted);
+      left?.folder.close();
+      await this.retire(step);
+    }
+    await workshop.removeLost();
+    return this.journal;
   }
 
   /**
@@ -100,7 +145,14 @@ export class ModelFolder {
   async refuseClashes(paths: readonly string[]): Promise<void> {
     const files = new Set(paths);
     const folders = new Set(paths.flatMap(ancestors));
-    const clash = (await this.foreigners()).find(({ path, kind }) =>
+    const foreigners = await this.foreigners(this.installed);
+    const repository = foreigners.find(({ path }) => /(^|\/)\.git(\/|$)/i.test(path));
+    if (repository) {
+      throw new TaskError(
+        `'${this.path}' holds a git repository ('${repository.path}'), and the task replaces its folder as a whole. Give a folder for the model alone as 'destinationFolder'.`,
+      );
+    }
+    const clash = foreigners.find(({ path, kind }) =>
       kind === 'folder'
         ? files.has(path)
         : folders.has(path) || ancestors(path).some((ancestor) => files.has(ancestor)),
@@ -112,9 +164,45 @@ export class ModelFolder {
     }
   }
 
-  /** Takes a file of the old model over into the new one. */
+  /**
+   * Takes a file of the old model over into the new one.
+   *
+   * @throws TaskError when it is no longer the file that was looked at
+   */
   async reuse(path: string): Promise<void> {
-    await this.carryOver({ path, kind: 'file' });
+    const { tree } = this.installed;
+    const before = tree!.stats(path);
+    await carryOver({ path, kind: 'file' }, tree!, this.staging);
+    const after = this.staging.stats(path);
+    const isSame =
+      before?.isFile() && after?.isFile() && before.size === after.size && before.mtimeNs === after.mtimeNs;
+    if (!isSame) throw this.changed();
+  }
+
+  /** Whether the folder holds just this model, as far as its manifest says; its files are the caller's affair. */
+  holds(manifest: ModelManifest): boolean {
+    const present = this.installed.manifest;
+    return present !== undefined && formatManifest(present) === formatManifest(manifest);
+  }
+
+  /** Takes note that the model in the folder was verified anew. */
+  async confirmVerified(manifest: ModelManifest): Promise<void> {
+    await this.keepReceipt(this.installed.tree!.root, manifest);
+  }
+
+  /** @throws TaskError when another step has the folder by now */
+  confirm(): void {
+    this.lock.confirm();
+  }
+
+  /** Why a step failed: for the folder's being another's by now, where that is so, whatever came of it. */
+  explain(error: unknown): unknown {
+    try {
+      this.lock.confirm();
+      return error;
+    } catch (lost) {
+      return lost;
+    }
   }
 
   /**
@@ -123,153 +211,206 @@ export class ModelFolder {
    * @throws TaskError when the folder cannot be replaced; it is then as before
    */
   async swap(manifest: ModelManifest): Promise<SwapReport> {
-    await writeFile(join(this.staging, MANIFEST_NAME), formatManifest(manifest));
-    const report = await this.takeForeignersAlong();
-    await this.exchange();
-    // Without it, the next step reads the files. It comes last, since the old folder's end shows in files of both.
-    await seal(this.path, manifest).catch(() => undefined);
-    return report;
+    const { staging, parent, name, state } = this;
+    this.lock.confirm();
+    writeNew(staging, MANIFEST_NAME, formatManifest(manifest));
+    const present = openDestination(parent, name);
+    const old = Installed.look(present, state, this.installed);
+    try {
+      const report = await this.takeAlong(old);
+      await state.forgetReceipt();
+      this.lock.confirm();
+      await this.exchange(present);
+      // Without it, the next step reads the files. It comes last, since the old folder's end shows in files of both.
+      await this.keepReceipt(this.staging.root, manifest);
+      this.lock.confirm();
+      return report;
+    } finally {
+      old.close();
+    }
+  }
+
+  /** Reads a small file of the model that is in place; undefined where there is none. */
+  read(path: string, most: number): Buffer | undefined {
+    const tree = this.tree ?? this.installed.tree;
+    const stats = tree?.stats(path);
+    if (!tree || !stats?.isFile() || stats.size > BigInt(most)) return undefined;
+    const file = tree.openFile(path, constants.O_RDONLY);
+    try {
+      return readFileSync(file);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Gives the folder free for other steps, and removes all that is not in its place. */
   async release(): Promise<void> {
+    const { installed, state, lock, parent } = this;
     this.journal?.close();
-    await this.discard(join(this.workshop, 'journal'));
-    await this.discard(this.staging);
-    await this.lock.release();
-    // Not empty when another step has claimed it by now.
-    await rmdir(this.workshop).catch(() => undefined);
+    this.tree?.close();
+    installed.close();
+    this.workshop?.folder.close();
+    if (this.workshop) this.abandoned.add(lock.id);
+    for (const step of this.abandoned) await this.retire(step);
+    state.close();
+    await lock.release();
+    parent.close();
   }
 
-  private async takeForeignersAlong(): Promise<SwapReport> {
+  /** Moves what an earlier try has brought into this one's place. */
+  private async goOn(from: Workshop, earlier: EarlierTry, wanted: Map<string, ModelFile>): Promise<void> {
+    const lost = from.lost();
+    if (!lost) return;
+    try {
+      for (const file of wanted.values()) {
+        if (earlier.rangesOf(file).length === 0) continue;
+        const stats = lost.stats(file.path);
+        // A file with a second name is a file of the old model as well.
+        if (!stats?.isFile() || stats.nlink !== 1n || stats.size !== BigInt(file.size)) continue;
+        const source = lost.parentOf(file.path);
+        const target = this.staging.parentOf(file.path, { make: true });
+        await source.folder.rename(source.name, target.folder, target.name);
+        this.journal!.takeOver(file, earlier);
+        wanted.delete(file.path);
+      }
+    } finally {
+      lost.close();
+    }
+  }
+
+  /** Removes what a step has left. What cannot be removed now, because something has it open, the next step will remove. */
+  private async retire(step: string): Promise<void> {
+    const workshop = Workshop.find(this.parent, stemOf(this.name), step);
+    try {
+      await workshop?.remove();
+      await this.state.removeJournal(step);
+      this.abandoned.delete(step);
+    } catch (error) {
+      this.options.log.warning(
+        `What is beside '${this.path}' could not be removed: ${describeError(error)}. The next step will try again.`,
+      );
+    }
+  }
+
+  private async takeAlong(old: Installed): Promise<SwapReport> {
     const kept: string[] = [];
     const replaced: string[] = [];
-    for (const foreigner of await this.foreigners()) {
-      const list = (await this.carryOver(foreigner)) ? kept : replaced;
+    if (!old.tree) return { kept, replaced };
+    for (const foreigner of await this.foreigners(old)) {
+      const list = (await carryOver(foreigner, old.tree, this.staging)) ? kept : replaced;
       if (foreigner.kind !== 'folder') list.push(foreigner.path);
+    }
+    const lost = await keepFolders(old.tree.root, this.staging.root);
+    if (lost !== undefined) {
+      this.options.log.warning(
+        `'${lost}' in '${this.path}' belonged to another user or group, and now belongs to the agent's: only an administrator could keep that.`,
+      );
     }
     return { kept, replaced };
   }
 
-  /** Puts something of the old folder into the new one as well; false when the new one has that name already. */
-  private async carryOver({ path, kind }: Foreigner): Promise<boolean> {
-    const from = join(this.path, path);
-    const to = join(this.staging, path);
-    await mkdir(kind === 'folder' ? to : dirname(to), { recursive: true });
+  /** @param looked the folder whose files of others were taken along */
+  private async exchange(looked: OpenFolder | undefined): Promise<void> {
+    const { parent, name } = this;
+    const workshop = this.workshop!;
+    const mode = Number(looked?.ownStats().mode ?? 0);
+    if (parent.stats(name)) {
+      // A folder that may not be written to may not be moved into another either.
+      if (looked && (mode & 0o200) === 0) await looked.chmod((mode & 0o7777) | 0o200);
+      await workshop.moveAway(parent, name);
+      const moved = workshop.oldStats();
+      const expected = looked?.ownStats();
+      if (!moved || !expected || moved.dev !== expected.dev || moved.ino !== expected.ino) {
+        await workshop.putBack(parent, name);
+        throw this.changed();
+      }
+    }
     try {
-      if (kind === 'link') await symlink(await readlink(from), to);
-      if (kind === 'file') await linkOrCopy(from, to);
-      return true;
+      await workshop.putInPlace(parent, name);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      if (workshop.oldStats()) await workshop.putBack(parent, name);
       throw error;
     }
+    this.moveTree();
+    if (looked && (mode & 0o700) !== 0o700) await this.staging.root.chmod(mode & 0o7777);
+    await workshop
+      .removeOld()
+      .catch((error) =>
+        this.options.log.warning(
+          `The old model beside '${this.path}' could not be removed: ${describeError(error)}. The next step will try again.`,
+        ),
+      );
   }
 
-  private async exchange(): Promise<void> {
-    const old = join(this.workshop, OLD);
-    const hadOne = await exists(this.path);
-    if (hadOne) await rename(this.path, old);
-    try {
-      await rename(this.staging, this.path);
-    } catch (error) {
-      if (hadOne) await rename(old, this.path);
-      throw error;
-    }
-    await this.discard(old);
+  /** The new model is reached by its new path from here on. */
+  private moveTree(): void {
+    const { parent, name, staging } = this;
+    const { dev, ino } = staging.root.ownStats();
+    staging.close();
+    const placed = parent.folder(name);
+    this.tree = new OpenTree(placed);
+    const now = placed.ownStats();
+    if (now.dev !== dev || now.ino !== ino) throw this.changed();
   }
 
-  /** What cannot be removed now, because something has it open, the next step will remove. */
-  private async discard(folder: string): Promise<void> {
-    await rm(folder, { recursive: true, force: true }).catch((error) =>
-      this.log.warning(`'${folder}' could not be removed: ${describeError(error)}.`),
+  private changed(): TaskError {
+    return new TaskError(
+      `'${this.path}' was changed by something else while the model was downloaded, and was left as it is. Let nothing else write there while the step runs, and run it again.`,
     );
   }
 
-  private async foreigners(): Promise<Foreigner[]> {
-    const own = new Set<string>(this.manifest?.files.map(({ path }) => path).concat(MANIFEST_NAME));
-    return findForeigners(this.path, '', own);
+  private async keepReceipt(folder: OpenFolder, manifest: ModelManifest): Promise<void> {
+    try {
+      await this.state.writeReceipt(seal(folder, manifest), this.lock.id);
+    } catch (error) {
+      this.options.log.debug(`The next step will read the files: ${describeError(error)}`);
+    }
+  }
+
+  private async foreigners(model: Installed): Promise<Foreigner[]> {
+    if (!model.tree) return [];
+    return findForeigners(model.tree.root, (path) => model.isOwn(path, this.options.signal));
   }
 }
 
-/** Where the old model waits for the blink of an eye in which the new one takes its place. */
-const OLD = 'old';
-
-/** A step that was killed between the two renames of a swap has left no folder, and the old model in the workshop. */
-async function recover(path: string, workshop: string, log: Logger): Promise<void> {
-  const old = join(workshop, OLD);
-  if (!(await exists(old))) return;
-  if (await exists(path)) {
-    await rm(old, { recursive: true, force: true });
-  } else {
+/** A step that has the folder no more can finish nothing; if it has moved the old model away, that is put back. */
+async function fence(
+  parent: OpenFolder,
+  name: string,
+  step: string,
+  path: string,
+  log: Logger,
+): Promise<void> {
+  const workshop = Workshop.find(parent, stemOf(name), step);
+  if (!workshop) return;
+  try {
+    await workshop.fence();
+    if (!workshop.hasOld() || parent.stats(name)) return;
     log.info(`A step that was killed had moved '${path}' away. It is put back.`);
-    await rename(old, path);
+    await workshop.putBack(parent, name);
+  } finally {
+    workshop.folder.close();
   }
 }
 
-/**
- * Removes everything from a folder but the partial files that a download can go on with, which it takes off the list.
- * A file with a second name is never one of them: it is a file of the old model as well.
- */
-async function keepPartialFiles(root: string, folder: string, wanted: Map<string, ModelFile>): Promise<void> {
-  for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
-    const path = folder ? `${folder}/${entry.name}` : entry.name;
-    const place = join(root, path);
-    if (entry.isDirectory()) {
-      await keepPartialFiles(root, path, wanted);
-      await rmdir(place).catch(() => undefined);
-      continue;
-    }
-    const { size, nlink } = await lstat(place);
-    const isKept = entry.isFile() && nlink === 1 && wanted.get(path)?.size === size;
-    if (isKept) wanted.delete(path);
-    else await rm(place);
-  }
-}
-
-async function findForeigners(root: string, folder: string, own: ReadonlySet<string>): Promise<Foreigner[]> {
-  let entries: Dirent[];
+function writeNew(tree: OpenTree, path: string, text: string): void {
+  const file = tree.openFile(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY);
   try {
-    entries = await readdir(join(root, folder), { withFileTypes: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-  if (entries.length === 0 && folder) return [{ path: folder, kind: 'folder' }];
-  const found: Foreigner[] = [];
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = folder ? `${folder}/${entry.name}` : entry.name;
-    if (entry.isDirectory()) found.push(...(await findForeigners(root, path, own)));
-    else if (!own.has(path)) found.push({ path, kind: entry.isSymbolicLink() ? 'link' : 'file' });
-  }
-  return found;
-}
-
-async function refuseNonFolder(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found?.isSymbolicLink()) {
-    throw new TaskError(
-      `'${path}' is a link, and the task does not write through links. Give the folder itself as 'destinationFolder'.`,
-    );
-  }
-  if (found && !found.isDirectory()) {
-    throw new TaskError(`'${path}' is a file. Give a folder as 'destinationFolder'.`);
+    writeFileSync(file, text);
+  } finally {
+    closeSync(file);
   }
 }
 
-async function linkOrCopy(from: string, to: string): Promise<void> {
+function stemOf(name: string): string {
+  if (Buffer.byteLength(name) <= LONGEST_STEM) return name;
+  return createHash('sha256').update(name).digest('hex').slice(0, 32);
+}
+
+function closing(folder: OpenFolder, action: () => void): void {
   try {
-    await link(from, to);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
-    // Not every file system can give a file a second name.
-    await copyFile(from, to);
+    action();
+  } finally {
+    folder.close();
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
 }

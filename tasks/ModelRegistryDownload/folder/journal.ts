@@ -1,5 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { uptime } from 'node:os';
 import type { Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
@@ -22,6 +21,13 @@ const MOST_UNWRITTEN = 4 * 1024 * 1024;
 /** Milliseconds by which two looks at the moment of the machine's start may differ. */
 const BOOT_TOLERANCE = 60_000;
 
+/** What a journal is about. */
+export interface JournalHead {
+  readonly source: ModelManifest['source'];
+  /** The folder whose files it tells of, as its disk knows it. */
+  readonly workshop: string;
+}
+
 /**
  * What has come of a version, in case that the step is killed: a file with a line for each range, written once the
  * range is. What a killed process wrote is in the system's cache, and safe there until the machine itself goes down;
@@ -31,21 +37,48 @@ export class Journal implements TransferRecord {
   private unwritten = '';
   /** Bytes of the model that the unwritten lines are about. */
   private unwrittenBytes = 0;
+  private readonly entries = new Entries();
 
-  private constructor(
-    private readonly descriptor: number,
-    private readonly entries: Entries,
-  ) {}
+  /**
+   * Begins a journal.
+   *
+   * @param descriptor where it is written to, which is closed with it; undefined: it is kept in memory alone
+   */
+  constructor(
+    private readonly descriptor: number | undefined,
+    head: JournalHead,
+  ) {
+    this.unwritten = line({ ...head, boot: thisBoot() });
+    this.write();
+  }
 
-  /** Goes on with a journal, or begins one where there is none that is for this place in a registry. */
-  static async open(file: string, source: ModelManifest['source']): Promise<Journal> {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    const entries = readEntries(whole, source);
+  /** What an earlier journal says; undefined for one of something else, and for what is none. */
+  static read(text: string, head: JournalHead): EarlierTry | undefined {
     // A last line without an end is one that its writer was killed over.
-    if (entries) await truncate(file, Buffer.byteLength(whole));
-    else await writeFile(file, line({ source, bootedAt: bootedAt() }));
-    return new Journal(openSync(file, 'a'), entries ?? new Entries());
+    const [first, ...lines] = text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .trimEnd()
+      .split('\n');
+    try {
+      const { boot, ...about } = JSON.parse(first!);
+      if (JSON.stringify(about) !== JSON.stringify(head) || !isThisBoot(boot)) return undefined;
+      const entries = new Entries();
+      for (const entry of lines) entries.take(JSON.parse(entry));
+      return entries;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** What this journal says, to be gone on from with another. */
+  get soFar(): EarlierTry {
+    return this.entries;
+  }
+
+  /** Takes over what an earlier try has brought of a file. */
+  takeOver({ path, etag, size }: ModelFile, earlier: EarlierTry): void {
+    for (const { range, checked } of earlier.rangesOf({ path, etag, size }))
+      this.append({ path, etag, size, range, checked: checked ?? false });
   }
 
   finished(file: ModelFile, checked: boolean): readonly Range[] {
@@ -73,7 +106,7 @@ export class Journal implements TransferRecord {
 
   close(): void {
     this.write();
-    closeSync(this.descriptor);
+    if (this.descriptor !== undefined) closeSync(this.descriptor);
   }
 
   private append(entry: Entry): void {
@@ -84,7 +117,7 @@ export class Journal implements TransferRecord {
   }
 
   private write(): void {
-    writeSync(this.descriptor, this.unwritten);
+    if (this.descriptor !== undefined) writeSync(this.descriptor, this.unwritten);
     this.unwritten = '';
     this.unwrittenBytes = 0;
   }
@@ -93,8 +126,13 @@ export class Journal implements TransferRecord {
 type RangeEntry = Entry & Required<Pick<Entry, 'range'>>;
 type FileKey = Pick<Entry, 'path' | 'etag' | 'size'>;
 
+/** What an earlier try has brought of a version. */
+export interface EarlierTry {
+  rangesOf(file: FileKey): readonly RangeEntry[];
+}
+
 /** A journal's lines, by the file that they are about. Of two generations of a file, the later one counts. */
-class Entries {
+class Entries implements EarlierTry {
   private readonly files = new Map<string, { readonly key: FileKey; readonly ranges: RangeEntry[] }>();
 
   take(entry: Entry): void {
@@ -111,26 +149,30 @@ class Entries {
   }
 }
 
-/** @returns undefined for a journal of something else, and for what is none */
-function readEntries(text: string, source: ModelManifest['source']): Entries | undefined {
-  const entries = new Entries();
-  const [header, ...lines] = text.trimEnd().split('\n');
-  try {
-    const about = JSON.parse(header!);
-    const isOurs = JSON.stringify(about.source) === JSON.stringify(source);
-    if (!isOurs || Math.abs(about.bootedAt - bootedAt()) > BOOT_TOLERANCE) return undefined;
-    for (const entry of lines) entries.take(JSON.parse(entry));
-    return entries;
-  } catch {
-    return undefined;
-  }
-}
-
 function line(value: unknown): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-/** When this machine was started, in milliseconds since 1970. */
-function bootedAt(): number {
-  return Date.now() - uptime() * 1000;
+interface Boot {
+  /** Linux gives each start a name. */
+  readonly id: string | null;
+  /** When this machine was started, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+function thisBoot(): Boot {
+  return { id: bootId(), at: Date.now() - uptime() * 1000 };
+}
+
+function isThisBoot({ id, at }: Boot): boolean {
+  const now = thisBoot();
+  return id !== null && now.id !== null ? id === now.id : Math.abs(at - now.at) <= BOOT_TOLERANCE;
+}
+
+function bootId(): string | null {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return null;
+  }
 }

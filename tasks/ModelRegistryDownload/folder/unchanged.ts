@@ -1,10 +1,6 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ModelFile } from '../registry/listing';
-import { digestFile } from '../transfer/verify';
-import type { ModelManifest } from './manifest';
-import { readSeal } from './seal';
+import type { Installed } from './installed';
+import type { ManifestFile, ModelManifest } from './manifest';
 
 /** Files of a version that need not be downloaded. */
 export interface Unchanged {
@@ -15,55 +11,43 @@ export interface Unchanged {
 }
 
 /**
- * Finds the files that need not be downloaded: the manifest in the folder has them from the same place with the same
- * ETag, and their content is still what the manifest says. Only what was touched since it was verified is read for that.
+ * Finds the files that need not be downloaded. Where this agent has verified the model in the folder, those are the ones
+ * that its manifest has from the same place with the same ETag, if their content is still what it says; only what was
+ * touched since is read for that. Where it has not, the manifest is no proof of anything: then only a file counts whose
+ * content has the MD5 that the registry states.
  */
 export async function findUnchanged(
-  folder: string,
-  manifest: ModelManifest | undefined,
+  installed: Installed,
   source: ModelManifest['source'],
   files: readonly ModelFile[],
   signal: AbortSignal,
 ): Promise<Unchanged> {
+  const { manifest, isProven } = installed;
+  const known =
+    manifest && isProven && isSameSource(manifest.source, source)
+      ? new Map(manifest.files.map((file) => [file.path, file]))
+      : new Map<string, ManifestFile>();
   const digests = new Map<string, string>();
   let read = 0;
-  if (!manifest || !isSameSource(manifest.source, source)) return { digests, read };
-  const known = new Map(manifest.files.map((file) => [file.path, file]));
-  const isUntouched = readSeal(folder, manifest);
-  for (const { path, etag, size, lastModified } of files) {
+  for (const { path, etag, size, md5, lastModified } of files) {
     const before = known.get(path);
-    if (before?.etag !== etag || before.size !== size) continue;
-    if (!isUntouched(path, size, lastModified)) {
-      if ((await sha256Of(join(folder, path), size, lastModified, signal)) !== before.sha256) continue;
-      read += 1;
+    const isKnown = before?.etag === etag && before.size === size;
+    if (isKnown && installed.isUntouched(path, size, lastModified)) {
+      digests.set(path, before.sha256);
+      continue;
     }
-    digests.set(path, before.sha256);
+    if (!isKnown && md5 === null) continue;
+    const found = await installed.read(path, size, { md5: md5 !== null, lastModified }, signal);
+    if (!found) continue;
+    // What the registry states goes before what the manifest says.
+    const isRight = md5 === null ? found.sha256 === before?.sha256 : found.md5 === md5;
+    if (!isRight) continue;
+    read += 1;
+    digests.set(path, found.sha256);
   }
   return { digests, read };
 }
 
 function isSameSource(a: ModelManifest['source'], b: ModelManifest['source']): boolean {
   return (['account', 'container', 'prefix', 'endpoint'] as const).every((key) => a[key] === b[key]);
-}
-
-/** Reads a file, and gives it back the time that it had when it was downloaded. */
-async function sha256Of(
-  path: string,
-  size: number,
-  lastModified: Date,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  // A link would show the file that it leads to. Windows has no such flag, and no links without an administrator.
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
-  const handle = await open(path, flags).catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile() || stats.size !== size) return undefined;
-    // Before it is read: whoever writes to it from now on gives it another time.
-    await handle.utimes(lastModified, lastModified).catch(() => undefined);
-    return (await digestFile(handle.fd, size, { md5: false }, signal)).sha256;
-  } finally {
-    await handle.close();
-  }
 }

@@ -2,7 +2,7 @@ import { TaskError } from '../../common/errors';
 import { plural } from '../../common/text';
 
 /** Names that Windows takes for devices, whatever extension follows. */
-const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)/i;
+export const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)/i;
 
 /** The longest name that the usual file systems can hold, in bytes. */
 const LONGEST_SEGMENT = 255;

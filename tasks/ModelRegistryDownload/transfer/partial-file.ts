@@ -1,14 +1,18 @@
-import { closeSync, constants, ftruncateSync, futimesSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, constants, ftruncateSync, futimesSync, writeSync } from 'node:fs';
 import type { Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 
 /** Bytes of one request. Sixteen of these at once fill a link of 20 ms and 60 MB/s a connection; 4 MiB lose a tenth. */
 export const RANGE = 8 * 1024 * 1024;
 
+/** Where files can be opened by their paths, and no link is followed. */
+export interface FileOpener {
+  /** @returns a descriptor, which the caller closes */
+  openFile(path: string, flags: number, options: { readonly make: boolean }): number;
+}
+
 /** A file of the new model on its way to the disk. A big one has its full size at once, and is written in any order. */
 export class PartialFile {
-  private readonly path: string;
   private descriptor: number | undefined;
   private readonly finished: Set<number>;
   /** Everything before it has come. */
@@ -17,12 +21,11 @@ export class PartialFile {
   /** @param finished ranges that an earlier step has brought; those of another size are brought again */
   constructor(
     readonly file: ModelFile,
-    folder: string,
+    private readonly folder: FileOpener,
     finished: readonly Range[],
     /** Bytes of one request for it. */
     private readonly rangeSize = RANGE,
   ) {
-    this.path = join(folder, file.path);
     const isOurs = ({ offset, length }: Range) =>
       offset % rangeSize === 0 && length === Math.min(rangeSize, file.size - offset);
     this.finished = new Set(finished.filter(isOurs).map(({ offset }) => offset));
@@ -38,7 +41,7 @@ export class PartialFile {
 
   /** Its descriptor. Opens it at the first call; all of this is in the system's cache, and takes microseconds. */
   open(): number {
-    this.descriptor ??= this.finished.size > 0 ? this.reopen() : this.create();
+    this.descriptor ??= this.finished.size > 0 ? this.openAs(0) : this.create();
     return this.descriptor;
   }
 
@@ -78,23 +81,12 @@ export class PartialFile {
   }
 
   private create(): number {
-    const descriptor = this.openAnew();
+    const descriptor = this.openAs(constants.O_CREAT | constants.O_TRUNC);
     if (this.file.size > this.rangeSize) ftruncateSync(descriptor, this.file.size);
     return descriptor;
   }
 
-  private openAnew(): number {
-    try {
-      return openSync(this.path, 'w+');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      mkdirSync(dirname(this.path), { recursive: true });
-      return openSync(this.path, 'w+');
-    }
-  }
-
-  private reopen(): number {
-    // A link would lead out of the folder. Windows has no such flag, and no links without an administrator.
-    return openSync(this.path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+  private openAs(flags: number): number {
+    return this.folder.openFile(this.file.path, constants.O_RDWR | flags, { make: true });
   }
 }

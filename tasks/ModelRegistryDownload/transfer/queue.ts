@@ -6,7 +6,7 @@ import type { Connection } from '../registry/persist';
 import { CHECKED_RANGE, downloadChecked } from './checked';
 import { LocalDigester, ThreadDigester } from './digester';
 import { Lanes } from './lanes';
-import { PartialFile, RANGE } from './partial-file';
+import { type FileOpener, PartialFile, RANGE } from './partial-file';
 import { downloadRange, type Fetch } from './range';
 import type { Digests } from './verify';
 import { Watch } from './watch';
@@ -26,7 +26,7 @@ export interface TransferRecord {
 
 export interface TransferOptions {
   /** Where the files go; their folders are made as needed. */
-  readonly folder: string;
+  readonly files: FileOpener;
   /** The most requests at the same time. */
   readonly concurrency: number;
   /** Told of every piece that has reached the disk, in bytes. */
@@ -57,7 +57,7 @@ export async function transferFiles(
   options: TransferOptions,
   connection: Connection,
 ): Promise<Map<string, Digests>> {
-  const { record, folder, program } = options;
+  const { record, program } = options;
   const digests = new Map<string, Digests>();
   const concurrency = chooseConcurrency(files, options.concurrency);
   const lanes = new Lanes(concurrency);
@@ -66,7 +66,7 @@ export async function transferFiles(
     const checked = isChecked(file);
     return new PartialFile(
       file,
-      folder,
+      options.files,
       record?.finished(file, checked) ?? [],
       checked ? CHECKED_RANGE : RANGE,
     );

@@ -4,6 +4,8 @@ import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'no
 import { join } from 'node:path';
 import type { Outcome } from '../../../tasks/common/task';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
+import { agentFolders, memoryFolder } from '../../../tasks/ModelRegistryDownload/folder/agent-folders';
+import { ModelFolder } from '../../../tasks/ModelRegistryDownload/folder/folder';
 import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
 import { findUnchanged } from '../../../tasks/ModelRegistryDownload/folder/unchanged';
 import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
@@ -178,7 +180,18 @@ describe('downloading a model', () => {
         ...{ ...file, name: '', lastModified: new Date(file.lastModified) },
         ...{ tier: undefined, rehydration: undefined, isFolder: false },
       }));
-      return findUnchanged(destination, manifest, manifest.source, files, step.signal);
+      const claim = {
+        agent: agentFolders(step),
+        memory: memoryFolder(step),
+        signal: step.signal,
+        log: step.log,
+      };
+      const folder = await ModelFolder.claim(destination, claim);
+      try {
+        return await findUnchanged(folder.installed, manifest.source, files, step.signal);
+      } finally {
+        await folder.release();
+      }
     }
 
     it('transfers nothing when nothing has changed, and says so', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceConnection } from '../../../tasks/common/agent';
@@ -28,7 +28,7 @@ export class FakeStep implements TaskContext {
   constructor(
     readonly tempFolder: string,
     inputs: Record<string, string> = {},
-    private readonly variables: Record<string, string> = {},
+    private readonly variables: Record<string, string> = { 'Agent.WorkFolder': join(tempFolder, '../work') },
     connections: readonly ServiceConnection[] = [],
   ) {
     this.http = new HttpClient({ log: this.log, signal: this.signal, network, userAgent: 'test' });
@@ -100,10 +100,13 @@ export function impatient(): RegistryPatience & { readonly waits: number[] } {
   };
 }
 
-/** A folder for one test; `remove` takes it away again. */
+/** A folder for one test, and room for others beside it; `remove` takes all away again. */
 export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'model-registry-download-'));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+  const room = await mkdtemp(join(tmpdir(), 'model-registry-download-'));
+  const path = join(room, 'workspace');
+  await mkdir(path);
+  await mkdir(join(room, 'work'));
+  return { path, remove: () => rm(room, { recursive: true, force: true }) };
 }
 
 /** Every file under a folder with its content, by its path with slashes. */

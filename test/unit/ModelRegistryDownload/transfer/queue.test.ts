@@ -3,6 +3,8 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sinon from 'sinon';
+import { OpenFolder } from '../../../../tasks/common/files/open-folder';
+import { OpenTree } from '../../../../tasks/common/files/open-tree';
 import { createLogger } from '../../../../tasks/common/log';
 import { Troubles } from '../../../../tasks/common/trouble';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
@@ -57,7 +59,12 @@ describe('the transfer of a big file', () => {
     const onBytes = (count: number) => {
       bytes += count;
     };
-    return transferFiles(container, files, { folder: folder.path, concurrency, onBytes }, connection);
+    return transferFiles(
+      container,
+      files,
+      { files: new OpenTree(OpenFolder.open(folder.path)), concurrency, onBytes },
+      connection,
+    );
   }
 
   async function assertIntact() {
