@@ -3,6 +3,7 @@ import { basename, join as joinPath } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { byName, type Content, type FileNode, FileTree, join } from '../files/file-tree';
 import { type Decision, IgnoreRules } from './ignore';
+import { permissionsIn } from './permissions';
 
 /** The rules for a build: those beside the Dockerfile, which docker's legacy builder never looks at, or the context's. */
 export function readIgnoreRules(
@@ -28,8 +29,12 @@ export interface ContextEntry {
  *
  * @throws TaskError when a folder can't be read
  */
-export function* walkContext(folder: string, rules: IgnoreRules): Generator<ContextEntry> {
-  const linked = new Map<string, Content>();
+export function* walkContext(
+  folder: string,
+  rules: IgnoreRules,
+  platform: NodeJS.Platform = process.platform,
+): Generator<ContextEntry> {
+  const readNode = nodeReader(folder, platform);
   /** @param withheld folders that are left out, unless something in them is not */
   function* walk(
     path: string,
@@ -40,7 +45,7 @@ export function* walkContext(folder: string, rules: IgnoreRules): Generator<Cont
       const here = join(path, name);
       const decision = rules.decide(here, above);
       if (decision.ignored && !rules.entersIgnored(here)) continue;
-      const node = readNode(joinPath(folder, here), linked);
+      const node = readNode(joinPath(folder, here));
       if (!node) continue;
       const entry = { path: here, node };
       if (!decision.ignored) {
@@ -72,18 +77,31 @@ export function readBuildContext(folder: string, rules: IgnoreRules): FileTree {
   return tree;
 }
 
-function readNode(path: string, linked: Map<string, Content>): FileNode | undefined {
-  const stat = lstatSync(path);
-  const owned = { mode: stat.mode & 0o7777, uid: 0, gid: 0 };
-  if (stat.isDirectory()) return { kind: 'directory', ...owned };
-  if (stat.isSymbolicLink()) return { kind: 'symlink', ...owned, mode: 0o777, target: readlinkSync(path) };
-  // Docker passes sockets over.
-  if (stat.isSocket()) return undefined;
-  if (!stat.isFile()) return { kind: 'special', ...owned };
-  const key = `${stat.dev}:${stat.ino}`;
-  const content = linked.get(key) ?? { kind: 'path', path, size: stat.size };
-  if (stat.nlink > 1) linked.set(key, content);
-  return { kind: 'file', ...owned, content };
+/** Reads what lies at a path, as docker sees it; nothing where docker passes it over. */
+function nodeReader(context: string, platform: NodeJS.Platform): (path: string) => FileNode | undefined {
+  const permissions = permissionsIn(context, platform);
+  const linked = new Map<string, Content>();
+  return (path) => {
+    // Ids of files have 64 bits on NTFS, XFS and network file systems: as ordinary numbers, some would be the same.
+    const stat = lstatSync(path, { bigint: true });
+    const mode = permissions(path, { mode: Number(stat.mode), isDirectory: () => stat.isDirectory() });
+    const owned = { mode, uid: 0, gid: 0 };
+    if (stat.isDirectory()) return { kind: 'directory', ...owned };
+    if (stat.isSymbolicLink()) {
+      const target = readlinkSync(path);
+      const inImage = platform === 'win32' ? target.replaceAll('\\', '/') : target;
+      return { kind: 'symlink', ...owned, mode: 0o777, target: inImage };
+    }
+    // Docker passes sockets over.
+    if (stat.isSocket()) return undefined;
+    if (!stat.isFile()) return { kind: 'special', ...owned };
+    const content: Content = { kind: 'path', path, size: Number(stat.size) };
+    if (stat.nlink === 1n) return { kind: 'file', ...owned, content };
+    const key = `${stat.dev}:${stat.ino}`;
+    const shared = linked.get(key) ?? content;
+    linked.set(key, shared);
+    return { kind: 'file', ...owned, content: shared };
+  };
 }
 
 function readIfThere(path: string): string | undefined {
