@@ -54,7 +54,13 @@ export interface TaskContext {
   attach(name: string, text: string): void;
 }
 
-/** Milliseconds from the first SIGINT or SIGTERM to the end. The agent waits 7.5 s before it sends the next signal. */
+/**
+ * How the agent cancels a step: first Ctrl-C, then what is stronger; SIGBREAK is Windows' Ctrl-Break, which comes second
+ * there.
+ */
+const CANCEL_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGBREAK'] as const;
+
+/** Milliseconds from the first of these signals to the end. The agent waits 7.5 s before it sends the next signal. */
 const CANCEL_LIMIT = 4_500;
 
 /** The agent's type of attachments that the logs' download contains. */
@@ -140,7 +146,7 @@ function fileName(title: string): string {
 }
 
 function listenForCancel(cancel: AbortController, log: AgentLog): void {
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of CANCEL_SIGNALS) {
     process.on(name, () => {
       if (cancel.signal.aborted) return;
       log.info('Cancelling.');

@@ -161,11 +161,22 @@ function byLine(onLine: OnLine): Listen {
 function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
-    if (process.platform === 'win32') child.kill(signal);
+    if (process.platform === 'win32') killTree(child.pid);
     else process.kill(-child.pid, signal);
   } catch {
     // It ended meanwhile.
   }
+}
+
+/**
+ * Ends a process and its children on Windows, where docker's plugins outlive it otherwise. There are no signals there that
+ * a program without a console would see, so this is the only way.
+ */
+function killTree(pid: number): void {
+  spawn('taskkill', ['/T', '/F', '/PID', String(pid)], { stdio: 'ignore', windowsHide: true }).on(
+    'error',
+    () => undefined,
+  );
 }
 
 /** Calls back with every whole line, whatever chunks it came in, a last one without a line feed included. */
