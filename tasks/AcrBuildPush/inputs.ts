@@ -8,8 +8,7 @@ import {
   readRegistryConnection,
 } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
-import { INLINE_CACHE } from './build/docker/options';
-import { BUILDERS, type BuilderChoice } from './builder-choice';
+import { BUILDERS, type BuilderChoice, INLINE_CACHE } from './build-plan';
 import type { DockerRequest } from './docker/install';
 import { serverIn } from './image/image-name';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { declaredArguments } from './docker/dockerfile';
+import { type BuildPlan, stageRequest } from './build-plan';
 import { findBaseImage } from './dockerfile/base-image';
-import type { BaseImage } from './image/image';
+import { findArguments } from './dockerfile/declared-arguments';
 import type { Inputs } from './inputs';
 import { imageLabels, type Origin } from './labels';
 import type { PlannedTag } from './tags';
@@ -17,52 +17,58 @@ export interface Plan {
   readonly remarks: readonly string[];
 }
 
-/** What any builder needs to know. */
-export interface BuildPlan {
-  readonly dockerfile: string;
-  /** The Dockerfile's text. */
-  readonly recipe: string;
-  readonly context: string;
-  readonly arguments: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly target: string | undefined;
-  readonly base: BaseImage | undefined;
-  /** By the ids that `RUN --mount=type=secret,id=…` reads them by. */
-  readonly secrets: Readonly<Record<string, string>>;
-  /** Such as `linux/arm64`. None: the engine's own. */
-  readonly platforms: readonly string[];
-  /** Names of images with their registries, or what buildx takes besides: `type=…,…`. */
-  readonly cacheFrom: readonly string[];
-  readonly cacheTo: readonly string[];
-}
-
 /** Works out names, labels and build arguments. Reads the Dockerfile, and touches nothing else. */
 export function makePlan(inputs: Inputs, origin: Origin): Plan {
-  const remarks = [...inputs.tagRemarks];
   const { version } = inputs;
-
   const recipe = readFileSync(inputs.dockerfile, 'utf8');
-  const ownArguments = inputs.buildArgs;
-  const giveVersion = !('VERSION' in ownArguments) && declaredArguments(recipe).has('VERSION');
-  if (giveVersion) remarks.push(`Build argument VERSION is ${version}.`);
-
-  const buildArguments = giveVersion ? { ...ownArguments, VERSION: version } : ownArguments;
+  const automatic = automaticVersion(recipe, inputs);
+  const remarks = [...inputs.tagRemarks, ...(automatic ? [automatic.remark] : [])];
+  const request = {
+    arguments: { ...inputs.buildArgs, ...automatic?.arguments },
+    target: inputs.target,
+    platforms: inputs.platforms,
+  };
+  const platforms = inputs.platforms.length > 0 ? inputs.platforms : [undefined];
   return {
     name: `${inputs.loginServer}/${inputs.repository}`,
     tags: inputs.tags,
     build: {
+      ...request,
       dockerfile: inputs.dockerfile,
       recipe,
       context: inputs.buildContext,
-      arguments: buildArguments,
       labels: imageLabels(version, origin, inputs.model, inputs.labels),
-      target: inputs.target,
       secrets: inputs.buildSecrets,
-      platforms: inputs.platforms,
       cacheFrom: inputs.cacheFrom,
       cacheTo: inputs.cacheTo,
-      base: findBaseImage(recipe, inputs.target, buildArguments),
+      base: findBaseImage(
+        recipe,
+        platforms.map((platform) => stageRequest(request, platform)),
+      ),
     },
     remarks,
+  };
+}
+
+/** The argument that gets the image's version where a Dockerfile asks for it. */
+const VERSION = 'VERSION';
+
+/**
+ * What becomes of `ARG VERSION`. It is given the version only where that can be all that it is for: one with a default,
+ * or before the first `FROM`, stands for something else as often as not, such as the version of Python.
+ */
+function automaticVersion(
+  recipe: string,
+  { version, buildArgs }: Pick<Inputs, 'version' | 'buildArgs'>,
+): { arguments: Record<string, string>; remark: string } | undefined {
+  const { globals, inStages } = findArguments(recipe);
+  const declared = [...globals, ...inStages].filter(({ name }) => name === VERSION);
+  if (VERSION in buildArgs || declared.length === 0) return undefined;
+  const asks =
+    !globals.some(({ name }) => name === VERSION) && declared.every(({ value }) => value === undefined);
+  if (asks) return { arguments: { [VERSION]: version }, remark: `Build argument ${VERSION} is ${version}.` };
+  return {
+    arguments: {},
+    remark: `The Dockerfile has a value of its own for ${VERSION}, which stays. To give it the version of the image, add ${VERSION}=${version} to input 'buildArgs'.`,
   };
 }

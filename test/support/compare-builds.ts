@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findEngine } from '../../local/engine/engine';
-import type { BuildPlan } from '../../tasks/AcrBuildPush/plan';
+import type { BuildPlan } from '../../tasks/AcrBuildPush/build-plan';
 import { capturedLog, directBuild, leastPlan } from '../unit/AcrBuildPush/support';
 import type { BuildCase } from './build-cases';
 import { writeBaseContext, writeContext } from './build-contexts';

@@ -1,12 +1,11 @@
 import type { TaskContext } from '../../common/task';
-import type { BuilderChoice } from '../builder-choice';
+import type { BuilderChoice, BuildPlan } from '../build-plan';
 import { readIgnoreRules, walkContext } from '../context/build-context';
 import { describeBigContext, measureContext } from '../context/size';
 import type { EngineImage } from '../docker/engine';
 import type { BaseImage, OciImage } from '../image/image';
 import type { Inputs } from '../inputs';
 import { baseLabels } from '../labels';
-import type { BuildPlan } from '../plan';
 import type { RegistryClient } from '../registry/client';
 import type { CredentialSource } from '../registry/credentials';
 import type { EarlierImages } from '../registry/earlier-images';

@@ -1,3 +1,5 @@
+import type { Instruction } from '../dockerfile/instructions';
+
 /**
  * Something in a Dockerfile that can't be done without an engine: the caller refuses the build, or leaves it to one.
  * A value for callers; the builder's own parts throw it.
@@ -15,4 +17,21 @@ export class NeedsEngine extends Error {
   ) {
     super(`line ${line}: ${instruction} needs a Docker engine: ${reason}.`);
   }
+}
+
+/** The options that an instruction may have where no engine is needed. */
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  FROM: ['platform'],
+  COPY: ['chown', 'chmod', 'from', 'link'],
+  ADD: ['chown', 'chmod', 'link'],
+  HEALTHCHECK: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
+};
+
+/** Why an instruction takes an engine by what it says alone; undefined where it does not. */
+export function findNeed({ keyword, line, flags }: Instruction): NeedsEngine | undefined {
+  const need = (reason: string) => new NeedsEngine(line, keyword, reason);
+  if (keyword === 'RUN') return need('it runs a command');
+  if (keyword === 'ONBUILD') return need('what it delays runs in another build');
+  const stranger = flags.find(({ name }) => !(FLAGS[keyword] ?? []).includes(name));
+  return stranger && need(`the option --${stranger.name} is not one that this builder knows`);
 }

@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
-import type { Assignment, Instruction } from '../dockerfile/instructions';
+import { type BuildPlan, stageRequest } from '../build-plan';
+import { type Declaration, flagOf, type Instruction, parseDockerfile } from '../dockerfile/instructions';
 import { StagePlan } from '../dockerfile/stage-plan';
-import type { Stage } from '../dockerfile/stages';
-import type { BuildPlan } from '../plan';
+import { checkDockerfile, type Stage } from '../dockerfile/stages';
 import { isArchive } from './direct/archives';
+import { findNeed } from './needs-engine';
 
 /** A Dockerfile in two: what takes an engine, and what can be added without one to the image that this makes. */
 export interface Split {
@@ -13,8 +14,8 @@ export interface Split {
   readonly head: string;
   /** How many lines that is. */
   readonly lines: number;
-  /** The build's arguments that the head declares, in the stage that it ends with and those below. */
-  readonly declarations: readonly Assignment[];
+  /** What the head declares in the stage that it ends with and those below, in order: the later of one name counts. */
+  readonly declarations: readonly Declaration[];
   /** Whether that stage has set a command of its own. */
   readonly setsCommand: boolean;
   /** The instructions that are left. */
@@ -39,23 +40,31 @@ export function splitBuild(plan: BuildPlan): Split | undefined {
 }
 
 function split(plan: BuildPlan): Split | undefined {
-  const stages = new StagePlan(plan);
+  const dockerfile = parseDockerfile(plan.recipe);
+  checkDockerfile(dockerfile);
+  const stages = new StagePlan(dockerfile, stageRequest(plan));
   const { target } = stages;
-  const last = target.instructions.findLastIndex((one) => takesEngine(one, target, stages));
+  const needs = new EngineNeeds(stages, plan.context);
+  const last = target.instructions.findLastIndex((one) => needs.of(one, target));
   const before = target.instructions.slice(0, last + 1);
   const all = [...inherited(target, stages), ...before];
   const rest = target.instructions.slice(last + 1);
   const first = rest[0];
 
   const spares = rest.some(({ keyword }) => keyword === 'COPY' || keyword === 'ADD');
-  const isNeeded = last >= 0 || stageTakesEngine(stages.below(target), stages);
+  const isNeeded =
+    last >= 0 ||
+    stages
+      .chain(target)
+      .slice(1)
+      .some((stage) => needs.ofStage(stage));
   if (!first || !spares || !isNeeded || all.some(leavesNoTrace)) return undefined;
 
   const lines = first.line - 1;
   return {
     head: `${plan.recipe.split('\n').slice(0, lines).join('\n')}\n`,
     lines,
-    declarations: all.flatMap((one) => (one.keyword === 'ARG' ? one.assignments : [])),
+    declarations: all.filter(isDeclaration),
     setsCommand: before.some(({ keyword }) => keyword === 'CMD'),
     rest,
   };
@@ -63,29 +72,41 @@ function split(plan: BuildPlan): Split | undefined {
 
 /** What the stages below another carry out, from the bottom. */
 function inherited(stage: Stage, stages: StagePlan): readonly Instruction[] {
-  const below = stages.below(stage);
-  return below ? [...inherited(below, stages), ...below.instructions] : [];
+  const [, ...below] = stages.chain(stage);
+  return below.reverse().flatMap(({ instructions }) => instructions);
 }
 
-function stageTakesEngine(stage: Stage | undefined, stages: StagePlan): boolean {
-  return (
-    stage !== undefined &&
-    (stageTakesEngine(stages.below(stage), stages) ||
-      stage.instructions.some((instruction) => takesEngine(instruction, stage, stages)))
-  );
-}
+/** What of a Dockerfile takes an engine. */
+class EngineNeeds {
+  private readonly known = new Map<Stage, boolean>();
 
-function takesEngine(instruction: Instruction, stage: Stage, stages: StagePlan): boolean {
-  if (instruction.keyword === 'ENGINE') return true;
-  if (instruction.keyword !== 'COPY' && instruction.keyword !== 'ADD') return false;
-  const { flags, sources } = instruction;
-  if (instruction.keyword === 'ADD') {
-    return sources.some((source) => /:\/\/|^git@/.test(source) || mayBeArchive(source, stages.context));
+  constructor(
+    private readonly stages: StagePlan,
+    private readonly context: string,
+  ) {}
+
+  /** Whether a stage takes one, or one that it is built on or copies from. */
+  ofStage(stage: Stage): boolean {
+    const known = this.known.get(stage);
+    if (known !== undefined) return known;
+    const below = this.stages.below(stage);
+    const needs =
+      (below !== undefined && this.ofStage(below)) || stage.instructions.some((one) => this.of(one, stage));
+    this.known.set(stage, needs);
+    return needs;
   }
-  const from = flags.get('from');
-  if (from === undefined) return false;
-  const source = stages.named(stage, from);
-  return source === undefined || stageTakesEngine(source, stages);
+
+  of(instruction: Instruction, stage: Stage): boolean {
+    if (findNeed(instruction)) return true;
+    if (instruction.keyword === 'ADD') {
+      const { sources } = instruction;
+      return sources.some((source) => /:\/\/|^git@/.test(source) || mayBeArchive(source, this.context));
+    }
+    const from = instruction.keyword === 'COPY' ? flagOf(instruction, 'from') : undefined;
+    if (from === undefined) return false;
+    const source = this.stages.named(stage, from);
+    return source === undefined || this.ofStage(source);
+  }
 }
 
 /** Whether `ADD` may unpack a source: what it would come to know after all else is done is better known before. */
@@ -100,9 +121,15 @@ function mayBeArchive(source: string, context: string): boolean {
  * variable that has changed since, and what `ONBUILD` keeps is for another build.
  */
 function leavesNoTrace(instruction: Instruction): boolean {
-  if (instruction.keyword === 'ENGINE') return instruction.needs.instruction === 'ONBUILD';
-  return (
-    instruction.keyword === 'ARG' &&
-    instruction.assignments.some(({ name, value }) => name.includes('$') || value?.includes('$'))
+  if (instruction.keyword === 'ONBUILD') return true;
+  if (!isDeclaration(instruction)) return false;
+  const { keyword, assignments } = instruction;
+  return assignments.some(
+    ({ name, value }) => name.includes('$') || (keyword === 'ARG' && value?.includes('$')),
   );
+}
+
+/** Whether an instruction sets variables. */
+function isDeclaration(instruction: Instruction): instruction is Declaration {
+  return instruction.keyword === 'ARG' || instruction.keyword === 'ENV';
 }

@@ -1,6 +1,5 @@
 import { TaskError } from '../../common/errors';
-import { NeedsEngine } from '../build/needs-engine';
-import { type HereDocument, type LogicalLine, type Recipe, readRecipe } from './lines';
+import { type EscapeChar, type HereDocument, type LogicalLine, readOpening, readRecipe } from './lines';
 import { splitRawWords } from './words';
 
 export interface Assignment {
@@ -14,17 +13,24 @@ export type Command =
   | { readonly form: 'shell'; readonly text: string }
   | { readonly form: 'exec'; readonly words: readonly string[] };
 
+/** An option at the front of an instruction; `--link` alone has no value. */
+export interface Flag {
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
 interface Place {
+  /** Where it begins, counted from 1. */
   readonly line: number;
   /** As it is written, continued lines joined. */
   readonly text: string;
+  readonly flags: readonly Flag[];
 }
 
 export interface From extends Place {
   readonly keyword: 'FROM';
   readonly image: string;
   readonly name: string | undefined;
-  readonly platform: string | undefined;
 }
 
 export interface Copy extends Place {
@@ -32,36 +38,33 @@ export interface Copy extends Place {
   readonly sources: readonly string[];
   readonly documents: readonly HereDocument[];
   readonly destination: string;
-  readonly flags: ReadonlyMap<string, string>;
 }
 
-/** An instruction that is understood, its words not yet expanded. */
+export interface Declaration extends Place {
+  readonly keyword: 'ARG' | 'ENV' | 'LABEL';
+  readonly assignments: readonly Assignment[];
+}
+
+/** An instruction, its words not yet expanded. What may be done with it is for a builder to say. */
 export type Instruction =
   | From
   | Copy
-  | (Place & { readonly keyword: 'ARG' | 'ENV' | 'LABEL'; readonly assignments: readonly Assignment[] })
+  | Declaration
   | (Place & { readonly keyword: 'CMD' | 'ENTRYPOINT'; readonly command: Command })
   | (Place & { readonly keyword: 'SHELL'; readonly words: readonly string[] })
-  | (Place & {
-      readonly keyword: 'HEALTHCHECK';
-      readonly flags: ReadonlyMap<string, string>;
-      readonly command: Command | undefined;
-    })
+  | (Place & { readonly keyword: 'HEALTHCHECK'; readonly command: Command | undefined })
   | (Place & { readonly keyword: 'EXPOSE' | 'VOLUME'; readonly words: readonly string[] })
   | (Place & { readonly keyword: 'MAINTAINER' | 'STOPSIGNAL' | 'USER' | 'WORKDIR'; readonly value: string })
-  /** One that needs an engine, which matters only where its stage does. */
-  | (Place & { readonly keyword: 'ENGINE'; readonly needs: NeedsEngine });
+  | (Place & { readonly keyword: 'RUN' | 'ONBUILD' })
+  /** One that is not known, or can't be read: what is wrong with it, as a clause without a full stop. */
+  | (Place & { readonly keyword: 'MISTAKE'; readonly problem: string });
 
 export interface ParsedDockerfile {
   readonly instructions: readonly Instruction[];
-  readonly escapeChar: Recipe['escapeChar'];
+  readonly escapeChar: EscapeChar;
 }
 
-/**
- * Reads a Dockerfile into a list of typed instructions.
- *
- * @throws TaskError naming the line of a mistake
- */
+/** Reads a Dockerfile into a list of typed instructions. Mistakes are instructions too: a newer docker may know better. */
 export function parseDockerfile(text: string): ParsedDockerfile {
   const { lines, escapeChar } = readRecipe(text);
   return { instructions: lines.map((line) => parseInstruction(line, escapeChar)), escapeChar };
@@ -72,24 +75,55 @@ export function mistake(line: number, problem: string): TaskError {
   return new TaskError(`The Dockerfile has a mistake in line ${line}: ${problem}.`);
 }
 
-function parseInstruction({ line, text, documents }: LogicalLine, escapeChar: string): Instruction {
-  const [, word, after] = /^(\S+)\s*([\s\S]*)$/.exec(text)!;
-  const keyword = word!.toUpperCase();
-  const { flags, rest } = takeFlags((after ?? '').trim());
-  const place = { line, text };
-  const engine = (reason: string): Instruction => ({
-    ...place,
-    keyword: 'ENGINE',
-    needs: new NeedsEngine(line, keyword, reason),
-  });
-  const need = (what: string) => mistake(line, `${keyword} needs ${what}`);
-  if (!rest && keyword !== 'CMD' && keyword !== 'ENTRYPOINT') throw need('an argument');
-  const allowed = FLAGS[keyword] ?? [];
-  const stranger = [...flags.keys()].find((flag) => !allowed.includes(flag));
+/** The value of an option; of one that stands there several times, the last. */
+export function flagOf({ flags }: Pick<Instruction, 'flags'>, name: string): string | undefined {
+  return flags.findLast((flag) => flag.name === name)?.value;
+}
 
-  if (keyword === 'RUN') return engine('it runs a command');
-  if (keyword === 'ONBUILD') return engine('what it delays runs in another build');
-  if (stranger !== undefined) return engine(`the option --${stranger} is not one that this builder knows`);
+/** Whether an option that is a switch is on. */
+export function isOn({ flags }: Pick<Instruction, 'flags'>, name: string): boolean {
+  const flag = flags.findLast((one) => one.name === name);
+  return flag !== undefined && (flag.value ?? 'true').toLowerCase() === 'true';
+}
+
+/** What is wrong with a line. */
+class Problem extends Error {}
+
+function parseInstruction(row: LogicalLine, escapeChar: string): Instruction {
+  const [, word = '', after = ''] = /^(\S+)\s*([\s\S]*)$/.exec(row.text)!;
+  const keyword = word.toUpperCase();
+  const { flags, rest } = takeFlags(after, escapeChar);
+  const place = { line: row.line, text: row.text, flags };
+  try {
+    if (row.problem !== undefined) throw new Problem(row.problem);
+    return { ...place, ...parseArguments(keyword, rest, row.documents, escapeChar) } as Instruction;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { ...place, keyword: 'MISTAKE', problem: error.message };
+  }
+}
+
+/** What an instruction has besides its place. */
+type Arguments<T = Instruction> = T extends Instruction ? Omit<T, keyof Place> : never;
+
+function parseArguments(
+  keyword: string,
+  rest: string,
+  documents: readonly HereDocument[],
+  escapeChar: string,
+): Arguments {
+  const need = (what: string) => new Problem(`${keyword} needs ${what}`);
+  switch (keyword) {
+    case 'RUN':
+    case 'ONBUILD':
+      return { keyword };
+    case 'CMD':
+    case 'ENTRYPOINT':
+      return { keyword, command: commandOf(rest) };
+    default:
+      if (!KEYWORDS.has(keyword)) throw new Problem(`there is no instruction ${keyword}`);
+      if (!rest) throw need('an argument');
+  }
   switch (keyword) {
     case 'FROM': {
       const words = rest.split(/\s+/);
@@ -97,74 +131,93 @@ function parseInstruction({ line, text, documents }: LogicalLine, escapeChar: st
         throw need("an image, and a stage's name after AS or nothing");
       }
       const name = words[2]?.toLowerCase();
-      if (name && !/^[a-z][a-z0-9-_.]*$/.test(name)) throw mistake(line, `'${name}' is no name for a stage`);
-      return { ...place, keyword, image: words[0]!, name, platform: flags.get('platform') };
+      if (name && !/^[a-z][a-z0-9-_.]*$/.test(name)) throw new Problem(`'${name}' is no name for a stage`);
+      return { keyword, image: words[0]!, name };
     }
     case 'ARG':
-      return { ...place, keyword, assignments: argumentsOf(rest, escapeChar, line) };
+      return { keyword, assignments: argumentsOf(rest, escapeChar) };
     case 'ENV':
     case 'LABEL':
-      return { ...place, keyword, assignments: pairsOf(keyword, rest, escapeChar, line) };
+      return { keyword, assignments: pairsOf(keyword, rest, escapeChar) };
     case 'COPY':
-    case 'ADD': {
-      const words = jsonWords(rest, line) ?? rest.split(/\s+/);
-      if (words.length < 2) throw need('at least one source, and a destination');
-      const destination = words.pop()!;
-      const opened = new Set(documents.map((document) => document.word));
-      const sources = words.filter((source) => !opened.has(source));
-      return { ...place, keyword, sources, documents, destination, flags };
-    }
-    case 'CMD':
-    case 'ENTRYPOINT':
-      return { ...place, keyword, command: commandOf(rest, line) };
+    case 'ADD':
+      return { keyword, ...sourcesOf(keyword, rest, documents) };
     case 'SHELL': {
-      const words = jsonWords(rest, line);
+      const words = jsonWords(rest);
       if (!words?.length) throw need('its words in the form of a JSON list');
-      return { ...place, keyword, words };
+      return { keyword, words };
     }
     case 'HEALTHCHECK': {
-      const [, kind, command] = /^(\S+)\s*([\s\S]*)$/.exec(rest)!;
-      if (/^none$/i.test(kind!)) return { ...place, keyword, flags, command: undefined };
-      if (!/^cmd$/i.test(kind!) || !command) throw need("'NONE', or 'CMD' and a command");
-      return { ...place, keyword, flags, command: commandOf(command, line) };
+      const [, kind = '', command] = /^(\S+)\s*([\s\S]*)$/.exec(rest)!;
+      if (/^none$/i.test(kind) && !command) return { keyword, command: undefined };
+      if (!/^cmd$/i.test(kind) || !command) throw need("'NONE' alone, or 'CMD' and a command");
+      return { keyword, command: commandOf(command) };
     }
     case 'EXPOSE':
-      return { ...place, keyword, words: rest.split(/\s+/) };
+      return { keyword, words: rest.split(/\s+/) };
     case 'VOLUME':
-      return { ...place, keyword, words: jsonWords(rest, line) ?? rest.split(/\s+/) };
-    case 'MAINTAINER':
-    case 'STOPSIGNAL':
-    case 'USER':
-    case 'WORKDIR':
-      return { ...place, keyword, value: rest };
+      return { keyword, words: jsonWords(rest) ?? rest.split(/\s+/) };
     default:
-      throw mistake(line, `there is no instruction ${keyword}`);
+      return { keyword: keyword as 'MAINTAINER' | 'STOPSIGNAL' | 'USER' | 'WORKDIR', value: rest };
   }
 }
 
-const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  FROM: ['platform'],
-  COPY: ['chown', 'chmod', 'from', 'link'],
-  ADD: ['chown', 'chmod', 'link'],
-  HEALTHCHECK: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
-};
+const KEYWORDS = new Set(
+  'ADD ARG COPY ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER SHELL STOPSIGNAL USER VOLUME WORKDIR'.split(' '),
+);
 
 /** Takes the options from the front of an instruction's arguments; quotes in them go, as docker has it. */
-function takeFlags(text: string): { flags: Map<string, string>; rest: string } {
-  const flags = new Map<string, string>();
-  let rest = text;
-  for (;;) {
-    const found = /^--(?=\S)(?:'(?:\\.|[^'])*'|"(?:\\.|[^"])*"|\\.|[^\s'"\\])+/.exec(rest);
-    if (!found) return { flags, rest };
-    const plain = found[0].replace(/\\(.)|['"]/g, '$1');
-    const [, name, value] = /^--([^=]*)=?([\s\S]*)$/.exec(plain)!;
-    flags.set(name!.toLowerCase(), plain.includes('=') ? value! : 'true');
-    rest = rest.slice(found[0].length).trimStart();
+function takeFlags(text: string, escapeChar: string): { flags: Flag[]; rest: string } {
+  const flags: Flag[] = [];
+  let rest = text.trim();
+  while (rest.startsWith('--')) {
+    const { word, length } = takeFlag(rest, escapeChar);
+    rest = rest.slice(length).trimStart();
+    if (word === '--') break;
+    const at = word.indexOf('=');
+    const name = word.slice(2, at < 0 ? undefined : at);
+    flags.push({ name, value: at < 0 ? undefined : word.slice(at + 1) });
   }
+  return { flags, rest };
+}
+
+/** The word that a text begins with, and how long it is as it is written. */
+function takeFlag(text: string, escapeChar: string): { word: string; length: number } {
+  let word = '';
+  let quote = '';
+  let at = 0;
+  for (; at < text.length && (quote || !/\s/.test(text[at]!)); at++) {
+    const char = text[at]!;
+    if (char === escapeChar) word += text[++at] ?? '';
+    else if (char === quote) quote = '';
+    else if (!quote && (char === "'" || char === '"')) quote = char;
+    else word += char;
+  }
+  return { word, length: at };
+}
+
+function sourcesOf(
+  keyword: string,
+  rest: string,
+  documents: readonly HereDocument[],
+): Pick<Copy, 'sources' | 'documents' | 'destination'> {
+  const words = jsonWords(rest) ?? rest.split(/\s+/);
+  if (words.length < 2) throw new Problem(`${keyword} needs at least one source, and a destination`);
+  const destination = words.pop()!;
+  const documentOf = (word: string) => {
+    const opening = documents.length > 0 ? readOpening(word) : undefined;
+    return opening && documents.findLast(({ name }) => name === opening.name);
+  };
+  if (documentOf(destination)) throw new Problem(`${keyword} can't have a document for its destination`);
+  return {
+    sources: words.filter((word) => !documentOf(word)),
+    documents: words.flatMap((word) => documentOf(word) ?? []),
+    destination,
+  };
 }
 
 /** The words of a JSON list; undefined for what is not one, which docker then reads as plain words. */
-function jsonWords(text: string, line: number): string[] | undefined {
+function jsonWords(text: string): string[] | undefined {
   if (!text.startsWith('[')) return undefined;
   let value: unknown;
   try {
@@ -174,36 +227,36 @@ function jsonWords(text: string, line: number): string[] | undefined {
   }
   if (!Array.isArray(value)) return undefined;
   if (!value.every((word) => typeof word === 'string')) {
-    throw mistake(line, 'only strings may be in the list');
+    throw new Problem('only strings may be in the list');
   }
   return value;
 }
 
-function commandOf(text: string, line: number): Command {
-  const words = jsonWords(text, line);
+function commandOf(text: string): Command {
+  const words = jsonWords(text);
   return words ? { form: 'exec', words } : { form: 'shell', text };
 }
 
-function argumentsOf(text: string, escapeChar: string, line: number): Assignment[] {
+function argumentsOf(text: string, escapeChar: string): Assignment[] {
   return splitRawWords(text, escapeChar).map((word) => {
     const [name, value] = splitAtEquals(word);
-    if (!name) throw mistake(line, 'an argument has no name');
+    if (!name) throw new Problem('an argument has no name');
     return { name, value };
   });
 }
 
 /** `name=value …`, or the old form of one name and all that follows. */
-function pairsOf(keyword: string, text: string, escapeChar: string, line: number): Assignment[] {
+function pairsOf(keyword: string, text: string, escapeChar: string): Assignment[] {
   const words = splitRawWords(text, escapeChar);
   if (!words[0]?.includes('=')) {
-    const [, name, value] = /^(\S+)\s+([\s\S]+)$/.exec(text) ?? [];
-    if (!name) throw mistake(line, `${keyword} needs a name and a value`);
+    const [, name, value] = /^(\S+)\s+(\S[\s\S]*)$/.exec(text) ?? [];
+    if (!name) throw new Problem(`${keyword} needs a name and a value`);
     return [{ name, value }];
   }
   return words.map((word) => {
     const [name, value] = splitAtEquals(word);
-    if (value === undefined) throw mistake(line, `'${word}' is not of the form name=value`);
-    if (!name) throw mistake(line, `a name is missing before '='`);
+    if (value === undefined) throw new Problem(`'${word}' is not of the form name=value`);
+    if (!name) throw new Problem(`a name is missing before '='`);
     return { name, value };
   });
 }

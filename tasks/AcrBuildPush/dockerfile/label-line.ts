@@ -1,4 +1,7 @@
-import { escapeCharacter, readInstructions } from '../docker/dockerfile';
+import { TaskError } from '../../common/errors';
+import { parseDockerfile } from './instructions';
+import type { EscapeChar } from './lines';
+import { divideIntoStages, targetStage } from './stages';
 
 /**
  * A Dockerfile with all labels in one `LABEL` at the end of the stage that is built. The legacy builder makes a layer
@@ -12,8 +15,19 @@ export function withLabelLine(
   labels: Readonly<Record<string, string>>,
   target: string | undefined,
 ): string | undefined {
-  const lines = recipe.split('\n').slice(0, endOfStage(recipe, target));
-  const mark = escapeCharacter(recipe);
+  const dockerfile = parseDockerfile(recipe);
+  const mark = dockerfile.escapeChar;
+  const { stages } = divideIntoStages(dockerfile);
+  let end: number | undefined;
+  try {
+    const stage = targetStage(stages, target);
+    const next = stages[stage.index + 1];
+    end = next && next.from.line - 1;
+  } catch (error) {
+    if (error instanceof TaskError) return undefined;
+    throw error;
+  }
+  const lines = recipe.split('\n').slice(0, end);
   const last = lines.findLast((line) => !/^\s*(#|$)/.test(line));
   if (last === undefined || last.trimEnd().endsWith(mark)) return undefined;
 
@@ -23,20 +37,7 @@ export function withLabelLine(
 }
 
 /** Within quotes, a backslash or backtick is special only where it is the Dockerfile's escape character. */
-function quoteOne(character: string, mark: string): string {
+function quoteOne(character: string, mark: EscapeChar): string {
   const isPlain = (character === '\\' || character === '`') && character !== mark;
   return isPlain ? character : mark + character;
-}
-
-/** How many lines lead up to the end of a stage, given by its name or number; 0 where there is no such stage. */
-function endOfStage(recipe: string, target: string | undefined): number {
-  if (target === undefined) return recipe.split('\n').length;
-  const stages = readInstructions(recipe).filter(({ text }) => /^FROM\s/i.test(text));
-  const index = stages.findIndex(
-    ({ text }, number) =>
-      / AS (\S+)$/i.exec(text)?.[1]?.toLowerCase() === target.toLowerCase() || String(number) === target,
-  );
-  if (index < 0) return 0;
-  const next = stages[index + 1];
-  return next ? next.line - 1 : recipe.split('\n').length;
 }

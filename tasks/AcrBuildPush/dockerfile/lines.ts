@@ -1,14 +1,18 @@
-import { TaskError } from '../../common/errors';
-import { splitRawWords } from './words';
+import { expand, WordError } from './words';
 
 /** A document within a Dockerfile: `<<EOF` and the lines down to `EOF`. */
-export interface HereDocument {
-  /** The word that introduces it, as it is written among the arguments. */
-  readonly word: string;
-  readonly name: string;
+export interface HereDocument extends Opening {
   readonly text: string;
-  /** Whether variables in it are replaced. */
+}
+
+/** The word that introduces a here-document among the arguments of an instruction. */
+export interface Opening {
+  /** The line that ends it, and the name of the file that it becomes. */
+  readonly name: string;
+  /** Whether variables in it are replaced: not where a part of the name is quoted. */
   readonly expand: boolean;
+  /** Whether tabs at the begin of its lines go. */
+  readonly chomp: boolean;
 }
 
 /** An instruction with its continued lines joined, not taken apart any further. */
@@ -17,89 +21,137 @@ export interface LogicalLine {
   readonly line: number;
   readonly text: string;
   readonly documents: readonly HereDocument[];
+  /** What is wrong with it, as a clause without a full stop. */
+  readonly problem?: string;
 }
+
+/** The character that quotes the next one and, at the end of a line, continues it. */
+export type EscapeChar = '\\' | '`';
 
 export interface Recipe {
   readonly lines: readonly LogicalLine[];
-  /** The character that quotes the next one and, at the end of a line, continues it. */
-  readonly escapeChar: '\\' | '`';
+  readonly escapeChar: EscapeChar;
 }
 
-const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
 const DIRECTIVES = new Set(['escape', 'syntax', 'check']);
-const HERE_DOCUMENT = /^(\d*)<<(-?)([^<]+)$/;
 
-/**
- * Splits a Dockerfile into instructions: directives, comments, continued lines and here-documents.
- *
- * @throws TaskError when a here-document has no end
- */
+/** Splits a Dockerfile into instructions: directives, comments, continued lines and here-documents. */
 export function readRecipe(text: string): Recipe {
-  const source = text.replace(/^\uFEFF/, '').split(/\r?\n/);
-  const escapeChar = readEscape(source);
-  const mark = escapeChar === '`' ? '`' : '\\\\';
-  const continued = new RegExp(`(^|[^${mark}])${mark}[ \\t]*$`);
-  const lines: LogicalLine[] = [];
-
-  for (let index = 0; index < source.length; index++) {
+  const rows = text.replace(/^\uFEFF/, '').split(/(?<=\n)/);
+  const { escapeChar, problem } = readDirectives(rows);
+  const lines: LogicalLine[] = problem ? [problem] : [];
+  for (let index = 0; index < rows.length; index++) {
     const line = index + 1;
-    let part = source[index]!.trimStart();
-    if (!part || part.startsWith('#')) continue;
+    if (isPassedOver(rows[index]!)) continue;
     let joined = '';
     for (;;) {
-      const goesOn = continued.test(part);
-      joined += goesOn ? part.replace(continued, '$1') : part;
-      if (!goesOn) break;
+      const row = withoutEnd(rows[index]!, '\r\n');
+      const rest = withoutMark(row, escapeChar);
+      joined += rest ?? row;
+      if (rest === undefined) break;
       // Within a continued instruction, comments and empty lines are passed over.
       do index++;
-      while (index < source.length && /^\s*(#|$)/.test(source[index]!));
-      if (index >= source.length) break;
-      part = source[index]!;
+      while (index < rows.length && isPassedOver(rows[index]!));
+      if (index >= rows.length) break;
     }
+    const place = { line, text: joined.trim() };
     const documents: HereDocument[] = [];
-    for (const opening of openings(joined, escapeChar)) {
-      const end = source.findIndex(
-        (candidate, at) =>
-          at > index && (opening.chomp ? candidate.replace(/^\t+/, '') : candidate) === opening.name,
-      );
-      if (end < 0) {
-        throw new TaskError(`The Dockerfile has a mistake in line ${line}: nothing ends '${opening.word}'.`);
+    let unfinished: string | undefined;
+    for (const opening of openingsIn(place.text)) {
+      const end = findEnd(rows, index + 1, opening);
+      if (end === undefined) {
+        unfinished = `nothing ends the document '${opening.name}'`;
+        break;
       }
-      const body = source.slice(index + 1, end).map((row) => (opening.chomp ? row.replace(/^\t+/, '') : row));
-      documents.push({
-        word: opening.word,
-        name: opening.name,
-        expand: opening.expand,
-        text: body.map((row) => `${row}\n`).join(''),
-      });
+      const body = rows.slice(index + 1, end);
+      const kept = opening.chomp ? body.map((row) => row.replace(/^\t+/, '')) : body;
+      documents.push({ ...opening, text: kept.join('') });
       index = end;
     }
-    if (joined.trim()) lines.push({ line, text: joined.trim(), documents });
+    if (place.text) lines.push({ ...place, documents, ...(unfinished && { problem: unfinished }) });
   }
   return { lines, escapeChar };
 }
 
-/** Directives are comments of a form of their own, before anything else. */
-function readEscape(source: readonly string[]): Recipe['escapeChar'] {
-  for (const line of source) {
-    const [, name, value] = DIRECTIVE.exec(line.trimStart()) ?? [];
-    if (!name || !DIRECTIVES.has(name.toLowerCase())) break;
-    if (name.toLowerCase() !== 'escape') continue;
-    if (value === '`' || value === '\\') return value;
-    throw new TaskError(`The Dockerfile has a mistake: its escape character can't be '${value}'.`);
+/** Whether a row is a comment or empty. */
+function isPassedOver(row: string): boolean {
+  return /^\s*(#|$)/.test(row);
+}
+
+/** A row without the mark at its end that continues it; undefined where it has none, or one that is quoted. */
+function withoutMark(row: string, mark: EscapeChar): string | undefined {
+  const end = withoutEnd(row, ' \t');
+  return end.endsWith(mark) && end.at(-2) !== mark ? end.slice(0, -1) : undefined;
+}
+
+/** A text without some characters at its end; a regular expression would look at long ones again and again. */
+function withoutEnd(text: string, characters: string): string {
+  let end = text.length;
+  while (end > 0 && characters.includes(text[end - 1]!)) end--;
+  return text.slice(0, end);
+}
+
+/** Directives are comments of a form of their own, each once, before anything else. */
+function readDirectives(rows: readonly string[]): { escapeChar: EscapeChar; problem?: LogicalLine } {
+  let escapeChar: EscapeChar = '\\';
+  const seen = new Set<string>();
+  for (const [index, row] of rows.entries()) {
+    const text = row.trim();
+    const mistake = (what: string): LogicalLine => ({ line: index + 1, text, documents: [], problem: what });
+    const [, written = '', rest = ''] = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=(.*)$/s.exec(text) ?? [];
+    const name = written.toLowerCase();
+    const value = rest.trim();
+    if (!DIRECTIVES.has(name) || !value) break;
+    if (seen.has(name)) return { escapeChar, problem: mistake(`there is a second directive '${name}'`) };
+    seen.add(name);
+    if (name !== 'escape') continue;
+    if (value !== '`' && value !== '\\') {
+      return { escapeChar, problem: mistake(`the escape character can't be '${value}'`) };
+    }
+    escapeChar = value;
   }
-  return '\\';
+  return { escapeChar };
 }
 
 /** Only these instructions take here-documents; `ONBUILD` takes them for what it delays. */
 const TAKES_DOCUMENTS = /^(?:onbuild\s+)?(?:add|copy|run)\s/i;
 
-function openings(text: string, escapeChar: string) {
-  if (!TAKES_DOCUMENTS.test(text)) return [];
-  return splitRawWords(text, escapeChar).flatMap((word) => {
-    const [, , dash, rest] = HERE_DOCUMENT.exec(word) ?? [];
-    if (!rest) return [];
-    const name = rest.replace(/^(["'])(.*)\1$/, '$2');
-    return [{ word, name, chomp: dash === '-', expand: name === rest }];
-  });
+const noVariables = () => undefined;
+
+/** Whatever the escape character of the file, a backslash is the one of here-documents. */
+const DOCUMENT_ESCAPE = '\\';
+
+function openingsIn(text: string): Opening[] {
+  if (!TAKES_DOCUMENTS.test(text) || !text.includes('<<')) return [];
+  try {
+    const { words } = expand(text, noVariables, DOCUMENT_ESCAPE, { raw: true });
+    return words.flatMap((word) => readOpening(word) ?? []);
+  } catch (error) {
+    // A command may have words that only a shell can read, and then no document.
+    if (error instanceof WordError) return [];
+    throw error;
+  }
+}
+
+/** Reads a word that introduces a here-document, such as `<<EOF` or `3<<-"END"`; undefined for any other. */
+export function readOpening(word: string): Opening | undefined {
+  const [, dash, rest] = /^\d*<<(-?)\s*([^<]*)$/.exec(word) ?? [];
+  if (!rest) return undefined;
+  const { words } = expand(rest, keepName, DOCUMENT_ESCAPE);
+  const [name] = words;
+  if (name === undefined || words.length > 1) return undefined;
+  const quotes = (text: string) => text.replace(/[^'"]/g, '').length;
+  return { name, expand: quotes(rest) === quotes(name), chomp: dash === '-' };
+}
+
+/** Variables have no place in the name of a document: they stay as they are written. */
+const keepName = (name: string) => `$${name}`;
+
+/** In which row a document ends; undefined where nothing ends it. */
+function findEnd(rows: readonly string[], from: number, { name, chomp }: Opening): number | undefined {
+  for (let index = from; index < rows.length; index++) {
+    const row = withoutEnd(rows[index]!, '\r\n');
+    if ((chomp ? row.replace(/^\t+/, '') : row) === name) return index;
+  }
+  return undefined;
 }

@@ -1,14 +1,19 @@
 import type { Platform } from '../image/image';
 import { agentPlatform, parsePlatform, platformArguments } from '../image/platform';
-import type { BuildPlan } from '../plan';
-import { type From, mistake, parseDockerfile } from './instructions';
+import { type Declaration, type From, flagOf, mistake, type ParsedDockerfile } from './instructions';
 import { divideIntoStages, findStage, type Stage, targetStage } from './stages';
 import { expand, WordError } from './words';
 
+/** What a build is given besides its Dockerfile, as far as that decides what its stages are built on. */
+export interface StageRequest {
+  readonly arguments: Readonly<Record<string, string>>;
+  readonly target: string | undefined;
+  /** Undefined: that of an engine on this agent. */
+  readonly platform: Platform | undefined;
+}
+
 /** The stages of a Dockerfile, and what each is built on, as the arguments of a build have it. */
 export class StagePlan {
-  /** The folder that files are copied from. */
-  readonly context: string;
   readonly escapeChar: string;
   readonly platform: Platform;
   /** The arguments before the first `FROM`, and the platforms. */
@@ -17,30 +22,27 @@ export class StagePlan {
   readonly target: Stage;
   private readonly stages: readonly Stage[];
 
-  /** @throws TaskError for a mistake in the Dockerfile */
-  constructor(plan: BuildPlan) {
-    this.context = plan.context;
-    const parsed = parseDockerfile(plan.recipe);
-    const { globals, stages } = divideIntoStages(parsed);
+  /** @throws TaskError where there is no such target, and for a mistake before the first `FROM` */
+  constructor(dockerfile: ParsedDockerfile, { arguments: given, target, platform }: StageRequest) {
+    const { globals, stages } = divideIntoStages(dockerfile);
     this.stages = stages;
-    this.escapeChar = parsed.escapeChar;
-    this.platform = parsePlatform(plan.platforms[0] ?? '') ?? agentPlatform();
-    const known = new Map(Object.entries(platformArguments(agentPlatform(), this.platform)));
-    for (const { assignments, line } of globals) {
-      for (const { name, value } of assignments) {
-        const given =
-          plan.arguments[name] ?? (value === undefined ? undefined : this.word(value, known, line));
-        if (given !== undefined) known.set(name, given);
-      }
-    }
-    this.globals = known;
-    this.target = targetStage(stages, plan.target);
+    this.escapeChar = dockerfile.escapeChar;
+    this.platform = platform ?? agentPlatform();
+    this.target = targetStage(stages, target);
+    this.globals = this.readGlobals(globals, given, target ?? this.target.from.name ?? 'default');
   }
 
   /** The stage that another is built on; undefined where it is built on an image. */
   below(stage: Stage): Stage | undefined {
     const image = this.imageOf(stage.from).toLowerCase();
     return this.before(stage).findLast(({ from }) => from.name === image);
+  }
+
+  /** A stage, and those that it is built on, from the top. */
+  chain(stage: Stage = this.target): Stage[] {
+    const chain: Stage[] = [];
+    for (let next: Stage | undefined = stage; next; next = this.below(next)) chain.push(next);
+    return chain;
   }
 
   /** The stage that `--from` names in another; undefined where it is an image. */
@@ -55,12 +57,29 @@ export class StagePlan {
     throw mistake(line, `FROM ${image} names no image: an argument in it is empty`);
   }
 
-  platformOf({ platform, line }: From): Platform {
+  platformOf(from: From): Platform {
+    const platform = flagOf(from, 'platform');
     if (!platform) return this.platform;
-    const words = this.word(platform, this.globals, line);
+    const words = this.word(platform, this.globals, from.line);
     const parsed = parsePlatform(words);
-    if (!parsed) throw mistake(line, `'${words}' is no platform, such as linux/amd64`);
+    if (!parsed) throw mistake(from.line, `'${words}' is no platform, such as linux/amd64`);
     return parsed;
+  }
+
+  private readGlobals(
+    declarations: readonly Declaration[],
+    given: Readonly<Record<string, string>>,
+    target: string,
+  ): ReadonlyMap<string, string> {
+    const own = { ...platformArguments(agentPlatform(), this.platform), TARGETSTAGE: target };
+    const known = new Map(Object.entries(own).map(([name, value]) => [name, given[name] ?? value]));
+    for (const { assignments, line } of declarations) {
+      for (const { name, value } of assignments) {
+        const result = given[name] ?? (value === undefined ? undefined : this.word(value, known, line));
+        if (result !== undefined) known.set(name, result);
+      }
+    }
+    return known;
   }
 
   private before({ index }: Stage): readonly Stage[] {

@@ -1,7 +1,9 @@
+import { replacePattern, withoutPrefix, withoutSuffix } from './word-patterns';
+
 /** Looks a variable up; undefined where it is not set. */
 export type Lookup = (name: string) => string | undefined;
 
-/** A word that docker would refuse, or that only newer engines know. */
+/** A word that docker would refuse. */
 export class WordError extends Error {}
 
 export interface Expansion {
@@ -11,31 +13,57 @@ export interface Expansion {
   readonly words: readonly string[];
 }
 
+export interface ExpansionOptions {
+  /** Whether quotes stay as they are and mean nothing, as in a here-document. */
+  readonly plainQuotes?: boolean;
+  /** Whether quotes, escapes and variables that are not set stay as they are written: the words are but told apart. */
+  readonly raw?: boolean;
+}
+
+/** Substitutions within each other: far more than anybody writes, and no more than the stack holds. */
+const DEEPEST = 100;
+
 /**
  * Replaces the variables in a text, the way docker does it: `$x`, `${x}`, `${x:-…}`, `${x:+…}`, `${x:?…}` and the
- * same without the colon; quotes and escapes as a shell has them.
+ * same without the colon, and the patterns `${x#…}`, `${x%…}` and `${x/…/…}`; quotes and escapes as a shell has them.
  *
- * @throws WordError for what docker refuses, and for the patterns of newer Dockerfiles (`${x#…}`, `${x/…}`)
+ * @throws WordError for what docker refuses
  */
-export function expand(source: string, lookup: Lookup, escapeChar: string, keepQuotes = false): Expansion {
-  return new Expander(source, lookup, escapeChar, keepQuotes).run();
+export function expand(
+  source: string,
+  lookup: Lookup,
+  escapeChar: string,
+  options: ExpansionOptions = {},
+): Expansion {
+  return new Expander(source, lookup, escapeChar, options).run();
 }
+
+/** How a stretch of text is read. */
+interface Mode {
+  /** Whether escapes stay. */
+  readonly rawEscapes: boolean;
+  /** Whether the text is a pattern, in which an escape that was quoted is a character like others. */
+  readonly isPattern: boolean;
+}
+
+const NAME = /\d+|[@*#?$!-]|[\p{L}\p{Nd}_]+/uy;
 
 class Expander {
   private at = 0;
+  private depth = 0;
 
   constructor(
     private readonly source: string,
     private readonly lookup: Lookup,
     private readonly escapeChar: string,
-    private readonly keepQuotes: boolean,
+    private readonly options: ExpansionOptions,
   ) {}
 
   run(): Expansion {
-    return this.until(undefined);
+    return this.until(undefined, { rawEscapes: this.options.raw === true, isPattern: false });
   }
 
-  private until(stop: string | undefined): Expansion {
+  private until(stop: string | undefined, mode: Mode): Expansion {
     const words = new Words();
     let text = '';
     while (this.at < this.source.length) {
@@ -48,96 +76,165 @@ class Expander {
         const value = this.variable();
         text += value;
         words.addUnquoted(value);
-      } else if (char === "'" && !this.keepQuotes) {
-        const value = this.singleQuoted();
+        continue;
+      }
+      if (char === '<' && this.source[this.at + 1] === '<') {
+        // What opens a here-document may stand apart from its name.
+        const opening = /<<[\t\r ]*/y;
+        opening.lastIndex = this.at;
+        const [value] = opening.exec(this.source)!;
+        this.at += value.length;
         text += value;
         words.addQuoted(value);
-      } else if (char === '"' && !this.keepQuotes) {
-        const value = this.doubleQuoted();
-        text += value;
-        words.addQuoted(value);
-      } else if (char === this.escapeChar) {
-        const value = this.source[this.at + 1] ?? '';
-        this.at += 2;
-        text += value;
-        words.addQuoted(value);
-      } else {
+        continue;
+      }
+      let value: string;
+      if (char === "'" && !this.options.plainQuotes) value = this.singleQuoted(mode);
+      else if (char === '"' && !this.options.plainQuotes) value = this.doubleQuoted(mode);
+      else if (char === this.escapeChar) value = this.escaped(mode);
+      else {
         this.at++;
         text += char;
         words.addUnquoted(char);
+        continue;
       }
+      text += value;
+      words.addQuoted(value);
     }
     if (stop !== undefined) throw new WordError(`'${stop}' is missing`);
     return { text, words: words.end() };
   }
 
-  private singleQuoted(): string {
+  private escaped({ rawEscapes }: Mode): string {
+    const next = this.source[this.at + 1] ?? '';
+    this.at += 2;
+    return rawEscapes ? this.escapeChar + next : next;
+  }
+
+  private singleQuoted({ isPattern }: Mode): string {
     const end = this.source.indexOf("'", this.at + 1);
     if (end < 0) throw new WordError('a single quote has no end');
     const text = this.source.slice(this.at + 1, end);
     this.at = end + 1;
-    return text;
+    const kept = isPattern ? text.replaceAll(this.escapeChar, this.escapeChar.repeat(2)) : text;
+    return this.options.raw ? `'${kept}'` : kept;
   }
 
-  private doubleQuoted(): string {
-    let text = '';
+  private doubleQuoted({ rawEscapes, isPattern }: Mode): string {
+    const { raw } = this.options;
+    let text = raw ? '"' : '';
     this.at++;
     while (this.at < this.source.length) {
       const char = this.source[this.at]!;
       if (char === '"') {
         this.at++;
-        return text;
+        return raw ? `${text}"` : text;
       }
       if (char === '$') {
         text += this.variable();
         continue;
       }
       this.at++;
+      const next = this.source[this.at];
       if (char !== this.escapeChar) {
         text += char;
-        continue;
-      }
-      const next = this.source[this.at];
-      if (next === undefined) break;
-      // Other characters keep the escape before them.
-      if (next !== '"' && next !== '$' && next !== this.escapeChar) text += char;
-      else {
-        text += next;
+      } else if (next === undefined) {
+        break;
+      } else if (next === '"' || next === '$' || next === this.escapeChar) {
+        text += rawEscapes ? char + next : next;
         this.at++;
+      } else {
+        // Before other characters, the escape is one of its own.
+        text += rawEscapes && (!raw || isPattern) ? char + char : char;
       }
     }
     throw new WordError('a double quote has no end');
   }
 
   private variable(): string {
-    this.at++;
+    if (++this.depth > DEEPEST) {
+      throw new WordError(`substitutions are nested more than ${DEEPEST} deep`);
+    }
+    try {
+      return this.substitution();
+    } finally {
+      this.depth--;
+    }
+  }
+
+  private substitution(): string {
+    const start = this.at++;
+    const isKept = (value: string | undefined) => this.options.raw && value === undefined;
+    const written = () => this.source.slice(start, this.at);
     if (this.source[this.at] !== '{') {
       const name = this.name();
-      return name ? (this.lookup(name) ?? '') : '$';
+      const value = this.lookup(name);
+      if (!name) return '$';
+      return isKept(value) ? written() : (value ?? '');
     }
     this.at++;
-    if (/[{}:]/.test(this.source[this.at] ?? '}')) throw new WordError('bad substitution');
+    const first = this.source[this.at];
+    if (first === undefined) throw new WordError("'}' is missing");
+    if (/[{}:]/.test(first)) throw new WordError('bad substitution');
     const name = this.name();
-    let modifier = this.source[this.at++] ?? '';
     const value = this.lookup(name);
-    if (modifier === '}') return value ?? '';
-    const orEmpty = modifier === ':';
-    if (orEmpty) modifier = this.source[this.at++] ?? '';
+    const result = this.modified(name, value);
+    return isKept(value) ? written() : result;
+  }
+
+  /** What follows a name in braces, applied to its value. */
+  private modified(name: string, value: string | undefined): string {
+    const modifier = this.source[this.at++] ?? '';
+    switch (modifier) {
+      case '}':
+        return value ?? '';
+      case ':':
+        return this.fallback(this.source[this.at++] ?? '', name, value, true);
+      case '#':
+      case '%': {
+        const isLongest = this.source[this.at] === modifier;
+        if (isLongest) this.at++;
+        const { text: pattern } = this.until('}', { rawEscapes: true, isPattern: true });
+        const strip = modifier === '#' ? withoutPrefix : withoutSuffix;
+        return asPattern(pattern, () => strip(value ?? '', pattern, isLongest));
+      }
+      case '/': {
+        const isForAll = this.source[this.at] === '/';
+        if (isForAll) this.at++;
+        const { text: pattern } = this.until('/', { rawEscapes: true, isPattern: true });
+        const { text: replacement } = this.until('}', { rawEscapes: true, isPattern: false });
+        return asPattern(pattern, () => replacePattern(value ?? '', pattern, replacement, isForAll));
+      }
+      default:
+        return this.fallback(modifier, name, value, false);
+    }
+  }
+
+  /** @param orEmpty whether an empty value counts for none */
+  private fallback(modifier: string, name: string, value: string | undefined, orEmpty: boolean): string {
     if (!/^[-+?]$/.test(modifier)) throw new WordError(`modifier '${modifier}' in a substitution`);
-    const { text } = this.until('}');
-    const present = value !== undefined && !(orEmpty && value === '');
-    if (modifier === '+') return present ? text : '';
-    if (present) return value;
-    if (modifier === '-') return text;
-    throw new WordError(`${name}: ${text || `is not allowed to be ${orEmpty ? 'empty' : 'unset'}`}`);
+    const { text } = this.until('}', { rawEscapes: false, isPattern: false });
+    const isPresent = value !== undefined && !(orEmpty && value === '');
+    if (modifier === '+') return isPresent ? text : '';
+    if (isPresent) return value;
+    if (modifier === '-' || this.options.raw) return text;
+    const what = value === undefined ? 'unset' : 'empty';
+    throw new WordError(`${name}: ${text || `is not allowed to be ${what}`}`);
   }
 
   private name(): string {
-    const found = /^(?:\d+|[@*#?$!-]|[\p{L}\p{Nd}_]+)/u.exec(this.source.slice(this.at));
-    if (!found) return '';
-    this.at += found[0].length;
-    return found[0];
+    NAME.lastIndex = this.at;
+    const [name = ''] = NAME.exec(this.source) ?? [];
+    this.at += name.length;
+    return name;
   }
+}
+
+/** The words of a pattern are no more than its own error. */
+function asPattern(pattern: string, apply: () => string | undefined): string {
+  const result = apply();
+  if (result === undefined) throw new WordError(`'${pattern}' is no pattern for a substitution`);
+  return result;
 }
 
 class Words {

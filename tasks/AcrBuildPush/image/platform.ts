@@ -1,30 +1,72 @@
 import type { Platform } from './image';
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
+/** Other names of processors, with the variant that they stand for, as containerd has them. */
+const ARCHITECTURES: Readonly<Record<string, Pick<Platform, 'architecture' | 'variant'>>> = {
+  i386: { architecture: '386' },
+  x86_64: { architecture: 'amd64' },
+  'x86-64': { architecture: 'amd64' },
+  aarch64: { architecture: 'arm64' },
+  armhf: { architecture: 'arm', variant: 'v7' },
+  armel: { architecture: 'arm', variant: 'v6' },
+  // Node's own.
+  x64: { architecture: 'amd64' },
+  ia32: { architecture: '386' },
+};
+
+/** Variants that go without saying. */
+const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
+
+/** Systems that may stand alone for a platform; anything else that does is a processor. */
+const SYSTEMS = ['linux', 'windows', 'darwin', 'freebsd'];
 
 /** What an engine on this agent would build for: Linux on its own kind of processor. */
 export function agentPlatform(arch: string = process.arch): Platform {
-  return { os: 'linux', architecture: ARCHITECTURES[arch] ?? arch };
+  return withArchitecture('linux', arch, undefined);
 }
 
 /**
- * Reads a platform such as `linux/arm64` or `linux/arm/v7`.
+ * Reads a platform such as `linux/arm64` or `linux/arm/v7`, its parts by whatever name.
  *
  * @returns undefined for what is none
  */
 export function parsePlatform(text: string): Platform | undefined {
-  const [os, architecture, variant] = text.toLowerCase().split('/');
-  return os && architecture ? { os, architecture, ...(variant && { variant }) } : undefined;
+  const parts = text.toLowerCase().split('/');
+  if (parts.length > 3 || !parts.every((part) => /^[a-z0-9][a-z0-9_.-]*$/.test(part))) return undefined;
+  const [first = '', architecture, variant] = parts;
+  if (architecture !== undefined) return withArchitecture(systemOf(first), architecture, variant);
+  if (SYSTEMS.includes(systemOf(first))) {
+    return withArchitecture(systemOf(first), agentPlatform().architecture, undefined);
+  }
+  return withArchitecture('linux', first, undefined);
+}
+
+/** `linux/arm/v7`. */
+export function formatPlatform({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join('/');
 }
 
 /** The arguments that BuildKit sets by itself, for a build on one platform for another. */
 export function platformArguments(build: Platform, target: Platform): Record<string, string> {
   return Object.fromEntries(
-    Object.entries({ BUILD: build, TARGET: target }).flatMap(([side, { os, architecture, variant }]) => [
-      [`${side}PLATFORM`, [os, architecture, variant].filter(Boolean).join('/')],
-      [`${side}OS`, os],
-      [`${side}ARCH`, architecture],
-      [`${side}VARIANT`, variant ?? ''],
+    Object.entries({ BUILD: build, TARGET: target }).flatMap(([side, platform]) => [
+      [`${side}PLATFORM`, formatPlatform(platform)],
+      [`${side}OS`, platform.os],
+      [`${side}OSVERSION`, ''],
+      [`${side}ARCH`, platform.architecture],
+      [`${side}VARIANT`, platform.variant ?? ''],
     ]),
   );
+}
+
+function systemOf(name: string): string {
+  return name === 'macos' ? 'darwin' : name;
+}
+
+function withArchitecture(os: string, name: string, given: string | undefined): Platform {
+  const known = ARCHITECTURES[name] ?? { architecture: name };
+  const { architecture } = known;
+  const numbered = given && /^\d$/.test(given) ? `v${given}` : given;
+  const variant = known.variant ?? numbered ?? (architecture === 'arm' ? 'v7' : undefined);
+  const isPlain = variant === undefined || variant === PLAIN_VARIANTS[architecture];
+  return { os, architecture, ...(!isPlain && { variant }) };
 }

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { declaredArguments, readInstructions } from '../../../tasks/AcrBuildPush/docker/dockerfile';
-import { findBaseImage } from '../../../tasks/AcrBuildPush/dockerfile/base-image';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
 import {
   baseLabels,
@@ -42,9 +40,45 @@ describe('the plan', () => {
     assert.deepEqual(remarks, ["Tag 1.0.0+5 becomes 1.0.0_5: tags can't hold a '+'."]);
   });
 
-  it('gives VERSION to a Dockerfile that declares it', () => {
-    assert.deepEqual(plan('FROM scratch\nARG VERSION=0').build.arguments, { VERSION: '1.0.0+5' });
+  it('gives VERSION to a Dockerfile that asks for it', () => {
+    const { build, remarks } = plan('FROM scratch\nARG VERSION');
+    assert.deepEqual(build.arguments, { VERSION: '1.0.0+5' });
+    assert.ok(remarks.includes('Build argument VERSION is 1.0.0+5.'));
     assert.deepEqual(plan('FROM scratch\nARG OTHER').build.arguments, {});
+  });
+
+  for (const [what, recipe] of [
+    ['before the first FROM', 'ARG VERSION=3.12\nFROM python:$VERSION\nCOPY . /'],
+    ['before the first FROM and inside', 'ARG VERSION=3.12\nFROM python:$VERSION\nARG VERSION'],
+    ['before the first FROM, without a default', 'ARG VERSION\nFROM python:3\nARG VERSION'],
+    ['with a default', 'FROM scratch\nARG VERSION=3.12'],
+    ['with an empty default', 'FROM scratch\nARG VERSION='],
+    ['with a default in another stage', 'FROM a\nARG VERSION=20\nFROM b\nARG VERSION'],
+  ] as const) {
+    it(`leaves an ARG VERSION ${what} alone, and says so`, () => {
+      const { build, remarks } = plan(recipe);
+      assert.deepEqual(build.arguments, {});
+      assert.match(
+        remarks.join(),
+        /has a value of its own for VERSION.*add VERSION=1\.0\.0\+5 to input 'buildArgs'/,
+      );
+    });
+  }
+
+  it('takes what stands in a document or a comment for no declaration', () => {
+    const { build, remarks } = plan('FROM scratch\n# ARG VERSION\nCOPY <<EOF /x\nARG VERSION\nEOF\n');
+    assert.deepEqual(build.arguments, {});
+    assert.equal(remarks.length, 1);
+  });
+
+  it('knows a base image whose name is the same for all platforms only', () => {
+    const platforms = ['linux/amd64', 'linux/arm64'];
+    assert.equal(plan('FROM a:$TARGETOS', { platforms }).build.base?.name, 'docker.io/library/a:linux');
+    assert.equal(plan('FROM a:$TARGETARCH', { platforms }).build.base, undefined);
+    assert.equal(
+      plan('FROM a:$TARGETARCH', { platforms: ['linux/arm64'] }).build.base?.name,
+      'docker.io/library/a:arm64',
+    );
   });
 
   it('leaves a VERSION that the user set', () => {
@@ -139,73 +173,5 @@ describe("a model's manifest", () => {
 
   for (const text of ['', '[]', 'null', '{"name":"titanic"}']) {
     it(`is not ${text || 'an empty file'}`, () => assert.throws(() => parseModelManifest(text)));
-  }
-});
-
-describe('a Dockerfile', () => {
-  it('is read as instructions with their lines', () => {
-    const recipe = [
-      '\uFEFF# syntax=docker/dockerfile:1',
-      'FROM  scratch',
-      '',
-      'RUN one \\',
-      '  # a comment in between',
-      '',
-      '  && two',
-      'CMD ["x"]',
-    ].join('\r\n');
-    assert.deepEqual(readInstructions(recipe), [
-      { line: 2, text: 'FROM scratch' },
-      { line: 4, text: 'RUN one && two' },
-      { line: 8, text: 'CMD ["x"]' },
-    ]);
-  });
-
-  it('may continue lines with another character', () => {
-    assert.deepEqual(readInstructions('# escape=`\nRUN a `\n b\nCOPY c C:\\\nCMD d'), [
-      { line: 2, text: 'RUN a b' },
-      { line: 4, text: 'COPY c C:\\' },
-      { line: 5, text: 'CMD d' },
-    ]);
-  });
-
-  it('declares its arguments', () => {
-    const recipe =
-      'ARG BASE=x\nFROM $BASE\narg VERSION OTHER="1 2" \\\n LAST\n# ARG NOT\nRUN echo ARG NEITHER';
-    const declared = declaredArguments(recipe);
-    for (const name of ['BASE', 'VERSION', 'OTHER', 'LAST']) assert.ok(declared.has(name), name);
-    for (const name of ['NOT', 'NEITHER']) assert.ok(!declared.has(name), name);
-  });
-});
-
-describe('the base image of', () => {
-  const digest = `sha256:${'a'.repeat(64)}`;
-  for (const { recipe, target, args = {}, base } of [
-    { recipe: 'FROM python', base: 'docker.io/library/python:latest' },
-    { recipe: 'FROM org/python:3', base: 'docker.io/org/python:3' },
-    { recipe: 'FROM localhost:5000/python', base: 'localhost:5000/python:latest' },
-    { recipe: 'FROM --platform=linux/arm64 r.azurecr.io/a/b:1 AS x', base: 'r.azurecr.io/a/b:1' },
-    { recipe: 'FROM scratch', base: undefined },
-    { recipe: 'FROM a:1 AS one\nFROM b:1 AS two\nFROM One', base: 'docker.io/library/a:1' },
-    { recipe: 'FROM a:1 AS one\nFROM b:1 AS two\nFROM one', target: 'TWO', base: 'docker.io/library/b:1' },
-    { recipe: 'FROM a:1\nFROM b:1', target: '0', base: 'docker.io/library/a:1' },
-    { recipe: 'FROM a:1', target: 'nope', base: undefined },
-    { recipe: `ARG V=3.12\nFROM python:$\{V}`, base: 'docker.io/library/python:3.12' },
-    { recipe: 'ARG V="3.12"\nARG B=python:$V\nFROM $B', base: 'docker.io/library/python:3.12' },
-    { recipe: 'ARG V=3.12\nFROM python:$V', args: { V: '3.9' }, base: 'docker.io/library/python:3.9' },
-    { recipe: `FROM python:$\{V:-3.1}`, base: 'docker.io/library/python:3.1' },
-    { recipe: 'FROM python:$TARGETARCH', base: undefined },
-    { recipe: `FROM python@${digest}`, base: 'docker.io/library/python' },
-  ] as {
-    recipe: string;
-    target?: string;
-    args?: Record<string, string>;
-    base: string | undefined;
-  }[]) {
-    it(`${JSON.stringify(recipe)}${target ? ` up to ${target}` : ''} is ${base ?? 'not known'}`, () => {
-      const found = findBaseImage(recipe, target, args);
-      assert.equal(found?.name, base);
-      assert.equal(found?.digest, /@(.*)$/.exec(recipe)?.[1]);
-    });
   }
 });

@@ -8,9 +8,9 @@ import {
   NeedsEngine,
   planDirectBuild,
 } from '../../../tasks/AcrBuildPush/build/direct/direct-build';
+import type { BuildPlan } from '../../../tasks/AcrBuildPush/build-plan';
 import type { OciImage } from '../../../tasks/AcrBuildPush/image/image';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
-import type { BuildPlan } from '../../../tasks/AcrBuildPush/plan';
 import { HttpClient } from '../../../tasks/common/http';
 import { createLogger } from '../../../tasks/common/log';
 

@@ -1,7 +1,7 @@
 import { throwIfCancelled } from '../../../common/cancel';
 import { TaskError } from '../../../common/errors';
+import type { BuildPlan } from '../../build-plan';
 import type { DockerRequest } from '../../docker/install';
-import type { BuildPlan } from '../../plan';
 import { NeedsEngine } from '../needs-engine';
 import { type DirectBuildOptions, type PlannedImage, planDirectBuild } from './direct-build';
 

@@ -1,11 +1,12 @@
+import { type BuildPlan, stageRequest } from '../../build-plan';
 import { readBuildContext, readIgnoreRules } from '../../context/build-context';
+import { flagOf, parseDockerfile } from '../../dockerfile/instructions';
 import { StagePlan } from '../../dockerfile/stage-plan';
-import type { Stage } from '../../dockerfile/stages';
+import { checkDockerfile, type Stage } from '../../dockerfile/stages';
 import type { FileTree } from '../../files/file-tree';
 import type { ImageConfig, Layer, OciImage, ParentImage, Platform } from '../../image/image';
-import type { BuildPlan } from '../../plan';
 import type { Pull } from '../../registry/pull';
-import { NeedsEngine } from '../needs-engine';
+import { findNeed, NeedsEngine } from '../needs-engine';
 import { noteImage } from '../noted-image';
 import type { Split } from '../split';
 import { BaseFiles, type BaseFilesOptions, UnknownFile } from './base-files';
@@ -80,7 +81,9 @@ class DirectBuild {
     private readonly options: DirectBuildOptions,
     private readonly head: Head | undefined,
   ) {
-    this.stages = new StagePlan(plan);
+    const dockerfile = parseDockerfile(plan.recipe);
+    checkDockerfile(dockerfile);
+    this.stages = new StagePlan(dockerfile, stageRequest(plan));
     const { platform } = this.stages;
     this.begun = head && { image: head.image, files: new BaseFiles(head.image, options), platform };
   }
@@ -99,14 +102,18 @@ class DirectBuild {
     return this.build(target, new Map());
   }
 
-  private refuseEngineLines(stage: Stage): void {
+  private refuseEngineLines(stage: Stage, seen = new Set<Stage>()): void {
+    if (seen.has(stage)) return;
+    seen.add(stage);
     const below = this.stages.below(stage);
-    if (below) this.refuseEngineLines(below);
-    for (const instruction of stage.instructions) {
-      if (instruction.keyword === 'ENGINE') throw instruction.needs;
-      const name = instruction.keyword === 'COPY' ? instruction.flags.get('from') : undefined;
+    if (below) this.refuseEngineLines(below, seen);
+    const { from, instructions } = stage;
+    for (const instruction of [from, ...instructions]) {
+      const need = findNeed(instruction);
+      if (need) throw need;
+      const name = instruction.keyword === 'COPY' ? flagOf(instruction, 'from') : undefined;
       const source = name === undefined ? undefined : this.stages.named(stage, name);
-      if (source) this.refuseEngineLines(source);
+      if (source) this.refuseEngineLines(source, seen);
     }
   }
 

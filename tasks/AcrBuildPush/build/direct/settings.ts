@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type Command, type Instruction, mistake } from '../../dockerfile/instructions';
+import { type Command, flagOf, type Instruction, mistake } from '../../dockerfile/instructions';
 import type { ContainerSettings, ImageConfig } from '../../image/image';
 
 /** The settings of a container while a Dockerfile changes them. */
@@ -86,10 +86,11 @@ export function parsePorts(words: readonly string[], line: number): string[] {
 
 type Healthcheck = Extract<Instruction, { keyword: 'HEALTHCHECK' }>;
 
-export function healthcheckOf({ flags, command, line }: Healthcheck): object {
+export function healthcheckOf(instruction: Healthcheck): object {
+  const { command, line } = instruction;
   if (!command) return { Test: ['NONE'] };
-  const duration = (flag: string) => durationOf(flags.get(flag), flag, line);
-  const retries = Number(flags.get('retries') ?? 0);
+  const duration = (flag: string) => durationOf(flagOf(instruction, flag), flag, line);
+  const retries = Number(flagOf(instruction, 'retries') ?? 0);
   if (!Number.isInteger(retries) || retries < 0) throw mistake(line, '--retries needs a whole number');
   const check = {
     Test: command.form === 'exec' ? ['CMD', ...command.words] : ['CMD-SHELL', command.text],

@@ -1,10 +1,17 @@
 import { posix } from 'node:path';
 import type { Logger } from '../../../common/log';
-import { type Assignment, type Copy, type Instruction, mistake } from '../../dockerfile/instructions';
+import {
+  type Copy,
+  type Declaration,
+  flagOf,
+  type Instruction,
+  isOn,
+  mistake,
+} from '../../dockerfile/instructions';
 import { expand, WordError } from '../../dockerfile/words';
 import { FileTree, LinkLoop } from '../../files/file-tree';
 import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
-import { NeedsEngine } from '../needs-engine';
+import { findNeed, NeedsEngine } from '../needs-engine';
 import type { Split } from '../split';
 import { isArchive } from './archives';
 import type { BaseFiles } from './base-files';
@@ -49,7 +56,8 @@ export class StageBuild {
   readonly settings: Settings;
   readonly layers: (Layer | PlannedLayer)[];
   readonly history: HistoryEntry[];
-  private readonly arguments: Map<string, string>;
+  /** The environment and the build's arguments: of one name, the later counts. */
+  private readonly variables: Map<string, string>;
   private cmdIsOwn = false;
   /** Whether commands have run since the working folder was made, which may have taken it away. */
   private ranCommands = false;
@@ -64,7 +72,7 @@ export class StageBuild {
     this.settings = before ? copySettings(before.settings) : initialSettings(base.image?.config);
     this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
     this.history = [...(before?.history ?? baseHistory(base.image?.config))];
-    this.arguments = new Map(before?.arguments);
+    this.variables = before ? new Map(before.variables) : environmentOf(this.settings);
     this.files = before?.files.copy() ?? new FileTree(base.files);
   }
 
@@ -81,7 +89,7 @@ export class StageBuild {
    */
   static onHead(around: Surroundings, base: Base, { declarations, setsCommand }: Split): StageBuild {
     const build = new StageBuild(around, base, undefined);
-    build.declare(declarations);
+    for (const declaration of declarations) build.replay(declaration);
     build.cmdIsOwn = setsCommand;
     build.ranCommands = true;
     return build;
@@ -107,21 +115,24 @@ export class StageBuild {
 
   private async dispatch(instruction: Instruction): Promise<void> {
     const { settings } = this;
+    const need = findNeed(instruction);
+    if (need) throw need;
     switch (instruction.keyword) {
-      case 'ENGINE':
-        throw instruction.needs;
       case 'COPY':
       case 'ADD':
         return this.copy(instruction);
       case 'WORKDIR':
         return this.workdir(instruction.text, this.word(instruction.value));
       case 'ARG':
-        this.declare(instruction.assignments);
+        this.declare(instruction);
         break;
       case 'ENV': {
         // All of them see the variables as they were before the instruction.
         const pairs = instruction.assignments.map((pair) => [this.word(pair.name), this.word(pair.value!)]);
-        for (const [name, value] of pairs) setVariable(settings.env, name!, value!);
+        for (const [name, value] of pairs) {
+          setVariable(settings.env, name!, value!);
+          this.variables.set(name!, value!);
+        }
         break;
       }
       case 'LABEL':
@@ -169,12 +180,24 @@ export class StageBuild {
     this.history.push({ created_by: instruction.text, empty_layer: true });
   }
 
-  private declare(assignments: readonly Assignment[]): void {
+  private declare({ assignments }: Declaration): void {
     for (const { name, value } of assignments) {
       const key = this.word(name);
       const given = this.around.given[key] ?? (value === undefined ? undefined : this.word(value));
       const result = given ?? this.around.inherited.get(key);
-      if (result !== undefined) this.arguments.set(key, result);
+      if (result !== undefined) this.variables.set(key, result);
+    }
+  }
+
+  /** Takes over what an engine has declared, whose values for the environment are in the image. */
+  private replay(declaration: Declaration): void {
+    if (declaration.keyword === 'ARG') this.declare(declaration);
+    else {
+      for (const { name } of declaration.assignments) {
+        const key = this.word(name);
+        const value = variableIn(this.settings.env, key);
+        if (value !== undefined) this.variables.set(key, value);
+      }
     }
   }
 
@@ -199,24 +222,25 @@ export class StageBuild {
   }
 
   private async copy(instruction: Copy): Promise<void> {
-    const { line, keyword, text, flags, documents } = instruction;
+    const { line, keyword, text, documents } = instruction;
     const sources = instruction.sources.map((source) => this.word(source));
     const remote = sources.find((source) => /^(?:https?|ftp|git|ssh):\/\/|^git@/i.test(source));
     if (remote && keyword === 'ADD') throw new OutOfReach(`it downloads ${remote}`);
 
-    const from = flags.get('from');
+    const from = flagOf(instruction, 'from');
     const source = from === undefined ? this.around.context() : await this.sourceStage(from);
     // With --link, what lies below is not looked at, let alone followed: folders on the way are made anew.
-    const isLinked = flags.get('link') === 'true';
+    const isLinked = isOn(instruction, 'link');
     const tree = isLinked ? new FileTree() : this.files;
-    const chown = flags.get('chown');
+    const chown = flagOf(instruction, 'chown');
+    const chmod = flagOf(instruction, 'chmod');
     const copier = new Copier(tree, {
       // Files of the context are root's; those of a stage keep their owners.
       owner:
         chown === undefined && from !== undefined
           ? undefined
           : this.owner(this.word(chown ?? '0:0'), tree, line),
-      mode: modeOf(flags.get('chmod') && this.word(flags.get('chmod')!)),
+      mode: modeOf(chmod && this.word(chmod)),
       refuse: keyword === 'ADD' ? refuseArchive : undefined,
     });
 
@@ -235,7 +259,9 @@ export class StageBuild {
       }
     }
     for (const document of documents) {
-      const data = document.expand ? expand(document.text, this.lookup, '\\', true).text : document.text;
+      const data = document.expand
+        ? expand(document.text, this.lookup, '\\', { plainQuotes: true }).text
+        : document.text;
       copier.write(document.name, Buffer.from(data), destination);
     }
     this.commit(tree, copier, text);
@@ -275,9 +301,15 @@ export class StageBuild {
     return this.expand(text).text;
   }
 
-  /** Variables of the image win over arguments of the build. */
-  private readonly lookup = (name: string): string | undefined =>
-    variableIn(this.settings.env, name) ?? this.arguments.get(name);
+  private readonly lookup = (name: string): string | undefined => this.variables.get(name);
+}
+
+function environmentOf({ env }: Settings): Map<string, string> {
+  const pairs = env.map((variable): [string, string] => {
+    const [name = '', ...value] = variable.split('=');
+    return [name, value.join('=')];
+  });
+  return new Map(pairs);
 }
 
 function modeOf(text: string | undefined): number | undefined {

@@ -3,13 +3,14 @@ import { basename, join } from 'node:path';
 import { TaskError } from '../../../common/errors';
 import { bound } from '../../../common/foreign-text';
 import type { Logger } from '../../../common/log';
+import type { BuildPlan } from '../../build-plan';
 import { readIgnoreRules } from '../../context/build-context';
 import type { DockerCli } from '../../docker/cli';
-import { declaredArguments, readInstructions, singleSpaced } from '../../docker/dockerfile';
 import { type BuilderKind, findDriver, findImageId } from '../../docker/engine';
 import { explainDockerError } from '../../docker/errors';
+import { declaredArguments } from '../../dockerfile/declared-arguments';
+import { parseDockerfile } from '../../dockerfile/instructions';
 import { withLabelLine } from '../../dockerfile/label-line';
-import type { BuildPlan } from '../../plan';
 import { type BuildFailure, BuildOutput } from '../build-output';
 import { optionFlags, secretEnvironment } from './options';
 
@@ -236,9 +237,16 @@ export function buildError(
 function lineOf({ line, number, instruction }: BuildFailure, recipe: string): number | undefined {
   if (line !== undefined || instruction === undefined) return line;
   const text = singleSpaced(instruction);
-  const instructions = readInstructions(recipe);
+  const instructions = parseDockerfile(recipe).instructions.map((one) => ({
+    line: one.line,
+    text: singleSpaced(one.text),
+  }));
   const numbered = number === undefined ? undefined : instructions[number - 1];
   const found =
     numbered?.text === text ? numbered : instructions.find((candidate) => candidate.text === text);
   return found?.line;
+}
+
+function singleSpaced(text: string): string {
+  return text.trim().replace(/\s+/g, ' ');
 }

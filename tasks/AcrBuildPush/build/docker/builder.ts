@@ -2,12 +2,13 @@ import { throwIfCancelled } from '../../../common/cancel';
 import { TaskError } from '../../../common/errors';
 import type { TaskContext } from '../../../common/task';
 import { plural } from '../../../common/text';
+import { type BuildPlan, INLINE_CACHE, stageRequest } from '../../build-plan';
 import { DockerCli } from '../../docker/cli';
 import { describeBuilder, type Engine, findEngine, findInEngine } from '../../docker/engine';
 import { countInstructions } from '../../dockerfile/base-image';
 import { type BaseImage, digestOfBytes } from '../../image/image';
 import { agentPlatform } from '../../image/platform';
-import type { BuildPlan, Plan } from '../../plan';
+import type { Plan } from '../../plan';
 import type { KnownLayers } from '../../registry/known-layers';
 import { findDigest, type PullOptions } from '../../registry/pull';
 import { type Builder, type BuilderRequest, type BuiltImage, reportContext, withBase } from '../builder';
@@ -16,7 +17,7 @@ import { NeedsEngine } from '../needs-engine';
 import { type Split, splitBuild } from '../split';
 import { buildWithDocker, mayBuildFromElsewhere } from './build';
 import { readEngineParent } from './engine-parent';
-import { INLINE_CACHE, refuseUnsupported } from './options';
+import { refuseUnsupported } from './options';
 
 /** An engine that can build what is planned. */
 export interface ReadyEngine {
@@ -81,7 +82,7 @@ async function buildAll(
   const image = await buildWithDocker(docker, build, task);
   // The labels of the step are one more for the legacy builder, and none for BuildKit.
   const labelSteps = engine.builder === 'legacy' ? 1 : 0;
-  const ownInstructions = countInstructions(plan.recipe, plan.target) + labelSteps;
+  const ownInstructions = countInstructions(plan.recipe, stageRequest(plan)) + labelSteps;
   return 'id' in image ? { ...image, docker, ownInstructions } : image;
 }
 
@@ -143,7 +144,11 @@ async function buildInTwo(
   const build = { plan, head: split.head, builder: engine.builder, name, tags: [], push: request.push };
   const built = await buildWithDocker(docker, build, task);
   if (!('id' in built)) throw new Error('docker has built for several platforms');
-  const image = { docker, id: built.id, ownInstructions: countInstructions(split.head, undefined) };
+  const image = {
+    docker,
+    id: built.id,
+    ownInstructions: countInstructions(split.head, stageRequest({ ...plan, target: undefined })),
+  };
   const places = { registry, earlier, known: await known, tempFolder };
   const parent = await readEngineParent(image, { ...places, more: contextSize, log, signal }).catch(
     asSplitError,

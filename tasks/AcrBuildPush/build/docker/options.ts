@@ -1,9 +1,6 @@
 import { TaskError } from '../../../common/errors';
+import { type BuildPlan, INLINE_CACHE } from '../../build-plan';
 import { type BuilderKind, describeBuilder, type Engine } from '../../docker/engine';
-import type { BuildPlan } from '../../plan';
-
-/** The word in `cacheTo` for a cache that travels within the image itself. */
-export const INLINE_CACHE = 'inline';
 
 /**
  * Refuses what a builder can't do. Docker would ignore some of it without a word: the legacy builder builds without

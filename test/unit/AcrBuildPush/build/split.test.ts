@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { splitBuild } from '../../../../tasks/AcrBuildPush/build/split';
-import type { BuildPlan } from '../../../../tasks/AcrBuildPush/plan';
+import type { BuildPlan } from '../../../../tasks/AcrBuildPush/build-plan';
 import { leastPlan, temporaryFolder } from '../support';
 
 function split(recipe: readonly string[], plan: Partial<BuildPlan> = {}) {
@@ -91,11 +91,19 @@ describe('A Dockerfile', () => {
   it('keeps the arguments that its head declares for the rest', () => {
     const recipe = ['FROM a AS below', 'ARG A=1', 'FROM below', 'ARG B', 'CMD ["x"]', 'RUN x', 'COPY $A$B /'];
     const found = split(recipe)!;
-    assert.deepEqual(found.declarations, [
-      { name: 'A', value: '1' },
-      { name: 'B', value: undefined },
-    ]);
+    assert.deepEqual(
+      found.declarations.flatMap(({ keyword, assignments }) => [keyword, ...assignments]),
+      ['ARG', { name: 'A', value: '1' }, 'ARG', { name: 'B', value: undefined }],
+    );
     assert.equal(found.setsCommand, true);
+  });
+
+  it('is looked through once, however often its stages copy from each other', () => {
+    const stages = Array.from({ length: 60 }, (_, index) => [
+      `FROM scratch AS s${index}`,
+      ...Array.from({ length: index }, (_, other) => `COPY --from=s${other} /a /a`),
+    ]);
+    assert.equal(split([...stages.flat(), 'FROM s59', 'COPY model.pkl /']), undefined);
   });
 
   for (const [why, recipe] of [
@@ -104,6 +112,7 @@ describe('A Dockerfile', () => {
     ['the last command is its end', ['FROM a', 'COPY model.pkl /', 'RUN x']],
     ['an argument stands for a variable', ['FROM a', 'ENV A=1', 'ARG B=$A', 'RUN x', 'COPY $B /']],
     ['an argument has its name from one', ['FROM a', 'ENV A=1', 'ARG B$A=2', 'RUN x', 'COPY $B1 /']],
+    ['a variable has its name from one', ['FROM a', 'ENV A=1', 'ENV B$A=2', 'RUN x', 'COPY $B1 /']],
     ['commands are kept for another build', ['FROM a', 'ONBUILD RUN x', 'COPY model.pkl /']],
     ['it has a mistake', ['FROM a', 'RUN x', 'COPY model.pkl']],
   ] as const) {

@@ -1,10 +1,22 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import assert from 'node:assert/strict';
 import { parseDockerfile } from '../../../../tasks/AcrBuildPush/dockerfile/instructions';
-import { divideIntoStages, targetStage } from '../../../../tasks/AcrBuildPush/dockerfile/stages';
+import {
+  checkDockerfile,
+  divideIntoStages,
+  targetStage,
+} from '../../../../tasks/AcrBuildPush/dockerfile/stages';
 import { expand } from '../../../../tasks/AcrBuildPush/dockerfile/words';
 
-const VARIABLES: Record<string, string> = { SET: 'set', EMPTY: '', NEST: '$SET', WORDS: 'one two' };
+const VARIABLES: Record<string, string> = {
+  SET: 'set',
+  EMPTY: '',
+  NEST: '$SET',
+  WORDS: 'one two',
+  PATH: '/usr/lib/x.so.1',
+  END: '.1',
+  STARS: '**',
+};
 const lookup = (name: string) => VARIABLES[name];
 
 describe('The words of a Dockerfile', () => {
@@ -40,6 +52,29 @@ describe('The words of a Dockerfile', () => {
     ['`$SET', '$SET', '`'],
     ['c:\\x', 'c:\\x', '`'],
     ['$1x', 'x'],
+    ['${PATH#*/}', 'usr/lib/x.so.1'],
+    ['${PATH##*/}', 'x.so.1'],
+    ['${PATH%/*}', '/usr/lib'],
+    ['${PATH%%/*}', ''],
+    ['${PATH%.*}', '/usr/lib/x.so'],
+    ['${PATH%%.*}', '/usr/lib/x'],
+    ['${PATH#/usr}', '/lib/x.so.1'],
+    ['${PATH#usr}', '/usr/lib/x.so.1'],
+    ['${PATH%$END}', '/usr/lib/x.so'],
+    ['${PATH%.?}', '/usr/lib/x.so'],
+    ['${PATH#"/"}', 'usr/lib/x.so.1'],
+    ['${PATH/lib/bin}', '/usr/bin/x.so.1'],
+    ['${PATH/u*b/y}', '/y/x.so.1'],
+    ['${PATH//./-}', '/usr/lib/x-so-1'],
+    ['${PATH/\\//:}', ':usr/lib/x.so.1'],
+    ['${PATH//\\//:}', ':usr:lib:x.so.1'],
+    ['${PATH/nope/y}', '/usr/lib/x.so.1'],
+    ['${PATH/lib/$SET}', '/usr/set/x.so.1'],
+    ['${STARS#\\*}', '*'],
+    ["${STARS##'*'}", ''],
+    ['${STARS//\\?/q}', '**'],
+    ['${UNSET#a}', ''],
+    ['${UNSET/a/b}', ''],
   ] as const) {
     it(`expand ${source} to ${text || 'nothing'}`, () => {
       assert.equal(expand(source, lookup, escapeChar).text, text);
@@ -54,8 +89,10 @@ describe('The words of a Dockerfile', () => {
     '"a',
     '${UNSET:?why}',
     '${EMPTY:?}',
-    '${SET#s}',
-    '${SET/a/b}',
+    '${SET#a\\b}',
+    '${SET/a}',
+    '${SET:#a}',
+    '${SET^}',
   ]) {
     it(`can't be ${source}`, () => {
       assert.throws(() => expand(source, lookup, '\\'));
@@ -71,8 +108,16 @@ describe('The words of a Dockerfile', () => {
     ]);
   });
 
+  it('are not nested without end', () => {
+    const deep = '${A:-'.repeat(10_000) + '}'.repeat(10_000);
+    assert.throws(() => expand(deep, lookup, '\\'), /nested more than \d+ deep/);
+  });
+
   it('keep their quotes in a document', () => {
-    assert.equal(expand('say "$SET" \'$SET\'', lookup, '\\', true).text, 'say "set" \'set\'');
+    assert.equal(
+      expand('say "$SET" \'$SET\'', lookup, '\\', { plainQuotes: true }).text,
+      'say "set" \'set\'',
+    );
   });
 });
 
@@ -115,16 +160,54 @@ describe('A Dockerfile', () => {
     );
   });
 
+  it('finds documents wherever docker does, and nowhere else', () => {
+    const names = (line: string, ...more: string[]) =>
+      parseDockerfile([line, ...more, 'EOF', 'CMD x'].join('\n')).instructions.map(({ keyword }) => keyword);
+    for (const line of [
+      'RUN cat <<EOF',
+      'RUN cat << EOF',
+      'RUN cat <<-EOF > /x',
+      "RUN cat 3<<'EOF'",
+      'RUN cat <<E"O"F',
+      'ONBUILD RUN <<EOF',
+      'copy <<EOF /x',
+      'COPY --chmod=644 a <<EOF /x/',
+    ]) {
+      const [first, ...rest] = names(line, 'FROM alpine');
+      assert.match(first!, /RUN|ONBUILD|COPY/, line);
+      assert.deepEqual(rest, ['CMD'], line);
+    }
+    for (const line of ['RUN echo "<<EOF"', 'RUN echo $((1<<2))', 'RUN ["sh", "<<EOF"]', 'ENV A=<<EOF']) {
+      assert.deepEqual(names(line, 'FROM alpine').slice(1), ['FROM', 'MISTAKE', 'CMD'], line);
+    }
+  });
+
+  it('keeps the line ends of a document, of which Windows has others', () => {
+    const [copy] = parse('COPY <<EOF /x\r', 'one\r', 'two', 'EOF\r', 'CMD x');
+    assert.ok(copy?.keyword === 'COPY');
+    assert.equal(copy.documents[0]!.text, 'one\r\ntwo\n');
+  });
+
+  it('has another escape character by a directive at its top only', () => {
+    const parts = (text: string) => parseDockerfile(text).instructions.map((one) => one.text);
+    assert.deepEqual(parts('# escape=`\nRUN a `\n b\nCOPY c C:\\\nCMD d'), [
+      'RUN a  b',
+      'COPY c C:\\',
+      'CMD d',
+    ]);
+    for (const before of ['# a comment\n', 'FROM a\n', '\n', '# other=x\n']) {
+      assert.equal(parseDockerfile(`${before}# escape=\`\nCMD a`).escapeChar, '\\', before);
+    }
+    assert.equal(parseDockerfile('# syntax=docker/dockerfile:1\n#  ESCAPE = ` \n').escapeChar, '`');
+  });
+
   it('takes options from the front of an instruction only', () => {
     const [copy] = parse('COPY --chown=1:2 --from="a" x --chmod=3 /y');
     assert.ok(copy?.keyword === 'COPY');
-    assert.deepEqual(
-      [...copy.flags],
-      [
-        ['chown', '1:2'],
-        ['from', 'a'],
-      ],
-    );
+    assert.deepEqual(copy.flags, [
+      { name: 'chown', value: '1:2' },
+      { name: 'from', value: 'a' },
+    ]);
     assert.deepEqual(copy.sources, ['x', '--chmod=3']);
   });
 
@@ -139,19 +222,23 @@ describe('A Dockerfile', () => {
     ]);
   });
 
-  for (const [line, reason] of [
-    ['RUN true', /runs a command/],
-    ['ONBUILD RUN true', /another build/],
-    ['COPY --parents a /b', /--parents/],
-    ['ADD --checksum=sha256:0 a /b', /--checksum/],
-  ] as const) {
-    it(`needs an engine for ${line}`, () => {
-      const [instruction] = parse(line);
-      assert.ok(instruction?.keyword === 'ENGINE');
-      assert.match(instruction.needs.reason, reason);
-      assert.equal(instruction.needs.line, 1);
-    });
-  }
+  it('has instructions that no builder may know, and what is wrong with those that nobody does', () => {
+    const instructions = parse(
+      'FROM scratch',
+      'RUN --mount=type=cache,target=/c --network=none make',
+      'ONBUILD RUN true',
+      'NONSENSE x',
+      'CMD ["x"]',
+    );
+    assert.deepEqual(
+      instructions.map(({ keyword }) => keyword),
+      ['FROM', 'RUN', 'ONBUILD', 'MISTAKE', 'CMD'],
+    );
+    assert.deepEqual(instructions[1]!.flags, [
+      { name: 'mount', value: 'type=cache,target=/c' },
+      { name: 'network', value: 'none' },
+    ]);
+  });
 
   for (const [text, problem] of [
     ['FROM', /line 1.*FROM needs an argument/],
@@ -161,12 +248,24 @@ describe('A Dockerfile', () => {
     ['FROM scratch\nENV A=1 B', /line 2.*name=value/],
     ['FROM scratch\nCMD [1]', /line 2.*strings/],
     ['FROM scratch\nCOPY <<EOF /x\nnever', /line 2.*EOF/],
-    ['# escape=x\nFROM scratch', /escape/],
+    ['FROM scratch\nCOPY a <<EOF\nEOF', /line 2.*document for its destination/],
+    ['FROM scratch\nHEALTHCHECK NONE x', /line 2.*'NONE' alone/],
+    ['# escape=x\nFROM scratch', /line 1.*escape/],
+    ['# escape=`\n# escape=`\nFROM scratch', /line 2.*second directive/],
+    ['CMD x\nFROM scratch', /line 1.*before the first FROM/],
   ] as const) {
     it(`is refused when it says ${JSON.stringify(text)}`, () => {
-      assert.throws(() => parseDockerfile(text), problem);
+      assert.throws(() => checkDockerfile(parseDockerfile(text)), problem);
     });
   }
+
+  it('is read with mistakes too, for what can be told of it', () => {
+    const { stages } = divideIntoStages(parseDockerfile('NONSENSE\nFROM a\nMORE x\nFROM b AS last\nCMD [1]'));
+    assert.deepEqual(
+      stages.map(({ from }) => from.image),
+      ['a', 'b'],
+    );
+  });
 
   it('has its stages by name, by number, and the last one by default', () => {
     const { stages } = divideIntoStages(parseDockerfile('ARG A\nFROM a AS One\nFROM b\nFROM c AS three'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { planDirectly, refuseForDirect } from '../../../../../tasks/AcrBuildPush/build/direct/builder';
-import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/plan';
+import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/build-plan';
 import { capturedLog, leastPlan } from '../../support';
 
 describe('the builder without an engine', () => {

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -8,7 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { NeedsEngine } from '../../../../../tasks/AcrBuildPush/build/direct/direct-build';
 import type { LocalLayer, OciImage } from '../../../../../tasks/AcrBuildPush/image/image';
-import { parseImageName } from '../../../../../tasks/AcrBuildPush/image/image-name';
+import { apiHostOf, parseImageName, referenceOf } from '../../../../../tasks/AcrBuildPush/image/image-name';
 import { flattenBuilt } from '../../../../support/image-files';
 import { directBuild, leastPlan } from '../../support';
 
@@ -86,6 +87,35 @@ describe('A direct build of a Dockerfile', () => {
         assert.deepEqual(await buffer(layer.open(start)), bytes.subarray(start));
       }
     }
+  });
+
+  for (const [lines, labels] of [
+    [['ENV D=env', 'ARG D=arg', 'LABEL d=$D'], { d: 'arg' }],
+    [['ARG D=arg', 'ENV D=env', 'LABEL d=$D'], { d: 'env' }],
+    [['ENV D=env', 'ARG D', 'LABEL d=$D'], { d: 'env' }],
+    [['ARG D=1', 'ENV D=2', 'ARG D=3', 'ENV E=$D', 'LABEL d=$D e=$E'], { d: '3', e: '3' }],
+    [['ENV D=1', 'ARG D=${D}2', 'LABEL d=$D'], { d: '12' }],
+    [['ARG PATH=/x', 'LABEL d=$PATH'], { d: '/x' }],
+  ] as const) {
+    it(`gives a name the value that it got last: ${lines.join('; ')}`, async () => {
+      const { config } = await build(['FROM scratch', ...lines]);
+      const { Env, Labels } = JSON.parse(config.toString()).config;
+      assert.deepEqual(Labels, labels);
+      // An argument is never a part of the environment.
+      assert.ok(!Env.some((one: string) => /^D=(arg|3|12)$/.test(one)), Env.join());
+    });
+  }
+
+  it('gives a name the value that it got last in a stage below, too', async () => {
+    const { config } = await build([
+      ...['FROM scratch AS one', 'ENV D=env', 'ARG D=arg', 'FROM one', 'LABEL d=$D'],
+    ]);
+    assert.deepEqual(JSON.parse(config.toString()).config.Labels, { d: 'arg' });
+  });
+
+  it('takes an argument that is given over a variable', async () => {
+    const { config } = await build(['FROM scratch', 'ENV D=env', 'ARG D', 'LABEL d=$D'], { D: 'given' });
+    assert.deepEqual(JSON.parse(config.toString()).config.Labels, { d: 'given' });
   });
 
   it('leaves what it copies out of a stage to its owner', async () => {
@@ -228,7 +258,9 @@ describe('The name of a base image', () => {
     [`r.azurecr.io/a:1@${digest}`, 'r.azurecr.io', 'a', digest],
   ] as const) {
     it(`${name} points to ${repository} on ${host}`, () => {
-      assert.deepEqual(parseImageName(name), { host, repository, reference });
+      const found = parseImageName(name);
+      assert.deepEqual([apiHostOf(found.registry), found.repository], [host, repository]);
+      assert.equal(referenceOf(found), reference);
     });
   }
 });

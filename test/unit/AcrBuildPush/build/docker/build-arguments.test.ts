@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { buildArguments, buildEnvironment } from '../../../../../tasks/AcrBuildPush/build/docker/build';
+import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/build-plan';
 import type { BuilderKind } from '../../../../../tasks/AcrBuildPush/docker/engine';
-import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/plan';
 import { leastPlan } from '../../support';
 
 describe('the command line of a build', () => {

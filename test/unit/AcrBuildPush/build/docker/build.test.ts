@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildWithDocker } from '../../../../../tasks/AcrBuildPush/build/docker/build';
+import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/build-plan';
 import { DockerCli } from '../../../../../tasks/AcrBuildPush/docker/cli';
 import type { BuilderKind } from '../../../../../tasks/AcrBuildPush/docker/engine';
-import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/plan';
 import { TaskError } from '../../../../../tasks/common/errors';
 import { capturedLog, fakeDocker, leastPlan, temporaryFolder } from '../../support';
 

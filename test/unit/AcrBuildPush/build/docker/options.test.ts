@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { refuseUnsupported } from '../../../../../tasks/AcrBuildPush/build/docker/options';
+import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/build-plan';
 import type { BuilderKind } from '../../../../../tasks/AcrBuildPush/docker/engine';
-import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/plan';
 import { leastPlan } from '../../support';
 
 describe('what a builder can not do', () => {
