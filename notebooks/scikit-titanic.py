@@ -109,11 +109,12 @@ metrics
 # MAGIC %md
 # MAGIC ## Into the model registry
 # MAGIC
-# MAGIC The version goes into the container that has the model's name. `metadata.json` is what makes it complete, so it is
-# MAGIC the first to go when a version is replaced, and the last to come.
+# MAGIC The version goes into the container that has the model's name. `metadata.json` lists its files with their checksums,
+# MAGIC so it is the first to go when a version is replaced, and the last to come.
 
 # COMMAND ----------
 
+import hashlib
 import json
 import pickle
 import platform
@@ -140,8 +141,12 @@ blobs = {
     "model.pkl": pickle.dumps(model, protocol=4),
     "lookup.pkl": pickle.dumps(lookup, protocol=4),
     "flags.pkl": pickle.dumps(flags, protocol=4),
-    "metadata.json": json.dumps(metadata, indent=2).encode(),
 }
+metadata["files"] = [
+    {"path": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    for name, content in blobs.items()
+]
+blobs["metadata.json"] = json.dumps(metadata, indent=2).encode()
 
 storage_key = dbutils.secrets.get(scope="model-registry", key="storage-key")
 registry = BlobServiceClient(

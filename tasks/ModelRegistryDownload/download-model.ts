@@ -4,11 +4,11 @@ import { EntraTokens } from '../common/entra';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
 import { Troubles } from '../common/trouble';
-import { fetchVersion } from './fetch-version';
+import { fetchVersion, seemsHeld } from './fetch-version';
 import { agentFolders, memoryFolder } from './folder/agent-folders';
 import { explainDiskError } from './folder/disk';
 import { ModelFolder } from './folder/folder';
-import { MANIFEST_NAME } from './folder/manifest';
+import { MANIFEST_NAME, readManifest } from './folder/manifest';
 import type { Inputs } from './inputs';
 import { openContainer } from './registry/client';
 import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
@@ -17,6 +17,7 @@ import { PATIENCE, type RegistryPatience } from './registry/persist';
 import type { SignIn } from './registry-inputs';
 import { outcomeMessage, readMetadata, summarize, tellOfForeigners } from './report';
 import { chooseVersion } from './version/choose-version';
+import type { ModelVersion } from './version/version';
 
 /**
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
@@ -42,7 +43,9 @@ export async function downloadModel(
   let downloadedBytes = 0;
   try {
     log.info(`Looking for ${inputs.model} ${inputs.version} at ${inputs.endpoint}.`);
-    const version = await chooseVersion(container, inputs, connection);
+    const left = await readManifest(inputs.destination);
+    const isHeld = (version: ModelVersion) => seemsHeld(left, version, { inputs, container });
+    const version = await chooseVersion(container, { ...inputs, isHeld }, connection);
     const totalBytes = version.files.reduce((sum, { size }) => sum + size, 0);
     log.info(`Found ${plural(version.files.length, 'file')}, ${formatBytes(totalBytes)}.`);
     task.setOutput('modelVersion', version.name);

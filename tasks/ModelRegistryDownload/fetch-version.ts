@@ -1,32 +1,22 @@
 import { TaskError } from '../common/errors';
 import { formatBytes, plural } from '../common/text';
 import { refuseLackOfRoom } from './folder/disk';
-import type { ModelFolder } from './folder/folder';
-import type { Journal } from './folder/journal';
 import { createManifest, type ModelManifest } from './folder/manifest';
-import { findUnchanged } from './folder/unchanged';
+import { findUnchanged, isSameSource } from './folder/unchanged';
 import type { Inputs } from './inputs';
-import { Progress } from './progress';
-import type { ModelContainer } from './registry/container';
 import { MovedError } from './registry/errors';
 import type { ModelFile } from './registry/listing';
-import type { Connection } from './registry/persist';
-import { transferFiles } from './transfer/queue';
-import { type Digests, type Proof, verify } from './transfer/verify';
-import { readStatedChecksums } from './version/checksums';
-import { findChange, listVersion, type ModelVersion, selectVersion } from './version/version';
-
-/** What a download works with. */
-export interface Download {
-  readonly inputs: Inputs;
-  readonly container: ModelContainer;
-  readonly folder: ModelFolder;
-  readonly connection: Connection;
-  /** File that digests when it is started as a thread. */
-  readonly program: string | undefined;
-  /** Told of every piece of the model that has reached the disk, in bytes. */
-  onBytes(count: number): void;
-}
+import type { Proof } from './transfer/verify';
+import { type Download, transferAndVerify } from './transfer-and-verify';
+import { readStatement } from './version/statement';
+import {
+  findChange,
+  findGone,
+  listVersion,
+  type ModelVersion,
+  refuseUnstated,
+  selectVersion,
+} from './version/version';
 
 /** A model that is whole and verified, and not yet in its place. */
 export interface FetchedModel {
@@ -39,13 +29,8 @@ export interface FetchedModel {
   readonly duration: number;
 }
 
-interface VerifiedFile {
-  readonly sha256: string;
-  readonly proof: Proof;
-}
-
-/** How often files are transferred in all, when they arrive damaged. */
-const MOST_TRANSFERS = 2;
+/** How many files that went away a message shows. */
+const MOST_NAMED = 20;
 
 /** How often a download begins in all, when the version changes under it. */
 const MOST_STARTS = 2;
@@ -55,33 +40,59 @@ const MOST_STARTS = 2;
  * over, once: files of two generations never end up side by side.
  */
 export async function fetchVersion(version: ModelVersion, download: Download): Promise<FetchedModel> {
-  const { inputs, container, connection } = download;
   for (let starts = 1, current = version; ; starts++) {
     try {
       return await fetchOnce(current, download);
     } catch (error) {
       if (!(error instanceof MovedError)) throw error;
+      const next = await listAgain(version, error, download);
       if (starts === MOST_STARTS) {
         throw new TaskError(
           `Version '${version.name}' keeps changing while it is downloaded; at last '${error.blob}' did. Run the step again once it is published completely; a version that is in use should not change at all.`,
         );
       }
-      connection.log.warning(`${error.message} The download starts over.`);
-      const listing = await listVersion(container, version.name, inputs, connection);
-      current = selectVersion(version.name, listing, inputs);
+      download.connection.log.warning(`${error.message} The download starts over.`);
+      current = next;
     }
   }
+}
+
+/**
+ * Lists a version again that has changed. It may hold other files by now, but not fewer: a version that has lost one may
+ * be on its way out, or half replaced.
+ *
+ * @throws TaskError when it has lost a file
+ */
+async function listAgain(
+  version: ModelVersion,
+  { blob, isGone }: MovedError,
+  { inputs, container, connection }: Download,
+): Promise<ModelVersion> {
+  const listing = await listVersion(container, version.name, inputs, connection);
+  const [gone, ...others] = findGone(version, listing.files, inputs);
+  if (gone !== undefined) {
+    throw new TaskError(
+      `'${gone}'${others.length > 0 ? ` and ${plural(others.length, 'more file')}` : ''} of version '${version.name}' went away while it was downloaded. If the version is being published at this moment, run the step again once that has ended; else publish it anew.`,
+      { details: [gone, ...others].slice(0, MOST_NAMED) },
+    );
+  }
+  if (isGone && isAsBefore(blob, version, listing.files)) {
+    throw new TaskError(
+      `'${blob}' is listed in version '${version.name}', but the registry answers that there is no such file. If 'blobEndpoint' leads to a copy of the account, such as its secondary endpoint, a CDN or a proxy, read from the account itself; else publish the file again.`,
+    );
+  }
+  return selectVersion(version.name, listing, inputs);
+}
+
+function isAsBefore(path: string, before: ModelVersion, now: readonly ModelFile[]): boolean {
+  const etagIn = (files: readonly ModelFile[]) => files.find((file) => file.path === path)?.etag;
+  return etagIn(before.all) === etagIn(now);
 }
 
 async function fetchOnce(version: ModelVersion, download: Download): Promise<FetchedModel> {
   const { inputs, container, folder, connection } = download;
   await folder.refuseClashes(version.files.map(({ path }) => path));
-  const source = {
-    account: inputs.account,
-    container: inputs.model,
-    prefix: version.prefix,
-    endpoint: container.address.host,
-  };
+  const source = sourceOf(version, download);
 
   const { signal } = connection;
   const unchanged = await findUnchanged(folder.installed, source, version.files, signal);
@@ -103,13 +114,15 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
     folder.path,
     sum(wanted.map(({ size }) => size)) - begun,
   );
+  const statement = version.statement ?? (await readStatement(container, version.all, connection));
+  refuseUnstated(version, statement, inputs);
   for (const path of known.keys()) await folder.reuse(path);
   if (known.size > 0 && wanted.length > 0) {
     connection.log.info(`${plural(known.size, 'file')} did not change since the last download.`);
   }
 
   const start = performance.now();
-  const verified = await transferAndVerify(version, wanted, journal, download);
+  const verified = await transferAndVerify(wanted, statement, journal, download);
   const duration = performance.now() - start;
   if (wanted.length > 0) await confirmUnmoved(version, download);
 
@@ -120,6 +133,29 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
     isInPlace: false,
     duration,
   };
+}
+
+/**
+ * Whether a folder seems to hold a version already, as far as its manifest tells: the files themselves are not looked at.
+ */
+export function seemsHeld(
+  manifest: ModelManifest | undefined,
+  version: ModelVersion,
+  place: Pick<Download, 'inputs' | 'container'>,
+): boolean {
+  if (!manifest || !isSameSource(manifest.source, sourceOf(version, place))) return false;
+  const etags = new Map(manifest.files.map(({ path, etag }) => [path, etag]));
+  return (
+    etags.size === version.files.length && version.files.every(({ path, etag }) => etags.get(path) === etag)
+  );
+}
+
+function sourceOf(
+  { prefix }: ModelVersion,
+  { inputs, container }: Pick<Download, 'inputs' | 'container'>,
+): ModelManifest['source'] {
+  const { account, model } = inputs;
+  return { account, container: model, prefix, endpoint: container.address.host };
 }
 
 /** @param digests the SHA-256 of each file by its path */
@@ -139,66 +175,6 @@ function describe(
       lastModified: file.lastModified.toISOString(),
     })),
   });
-}
-
-/** Transfers files and compares them with what the registry says; those that arrive damaged are transferred again. */
-async function transferAndVerify(
-  version: ModelVersion,
-  files: readonly ModelFile[],
-  journal: Journal,
-  download: Download,
-): Promise<Map<string, VerifiedFile>> {
-  const { container, connection } = download;
-  const verified = new Map<string, VerifiedFile>();
-  if (files.length === 0) return verified;
-  const stated = await readStatedChecksums(container, version.all, connection);
-  const unstated = files.filter(({ path, md5, size }) => md5 === null && size > 0 && !stated.has(path));
-  const checked = new Set(download.inputs.verify === 'crc64' ? unstated.map(({ path }) => path) : []);
-  let missing = files;
-  for (let transfers = 1; missing.length > 0; transfers++) {
-    const digests = await transfer(missing, checked, journal, download);
-    const damaged: ModelFile[] = [];
-    for (const file of missing) {
-      const fileDigests = digests.get(file.path)!;
-      const verdict = verify(file, fileDigests, stated.get(file.path), checked.has(file.path));
-      if ('proof' in verdict) {
-        verified.set(file.path, { sha256: fileDigests.sha256, proof: verdict.proof });
-      } else if (transfers < MOST_TRANSFERS) {
-        connection.log.warning(`'${file.path}' arrived damaged: ${verdict.fault}. It is downloaded again.`);
-        damaged.push(file);
-        journal.forget(file);
-      } else {
-        throw new TaskError(
-          `'${file.path}' is damaged, after a second download too: ${verdict.fault}. If the registry holds it like that, publish the version again.`,
-        );
-      }
-    }
-    missing = damaged;
-  }
-  return verified;
-}
-
-async function transfer(
-  files: readonly ModelFile[],
-  checked: ReadonlySet<string>,
-  journal: Journal,
-  { inputs, container, folder, connection, program, onBytes }: Download,
-): Promise<Map<string, Digests>> {
-  const size = sum(files.map((file) => file.size - journal.bytesOf(file)));
-  connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
-  const progress = new Progress(size, connection.log);
-  const options = {
-    files: folder.staging,
-    concurrency: inputs.concurrency,
-    program,
-    checked,
-    record: journal,
-    onBytes(count: number) {
-      progress.add(count);
-      onBytes(count);
-    },
-  };
-  return transferFiles(container, files, options, connection);
 }
 
 /** Each blob was read in one generation, as its ETag guarantees; this is for the version as a whole. */

@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import type { TaskContext } from '../common/task';
 import { agentFolders } from './folder/agent-folders';
 import { destinationProblem } from './folder/destination-name';
-import { rangeOf } from './registry/versions';
 import { type RegistryInputs, readRegistryInputs } from './registry-inputs';
+import { COMPLETENESS, type Completeness } from './version/completeness';
+import { rangeOf } from './version/ranking';
 
 export interface Inputs extends RegistryInputs {
   readonly model: string;
@@ -14,6 +15,7 @@ export interface Inputs extends RegistryInputs {
   readonly versionsFolder: string;
   readonly patterns: readonly string[];
   readonly requiredFiles: readonly string[];
+  readonly completeness: Completeness;
   /** Whether files without a checksum in the registry are compared part by part, on their way. */
   readonly verify: (typeof VERIFY)[number];
   /** Absolute. */
@@ -35,6 +37,7 @@ export function readInputs(task: TaskContext): Inputs {
     versionsFolder: readVersionsFolder(task),
     patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
     requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
+    completeness: inputs.choice('completeness', COMPLETENESS, 'auto'),
     verify: inputs.choice('verify', VERIFY, 'stored'),
     destination: readDestination(task),
     concurrency: inputs.integer('maxConcurrency', { min: 1, max: 128 }, 96),

@@ -57,6 +57,7 @@ const contract = {
       pathPrefix: 'string',
       patterns: 'multiLine',
       requiredFiles: 'multiLine',
+      completeness: 'pickList: auto, requiredFiles, off',
       verify: 'pickList: stored, crc64',
       destinationFolder: 'filePath',
       maxConcurrency: 'string',

@@ -27,12 +27,11 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ModelRegistryDownload: [
     ['index', 'digest-thread'],
     ['download-model'],
-    ['fetch-version', 'report', 'progress', 'inputs'],
+    ['fetch-version', 'transfer-and-verify', 'report', 'progress', 'inputs'],
     ['version'],
     ['transfer', 'folder'],
     ['registry-inputs'],
     ['registry'],
-    ['storage-blob'],
   ],
   DatabricksRunJob: [['*'], ['databricks'], ['clock']],
 };

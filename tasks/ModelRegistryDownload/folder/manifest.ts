@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NO_LINK } from '../../common/files/open-folder';
 import { sortByPath } from '../registry/names';
+
+/** Bytes of a manifest that is read: over a hundred thousand files. */
+const LARGEST = 64 * 1024 * 1024;
 
 /** The file in a model's folder that says what is in it and where it came from. */
 export const MANIFEST_NAME = 'model-manifest.json';
@@ -65,6 +72,23 @@ export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'dig
 /** The text of the manifest's file. */
 export function formatManifest(manifest: ModelManifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/**
+ * What a folder says that it holds, before a step has claimed it: a hint that proves nothing. Undefined where it says
+ * nothing that this task wrote.
+ */
+export async function readManifest(folder: string): Promise<ModelManifest | undefined> {
+  const file = await open(join(folder, MANIFEST_NAME), constants.O_RDONLY | NO_LINK).catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    const stats = await file.stat();
+    return stats.isFile() && stats.size <= LARGEST ? parseManifest(await file.readFile('utf8')) : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Reads a manifest's file; undefined when it is not one that this task wrote. */

@@ -48,6 +48,6 @@ export async function findUnchanged(
   return { digests, read };
 }
 
-function isSameSource(a: ModelManifest['source'], b: ModelManifest['source']): boolean {
+export function isSameSource(a: ModelManifest['source'], b: ModelManifest['source']): boolean {
   return (['account', 'container', 'prefix', 'endpoint'] as const).every((key) => a[key] === b[key]);
 }

@@ -17,8 +17,14 @@ export interface RegistryAddress {
 export class MovedError extends Error {
   override readonly name = 'MovedError';
 
-  constructor(readonly blob: string) {
-    super(`'${blob}' has changed in the registry since it was listed.`);
+  /** @param isGone whether the registry says that there is none */
+  constructor(
+    readonly blob: string,
+    readonly isGone = false,
+  ) {
+    super(
+      `'${blob}' ${isGone ? 'is no longer in the registry, though it was listed' : 'has changed in the registry since it was listed'}.`,
+    );
   }
 }
 
@@ -63,9 +69,11 @@ export function bareEtag(etag: string): string {
   return etag.replace(/^"|"$/g, '');
 }
 
-/** Whether the service says that a blob was replaced or removed after it was listed. */
-export function isMoved(error: unknown): boolean {
-  return error instanceof RestError && (error.statusCode === 412 || error.code === 'BlobNotFound');
+/** What it means for a file when the service says that its blob was replaced or removed; other errors stay. */
+export function asMoved(error: unknown, file: string): unknown {
+  if (!(error instanceof RestError)) return error;
+  if (error.statusCode === 412) return new MovedError(file);
+  return error.code === 'BlobNotFound' ? new MovedError(file, true) : error;
 }
 
 /** Whether the same request may do better a little later. */

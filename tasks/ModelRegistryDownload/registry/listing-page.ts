@@ -10,26 +10,48 @@ import { BrokenAnswerError, bareEtag } from './errors';
 
 /** @throws BrokenAnswerError for what is not a whole listing */
 export function readListingPage(xml: string): Page<ListedBlob> {
-  if (!/<EnumerationResults[\s>]/.test(xml.slice(0, 500)) || !/<\/EnumerationResults>\s*$/.test(xml)) {
+  return readPage(xml, 'Blob', readBlob);
+}
+
+/**
+ * Reads a listing by folders: the names of those, with the slash at their ends.
+ *
+ * @throws BrokenAnswerError for what is not a whole listing
+ */
+export function readFolderPage(xml: string): Page<string> {
+  return readPage(xml, 'BlobPrefix', readName);
+}
+
+function readPage<T>(xml: string, element: string, read: (xml: string) => T): Page<T> {
+  if (
+    !/<EnumerationResults[\s>]/.test(xml.slice(0, 500)) ||
+    !/<\/EnumerationResults>\s*$/.test(xml.slice(-100))
+  ) {
     throw new BrokenAnswerError('the answer is not a whole listing');
   }
-  const items: ListedBlob[] = [];
+  const [begin, close] = [`<${element}>`, `</${element}>`];
+  const items: T[] = [];
   const end = xml.indexOf('</Blobs>');
-  for (let at = xml.indexOf('<Blob>'); at >= 0 && at < end; ) {
-    const after = xml.indexOf('</Blob>', at);
-    items.push(readBlob(xml.slice(at + '<Blob>'.length, after)));
-    at = xml.indexOf('<Blob>', after);
+  for (let at = xml.indexOf(begin); at >= 0 && at < end; ) {
+    const after = xml.indexOf(close, at);
+    items.push(read(xml.slice(at + begin.length, after)));
+    at = xml.indexOf(begin, after);
   }
   return { items, next: textOf(xml.slice(end < 0 ? 0 : end), 'NextMarker') || undefined };
+}
+
+/** The service encodes names that XML cannot hold. */
+function readName(xml: string): string {
+  const name = textOf(xml, 'Name') ?? '';
+  return /^\s*<Name [^>]*Encoded="true"/i.test(xml) ? decodeURIComponent(name) : name;
 }
 
 function readBlob(xml: string): ListedBlob {
   const end = xml.indexOf('</Properties>');
   const properties = xml.slice(0, end);
-  const name = textOf(properties, 'Name') ?? '';
   const md5 = textOf(properties, 'Content-MD5');
   return {
-    name: /^\s*<Name [^>]*Encoded="true"/i.test(properties) ? decodeURIComponent(name) : name,
+    name: readName(properties),
     size: Number(textOf(properties, 'Content-Length') ?? 0),
     etag: bareEtag(textOf(properties, 'Etag') ?? ''),
     md5: md5 ? Buffer.from(md5, 'base64').toString('hex') : null,

@@ -1,7 +1,7 @@
 import { TaskError } from '../../common/errors';
 import type { ModelContainer, Range } from '../registry/container';
 import { crc64 } from '../registry/crc64';
-import { BrokenAnswerError, isMoved, isThrottled, MovedError } from '../registry/errors';
+import { asMoved, BrokenAnswerError, isThrottled } from '../registry/errors';
 import type { ModelFile } from '../registry/listing';
 import { type Connection, persist } from '../registry/persist';
 import { Collector } from './collector';
@@ -44,7 +44,7 @@ export async function downloadChecked(
         `'${file.path}' arrives damaged each time: ${error.message}. Check the agent's memory and network, and what stands between it and the registry.`,
       );
     }
-    throw isMoved(error) ? new MovedError(file.path) : error;
+    throw asMoved(error, file.path);
   }
 }
 

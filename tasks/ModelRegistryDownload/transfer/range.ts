@@ -1,5 +1,5 @@
 import type { Range } from '../registry/container';
-import { isMoved, isThrottled, MovedError } from '../registry/errors';
+import { asMoved, isThrottled } from '../registry/errors';
 import type { Stop } from '../registry/http/answer';
 import type { ModelFile } from '../registry/listing';
 import { type Connection, persist } from '../registry/persist';
@@ -55,6 +55,6 @@ export async function downloadRange(
   try {
     await persist(file.path, () => lanes.use(tryOnce, isThrottled), connection, progressed);
   } catch (error) {
-    throw isMoved(error) ? new MovedError(file.path) : error;
+    throw asMoved(error, file.path);
   }
 }

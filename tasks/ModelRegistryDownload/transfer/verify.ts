@@ -10,10 +10,35 @@ export interface Digests {
 }
 
 /** By what a file was found to be the publisher's, best first. Length and ETag hold for every file. */
-export type Proof = 'SHA-256 in the version' | 'Content-MD5' | 'CRC64 of each part' | 'length and ETag';
+export type Proof =
+  | 'SHA-256 in the version'
+  | 'Content-MD5'
+  | 'MD5 in the version'
+  | 'CRC64 of each part'
+  | 'length and ETag';
+
+/** What a version itself says that a file's digests are, in hexadecimal digits. */
+export interface StatedDigests {
+  readonly sha256?: string;
+  readonly md5?: string;
+}
 
 /** What a check of a file came to. */
-export type Verdict = { readonly proof: Proof } | { readonly fault: string };
+export type Verdict = Proven | Fault;
+
+export interface Proven {
+  readonly proof: Proof;
+  /** Whether the MD5 that is stored with the blob is not of its content, though something surer proves the file. */
+  readonly isStale: boolean;
+}
+
+/** Why a file is not what the registry tells of it. */
+export interface Fault {
+  /** As the end of a sentence. */
+  readonly fault: string;
+  /** Whose word the file does not agree with. */
+  readonly by: 'registry' | 'version';
+}
 
 /** Bytes that are read at a time: they stay in the processor's cache on their way to the hash. */
 const PIECE = 256 * 1024;
@@ -82,22 +107,27 @@ function digestSmall(file: number, size: number, md5: boolean): Digests {
 /**
  * Compares a file with the best that the registry tells about it.
  *
- * @param declared the SHA-256 that the version itself states for the file
+ * @param stated what the version says of the file
  * @param partsChecked whether each part was compared on its way
  */
 export function verify(
-  file: ModelFile,
+  { md5 }: ModelFile,
   digests: Digests,
-  declared: string | undefined,
+  stated: StatedDigests,
   partsChecked: boolean,
 ): Verdict {
-  if (file.md5 !== null && digests.md5 !== file.md5) {
-    return { fault: `its MD5 is ${digests.md5}, but ${file.md5} is stored with the blob` };
+  const isStale = md5 !== null && digests.md5 !== md5;
+  if (stated.sha256 !== undefined) {
+    return digests.sha256 === stated.sha256
+      ? { proof: 'SHA-256 in the version', isStale }
+      : { fault: `its SHA-256 is ${digests.sha256}, but the version states ${stated.sha256}`, by: 'version' };
   }
-  if (declared !== undefined && digests.sha256 !== declared) {
-    return { fault: `its SHA-256 is ${digests.sha256}, but the version states ${declared}` };
+  if (isStale)
+    return { fault: `its MD5 is ${digests.md5}, but ${md5} is stored with the blob`, by: 'registry' };
+  if (stated.md5 !== undefined && digests.md5 !== stated.md5) {
+    return { fault: `its MD5 is ${digests.md5}, but the version states ${stated.md5}`, by: 'version' };
   }
-  if (declared !== undefined) return { proof: 'SHA-256 in the version' };
-  if (file.md5 !== null) return { proof: 'Content-MD5' };
-  return { proof: partsChecked ? 'CRC64 of each part' : 'length and ETag' };
+  if (md5 !== null) return { proof: 'Content-MD5', isStale };
+  if (stated.md5 !== undefined) return { proof: 'MD5 in the version', isStale };
+  return { proof: partsChecked ? 'CRC64 of each part' : 'length and ETag', isStale };
 }

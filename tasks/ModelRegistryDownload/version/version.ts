@@ -1,12 +1,13 @@
 import { TaskError } from '../../common/errors';
 import { formatBytes, plural } from '../../common/text';
 import { MANIFEST_NAME } from '../folder/manifest';
-import { findLack, MARKERS } from '../registry/completeness';
 import type { ModelContainer } from '../registry/container';
 import { listFiles, type ModelFile } from '../registry/listing';
 import { hasDotSegment, refuseHostileNames } from '../registry/names';
 import type { Connection } from '../registry/persist';
+import { type Completeness, findLack, type Lack, MARKERS } from './completeness';
 import { matchFiles, selectFiles } from './patterns';
+import { findUnstated, isStatement, type Statement } from './statement';
 
 /** How many archived files a message shows. */
 const MOST_SHOWN = 100;
@@ -17,6 +18,7 @@ export interface VersionQuery {
   readonly versionsFolder: string;
   readonly patterns: readonly string[];
   readonly requiredFiles: readonly string[];
+  readonly completeness: Completeness;
 }
 
 /** A version of the model as the registry has it at one moment. */
@@ -29,12 +31,14 @@ export interface ModelVersion {
   readonly all: readonly ModelFile[];
   /** What is to be downloaded of it. */
   readonly files: readonly ModelFile[];
+  /** What it says of its own files, where that was read already. */
+  readonly statement?: Statement | undefined;
 }
 
-/** A listing of a version's folder, and what it lacks to be complete (going on from "it"). */
+/** A listing of a version's folder, and what it lacks to be complete. */
 export interface Listing {
   readonly files: readonly ModelFile[];
-  readonly lack: string | undefined;
+  readonly lack: Lack | undefined;
 }
 
 /** Lists a version's folder. The registry knows prefixes, not folders: one that is not there lists as nothing. */
@@ -51,7 +55,7 @@ export async function listVersion(
 /**
  * Chooses the files of a version that was listed.
  *
- * @throws TaskError when the version is not complete, cannot be read, or cannot be written safely
+ * @throws TaskError when the version is surely not complete, cannot be read, or cannot be written safely
  */
 export function selectVersion(
   name: string,
@@ -62,15 +66,34 @@ export function selectVersion(
   const content = all.filter(({ path }) => path !== MANIFEST_NAME);
   // No pattern matches a path with dots between slashes, and to leave such a file out in silence would be wrong too.
   refuseHostileNames(pathsOf(content).filter(hasDotSegment), MANIFEST_NAME);
-  if (lack) {
-    throw new TaskError(
-      `Version '${name}' is not complete: it ${lack}. If it is being published at this moment, run the step again once that has ended; else publish it anew.`,
-    );
-  }
+  if (lack && !lack.isGuess) throw incomplete(name, lack.what);
   const files = selectFiles(content, query.patterns);
   refuseHostileNames(pathsOf(files), MANIFEST_NAME);
   refuseArchived(name, files);
   return { name, prefix: prefixOf(name, query), all, files };
+}
+
+/** @throws TaskError when a version lacks a part of what it says that it consists of */
+export function refuseUnstated({ name, all }: ModelVersion, statement: Statement, query: VersionQuery): void {
+  const lack = query.completeness === 'off' ? undefined : findUnstated(statement, all);
+  if (lack) throw incomplete(name, lack);
+}
+
+function incomplete(name: string, lack: string): TaskError {
+  return new TaskError(
+    `Version '${name}' is not complete: it ${lack}. If it is being published at this moment, run the step again once that has ended; else publish it anew. 'completeness' set to off takes it as it is.`,
+  );
+}
+
+/**
+ * The files of a version that are no longer there, of those that are downloaded and those that say whether the version is
+ * complete.
+ *
+ * @param now everything in the version
+ */
+export function findGone(before: ModelVersion, now: readonly ModelFile[], query: VersionQuery): string[] {
+  const present = new Set(pathsOf(now));
+  return [...etagsOf(before.all, query).keys()].filter((path) => !present.has(path));
 }
 
 /**
@@ -92,7 +115,9 @@ export async function findChange(
 
 /** The ETags of the files that make a version what it is. */
 function etagsOf(files: readonly ModelFile[], query: VersionQuery): Map<string, string> {
-  const telling = files.filter(({ path }) => MARKERS.includes(path) || query.requiredFiles.includes(path));
+  const telling = files.filter(
+    (file) => isStatement(file) || MARKERS.includes(file.path) || query.requiredFiles.includes(file.path),
+  );
   const { selected } = matchFiles(files, query.patterns);
   return new Map([...selected, ...telling].map(({ path, etag }) => [path, etag]));
 }

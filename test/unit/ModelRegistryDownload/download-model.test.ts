@@ -9,6 +9,7 @@ import { ModelFolder } from '../../../tasks/ModelRegistryDownload/folder/folder'
 import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
 import { findUnchanged } from '../../../tasks/ModelRegistryDownload/folder/unchanged';
 import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
+import { crc64 } from '../../../tasks/ModelRegistryDownload/registry/crc64';
 import { BlobServer } from '../../support/blob-server';
 import { skip } from '../../support/skip';
 import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';
@@ -326,7 +327,8 @@ describe('downloading a model', () => {
         [
           'for a file that arrives damaged each time',
           () => {
-            server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' ? { flipByte: 3 } : undefined);
+            let byte = 3;
+            server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' ? { flipByte: byte++ } : undefined);
           },
           /'model\.pkl' is damaged, after a second download too: its MD5/,
         ],
@@ -338,7 +340,7 @@ describe('downloading a model', () => {
               '1.0.0/metadata.json',
               JSON.stringify({ files: [{ path: 'model.pkl', sha256: 'a'.repeat(64) }] }),
             ),
-          /'model\.pkl' is damaged.*its SHA-256 is/,
+          /'model\.pkl' is not the file that its version tells of: its SHA-256 is.*Publish the version again/,
         ],
         [
           'for an account that stays too busy',
@@ -457,27 +459,183 @@ describe('downloading a model', () => {
       assert.doesNotMatch(step.text, /starts over/);
     });
 
-    it('fails when the version is being replaced, whose marker is the first to go', async () => {
-      server.put('titanic', '0.9.0/metadata.json', '{}');
-      server.fault = ({ kind }) => {
-        if (kind === 'read') server.remove('titanic', '1.0.0/metadata.json');
-        return undefined;
-      };
-      await assert.rejects(
-        download({ patterns: ['*.pkl'] }),
-        /'1\.0\.0' is not complete: it lacks 'metadata\.json'/,
-      );
-      assert.deepEqual(await readdir(workspace.path), ['model-api']);
-      assert.deepEqual(await readdir(join(workspace.path, 'model-api')), []);
+    for (const [what, changes, lost] of [
+      ['a file', {}, 'model.pkl'],
+      [
+        'the file that says what the version is, though it is not downloaded',
+        { patterns: ['*.pkl'] },
+        'metadata.json',
+      ],
+      [
+        'a required file that is not downloaded',
+        { patterns: ['*.pkl'], requiredFiles: ['data/flags.pkl'] },
+        'data/flags.pkl',
+      ],
+    ] as const) {
+      it(`fails by name for ${what} that goes away after the listing`, async () => {
+        server.fault = ({ kind, blob }) => {
+          if (kind === 'read' && !blob.endsWith('metadata.json')) server.remove('titanic', `1.0.0/${lost}`);
+          return undefined;
+        };
+        await assert.rejects(download(changes), {
+          name: 'TaskError',
+          message: new RegExp(
+            `^'${lost.replace('.', '\\.')}' of version '1\\.0\\.0' went away while it was downloaded`,
+          ),
+        });
+        assert.deepEqual(await readdir(join(workspace.path, 'model-api')), []);
+      });
+    }
+
+    for (const [what, looks, outcome] of [
+      ['brings a file that went away and is back in another state', 1, undefined],
+      [
+        'fails by name when a file is back only after a second look',
+        2,
+        /'model\.pkl' of version '1\.0\.0' went away/,
+      ],
+    ] as const) {
+      it(what, async () => {
+        let left: number | undefined;
+        server.fault = ({ kind, blob }) => {
+          if (kind === 'read' && blob === '1.0.0/model.pkl' && left === undefined) {
+            server.remove('titanic', blob);
+            left = looks;
+          } else if (kind === 'list' && left !== undefined && --left === 0) {
+            server.put('titanic', '1.0.0/model.pkl', 'back again');
+          }
+          return undefined;
+        };
+        if (outcome) {
+          await assert.rejects(download({ completeness: 'requiredFiles' }), outcome);
+        } else {
+          await download({ completeness: 'requiredFiles' });
+          assert.equal((await modelFiles())['model.pkl'], 'back again');
+          assert.match(step.text, /'model\.pkl' is no longer in the registry.*The download starts over/);
+        }
+      });
+    }
+
+    it('says so when a file is listed and yet not there', async () => {
+      server.fault = ({ blob }) =>
+        blob === '1.0.0/model.pkl' ? { status: 404, code: 'BlobNotFound' } : undefined;
+      await assert.rejects(download(), {
+        message:
+          /'model\.pkl' is listed in version '1\.0\.0', but the registry answers that there is no such file.*secondary/,
+      });
+    });
+  });
+
+  describe('that says what it consists of', () => {
+    const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+    const MODEL = { path: 'model.pkl', size: 9, sha256: sha256('the model') };
+    const places: [where: string, file: string, lost: string, statement: (path: string) => object][] = [
+      ['in its metadata', 'metadata.json', 'scaler.pkl', (path) => ({ files: [MODEL, { path, size: 5 }] })],
+      [
+        'in its manifest',
+        MANIFEST,
+        'scaler.pkl',
+        (path) => ({ files: [MODEL, { path, sha256: 'a'.repeat(64) }] }),
+      ],
+      [
+        'in the index of its weights',
+        'hf/model.safetensors.index.json',
+        'hf/model-00002-of-00002.safetensors',
+        (path) => ({ metadata: {}, weight_map: { a: path.slice(3), b: path.slice(3) } }),
+      ],
+    ];
+    for (const [where, file, lost, statement] of places) {
+      it(`${where} is refused without one of those files, also by name and with patterns`, async () => {
+        server.put('titanic', `1.0.0/${file}`, JSON.stringify(statement(lost)));
+        const message = new RegExp(
+          `'1\\.0\\.0' is not complete: it lacks '${lost}', which its ${file} names`,
+        );
+        await assert.rejects(download(), { name: 'TaskError', message });
+        await assert.rejects(download({ patterns: ['lookup.pkl'] }), { name: 'TaskError', message });
+        await download({ completeness: 'off' });
+        assert.equal((await modelFiles())['model.pkl'], 'the model');
+      });
+
+      it(`${where} is passed over by latest without one of those files`, async () => {
+        server.put('titanic', `1.0.0/${file}`, JSON.stringify(statement(lost)));
+        for (const name of ['model.pkl', MANIFEST]) server.put('titanic', `0.9.0/${name}`, '{}');
+        await download({ version: 'latest' });
+        assert.equal(step.outputs.modelVersion, '0.9.0');
+        assert.match(step.text, /Passed over version 1\.0\.0, which is not complete: it lacks/);
+      });
+    }
+
+    it('is refused for a file that is not as long as it says', async () => {
+      server.put('titanic', '1.0.0/metadata.json', JSON.stringify({ files: [{ ...MODEL, size: 10 }] }));
+      await assert.rejects(download(), /has 'model\.pkl' with 9 bytes, where its metadata\.json says 10/);
     });
 
-    it('starts over when a file was removed meanwhile, and does without', async () => {
-      server.fault = ({ kind }) => {
-        if (kind === 'read' && server.reads.length === 1) server.remove('titanic', '1.0.0/lookup.pkl');
-        return undefined;
-      };
+    it('is not held to what only looks like a list of its files', async () => {
+      for (const files of [['train.csv'], [{ path: 'train.csv', rows: 5 }], { 'train.csv': 1 }, [null, 7]]) {
+        server.put('titanic', '1.0.0/metadata.json', JSON.stringify({ files, weight_map: { a: 'b' } }));
+        await download();
+      }
+    });
+
+    it('transfers nothing and asks for no data when nothing has changed', async () => {
+      server.put('titanic', '1.0.0/metadata.json', JSON.stringify({ files: [MODEL] }));
+      for (const version of ['1.0.0', 'latest']) {
+        await download({ version });
+        server.requests.length = 0;
+        await download({ version });
+        assert.deepEqual(server.reads, []);
+      }
+    });
+
+    it('is verified by the MD5 that it says, where none is stored', async () => {
+      const md5 = createHash('md5').update('the model').digest('hex');
+      server.put('titanic', '1.0.0/model.pkl', 'the model', { md5: undefined });
+      server.put('titanic', '1.0.0/metadata.json', JSON.stringify({ files: [{ path: './model.pkl', md5 }] }));
+      let flips = 1;
+      server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' && flips-- > 0 ? { flipByte: 0 } : undefined);
       await download();
-      assert.deepEqual(Object.keys(await modelFiles()), ['data/flags.pkl', 'metadata.json', 'model.pkl']);
+      assert.equal((await modelFiles())['model.pkl'], 'the model');
+      assert.match(step.summary, /\| model\.pkl \|.*\| MD5 in the version \|/);
+      const manifest = JSON.parse(await readFile(join(destination, MANIFEST), 'utf8'));
+      assert.equal(manifest.files.find(({ path }: { path: string }) => path === 'model.pkl').md5, null);
+    });
+  });
+
+  describe('whose stored MD5 is stale', () => {
+    const stale = { md5: createHash('md5').update('an older model').digest('base64') };
+    beforeEach(() => server.put('titanic', '1.0.0/model.pkl', 'the model', stale));
+
+    it('is refused with the command that corrects it, and with what helps who may only read', async () => {
+      const right = createHash('md5').update('the model').digest('base64');
+      await assert.rejects(download(), (error: Error) => {
+        assert.match(error.message, /stored with 'model\.pkl'.*left it\. Correct it: az storage blob update/);
+        assert.ok(error.message.includes(`--name '1.0.0/model.pkl' --content-md5 ${right}`));
+        assert.match(error.message, /not damaged.*'verify' to crc64/);
+        return true;
+      });
+    });
+
+    it('is taken with a warning, when the CRC64 of each part proves it', async () => {
+      server.crc64 = crc64;
+      await download({ verify: 'crc64' });
+      assert.equal((await modelFiles())['model.pkl'], 'the model');
+      assert.match(
+        step.text,
+        /type=warning;\]The MD5 that is stored with 'model\.pkl'.*CRC64 of each part proves/,
+      );
+      assert.match(step.summary, /\| model\.pkl \|.*\| CRC64 of each part \|/);
+    });
+
+    it('is taken with a warning, when the version states its SHA-256', async () => {
+      const sha256 = createHash('sha256').update('the model').digest('hex');
+      server.put(
+        'titanic',
+        '1.0.0/metadata.json',
+        JSON.stringify({ files: [{ path: 'model.pkl', sha256 }] }),
+      );
+      await download();
+      assert.equal((await modelFiles())['model.pkl'], 'the model');
+      assert.match(step.text, /type=warning;\]The MD5 that is stored with 'model\.pkl'/);
     });
   });
 

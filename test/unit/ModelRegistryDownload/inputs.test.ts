@@ -40,6 +40,7 @@ describe('the inputs of a download', () => {
       versionsFolder: '',
       patterns: ['**'],
       requiredFiles: [],
+      completeness: 'auto',
       verify: 'stored',
       destination: join(sources, 'model-api/pickles'),
       concurrency: 96,

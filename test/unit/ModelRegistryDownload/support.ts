@@ -82,6 +82,7 @@ export function inputsFor(server: BlobServer, destination: string, changes: Part
     versionsFolder: '',
     patterns: ['**'],
     requiredFiles: [],
+    completeness: 'auto',
     verify: 'stored',
     destination,
     concurrency: 4,

@@ -25,6 +25,7 @@ describe('a page of a listing', () => {
         ' padded ',
         'a\u0001b',
         'x/y/z',
+        'v&1 🚢 <2>\u0001/model.pkl',
       ];
       for (const name of [...names, '&amp;', '</Name>', '%41.pkl']) server.put('titanic', `1/${name}`, name);
       server.put('titanic', '1/big.bin', 'x', { md5: undefined, tier: 'Cool', listedSize: 2 ** 50 });
@@ -60,6 +61,19 @@ describe('a page of a listing', () => {
         isLast = from === undefined;
       }
       assert.ok(count > 13);
+      const [folders, theirs] = [[] as string[], [] as string[]];
+      for (let from: string | undefined, isLast = false; !isLast; isLast = from === undefined) {
+        const idle = { signal: new AbortController().signal, touch() {} };
+        const page = await container.listFolders('1/', from, idle);
+        folders.push(...page.items.map((name) => `1/${name}/`));
+        from = page.next;
+      }
+      const byFolder = new ContainerClient(`${server.endpoint}/titanic`, key).listBlobsByHierarchy('/', {
+        prefix: '1/',
+      });
+      for await (const item of byFolder) if (item.kind === 'prefix') theirs.push(item.name);
+      assert.deepEqual(folders, theirs);
+      assert.ok(folders.includes('1/v&1 🚢 <2>\u0001/'));
     } finally {
       container.close();
       await server.stop();

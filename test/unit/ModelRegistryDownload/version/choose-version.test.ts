@@ -43,12 +43,14 @@ describe('the choice of a version', () => {
       patience: impatient(),
       troubles: new Troubles(log),
     };
-    const wish = {
+    const wish: VersionWish = {
       version,
       includePrereleases: false,
       versionsFolder: '',
       patterns: ['**'],
       requiredFiles: [],
+      completeness: 'auto',
+      isHeld: () => false,
       ...changes,
     };
     try {
@@ -80,10 +82,49 @@ describe('the choice of a version', () => {
     }
 
     it('takes a folder for itself, though its name could be read as a range', async () => {
-      publish('1');
+      publish('1.x');
       publish('1.5.0');
-      assert.equal(await chosen('1'), '1');
-      assert.match(lines.join('\n'), /'1' is the name of a version, so it is not read as a range/);
+      assert.equal(await chosen('1.x'), '1.x');
+      assert.match(lines.join('\n'), /'1\.x' is the name of a folder there, so it is not read as a range/);
+    });
+
+    for (const [name, range] of [
+      ['v1', '1.x'],
+      ['1', '1.x'],
+      ['1.2', '1.2.x'],
+    ] as const) {
+      it(`does not take a longer version for ${name}, and says how to ask for one`, async () => {
+        publish('v1.2.3');
+        await assert.rejects(choose(name), {
+          message: new RegExp(`no version '${name}'.*begins with it is asked for by '${range}'`),
+        });
+        assert.equal(await chosen(range), 'v1.2.3');
+      });
+    }
+
+    for (const [wanted, folder] of [
+      ['latest', 'latest'],
+      ['Latest', 'latest'],
+      ['latest', 'LATEST'],
+    ] as const) {
+      it(`takes a folder ${folder} for ${wanted}, and says that it did`, async () => {
+        publish('1.0.0');
+        publish('2.0.0');
+        publish(folder);
+        const { name, why } = await choose(wanted);
+        assert.deepEqual([name, why], [folder, "named by 'modelVersion'"]);
+        assert.deepEqual(lines, [
+          `'${folder}' is the name of a folder there, so it is taken rather than the newest. '*' asks for that.`,
+        ]);
+        assert.equal(await chosen('*'), '2.0.0');
+      });
+    }
+
+    it('asks which, when several folders are called latest and none is written like the input', async () => {
+      publish('LATEST');
+      publish('Latest');
+      await assert.rejects(choose('latest'), /could be any of the folders 'LATEST', 'Latest'/);
+      assert.equal(await chosen('Latest'), 'Latest');
     });
 
     it('leads to all versions when there is none of that name, and they are few', async () => {
@@ -151,9 +192,18 @@ describe('the choice of a version', () => {
       assert.equal(why, "the newest of 3 that fit '1.x'");
       assert.deepEqual(lines, [
         "'1.x' asks for the newest version that fits >=1.0.0 <2.0.0. Of 5 versions these fit, newest first: 1.10.0, 1.9.0, 1.0.0.",
-        'Left out as no semantic versions: tmp. They can be asked for by name.',
+        'Left out for names that no range can be held against: tmp. They can be asked for by name.',
         "Chose version 1.10.0: the newest of 3 that fit '1.x'.",
       ]);
+    });
+
+    it('names what could be the newest, when the names do not tell', async () => {
+      publish('2026-11-23');
+      await assert.rejects(choose('latest'), {
+        message:
+          /cannot be told from the names in container 'titanic'.*any of '2\.0\.0', '2026-11-23'.*\* or 1\.x/,
+      });
+      assert.equal(await chosen('*'), '2.0.0');
     });
 
     it('names the pre-releases that it leaves out', async () => {
@@ -164,7 +214,7 @@ describe('the choice of a version', () => {
     it('names versions of equal rank', async () => {
       publish('v2.0.0');
       assert.equal(await chosen('latest'), 'v2.0.0');
-      assert.match(lines.join('\n'), /'v2\.0\.0', '2\.0\.0' are the same version/);
+      assert.match(lines.join('\n'), /'v2\.0\.0', '2\.0\.0' have the same rank/);
     });
 
     const failures: [version: string, message: RegExp][] = [
@@ -204,49 +254,118 @@ describe('the choice of a version', () => {
     const registries: [
       what: string,
       versions: Record<string, string[]>,
-      requiredFiles: string[],
+      changes: Partial<VersionWish>,
       lack: RegExp,
     ][] = [
       [
         'for lacking a required file',
         { '1.0.0': ['model.pkl', 'flags.pkl'], '1.1.0': ['model.pkl'] },
-        ['model.pkl', 'flags.pkl'],
+        { requiredFiles: ['model.pkl', 'flags.pkl'] },
         /it lacks 'flags\.pkl', which 'requiredFiles' asks for/,
       ],
       [
-        'for lacking the metadata that the version before has',
-        { '1.0.0': ['model.pkl', 'metadata.json'], '1.1.0': ['model.pkl'] },
-        [],
-        /it lacks 'metadata\.json', which version '1\.0\.0' has/,
+        'for lacking a required file, where other versions do not count',
+        { '1.0.0': ['model.pkl', 'flags.pkl'], '1.1.0': ['model.pkl'] },
+        { requiredFiles: ['flags.pkl'], completeness: 'requiredFiles' },
+        /it lacks 'flags\.pkl'/,
       ],
       [
-        'for lacking the marker of the versions before, though it has metadata',
-        { '1.0.0': ['model.pkl', 'metadata.json', '_SUCCESS'], '1.1.0': ['model.pkl', 'metadata.json'] },
-        [],
+        'for lacking the marker of the version before, though it has metadata',
+        { '1.0.0': ['model.pkl', '_SUCCESS'], '1.1.0': ['model.pkl', 'metadata.json'] },
+        {},
         /it lacks '_SUCCESS', which version '1\.0\.0' has/,
       ],
+      [
+        'for lacking the manifest that the version before has, among counters',
+        { '9': ['model.pkl', 'model-manifest.json'], '10': ['model.pkl'] },
+        {},
+        /it lacks 'model-manifest\.json', which version '9' has/,
+      ],
     ];
-    for (const [what, versions, requiredFiles, lack] of registries) {
-      it(`${what}, latest passes over it and says so`, async () => {
+    for (const [what, versions, changes, lack] of registries) {
+      const [older, newer] = Object.keys(versions).sort(
+        (a, b) => Number.parseInt(a) - Number.parseInt(b),
+      ) as [string, string];
+      const prepare = () => {
         for (const [version, files] of Object.entries(versions)) publish(version, ...files);
-        const { name, why } = await choose('latest', { requiredFiles });
-        assert.equal(name, '1.0.0');
-        assert.equal(why, "the newest complete of 2 versions; passed over '1.1.0'");
+      };
+
+      it(`${what}, latest passes over it and says so`, async () => {
+        prepare();
+        const { name, why } = await choose('latest', changes);
+        assert.equal(name, older);
+        assert.equal(why, `the newest complete of 2 versions; passed over '${newer}'`);
         assert.match(
           lines.join('\n'),
-          new RegExp(`type=warning;\\]Passed over version 1\\.1\\.0.*${lack.source}`),
+          new RegExp(`type=warning;\\]Passed over version ${newer}, which is not complete: ${lack.source}`),
         );
       });
 
-      it(`${what}, it is refused when it is named`, async () => {
-        for (const [version, files] of Object.entries(versions)) publish(version, ...files);
-        await assert.rejects(choose('1.1.0', { requiredFiles }), {
-          name: 'TaskError',
-          message: new RegExp(`'1\\.1\\.0' is not complete: ${lack.source}`),
-        });
+      const isGuess = !changes.requiredFiles;
+      it(`${what}, it is ${isGuess ? 'taken with a warning' : 'refused'} when it is named`, async () => {
+        prepare();
+        if (isGuess) {
+          assert.equal(await chosen(newer, changes), newer);
+          assert.match(
+            lines.join('\n'),
+            new RegExp(`type=warning;\\].*${lack.source.slice(3)}.*since it is named`),
+          );
+        } else {
+          await assert.rejects(choose(newer, changes), {
+            name: 'TaskError',
+            message: new RegExp(`'${newer}' is not complete: ${lack.source}`),
+          });
+        }
         assert.equal(server.reads.length, 0);
       });
+
+      it(`${what}, it is taken where completeness is off`, async () => {
+        prepare();
+        for (const version of ['latest', newer]) {
+          assert.equal(await chosen(version, { ...changes, completeness: 'off' }), newer);
+        }
+        assert.doesNotMatch(lines.join('\n'), /warning/);
+      });
     }
+
+    const guesses: [what: string, changes: Partial<VersionWish>][] = [
+      ['required files are given', { requiredFiles: ['model.pkl'] }],
+      ['only required files are to count', { completeness: 'requiredFiles' }],
+    ];
+    for (const [what, changes] of guesses) {
+      it(`does not guess from other versions where ${what}`, async () => {
+        publish('1.0.0', 'model.pkl', '_SUCCESS');
+        publish('1.1.0');
+        assert.equal(await chosen('latest', changes), '1.1.0');
+        assert.doesNotMatch(lines.join('\n'), /warning/);
+      });
+    }
+
+    it('does not take metadata for a marker', async () => {
+      publish('1.0.0', 'model.pkl', 'metadata.json');
+      publish('1.1.0');
+      assert.equal(await chosen('latest'), '1.1.0');
+    });
+
+    it('knows of no other versions where their listing is forbidden', async () => {
+      publish('1.0.0', 'model.pkl', '_SUCCESS');
+      publish('1.1.0');
+      let forbidden: string[] = ['folders'];
+      const isForbidden = ({ kind }: { kind: string }) =>
+        forbidden.includes(kind) ? { status: 403, code: 'AuthorizationPermissionMismatch' } : undefined;
+      server.fault = isForbidden;
+      assert.equal(await chosen('1.1.0'), '1.1.0');
+      await assert.rejects(
+        choose('3.0.0'),
+        /no version '3\.0\.0'.*which versions there are, the step may not see/,
+      );
+      let lists = 0;
+      forbidden = ['list'];
+      server.fault = (request) =>
+        request.kind === 'list' && lists++ === 0 ? undefined : isForbidden(request);
+      assert.equal(await chosen('1.1.0'), '1.1.0');
+      assert.doesNotMatch(lines.join('\n'), /warning/);
+    });
 
     it('looks past a neighbour that is not complete either', async () => {
       publish('1.0.0', 'model.pkl', '_SUCCESS');

@@ -1,0 +1,92 @@
+import type { ModelContainer } from '../registry/container';
+import { RestError } from '../registry/errors';
+import { hasBlob, listVersions, type ModelFile } from '../registry/listing';
+import type { Connection } from '../registry/persist';
+import { neighbours } from './ranking';
+
+/** By what a version is held to be complete. */
+export const COMPLETENESS = ['auto', 'requiredFiles', 'off'] as const;
+export type Completeness = (typeof COMPLETENESS)[number];
+
+/** Files by which publishers say that all of a version is there: they store them last. The surest first. */
+export const MARKERS = ['_SUCCESS', 'model-manifest.json'];
+
+/** Versions that are looked at to learn whether a model's versions have a marker. */
+const NEIGHBOURS = 3;
+
+/** Where a version lies, and what it must hold. */
+export interface VersionPlace {
+  /** Where the versions are: empty, or a path that ends with a slash. */
+  readonly versionsFolder: string;
+  readonly name: string;
+  readonly requiredFiles: readonly string[];
+  readonly completeness: Completeness;
+}
+
+/** What a version lacks. */
+export interface Lack {
+  /** Going on from "it". */
+  readonly what: string;
+  /** Whether it only seems so, from the ways of other versions. */
+  readonly isGuess: boolean;
+}
+
+/**
+ * Finds out whether a version was published to its end.
+ *
+ * @param files everything in the version
+ * @returns undefined when it is complete
+ */
+export async function findLack(
+  container: ModelContainer,
+  place: VersionPlace,
+  files: readonly ModelFile[],
+  connection: Connection,
+): Promise<Lack | undefined> {
+  if (files.length === 0) return { what: 'holds no files', isGuess: false };
+  if (place.completeness === 'off') return undefined;
+  const present = new Set(files.map(({ path }) => path));
+  const missing = place.requiredFiles.filter((path) => !present.has(path));
+  if (missing.length > 0) {
+    const names = missing.map((path) => `'${path}'`).join(', ');
+    return { what: `lacks ${names}, which 'requiredFiles' asks for`, isGuess: false };
+  }
+  if (place.completeness === 'requiredFiles' || place.requiredFiles.length > 0) return undefined;
+  const own = MARKERS.findIndex((marker) => present.has(marker));
+  const surer = own < 0 ? MARKERS : MARKERS.slice(0, own);
+  const what = surer.length > 0 ? await findMissingMarker(container, place, surer, connection) : undefined;
+  return what === undefined ? undefined : { what, isGuess: true };
+}
+
+/** A version of a registry that uses no markers must not be refused for having none, so others are looked at. */
+async function findMissingMarker(
+  container: ModelContainer,
+  { versionsFolder, name }: VersionPlace,
+  markers: readonly string[],
+  connection: Connection,
+): Promise<string | undefined> {
+  const versions = await unlessForbidden(listVersions(container, versionsFolder, connection), []);
+  const pairs = markers.flatMap((marker) =>
+    neighbours(name, versions, NEIGHBOURS).map((other) => ({ marker, other })),
+  );
+  const found = await Promise.all(
+    pairs.map(({ marker, other }) =>
+      unlessForbidden(hasBlob(container, `${versionsFolder}${other}/${marker}`, connection), false),
+    ),
+  );
+  const pair = pairs.find((_, index) => found[index]);
+  return (
+    pair &&
+    `lacks '${pair.marker}', which version '${pair.other}' has: publishers of this model store it last`
+  );
+}
+
+/** Who may read one folder only, by a signature for it or a condition of a role, knows of no other version. */
+export async function unlessForbidden<T>(answer: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof RestError && error.statusCode === 403) return otherwise;
+    throw error;
+  }
+}
