@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AgentLog } from '../../../tasks/common/log';
+import type { Transport } from '../../../tasks/DatabricksRunJob/databricks/client';
 import type { Inputs } from '../../../tasks/DatabricksRunJob/inputs';
 import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
 import { ACCESS, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';
@@ -46,6 +48,14 @@ export const workspace = () =>
     .on('GET runs/get-output', { notebook_output: { result: 'stored 1.0.0', truncated: false } })
     .on('POST runs/cancel', {});
 
+export interface RunSetting {
+  /** The agent's folder for the job, where tries of a step meet. */
+  readonly jobFolder?: string;
+  readonly clock?: FakeClock;
+  /** What sends the step's requests, in place of handing them to the scripted workspace. */
+  readonly connect?: (log: AgentLog, signal: AbortSignal) => Transport;
+}
+
 /** Runs the step's story on a scripted workspace, with a notebook that is there for as long as the suite. */
 export function useRunJob() {
   let folder: string;
@@ -55,11 +65,10 @@ export function useRunJob() {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** @param jobFolder the agent's folder for the job, where tries of a step may meet */
   return function run(
     fake: FakeDatabricks,
     changes: Partial<Inputs> = {},
-    jobFolder = mkdtempSync(join(folder, 'job-')),
+    { jobFolder = mkdtempSync(join(folder, 'job-')), clock = new FakeClock(), connect }: RunSetting = {},
   ) {
     const { log, lines, text } = collectLog();
     const cancel = new AbortController();
@@ -93,13 +102,13 @@ export function useRunJob() {
     const outcome = runJob(options, {
       log,
       signal: cancel.signal,
-      http: {
+      http: connect?.(log, cancel.signal) ?? {
         send: async (request) => {
           order.push(`${request.method} ${new URL(request.url).pathname}`);
           return fake.send({ signal: cancel.signal, ...request });
         },
       },
-      clock: new FakeClock(),
+      clock,
       setOutput(name, value) {
         order.push(`output ${name}`);
         outputs[name] = value;

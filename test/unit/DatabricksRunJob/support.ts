@@ -79,7 +79,7 @@ export class FakeDatabricks implements Transport {
       path: url.pathname,
       query: Object.fromEntries(url.searchParams),
       text,
-      body: text ? JSON.parse(text) : {},
+      body: parseBody(text),
       request,
     };
     this.received.push(received);
@@ -96,6 +96,11 @@ export class FakeDatabricks implements Transport {
   to(route: string): Received[] {
     return this.received.filter((received) => routeOf(received) === route);
   }
+}
+
+/** JSON, or the form that signs in. */
+function parseBody(text: string): Record<string, unknown> {
+  return /^\s*\{/.test(text) ? JSON.parse(text) : Object.fromEntries(new URLSearchParams(text));
 }
 
 function routeOf({ method, path }: Received): string {
