@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from './clock';
+import type { JsonObject } from './json';
 
 /** A service principal of the workspace, and how it proves itself. */
 export interface ServicePrincipal {
@@ -19,8 +20,10 @@ export interface SignInOptions {
   readonly oidcTokenClaims?: (token: string) => { iss: string; sub: string; aud: string } | undefined;
 }
 
-/** How a token is found. */
-export type TokenState = 'valid' | 'expired' | 'unknown';
+/** Whose token it is, or what is wrong with it. */
+export type Identity =
+  | { readonly state: 'valid'; readonly user: string }
+  | { readonly state: 'expired' | 'unknown' };
 
 export interface OAuthAnswer {
   readonly status: number;
@@ -33,23 +36,23 @@ const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 /** Gives service principals their tokens, and knows which of them are still good. */
 export class SignIn {
-  private readonly expiryOf = new Map<string, number>();
+  private readonly tokens = new Map<string, { readonly expiry: number; readonly user: string }>();
 
   constructor(
     private readonly options: SignInOptions,
     private readonly clock: Clock,
   ) {}
 
-  judge(token: string): TokenState {
-    const expiry = this.expiryOf.get(token);
-    if (expiry === undefined) return 'unknown';
-    return this.clock.now() < expiry ? 'valid' : 'expired';
+  judge(token: string): Identity {
+    const found = this.tokens.get(token);
+    if (!found) return { state: 'unknown' };
+    return this.clock.now() < found.expiry ? { state: 'valid', user: found.user } : { state: 'expired' };
   }
 
-  /** Answers `POST /oidc/v1/token`. */
-  answer(form: URLSearchParams, authorization: string | undefined): OAuthAnswer {
-    if (!form.get('scope')) return refuse(400, 'invalid_scope', 'Scope is missing');
-    switch (form.get('grant_type')) {
+  /** Answers a request for a token. */
+  answer(form: JsonObject, authorization: string | undefined): OAuthAnswer {
+    if (!form.scope) return refuse(400, 'invalid_scope', 'Scope is missing');
+    switch (form.grant_type) {
       case 'client_credentials':
         return this.bySecret(authorization);
       case EXCHANGE:
@@ -66,29 +69,31 @@ export class SignIn {
     if (!principal?.secret || principal.secret !== secret) {
       return refuse(401, 'invalid_client', 'Client authentication failed');
     }
-    return this.issue();
+    return this.issue(principal.clientId);
   }
 
-  private byFederation(form: URLSearchParams): OAuthAnswer {
-    const claims = this.options.oidcTokenClaims?.(form.get('subject_token') ?? '');
+  private byFederation(form: JsonObject): OAuthAnswer {
+    const claims = this.options.oidcTokenClaims?.(String(form.subject_token ?? ''));
     if (!claims) return refuse(400, 'invalid_grant', 'The subject token is not valid');
-    const clientId = form.get('client_id');
+    const clientId = form.client_id;
     const candidates = this.options.servicePrincipals.filter(
-      (one) => clientId === null || one.clientId === clientId,
+      (one) => clientId === undefined || one.clientId === clientId,
     );
-    const isTrusted = candidates
-      .flatMap(({ federationPolicies = [] }) => federationPolicies)
-      .some(
+    const trusting = candidates.find(({ federationPolicies = [] }) =>
+      federationPolicies.some(
         ({ issuer, subject, audience = FEDERATION_AUDIENCE }) =>
           issuer === claims.iss && subject === claims.sub && audience === claims.aud,
-      );
-    return isTrusted ? this.issue() : refuse(400, 'invalid_grant', 'No federation policy matches the token');
+      ),
+    );
+    return trusting
+      ? this.issue(trusting.clientId)
+      : refuse(400, 'invalid_grant', 'No federation policy matches the token');
   }
 
-  private issue(): OAuthAnswer {
+  private issue(user: string): OAuthAnswer {
     const lifetime = this.options.tokenLifetime ?? HOUR;
     const token = `eyJ${randomBytes(24).toString('base64url')}`;
-    this.expiryOf.set(token, this.clock.now() + lifetime);
+    this.tokens.set(token, { expiry: this.clock.now() + lifetime, user });
     return {
       status: 200,
       body: {

@@ -1,10 +1,10 @@
 import type { Stats } from 'node:fs';
 import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
+import type { Api } from './api';
 import { ApiError, invalid, notFound } from './errors';
 import { flag, integer, optionalText, text } from './fields';
 import type { JsonObject } from './json';
-import type { Api } from './server';
 
 /** The most bytes that go into a file, or come out of one, with one request. */
 const LARGEST_BLOCK = 1024 * 1024;

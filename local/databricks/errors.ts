@@ -1,4 +1,4 @@
-import type { JsonObject } from './json';
+import type { Json, JsonObject } from './json';
 
 /** An answer other than 200, in the shape that Databricks gives its errors. */
 export class ApiError extends Error {
@@ -24,3 +24,14 @@ export const malformed = (message: string) =>
   new ApiError(400, 'MALFORMED_REQUEST', `Could not parse request object: ${message}`);
 
 export const notFound = (message: string) => new ApiError(404, 'RESOURCE_DOES_NOT_EXIST', message);
+
+/** A field that is of another kind than the API wants. */
+export function wrongKind(expected: string, name: string, value: Json) {
+  return malformed(`Expected ${expected} for field '${name}', found ${kindOf(value)}`);
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return 'NULL';
+  if (Array.isArray(value)) return 'ARRAY';
+  return typeof value === 'bigint' ? 'NUMBER' : (typeof value).toUpperCase();
+}

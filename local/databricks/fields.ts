@@ -1,4 +1,4 @@
-import { invalid, malformed } from './errors';
+import { invalid, wrongKind } from './errors';
 import { isObject, type Json, type JsonObject } from './json';
 
 /** Reads the fields of a request. A field of the wrong kind is refused the way Databricks refuses it. */
@@ -47,14 +47,4 @@ export function stringMap(body: JsonObject, name: string): Record<string, string
   for (const value of Object.values(map))
     if (typeof value !== 'string') throw wrongKind('string', name, value ?? null);
   return map as Record<string, string>;
-}
-
-function wrongKind(expected: string, name: string, value: Json) {
-  return malformed(`Expected ${expected} for field '${name}', found ${kindOf(value)}`);
-}
-
-function kindOf(value: Json): string {
-  if (value === null) return 'NULL';
-  if (Array.isArray(value)) return 'ARRAY';
-  return typeof value === 'bigint' ? 'NUMBER' : (typeof value).toUpperCase();
 }

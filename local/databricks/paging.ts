@@ -1,4 +1,6 @@
 import { invalid } from './errors';
+import { integer, optionalText } from './fields';
+import type { JsonObject } from './json';
 
 export interface Page<T> {
   readonly items: T[];
@@ -15,6 +17,16 @@ export function pageOf<T>(items: readonly T[], limit: number, token: string | un
     ...(end < items.length && { next: writeToken(end) }),
     ...(start > 0 && { previous: writeToken(Math.max(0, start - limit)) }),
   };
+}
+
+/** The page that a request asks for by a token, or, as the older versions allow, by the number of items before it. */
+export function pageFrom<T>(items: readonly T[], limit: number, fields: JsonObject): Page<T> {
+  const offset = integer(fields, 'offset', 0);
+  return pageOf(
+    items,
+    limit,
+    optionalText(fields, 'page_token') ?? (offset > 0 ? writeToken(offset) : undefined),
+  );
 }
 
 /** The token of the first page. */

@@ -1,7 +1,7 @@
+import type { Api } from './api';
 import { ApiError, notFound } from './errors';
 import { text } from './fields';
 import type { JsonObject } from './json';
-import type { Api } from './server';
 
 /** Scope to key to value. */
 export type SecretValues = Record<string, Record<string, string>>;

@@ -1,24 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { SignIn, TokenState } from './access';
+import type { Identity, SignIn } from './access';
+import { type Api, FileAnswer, findRoute, type HandlerAnswer } from './api';
+import { readAll, readFields, readForm } from './body';
+import { discover, type HostOptions, isForWorkspace, tokenPath } from './discovery';
 import { ApiError, malformed } from './errors';
-import { isObject, type JsonObject, parseJson, writeJson } from './json';
-
-export interface ApiRequest {
-  /** `2.0`, `2.1` or `2.2`. */
-  readonly version: string;
-  /** The query of a GET, the JSON of a POST. */
-  readonly fields: JsonObject;
-}
-
-/** Answers a request with a JSON object, or with nothing: an empty body is an answer too. */
-export type Handler = (request: ApiRequest) => JsonObject | undefined | Promise<JsonObject | undefined>;
-
-/** One part of the API: its versions, and its handlers by method and path, such as `GET /jobs/list`. */
-export interface Api {
-  readonly versions: readonly string[];
-  readonly routes: Record<string, Handler>;
-}
+import { type JsonObject, writeJson } from './json';
 
 /** A request as it came, kept for tests to look at. */
 export interface RecordedRequest {
@@ -34,7 +21,7 @@ export interface RecordedRequest {
 export interface Answer {
   readonly status: number;
   readonly headers?: Record<string, string>;
-  readonly body?: string | JsonObject | undefined;
+  readonly body?: string | HandlerAnswer;
 }
 
 /** What happens to a request instead of its answer. */
@@ -49,7 +36,8 @@ export interface Fault {
 
 export interface ServerOptions {
   readonly apis: readonly Api[];
-  readonly judgeToken: (token: string) => TokenState;
+  readonly host: HostOptions;
+  readonly judgeToken: (token: string) => Identity;
   /** Whether it says of an expired token that it is that, or takes it for any other wrong one. */
   readonly namesExpiredTokens: boolean;
   readonly signIn: SignIn;
@@ -101,35 +89,70 @@ async function serve(
   requests.push(recorded);
   let unreadable: ApiError | undefined;
   try {
-    Object.assign(recorded.fields, await readFields(incoming, body));
+    const isForm = url.pathname === tokenPath(options.host);
+    const type = incoming.headers['content-type'];
+    Object.assign(recorded.fields, isForm ? readForm(body) : await readFields(body, type));
   } catch (error) {
     unreadable = malformed((error as Error).message);
   }
 
   const fault = options.intercept(recorded);
   if (fault && !fault.afterHandling) return spoil(response, recorded, fault);
-  const isSignIn = recorded.method === 'POST' && url.pathname === '/oidc/v1/token';
-  const answer = isSignIn
-    ? options.signIn.answer(new URLSearchParams(body.toString()), incoming.headers.authorization)
-    : (checkToken(incoming, url.pathname, options) ??
-      (unreadable ? answerOf(unreadable) : await handle(recorded, options.apis)));
+  const answer =
+    answerToAnyone(recorded, options) ??
+    (await answerToUser(recorded, url.searchParams, unreadable, options));
   if (fault) spoil(response, recorded, fault);
   else send(response, recorded, answer);
+}
+
+/** Signs somebody in, or tells what the host tells everybody. */
+function answerToAnyone(
+  { method, path, headers, fields }: RecordedRequest,
+  { host, signIn }: ServerOptions,
+): Answer | undefined {
+  if (method === 'POST' && path === tokenPath(host)) return signIn.answer(fields, headers.authorization);
+  const found = method === 'GET' ? discover(path, `http://${headers.host}`, host) : undefined;
+  return found && { status: 200, body: found };
+}
+
+async function answerToUser(
+  recorded: RecordedRequest,
+  query: URLSearchParams,
+  unreadable: ApiError | undefined,
+  options: ServerOptions,
+): Promise<Answer> {
+  const { method, path, headers } = recorded;
+  const identity = identify(recorded, options);
+  if (typeof identity !== 'string') return identity;
+  if (unreadable) return answerOf(unreadable);
+  const route = findRoute(options.apis, method, path);
+  // What a unified host says to a request that names no workspace is not documented; such an API is not the account's.
+  if (!route || !isForWorkspace(headers, query, options.host)) {
+    return answerOf(new ApiError(404, 'ENDPOINT_NOT_FOUND', `No API found for '${method} ${path}'`));
+  }
+  const { version, handler } = route;
+  try {
+    const fields = { ...recorded.fields, ...route.fields };
+    return { status: 200, body: await handler({ version, fields, user: identity }) };
+  } catch (error) {
+    return answerOf(error instanceof ApiError ? error : new ApiError(500, 'INTERNAL_ERROR', String(error)));
+  }
 }
 
 function spoil(response: ServerResponse, recorded: RecordedRequest, { isSilent, answer }: Fault): void {
   if (!isSilent) send(response, recorded, answer);
 }
 
-function checkToken(incoming: IncomingMessage, path: string, options: ServerOptions): Answer | undefined {
-  const token = /^Bearer (.+)$/.exec(incoming.headers.authorization ?? '')?.[1];
+/** Who asks, or why that is not believed. */
+function identify({ headers, path }: RecordedRequest, options: ServerOptions): string | Answer {
+  const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
   if (!token) {
     const message = 'Credential was not sent or was of an unsupported type for this API.';
     return { status: 401, body: { error_code: 401, message } };
   }
-  const state = options.judgeToken(token);
-  if (state === 'valid') return undefined;
-  if (state === 'expired' && options.namesExpiredTokens) {
+  const identity = options.judgeToken(token);
+  if (identity.state === 'valid') return identity.user;
+  if (identity.state === 'expired' && options.namesExpiredTokens) {
     return { status: 401, body: { error_code: 401, message: 'Access token has expired' } };
   }
   // The page that the web server in front of the API makes of it: no JSON.
@@ -138,22 +161,6 @@ function checkToken(incoming: IncomingMessage, path: string, options: ServerOpti
     headers: { 'Content-Type': 'text/html;charset=utf-8' },
     body: `<html>\n<head>\n<title>Error 403 Invalid access token.</title>\n</head>\n<body><h2>HTTP ERROR 403</h2>\n<p>Problem accessing ${path}. Reason:\n<pre>    Invalid access token.</pre></p>\n</body>\n</html>\n`,
   };
-}
-
-async function handle({ method, path, fields }: RecordedRequest, apis: readonly Api[]): Promise<Answer> {
-  const [, version, route] = /^\/api\/(\d\.\d)(\/.*)$/.exec(path) ?? [];
-  const handler = apis
-    .filter((api) => api.versions.includes(version ?? ''))
-    .map((api) => api.routes[`${method} ${route}`])
-    .find(Boolean);
-  if (!version || !handler) {
-    return answerOf(new ApiError(404, 'ENDPOINT_NOT_FOUND', `No API found for '${method} ${path}'`));
-  }
-  try {
-    return { status: 200, body: await handler({ version, fields }) };
-  } catch (error) {
-    return answerOf(error instanceof ApiError ? error : new ApiError(500, 'INTERNAL_ERROR', String(error)));
-  }
 }
 
 function answerOf(error: ApiError): Answer {
@@ -166,42 +173,20 @@ function send(response: ServerResponse, recorded: RecordedRequest, answer: Answe
     return;
   }
   recorded.status = answer.status;
-  const text = typeof answer.body === 'string' ? answer.body : answer.body ? writeJson(answer.body) : '';
+  const content = bytesOf(answer.body);
   response.writeHead(answer.status, {
     'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(text),
+    'Content-Length': content.length,
+    ...(answer.body instanceof FileAnswer && {
+      'Content-Type': 'application/octet-stream',
+      'Content-Disposition': `attachment; filename="${encodeURIComponent(answer.body.name)}"`,
+    }),
     ...answer.headers,
   });
-  response.end(text);
+  response.end(content);
 }
 
-async function readAll(incoming: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-/**
- * The fields of a POST: JSON, or a form whose files count as base64 text.
- *
- * @throws when they cannot be read
- */
-async function readFields(incoming: IncomingMessage, body: Buffer): Promise<JsonObject> {
-  if (incoming.method === 'GET' || body.length === 0) return {};
-  const type = incoming.headers['content-type'] ?? '';
-  if (type.startsWith('application/x-www-form-urlencoded')) {
-    return Object.fromEntries(new URLSearchParams(body.toString()));
-  }
-  if (type.startsWith('multipart/form-data')) {
-    const form = await new Response(new Uint8Array(body), { headers: { 'Content-Type': type } }).formData();
-    const fields: JsonObject = {};
-    for (const [name, value] of form) {
-      fields[name] =
-        typeof value === 'string' ? value : Buffer.from(await value.arrayBuffer()).toString('base64');
-    }
-    return fields;
-  }
-  const parsed = parseJson(body.toString('utf8'));
-  if (!isObject(parsed)) throw new Error('Expected object');
-  return parsed;
+function bytesOf(body: Answer['body']): Buffer {
+  if (body instanceof FileAnswer) return body.content;
+  return Buffer.from(typeof body === 'string' ? body : body ? writeJson(body) : '');
 }

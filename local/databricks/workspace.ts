@@ -8,13 +8,18 @@ import { WorkspaceFiles } from './files/tree';
 import { Jobs } from './jobs/jobs';
 import type { Scenario } from './jobs/scenario';
 import type { JsonObject } from './json';
+import { Permissions } from './permissions';
 import { RunsApi } from './runs/api';
 import type { PageUrl } from './runs/describe';
 import { RunEngine, type Timing } from './runs/engine';
 import { notebookWork } from './runs/notebook';
 import { scenarioWork } from './runs/scenario';
+import { scimApi } from './scim';
 import { Secrets, type SecretValues } from './secrets';
 import { type Fault, type RecordedRequest, startServer } from './server';
+
+/** Who asks with the workspace's own token, and made what no request made. */
+const USER = 'data.scientist@example.com';
 
 const WORKSPACE_ID = '4081234567890123';
 
@@ -34,6 +39,8 @@ export interface WorkspaceOptions {
   readonly signIn?: SignInOptions;
   /** Whether an expired token is called that; otherwise (default) it is refused like any wrong one. */
   readonly namesExpiredTokens?: boolean;
+  /** The account of a unified host: it signs in, and every request must name the workspace. */
+  readonly unifiedAccountId?: string;
   readonly secrets?: SecretValues;
   /** Takes what notebooks print, line by line. */
   readonly log?: (line: string) => void;
@@ -56,6 +63,8 @@ export interface WorkspaceOptions {
 /** A Databricks workspace on loopback: its REST API, and jobs that really run their notebooks. */
 export interface Workspace {
   readonly url: string;
+  /** Its id, as requests to a unified host name it. */
+  readonly id: string;
   readonly token: string;
   /** The folder that notebooks see as /dbfs. */
   readonly dbfs: string;
@@ -77,7 +86,15 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
 
   const files = new WorkspaceFiles(clock);
   const secrets = new Secrets(options.secrets ?? {});
-  const jobs = new Jobs(clock, options.emptyPages, options.scenario);
+  const permissions: Permissions = new Permissions(
+    (kind, id) => kind !== 'jobs' || (/^\d+$/.test(id) && jobs.has(BigInt(id))),
+  );
+  const jobs = new Jobs({
+    clock,
+    permissions,
+    emptyPages: options.emptyPages ?? false,
+    scenario: options.scenario,
+  });
   const runNotebook = notebookWork({
     python: options.python,
     dbfs,
@@ -105,9 +122,12 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
   const signIn = new SignIn(options.signIn ?? { servicePrincipals: [] }, clock);
   const runs = new RunsApi(engine, jobs, pageUrl, options.refusesUndeclaredParameters ?? false);
   const server = await startServer({
-    apis: [files.api, jobs.api, runs.api, secrets.api, dbfsApi(dbfs)],
+    apis: [files.api, jobs.api, runs.api, permissions.api, secrets.api, dbfsApi(dbfs), scimApi()],
+    host: { workspaceId: WORKSPACE_ID, unifiedAccountId: options.unifiedAccountId },
     judgeToken: (candidate) =>
-      (options.isTokenValid?.(candidate) ?? candidate === token) ? 'valid' : signIn.judge(candidate),
+      (options.isTokenValid?.(candidate) ?? candidate === token)
+        ? { state: 'valid', user: USER }
+        : signIn.judge(candidate),
     namesExpiredTokens: options.namesExpiredTokens ?? false,
     signIn,
     intercept: (request) => intercept(request),
@@ -115,11 +135,12 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
 
   return {
     url: server.url,
+    id: WORKSPACE_ID,
     token,
     dbfs,
     requests: server.requests,
     createJob: (settings, scenario) =>
-      String(jobs.create(settings, { queueByDefault: true, ...(scenario && { scenario }) }).id),
+      String(jobs.create(settings, { queueByDefault: true, creator: USER, scenario }).id),
     intercept(decide) {
       intercept = decide;
     },

@@ -38,7 +38,7 @@ describe('DatabricksRunJob, packed,', () => {
     job('long', { task: () => ({ running: 3_600_000, outcome: succeeded() }) });
     workspace.createJob({
       name: 'from-git',
-      git_source: { git_url: 'https://example.org/models', git_branch: 'main' },
+      git_source: { git_url: 'https://example.org/models', git_provider: 'gitHub', git_branch: 'main' },
       tasks: [{ task_key: 'train', notebook_task: { notebook_path: 'live/train' } }],
     });
     for (const creation of ['first', 'second'])

@@ -1,9 +1,9 @@
+import { type Api, FileAnswer } from '../api';
 import type { Clock } from '../clock';
 import { ApiError, invalid, notFound } from '../errors';
 import { flag, optionalText, text } from '../fields';
 import { newId } from '../ids';
 import type { JsonObject } from '../json';
-import type { Api } from '../server';
 import { contentOf, extensionOf, type File, type Notebook, readContent } from './content';
 
 type Content = Notebook | File | { readonly type: 'DIRECTORY' };
@@ -38,7 +38,7 @@ export class WorkspaceFiles {
         'GET /workspace/get-status': ({ fields }) => describe(this.find(readPath(fields))),
         'GET /workspace/list': ({ fields }) => this.list(readPath(fields)),
         'GET /workspace/export': ({ fields }) =>
-          this.export(readPath(fields), optionalText(fields, 'format')),
+          this.export(readPath(fields), optionalText(fields, 'format'), flag(fields, 'direct_download')),
       },
     };
   }
@@ -90,7 +90,7 @@ export class WorkspaceFiles {
     return found.length > 0 ? { objects: found.map(describe) } : {};
   }
 
-  private export(path: string, format = 'SOURCE'): JsonObject {
+  private export(path: string, format = 'SOURCE', asFile = false): JsonObject | FileAnswer {
     const entry = this.find(path);
     if (entry.type === 'DIRECTORY')
       throw invalid(`${path} is a directory; this workspace exports single objects.`);
@@ -98,10 +98,12 @@ export class WorkspaceFiles {
     if (format !== stored && format !== 'AUTO') {
       throw invalid(`${path} was imported as ${stored}; this workspace does not convert it to ${format}.`);
     }
-    return {
-      content: entry.content.toString('base64'),
-      ...(entry.type === 'NOTEBOOK' && { file_type: extensionOf(entry) }),
-    };
+    const extension = entry.type === 'NOTEBOOK' ? extensionOf(entry) : undefined;
+    if (asFile) {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      return new FileAnswer(extension ? `${name}.${extension}` : name, entry.content);
+    }
+    return { content: entry.content.toString('base64'), ...(extension && { file_type: extension }) };
   }
 
   private find(path: string): Entry {

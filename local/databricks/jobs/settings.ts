@@ -1,17 +1,18 @@
-import { invalid, malformed } from '../errors';
+import { invalid } from '../errors';
 import { flag, integer, list, object, optionalText, stringMap, text } from '../fields';
-import { isObject, type Json, type JsonObject } from '../json';
+import type { JsonObject } from '../json';
+import { checkSettings } from './check';
+import { withDefaults } from './defaults';
+import { keep } from './keep';
 
 /** When a task runs, depending on how the tasks before it have ended. */
-const RUN_IF = [
-  'ALL_SUCCESS',
-  'ALL_DONE',
-  'NONE_FAILED',
-  'AT_LEAST_ONE_SUCCESS',
-  'AT_LEAST_ONE_FAILED',
-  'ALL_FAILED',
-] as const;
-export type RunIf = (typeof RUN_IF)[number];
+export type RunIf =
+  | 'ALL_SUCCESS'
+  | 'ALL_DONE'
+  | 'NONE_FAILED'
+  | 'AT_LEAST_ONE_SUCCESS'
+  | 'AT_LEAST_ONE_FAILED'
+  | 'ALL_FAILED';
 
 export interface TaskSettings {
   readonly key: string;
@@ -22,10 +23,13 @@ export interface TaskSettings {
   readonly baseParameters: Record<string, string>;
   readonly dependsOn: readonly string[];
   readonly runIf: RunIf;
+  /** Negative is without end. */
   readonly maxRetries: number;
   readonly retryAfterMilliseconds: number;
   /** 0 is no limit. */
   readonly timeoutSeconds: number;
+  /** All that was said of it. */
+  readonly json: JsonObject;
 }
 
 /** What this workspace heeds of a job's settings. */
@@ -38,87 +42,55 @@ export interface JobSettings {
   readonly maxConcurrentRuns: number;
   readonly queue: boolean;
   readonly timeoutSeconds: number;
-  /** As Databricks gives them back: what was sent, with the defaults filled in. */
+  /** As Databricks gives them back. */
   readonly json: JsonObject;
 }
 
 /**
- * Checks the settings of a job and fills in the defaults.
+ * Takes in the settings of a job as the service does.
  *
  * @param queueByDefault true for jobs that were created through version 2.2 of the API
  * @throws ApiError for settings that make no job
  */
 export function readSettings(sent: JsonObject, queueByDefault: boolean): JobSettings {
-  const source = sent.git_source ? 'GIT' : 'WORKSPACE';
-  const taskJson = list(sent, 'tasks').map((task) => withDefaults(task, source));
-  const parameters = Object.fromEntries(
-    list(sent, 'parameters').map((parameter) => {
-      if (!isObject(parameter)) throw malformed("Expected object in field 'parameters'");
-      return [text(parameter, 'name'), optionalText(parameter, 'default') ?? ''];
-    }),
-  );
-  const name = optionalText(sent, 'name') ?? 'Untitled';
-  const maxConcurrentRuns = integer(sent, 'max_concurrent_runs', 1);
-  const queue = object(sent, 'queue');
-  const timeoutSeconds = integer(sent, 'timeout_seconds', 0);
+  const kept = keep(sent, 'JobSettings');
+  checkSettings(kept);
+  const json = withDefaults(kept, queueByDefault);
+  const queue = object(json, 'queue');
   return {
-    name,
-    tasks: inOrder(taskJson.map(readTask)),
-    parameters,
-    maxConcurrentRuns,
-    queue: queue ? flag(queue, 'enabled') : queueByDefault,
-    timeoutSeconds,
-    json: {
-      email_notifications: {},
-      webhook_notifications: {},
-      ...sent,
-      name,
-      max_concurrent_runs: maxConcurrentRuns,
-      timeout_seconds: timeoutSeconds,
-      queue: queue ?? (queueByDefault ? { enabled: true } : undefined),
-      tasks: taskJson,
-      format: 'MULTI_TASK',
-    },
+    name: text(json, 'name'),
+    tasks: inOrder(list(json, 'tasks').map((task) => readTask(task as JsonObject))),
+    parameters: Object.fromEntries(
+      list(json, 'parameters').map((parameter) => {
+        const { name, default: value } = parameter as { name: string; default?: string };
+        return [name, value ?? ''];
+      }),
+    ),
+    maxConcurrentRuns: integer(json, 'max_concurrent_runs', 1),
+    queue: queue ? flag(queue, 'enabled') : false,
+    timeoutSeconds: integer(json, 'timeout_seconds', 0),
+    json,
   };
 }
 
 function readTask(task: JsonObject): TaskSettings {
   const notebook = object(task, 'notebook_task');
-  const runIf = optionalText(task, 'run_if') ?? 'ALL_SUCCESS';
-  if (!isRunIf(runIf)) throw malformed(`Unknown value '${runIf}' for field 'run_if'`);
   return {
     key: text(task, 'task_key'),
     ...(notebook && { notebookPath: text(notebook, 'notebook_path') }),
     notebookSource: (notebook && optionalText(notebook, 'source')) ?? 'WORKSPACE',
     baseParameters: notebook ? stringMap(notebook, 'base_parameters') : {},
     dependsOn: list(task, 'depends_on').map((other) => text(other as JsonObject, 'task_key')),
-    runIf,
+    runIf: text(task, 'run_if') as RunIf,
     maxRetries: integer(task, 'max_retries', 0),
     retryAfterMilliseconds: integer(task, 'min_retry_interval_millis', 0),
     timeoutSeconds: integer(task, 'timeout_seconds', 0),
-  };
-}
-
-function isRunIf(value: string): value is RunIf {
-  return RUN_IF.includes(value as RunIf);
-}
-
-function withDefaults(task: Json, notebookSource: string): JsonObject {
-  if (!isObject(task)) throw malformed("Expected object in field 'tasks'");
-  const notebook = object(task, 'notebook_task');
-  return {
-    run_if: 'ALL_SUCCESS',
-    timeout_seconds: 0,
-    email_notifications: {},
-    ...task,
-    ...(notebook && { notebook_task: { source: notebookSource, ...notebook } }),
+    json: task,
   };
 }
 
 /** Sorts tasks so that each comes after those it depends on. */
 function inOrder(tasks: readonly TaskSettings[]): TaskSettings[] {
-  const keys = new Set(tasks.map((task) => task.key));
-  if (keys.size < tasks.length) throw invalid('Task keys must be unique within a job.');
   const sorted: TaskSettings[] = [];
   let rest = [...tasks];
   while (rest.length > 0) {

@@ -1,16 +1,18 @@
+import type { Api, ApiRequest } from '../api';
 import { invalid } from '../errors';
 import { flag, integer, list, object, optionalText } from '../fields';
 import { readId } from '../ids';
 import type { Jobs } from '../jobs/jobs';
+import { withoutTaskMembers } from '../jobs/single-task';
 import type { Json, JsonObject } from '../json';
-import { pageOf } from '../paging';
-import type { Api, ApiRequest } from '../server';
+import { pageFrom } from '../paging';
 import { describeHead, describeRun, describeTask, type PageUrl } from './describe';
 import type { RunEngine } from './engine';
 import { isSuccess } from './outcome';
 import { renderNotebookPage } from './page';
 import { checkDeclared, readParameters } from './parameters';
 import { isOver, latestAttempts, type Run, type TaskRun } from './run';
+import { select } from './select';
 
 /** `runs/get-output` gives the first 5 MB of a notebook's exit value. */
 const LONGEST_RESULT = 5 * 1024 * 1024;
@@ -38,11 +40,13 @@ export class RunsApi {
 
   get api(): Api {
     return {
-      versions: ['2.1', '2.2'],
+      versions: ['2.0', '2.1', '2.2'],
       routes: {
-        'POST /jobs/run-now': ({ fields }) => this.runNow(fields),
+        'POST /jobs/run-now': (request) => this.runNow(request),
+        'POST /jobs/runs/submit': (request) => this.submit(request),
+        'POST /jobs/runs/delete': ({ fields }) => this.delete(fields),
         'GET /jobs/runs/list': (request) => this.list(request),
-        'GET /jobs/runs/get': ({ fields }) => this.get(fields),
+        'GET /jobs/runs/get': (request) => this.get(request),
         'GET /jobs/runs/get-output': ({ fields }) => this.getOutput(fields),
         'GET /jobs/runs/export': ({ fields }) => this.export(fields),
         'POST /jobs/runs/cancel': ({ fields }) => this.cancel(fields),
@@ -52,53 +56,96 @@ export class RunsApi {
     };
   }
 
-  private runNow(fields: JsonObject): JsonObject {
+  private runNow({ fields, user }: ApiRequest): JsonObject {
     const job = this.jobs.find(readId(fields.job_id, 'job_id'));
+    const parameters = readParameters(fields);
+    if (this.refusesUndeclared) checkDeclared(parameters, job.settings.parameters);
+    const only = list(fields, 'only').map(String);
+    const selected = only.length > 0 ? select(job.settings.tasks, only) : undefined;
+    const queue = object(fields, 'queue');
+    const run = this.once(fields, () =>
+      this.engine.start({
+        job,
+        type: 'JOB_RUN',
+        creator: user,
+        parameters,
+        overriding: pick(fields, PARAMETER_FIELDS),
+        only: selected,
+        queue: queue ? flag(queue, 'enabled') : job.settings.queue,
+      }),
+    );
+    return { run_id: run.id, number_in_job: run.id };
+  }
+
+  private submit({ fields, version, user }: ApiRequest): JsonObject {
+    const sent = { ...fields, name: optionalText(fields, 'run_name') ?? 'Untitled' };
+    const run = this.once(fields, () =>
+      this.engine.start({
+        job: this.jobs.makeOnce(version === '2.0' ? sent : withoutTaskMembers(sent), {
+          queueByDefault: true,
+          creator: user,
+        }),
+        type: 'SUBMIT_RUN',
+        creator: user,
+        parameters: { notebook: {}, job: {} },
+        overriding: {},
+        queue: true,
+      }),
+    );
+    return { run_id: run.id };
+  }
+
+  /** Starts a run, unless its token has already started one. */
+  private once(fields: JsonObject, start: () => Run): Run {
     const token = optionalText(fields, 'idempotency_token');
-    if (token && token.length > LONGEST_TOKEN) {
+    if (!token) return start();
+    if (token.length > LONGEST_TOKEN) {
       throw invalid(
         `The idempotency_token has ${token.length} characters; at most ${LONGEST_TOKEN} are allowed.`,
       );
     }
-    const parameters = readParameters(fields);
-    if (this.refusesUndeclared) checkDeclared(parameters, job.settings.parameters);
-    const queue = object(fields, 'queue');
-    const earlier = token ? this.runsByToken.get(token) : undefined;
-    const run =
-      earlier ??
-      this.engine.start({
-        job,
-        parameters,
-        overriding: pick(fields, PARAMETER_FIELDS),
-        queue: queue ? flag(queue, 'enabled') : job.settings.queue,
-      });
-    if (token) this.runsByToken.set(token, run);
-    return { run_id: run.id, number_in_job: run.id };
+    const run = this.runsByToken.get(token) ?? start();
+    this.runsByToken.set(token, run);
+    if (!this.engine.has(run)) {
+      throw invalid(`The run ${run.id} of the idempotency_token '${token}' has been deleted.`);
+    }
+    return run;
+  }
+
+  private delete(fields: JsonObject): JsonObject {
+    this.engine.delete(this.find(fields.run_id).run);
+    return {};
   }
 
   private list({ fields, version }: ApiRequest): JsonObject {
+    const most = version === '2.0' ? 1000 : 25;
     const limit = integer(fields, 'limit', 20);
-    if (limit < 1 || limit > 25) throw invalid(`Limit must be between 1 and 25, but was ${limit}.`);
+    if (limit < 1 || limit > most) throw invalid(`Limit must be between 1 and ${most}, but was ${limit}.`);
+    const type = optionalText(fields, 'run_type');
     const jobId = fields.job_id === undefined ? undefined : readId(fields.job_id, 'job_id');
     const found = this.engine
       .list()
       .filter((run) => jobId === undefined || run.job.id === jobId)
+      .filter((run) => !type || run.type === type)
       .filter((run) => !flag(fields, 'active_only') || !isOver(run))
       .filter((run) => !flag(fields, 'completed_only') || isOver(run));
-    const page = pageOf(found, limit, optionalText(fields, 'page_token'));
+    const page = pageFrom(found, limit, fields);
     return {
-      ...(page.items.length > 0 && { runs: page.items.map((run) => describeHead(run, this.pageUrl)) }),
-      ...(page.next && { next_page_token: page.next }),
-      ...(page.previous && { prev_page_token: page.previous }),
-      ...(version === '2.1' && { has_more: page.next !== undefined }),
+      ...(page.items.length > 0 && {
+        runs: page.items.map((run) => describeHead(run, this.pageUrl, version)),
+      }),
+      ...(page.next && version !== '2.0' && { next_page_token: page.next }),
+      ...(page.previous && version !== '2.0' && { prev_page_token: page.previous }),
+      ...(version !== '2.2' && { has_more: page.next !== undefined }),
     };
   }
 
-  private get(fields: JsonObject): JsonObject {
+  private get({ fields, version }: ApiRequest): JsonObject {
     const { run, task } = this.find(fields.run_id);
     if (task) return { job_id: run.job.id, run_name: task.key, ...describeTask(task, run, this.pageUrl) };
     const pageToken = optionalText(fields, 'page_token');
     return describeRun(run, this.pageUrl, {
+      version,
       ...(pageToken && { pageToken }),
       history: flag(fields, 'include_history'),
     });
@@ -106,18 +153,20 @@ export class RunsApi {
 
   private getOutput(fields: JsonObject): JsonObject {
     const { run, task } = this.findTask(fields.run_id);
-    const { exitValue, error, errorTrace } = task.outcome?.output ?? {};
+    const { exitValue, error, errorTrace, other } = task.outcome?.output ?? {};
     const result = exitValue === undefined ? undefined : Buffer.from(exitValue);
     return {
       metadata: { job_id: run.job.id, run_name: run.settings.name, ...describeTask(task, run, this.pageUrl) },
-      ...(task.outcome && {
-        notebook_output: {
-          ...(result && { result: result.subarray(0, LONGEST_RESULT).toString() }),
-          truncated: (result?.length ?? 0) > LONGEST_RESULT,
-        },
-      }),
+      ...(task.outcome &&
+        task.settings.json.notebook_task && {
+          notebook_output: {
+            ...(result && { result: result.subarray(0, LONGEST_RESULT).toString() }),
+            truncated: (result?.length ?? 0) > LONGEST_RESULT,
+          },
+        }),
       error,
       error_trace: errorTrace,
+      ...other,
     };
   }
 

@@ -1,4 +1,5 @@
-import { LONGEST_ARRAY, USER } from '../jobs/jobs';
+import { LONGEST_ARRAY } from '../jobs/jobs';
+import { asSingleRun } from '../jobs/single-task';
 import type { JsonObject } from '../json';
 import { pageOf } from '../paging';
 import type { Outcome } from './outcome';
@@ -19,8 +20,9 @@ export type PageUrl = (run: Run, task?: TaskRun) => string;
 export function describeRun(
   run: Run,
   pageUrl: PageUrl,
-  options: { pageToken?: string; history?: boolean },
+  options: { version: string; pageToken?: string; history?: boolean },
 ): JsonObject {
+  if (isFlat(run, options.version)) return describeHead(run, pageUrl, options.version);
   const page = pageOf(run.tasks, LONGEST_ARRAY, options.pageToken);
   const parameters = Object.entries(jobParameters(run)).map(([name, value]) => ({
     name,
@@ -28,7 +30,7 @@ export function describeRun(
     value,
   }));
   return {
-    ...describeHead(run, pageUrl),
+    ...describeHead(run, pageUrl, options.version),
     ...(parameters.length > 0 && { job_parameters: parameters }),
     tasks: page.items.map((task) => describeTask(task, run, pageUrl)),
     ...(options.history && { repair_history: describeHistory(run) }),
@@ -36,16 +38,17 @@ export function describeRun(
   };
 }
 
-/** A run as `runs/list` gives it, without its tasks. */
-export function describeHead(run: Run, pageUrl: PageUrl): JsonObject {
+/** A run as `runs/list` gives it, without its tasks; version 2.0 shows the task of a job that has no list of them. */
+export function describeHead(run: Run, pageUrl: PageUrl, version: string): JsonObject {
+  const [task] = run.settings.tasks;
   return {
     job_id: run.job.id,
     run_id: run.id,
     number_in_job: run.id,
     original_attempt_run_id: run.id,
-    creator_user_name: USER,
+    creator_user_name: run.creator,
     run_name: run.settings.name,
-    run_type: 'JOB_RUN',
+    run_type: run.type,
     trigger: 'ONE_TIME',
     format: 'MULTI_TASK',
     run_page_url: pageUrl(run),
@@ -58,12 +61,18 @@ export function describeHead(run: Run, pageUrl: PageUrl): JsonObject {
     execution_duration: 0,
     cleanup_duration: 0,
     ...(Object.keys(run.overriding).length > 0 && { overriding_parameters: run.overriding }),
+    ...(task && isFlat(run, version) && asSingleRun(task.json)),
   };
+}
+
+function isFlat(run: Run, version: string): boolean {
+  return version === '2.0' && run.job.isSingleTask;
 }
 
 export function describeTask(task: TaskRun, run: Run, pageUrl: PageUrl): JsonObject {
   const { settings } = task;
   return {
+    ...settings.json,
     run_id: task.id,
     task_key: task.key,
     attempt_number: task.attempt,
@@ -75,11 +84,8 @@ export function describeTask(task: TaskRun, run: Run, pageUrl: PageUrl): JsonObj
         base_parameters: notebookParameters(run, task),
       },
     }),
-    ...(settings.dependsOn.length > 0 && {
-      depends_on: settings.dependsOn.map((key) => ({ task_key: key })),
-    }),
-    run_if: settings.runIf,
     ...describeState(task, false),
+    ...task.outcome?.shown,
     start_time: task.startTime,
     setup_duration: (task.workTime ?? task.startTime) - task.startTime,
     execution_duration: task.workTime && task.endTime ? task.endTime - task.workTime : 0,

@@ -38,6 +38,10 @@ export interface EngineOptions {
 
 export interface RunRequest {
   readonly job: Job;
+  readonly type: Run['type'];
+  readonly creator: string;
+  /** The keys of the tasks to run; without it, all of them. */
+  readonly only?: ReadonlySet<string> | undefined;
   readonly parameters: RunParameters;
   readonly overriding: JsonObject;
   /** Waits for its turn when the job has all the runs it may have; otherwise such a run is skipped. */
@@ -59,7 +63,7 @@ export class RunEngine {
     return [...this.runs.values()].reverse();
   }
 
-  start({ job, queue, ...request }: RunRequest): Run {
+  start({ job, queue, only, ...request }: RunRequest): Run {
     const limit = job.settings.maxConcurrentRuns;
     const hasTurn = this.activeRuns(job) < limit;
     const now = this.options.clock.now();
@@ -80,11 +84,26 @@ export class RunEngine {
       return run;
     }
     if (!hasTurn) run.queueReason = `Queued because the job's limit of ${limit} concurrent runs was reached.`;
-    for (const task of run.settings.tasks) {
-      addAttempt(run, task, task.dependsOn.length > 0 ? 'BLOCKED' : 'PENDING', now);
-    }
-    this.follow(run, new Set(run.settings.tasks.map((task) => task.key)));
+    const tasks = run.settings.tasks.filter((task) => only?.has(task.key) ?? true);
+    for (const task of tasks) addAttempt(run, task, task.dependsOn.length > 0 ? 'BLOCKED' : 'PENDING', now);
+    this.follow(run, new Set(tasks.map((task) => task.key)));
     return run;
+  }
+
+  /** Forgets a run that is over. */
+  delete(run: Run): void {
+    if (!isOver(run)) {
+      throw new ApiError(
+        400,
+        'INVALID_STATE',
+        `Run ${run.id} is still active. Cancel it before it is deleted.`,
+      );
+    }
+    this.runs.delete(run.id);
+  }
+
+  has(run: Run): boolean {
+    return this.runs.has(run.id);
   }
 
   /** Cancels a run or, given the run of a task, that task alone. Answers before it has happened. */
@@ -179,7 +198,11 @@ export class RunEngine {
 
   /** Runs a task until it succeeds or has no attempts left. */
   private async runTask(run: Run, first: TaskRun): Promise<void> {
-    const upstream = first.settings.dependsOn.map((key) => latestAttempt(run, key)?.outcome);
+    // Tasks that this run leaves out are no hindrance.
+    const upstream = first.settings.dependsOn
+      .map((key) => latestAttempt(run, key))
+      .filter((task) => task !== undefined)
+      .map((task) => task.outcome);
     if (!first.stop.signal.aborted && !mayRun(first.settings.runIf, upstream)) {
       const isCanceled = upstream.some((outcome) => outcome?.resultState?.includes('CANCELED'));
       this.end(first, notReached(isCanceled));

@@ -1,3 +1,5 @@
+import type { JsonObject } from '../json';
+
 /** How a run or one attempt at a task has ended. */
 export interface Outcome {
   readonly lifeCycleState: 'TERMINATED' | 'SKIPPED' | 'INTERNAL_ERROR';
@@ -8,6 +10,8 @@ export interface Outcome {
   readonly type?: 'SUCCESS' | 'CLIENT_ERROR' | 'INTERNAL_ERROR' | 'CLOUD_FAILURE';
   readonly message: string;
   readonly output?: TaskOutput;
+  /** What `runs/get` shows of the task besides: `for_each_task` with its `stats`, ... */
+  readonly shown?: JsonObject;
 }
 
 /** What is left of an attempt at a task. */
@@ -18,6 +22,8 @@ export interface TaskOutput {
   /** With ANSI colours. */
   readonly errorTrace?: string;
   readonly cells?: readonly CellOutput[];
+  /** What tasks other than notebooks leave, as `runs/get-output` names it: `logs`, `dbt_output`, `run_job_output`, ... */
+  readonly other?: JsonObject;
 }
 
 export interface CellOutput {

@@ -37,6 +37,9 @@ export interface RunParameters {
 export interface Run {
   readonly id: bigint;
   readonly job: Job;
+  /** Runs of a job, runs that were sent whole, and runs that notebooks start. */
+  readonly type: 'JOB_RUN' | 'SUBMIT_RUN' | 'WORKFLOW_RUN';
+  readonly creator: string;
   readonly parameters: RunParameters;
   /** The parameters as they were sent, to be shown again. */
   readonly overriding: JsonObject;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { JsonObject } from '../../../local/databricks/json';
 import { Client } from './client';
 
 describe('The API of the local Databricks workspace', () => {
@@ -18,6 +19,68 @@ describe('The API of the local Databricks workspace', () => {
     const answer = await client.send('GET /api/2.2/jobs/list', {}, { Authorization: 'Bearer dapi-wrong' });
     assert.equal(answer.status, 403);
     assert.match(answer.text, /<pre>\s*Invalid access token\.<\/pre>/);
+  });
+
+  it('reads what curl calls a form as JSON, since Databricks’ documents send it so', async () => {
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const created = await client.send('POST /api/2.2/jobs/create', { name: 'by curl' }, form);
+    const { settings } = await client.ok('GET /api/2.2/jobs/get', { job_id: created.body.job_id! });
+    assert.equal((settings as JsonObject).name, 'by curl');
+  });
+
+  it('refuses a body that is a form indeed', async () => {
+    const response = await fetch(`${client.workspace.url}/api/2.2/jobs/create`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer dapi-right' },
+      body: new URLSearchParams({ name: 'train' }),
+    });
+    assert.equal(response.status, 400);
+    assert.match(await response.text(), /MALFORMED_REQUEST/);
+    assert.deepEqual(await client.ok('GET /api/2.2/jobs/list'), {});
+  });
+
+  for (const path of ['/api/2.0/preview/scim/v2/Me', '/api/2.0/scim/v2/Me']) {
+    it(`tells at ${path} who asks`, async () => {
+      const me = await client.ok(`GET ${path}`);
+      assert.equal(me.userName, 'data.scientist@example.com');
+      assert.equal(me.active, true);
+    });
+  }
+
+  const discovered = async (path: string, own = client) => {
+    const response = await fetch(new URL(path, own.workspace.url));
+    return response.status === 200 ? ((await response.json()) as Record<string, string>) : response.status;
+  };
+
+  it('tells everybody where to sign in', async () => {
+    const { url, id } = client.workspace;
+    assert.deepEqual(await discovered('/.well-known/databricks-config'), {
+      oidc_endpoint: `${url}/oidc`,
+      workspace_id: id,
+    });
+    const found = await discovered('/oidc/.well-known/oauth-authorization-server');
+    assert.equal((found as Record<string, string>).token_endpoint, `${url}/oidc/v1/token`);
+  });
+
+  it('can be a unified host, whose requests name a workspace, and whose account signs in', async () => {
+    const own = await Client.start({ unifiedAccountId: 'account-1' });
+    try {
+      const oidc = `${own.workspace.url}/oidc/accounts/account-1`;
+      assert.deepEqual(await discovered('/.well-known/databricks-config', own), {
+        oidc_endpoint: oidc,
+        account_id: 'account-1',
+      });
+      const found = await discovered('/oidc/accounts/account-1/.well-known/oauth-authorization-server', own);
+      assert.equal((found as Record<string, string>).token_endpoint, `${oidc}/v1/token`);
+      const list = 'GET /api/2.2/jobs/list';
+      assert.match(await own.refused(list), /^404 ENDPOINT_NOT_FOUND/);
+      const named = await own.send(list, {}, { 'X-Databricks-Workspace-Id': own.workspace.id });
+      assert.equal(named.status, 200);
+      assert.equal((await own.send(list, { o: own.workspace.id })).status, 200);
+      assert.equal((await own.send('POST /oidc/v1/token', {})).status, 404);
+    } finally {
+      await own.stop();
+    }
   });
 
   it('can let a token expire while it is being used', async () => {
@@ -126,8 +189,8 @@ describe('The API of the local Databricks workspace', () => {
 
   it('says which API does not exist', async () => {
     assert.equal(
-      await client.refused('GET /api/2.0/jobs/list'),
-      "404 ENDPOINT_NOT_FOUND: No API found for 'GET /api/2.0/jobs/list'",
+      await client.refused('GET /api/2.3/jobs/list'),
+      "404 ENDPOINT_NOT_FOUND: No API found for 'GET /api/2.3/jobs/list'",
     );
   });
 

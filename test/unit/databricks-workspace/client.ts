@@ -30,7 +30,7 @@ export class Client {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** Sends fields as Databricks' clients do: in the query of a GET, as JSON in a POST. */
+  /** Sends fields as Databricks' clients do: in the query of a GET, as JSON in all else. */
   async send(
     request: string,
     fields: JsonObject = {},
@@ -43,7 +43,7 @@ export class Client {
     const response = await fetch(url, {
       method,
       headers: { Authorization: `Bearer ${this.workspace.token}`, ...headers },
-      ...(method === 'POST' && { body: writeJson(fields) }),
+      ...(method !== 'GET' && { body: writeJson(fields) }),
     });
     const text = await response.text();
     const isJson = response.headers.get('content-type') === 'application/json' && text;

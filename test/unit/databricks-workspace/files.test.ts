@@ -39,6 +39,16 @@ describe('Notebooks in the local Databricks workspace', () => {
     });
   });
 
+  it('come out as files, where they are downloaded', async () => {
+    await client.import('/Shared/file', { content: encode('print("größer")') });
+    const path = '/Shared/file';
+    const { text, body } = await client.send('GET /api/2.0/workspace/export', {
+      path,
+      direct_download: true,
+    });
+    assert.deepEqual([text, body], ['print("größer")', {}]);
+  });
+
   const formats = [
     ['SOURCE keeps the extension in the path', 'a.py', { format: 'SOURCE' }, 'a.py', 'NOTEBOOK'],
     ['SOURCE is the default', 'b.py', {}, 'b.py', 'NOTEBOOK'],

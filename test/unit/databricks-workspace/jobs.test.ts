@@ -120,7 +120,7 @@ describe('Jobs in the local Databricks workspace', () => {
 
     await client.ok('POST /api/2.2/jobs/reset', { job_id, new_settings: { name: 'after' } });
     const reset = (await client.ok('GET /api/2.2/jobs/get', { job_id })).settings as JsonObject;
-    assert.deepEqual([reset.name, reset.timeout_seconds, reset.tasks], ['after', 0, []]);
+    assert.deepEqual([reset.name, reset.timeout_seconds, reset.tasks], ['after', 0, undefined]);
   });
 
   it('answer 400, not 404, when they do not exist', async () => {
@@ -131,11 +131,35 @@ describe('Jobs in the local Databricks workspace', () => {
     assert.equal(await client.refused('POST /api/2.2/jobs/run-now', { job_id }), message);
   });
 
+  it('lose tasks and clusters that an update names, and keep the others', async () => {
+    const cluster = { new_cluster: { spark_version: '15.4.x-scala2.12', num_workers: 1 } };
+    const job_id = client.workspace.createJob({
+      name: 'train',
+      description: 'to go',
+      job_clusters: [
+        { job_cluster_key: 'small', ...cluster },
+        { job_cluster_key: 'large', ...cluster },
+      ],
+      tasks: [NOTEBOOK_TASK, { ...NOTEBOOK_TASK, task_key: 'check' }],
+    });
+    const update = (...fields_to_remove: string[]) => ({ job_id, fields_to_remove });
+    await client.ok('POST /api/2.2/jobs/update', update('description', 'tasks/check', 'job_clusters/large'));
+    const settings = (await client.ok('GET /api/2.2/jobs/get', { job_id })).settings as JsonObject;
+    assert.equal(settings.description, undefined);
+    const keys = (name: string, key: string) => (settings[name] as JsonObject[]).map((one) => one[key]);
+    assert.deepEqual(keys('tasks', 'task_key'), ['train']);
+    assert.deepEqual(keys('job_clusters', 'job_cluster_key'), ['small']);
+    assert.match(
+      await client.refused('POST /api/2.2/jobs/update', update('tasks/train/max_retries')),
+      /^400 INVALID_PARAMETER_VALUE: Removing nested fields is not supported/,
+    );
+  });
+
   const refusals = [
     ['two tasks with one key', { tasks: [NOTEBOOK_TASK, NOTEBOOK_TASK] }, /Task keys must be unique/],
     [
       'a task after one that is missing',
-      { tasks: [{ task_key: 'a', depends_on: [{ task_key: 'b' }] }] },
+      { tasks: [{ ...NOTEBOOK_TASK, task_key: 'a', depends_on: [{ task_key: 'b' }] }] },
       /'a' depends/,
     ],
     ['a notebook task without a path', { tasks: [{ task_key: 'a', notebook_task: {} }] }, /notebook_path/],
