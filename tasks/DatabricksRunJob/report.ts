@@ -56,7 +56,7 @@ export async function logResults(
   }
   if (moreFailures > 0) log.info(notShown(moreFailures));
   if (exitValue === undefined) return;
-  log.info(`The notebook returned: ${bound(redact(exitValue), LONGEST_SHOWN_VALUE)}`);
+  log.info(`The notebook returned: ${bound(exitValue, LONGEST_SHOWN_VALUE)}`);
   if (isTruncated) log.warning('Databricks kept only the beginning of what the notebook returned.');
 }
 

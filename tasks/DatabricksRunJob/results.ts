@@ -1,5 +1,5 @@
 import { TaskError } from '../common/errors';
-import { defuse, stripControls } from '../common/foreign-text';
+import { bound, defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
 import { redact } from '../common/secrets';
 import type { TaskContext } from '../common/task';
@@ -197,7 +197,7 @@ export function oneLine(text: string): string {
   const line = redact(defuse(stripControls(text)))
     .replace(/\s+/g, ' ')
     .trim();
-  return line.length <= LONGEST_ERROR ? line : `${line.slice(0, LONGEST_ERROR)}…`;
+  return bound(line, LONGEST_ERROR);
 }
 
 /** Keeps the executed notebook of every task that ran one. A page that can't be had is no reason to fail. */

@@ -1,14 +1,14 @@
+import './output';
+
 import { readFileSync } from 'node:fs';
-import { Writable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import * as tl from 'azure-pipelines-task-lib/task';
 import { METADATA_SERVICE, type NetworkSettings } from './network';
 
 /*
- * What the agent tells a task, read through azure-pipelines-task-lib. The library echoes every value that it reads,
- * secrets too, as a debug line; so its own output goes nowhere and the task logs what is fit to be seen.
+ * What the agent tells a task, read through azure-pipelines-task-lib. The library prints every value that it reads as a
+ * debug line, secrets too, and some as soon as it is loaded: hence the first line of this file.
  */
-tl.setStdStream(new Writable({ write: (_chunk, _encoding, done) => done() }));
 
 /** The value of an input as the agent passed it, trimmed; empty inputs are undefined. */
 export function readInput(name: string): string | undefined {

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
+import { redact } from './secrets';
 
 /**
  * Breaks up everything in a text that the agent would obey or decorate: it takes `##vso[` anywhere in a line for a
@@ -16,12 +17,14 @@ export function stripControls(text: string): string {
     .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, '');
 }
 
-/** Cuts a text at a number of characters and says how much was left out. */
+/**
+ * Cuts a text at a number of characters and says how much was left out. Secrets are taken out first: the beginning of one
+ * would no longer be known.
+ */
 export function bound(text: string, maxCharacters: number): string {
-  if (text.length <= maxCharacters) return text;
-  // Half of a pair that stands for one character would be none.
-  const isWithinPair =
-    /[\ud800-\udbff]/.test(text[maxCharacters - 1] ?? '') && /[\udc00-\udfff]/.test(text[maxCharacters]!);
-  const end = isWithinPair ? maxCharacters - 1 : maxCharacters;
-  return `${text.slice(0, end)}… (${text.length - end} more characters)`;
+  const whole = redact(stripControls(text));
+  if (whole.length <= maxCharacters) return whole;
+  // A character beyond the first 65,536 is a pair of units.
+  const end = /[\ud800-\udbff]/.test(whole[maxCharacters - 1]!) ? maxCharacters - 1 : maxCharacters;
+  return `${whole.slice(0, end)}… (${whole.length - end} more characters)`;
 }

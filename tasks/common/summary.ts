@@ -36,8 +36,7 @@ export class Summary {
   }
 
   code(text: string, language = ''): this {
-    // Half of a secret would no longer be known as one.
-    const clean = bound(redact(stripControls(text)), LONGEST_BLOCK);
+    const clean = bound(text, LONGEST_BLOCK);
     const longestRun = Math.max(2, ...[...clean.matchAll(/`+/g)].map(([run]) => run.length));
     const fence = '`'.repeat(longestRun + 1);
     return this.add(`${fence}${language}\n${clean}\n${fence}`);

@@ -15,6 +15,7 @@ import { HttpClient } from './http';
 import { InputReader } from './inputs';
 import { type AgentLog, createLogger, type Logger } from './log';
 import type { NetworkSettings } from './network';
+import { afterOutput, printLine } from './output';
 import { requestOidcToken } from './pipeline-oidc';
 import type { SignInLimits } from './renewal';
 import { redact, rememberSecret } from './secrets';
@@ -71,7 +72,7 @@ const FILE_ATTACHMENT = 'DistributedTask.Core.FileAttachment';
  * and the result goes out as a logging command: the agent takes any other exit code for a fault of its own machine.
  */
 export async function runTask(story: (task: TaskContext) => Promise<Outcome>): Promise<void> {
-  const log = createLogger((line) => process.stdout.write(`${line}\n`));
+  const log = createLogger(printLine);
   const cancel = new AbortController();
   // Every request listens, and more than ten at a time are no leak.
   setMaxListeners(0, cancel.signal);
@@ -99,7 +100,9 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   const { name, version } = JSON.parse(readFileSync(join(__dirname, 'task.json'), 'utf8'));
   const userAgent = `ModelPipelineTasks/${version.Major}.${version.Minor}.${version.Patch} (${name})`;
   const network = readNetworkSettings();
-  for (const secret of readSecretVariables().values()) rememberSecret(secret);
+  for (const secret of [...readSecretVariables().values(), readAccessToken()]) {
+    if (secret) rememberSecret(secret);
+  }
   const tempFolder = mkdtempSync(join(readVariable('Agent.TempDirectory') ?? tmpdir(), `${name}-`));
   const http = new HttpClient({ log, signal, network, userAgent });
   return {
@@ -181,10 +184,10 @@ function reportError(log: AgentLog, error: unknown): string {
 
 let finished = false;
 
-/** Lets only the first ending count, and leaves once it is written: pipes are not flushed at exit on every platform. */
+/** Lets only the first ending count, and leaves once it is written. */
 function finish(report: () => void): void {
   if (finished) return;
   finished = true;
   report();
-  process.stdout.write('', () => process.exit(0));
+  afterOutput(() => process.exit(0));
 }

@@ -1,6 +1,7 @@
 import { sleep } from '../../common/cancel';
 import { EntraTokens, type SignInServices } from '../../common/entra';
 import { TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
 import type { HttpAnswer } from '../../common/http';
 import { readJsonObject } from '../../common/json';
 import type { AzureServiceConnection } from '../../common/service-connection';
@@ -123,7 +124,7 @@ export class EntraCredentials implements CredentialSource {
 
   private error({ status, body }: HttpAnswer): TaskError {
     const { host } = this;
-    const text = body.toString('utf8').slice(0, 2_000);
+    const text = bound(body.toString('utf8'), 2_000);
     const details = [`${host}: HTTP ${status}. ${text}`];
     if (status === 401) return new TaskError(this.refusal, { details });
     const known =

@@ -1,4 +1,5 @@
 import { TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
 import { explainBy, type Signature } from '../../common/explain';
 import type { HttpAnswer } from '../../common/http';
 import { registryOf } from '../image/image-name';
@@ -132,5 +133,5 @@ export function refusal(context: RegistryContext, answer: HttpAnswer, purpose: s
 
 /** What a registry says, as far as it is worth reading. */
 export function textOf({ body }: HttpAnswer): string {
-  return body.toString('utf8').slice(0, 2_000);
+  return bound(body.toString('utf8'), 2_000);
 }

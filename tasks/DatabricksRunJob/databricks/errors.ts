@@ -3,6 +3,7 @@ import { explainBy, type Signature } from '../../common/explain';
 import { bound, defuse, stripControls } from '../../common/foreign-text';
 import { ConnectionError, type HttpAnswer } from '../../common/http';
 import { isRetryableStatus } from '../../common/retry';
+import { redact } from '../../common/secrets';
 import { isObject, parseJson } from './json';
 
 /** Databricks answered, but not with what was asked for. */
@@ -269,7 +270,7 @@ function textOfPage(page: string): string {
 
 function clean(text: unknown): string {
   return bound(
-    defuse(stripControls(String(text)))
+    redact(defuse(stripControls(String(text))))
       .replace(/\s+/g, ' ')
       .trim(),
     500,

@@ -1,6 +1,7 @@
 import type { EntraTokens } from '../../../common/entra';
 import { TaskError } from '../../../common/errors';
 import { explainBy, type Signature } from '../../../common/explain';
+import { bound } from '../../../common/foreign-text';
 import type { HttpAnswer, HttpClient } from '../../../common/http';
 import type { AzureServiceConnection } from '../../../common/service-connection';
 
@@ -99,7 +100,7 @@ function refusal(
   { status, body, headers }: HttpAnswer,
   context: { input: string; purpose: string },
 ): TaskError {
-  const text = body.toString('utf8').slice(0, 2_000);
+  const text = bound(body.toString('utf8'), 2_000);
   const correlation = headers.get('x-ms-correlation-request-id');
   return new TaskError(
     explainBy(SIGNATURES, text, context) ??

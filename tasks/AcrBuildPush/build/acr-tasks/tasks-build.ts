@@ -3,6 +3,7 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { sleep, throwIfCancelled } from '../../../common/cancel';
 import { describeError, TaskError } from '../../../common/errors';
+import { bound } from '../../../common/foreign-text';
 import type { HttpClient } from '../../../common/http';
 import type { Logger } from '../../../common/log';
 import { formatBytes } from '../../../common/text';
@@ -203,7 +204,7 @@ async function sendContext(
     if (answer.status === 201) return;
     throw new TaskError(
       `The build context could not be sent to ${url.host} (HTTP ${answer.status}). Check that this agent may reach it: proxy, firewall, private network.`,
-      { details: [answer.body.toString('utf8').slice(0, 2_000)] },
+      { details: [bound(answer.body.toString('utf8'), 2_000)] },
     );
   };
   const ids: string[] = [];
