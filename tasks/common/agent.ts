@@ -3,7 +3,11 @@ import './output';
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import * as tl from 'azure-pipelines-task-lib/task';
-import { METADATA_SERVICE, type NetworkSettings } from './network';
+import { describeError, TaskError } from './errors';
+import { readJson } from './json';
+import type { NetworkSettings } from './network';
+import { type AgentProxy, proxyRules } from './proxy';
+import { secureContextOf } from './secure-context';
 
 /*
  * What the agent tells a task, read through azure-pipelines-task-lib. The library prints every value that it reads as a
@@ -56,22 +60,82 @@ export function readAccessToken(): string | undefined {
   return tl.getEndpointAuthorizationParameter('SYSTEMVSSCONNECTION', 'AccessToken', true) || undefined;
 }
 
-/** The network settings that the agent was configured with. */
-export function readNetworkSettings(): NetworkSettings {
-  const certificates = tl.getHttpCertConfiguration();
-  return {
-    proxyFor: (url) =>
-      // The machine's own metadata service: what a proxy reaches under that address is another machine's.
-      url.startsWith(METADATA_SERVICE) ? undefined : tl.getHttpProxyConfiguration(url)?.proxyFormattedUrl,
-    tls: {
-      // Node takes a list of authorities in place of its own list, not beside it.
-      ...(certificates?.caFile && { ca: [...rootCertificates, readFileSync(certificates.caFile, 'utf8')] }),
-      ...(certificates?.certFile && { cert: readFileSync(certificates.certFile, 'utf8') }),
-      ...(certificates?.keyFile && { key: readFileSync(certificates.keyFile, 'utf8') }),
-      ...(certificates?.passphrase && { passphrase: certificates.passphrase }),
-      ...(readVariable('Agent.SkipCertValidation')?.toLowerCase() === 'true' && {
-        rejectUnauthorized: false,
-      }),
+/**
+ * How connections leave this agent, as it was configured, or as the step's environment says.
+ *
+ * @param maskSecret is told the secrets among that
+ * @throws TaskError for settings that can't be used
+ */
+export function readNetworkSettings(
+  maskSecret: (secret: string, username?: string) => void,
+): NetworkSettings {
+  const rules = proxyRules(readProxy(), process.env);
+  const network: NetworkSettings = {
+    proxyFor(url) {
+      const proxy = rules(url);
+      if (proxy?.login) maskSecret(proxy.login.password, proxy.login.username);
+      return proxy;
     },
+    tls: readCertificates(),
   };
+  const { passphrase, ca, cert, pfx } = network.tls;
+  if (passphrase) maskSecret(passphrase);
+  if (ca ?? cert ?? pfx) {
+    try {
+      secureContextOf(network);
+    } catch (error) {
+      throw new TaskError(
+        `The agent's certificates can't be used: ${describeError(error)}. They were given when the agent was configured (--sslcacert, --sslclientcert).`,
+        { cause: error },
+      );
+    }
+  }
+  return network;
+}
+
+function readProxy(): AgentProxy | undefined {
+  const url = readVariable('Agent.ProxyUrl');
+  if (!url) return undefined;
+  const bypass = readJson(readVariable('Agent.ProxyBypassList') ?? '');
+  return {
+    url,
+    username: readVariable('Agent.ProxyUsername'),
+    password: readVariable('Agent.ProxyPassword'),
+    bypass: Array.isArray(bypass) ? bypass.filter((pattern) => typeof pattern === 'string') : [],
+  };
+}
+
+function readCertificates(): NetworkSettings['tls'] {
+  const authorities = [
+    readFileOf(readVariable('Agent.CAInfo'), '--sslcacert'),
+    readFileOf(process.env.NODE_EXTRA_CA_CERTS, 'NODE_EXTRA_CA_CERTS'),
+  ].filter((file) => file !== undefined);
+  const cert = readFileOf(readVariable('Agent.ClientCert'), '--sslclientcert');
+  const key = readFileOf(readVariable('Agent.ClientCertKey'), '--sslclientcertkey');
+  const archive =
+    cert && key ? undefined : readFileOf(readVariable('Agent.ClientCertArchive'), '--sslclientcertarchive');
+  const passphrase = readVariable('Agent.ClientCertPassword');
+  return {
+    // Node takes a list of authorities in place of its own list, not beside it.
+    ...(authorities.length > 0 && { ca: [...rootCertificates, ...authorities.map(String)] }),
+    ...(cert && key && { cert: String(cert), key: String(key) }),
+    ...(archive && { pfx: archive }),
+    ...(passphrase && { passphrase }),
+    ...(readVariable('Agent.SkipCertValidation')?.toLowerCase() === 'true' && { rejectUnauthorized: false }),
+  };
+}
+
+/** @param setting where the reader has named the file */
+function readFileOf(file: string | undefined, setting: string): Buffer | undefined {
+  if (!file) return undefined;
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new TaskError(
+      `The file of certificates that ${setting} names can't be read: ${describeError(error)}.`,
+      {
+        cause: error,
+      },
+    );
+  }
 }

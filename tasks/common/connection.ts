@@ -1,41 +1,46 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { describeError } from './errors';
 import type { NetworkSettings } from './network';
+import { secureContextOf } from './secure-context';
+import { openTunnel, tlsTo } from './tunnel';
 
-/** Errors of a connection that will not mend by itself within a step. */
-const HOPELESS = /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TOO_LARGE)/;
+/** Errors of a connection that will not mend by themselves within a step. */
+const HOPELESS =
+  /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TOO_LARGE|ERR_PROXY_DENIED|ERR_SSL_(WRONG_VERSION|\w*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|PROTOCOL_VERSION)))/;
 
-/** Connections to a host, kept alive, through the agent's proxy for it and with the agent's certificates. */
-export async function createAgent(url: URL, network: NetworkSettings): Promise<HttpAgent> {
+/** Has a connection made in its own time. */
+type Connect = (
+  options: { readonly host: string; readonly port: number | string },
+  done: (error: Error | null, socket?: Socket) => void,
+) => undefined;
+
+/**
+ * Connections that are kept alive, through the agent's proxy for an address and with the agent's certificates: with
+ * `Connections` of the model registry, which are made of the same parts, the one place that connections leave by.
+ */
+export function createAgent(url: URL, network: NetworkSettings): HttpAgent {
   const proxy = network.proxyFor(url.href);
+  const isSecure = url.protocol === 'https:';
   const { rejectUnauthorized } = network.tls;
   const settings = {
     keepAlive: true,
-    ...([url.href, proxy].some((address) => address?.startsWith('https:')) && {
-      secureContext: secureContextOf(network),
-    }),
+    ...(isSecure && { secureContext: secureContextOf(network) }),
     ...(rejectUnauthorized === false && { rejectUnauthorized }),
   };
+  const agent = isSecure ? new HttpsAgent(settings) : new HttpAgent(settings);
   if (proxy) {
-    // Most agents have no proxy, and it takes a while to load.
-    const { HttpsProxyAgent } = await import('https-proxy-agent');
-    return new HttpsProxyAgent(proxy, settings) as unknown as HttpAgent;
+    const connect: Connect = ({ host, port }, done) => {
+      openTunnel(proxy, { host, port: Number(port) }, network).then((socket) => {
+        done(null, isSecure ? connectTls({ ...tlsTo(host, network), socket }) : socket);
+      }, done);
+      return undefined;
+    };
+    Object.assign(agent, { createConnection: connect });
   }
-  return url.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings);
-}
-
-const contexts = new WeakMap<NetworkSettings, SecureContext>();
-
-/** The certificates of an agent, read once for all connections: to read a hundred authorities takes 25 ms. */
-export function secureContextOf(network: NetworkSettings): SecureContext {
-  let context = contexts.get(network);
-  if (!context) {
-    context = createSecureContext(network.tls);
-    contexts.set(network, context);
-  }
-  return context;
+  return agent;
 }
 
 /** Whether it is no use to try again: the host does not exist, or is not to be trusted. */
@@ -46,21 +51,37 @@ export function isHopeless(error: Error): boolean {
 /** Why there was no connection, and what to do about it; goes on from a colon. */
 export function explainConnectionError(error: Error): string {
   const code = errorCode(error);
-  if (code === 'ENOTFOUND')
+  const reason = reasonOf(error);
+  if (code === 'ENOTFOUND') {
     return 'no such host. Check the name for typing errors, and the DNS of this agent.';
+  }
   if (code === 'ECONNREFUSED') return 'the connection was refused. Check the address and port.';
+  if (code.startsWith('ERR_PROXY')) return reason;
   if (code === 'ERR_TOO_LARGE') {
-    return `${error.message}, which no such answer is. Check the address, and whether a proxy stands in between.`;
+    return `${reason}, which no such answer is. Check the address, and whether a proxy stands in between.`;
+  }
+  if (/ALTNAME|HOSTNAME/.test(code)) {
+    return `its certificate is for another host (${code}). Check the address, and whether a proxy stands in between.`;
+  }
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) {
+    return `its certificate is not valid at this time (${code}). Check the clock of this agent, or have the certificate renewed.`;
+  }
+  if (/^ERR_SSL_WRONG_VERSION/.test(code))
+    return `it does not speak TLS (${code}). Check the address and port.`;
+  if (/^ERR_SSL\w*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|PROTOCOL_VERSION)/.test(code)) {
+    return `it refused the TLS connection (${code}). It may want a client certificate: give the agent one (--sslclientcert).`;
   }
   if (isHopeless(error)) {
-    return `its certificate is not trusted (${code}). If a proxy or a private authority signs it, give the agent that authority (sslcacert).`;
+    return `its certificate is not trusted (${code}). If a proxy or a private authority signs it, give the agent the certificate of that authority (--sslcacert); if it has one, that one has not signed it.`;
   }
-  return `${reasonOf(error)}. Check that this agent may reach it: proxy, firewall, private network.`;
+  return `${reason}. Check that this agent may reach it: proxy, firewall, private network.`;
 }
 
 /** Why a request failed, without its address, which node-fetch puts into each message: the query may be a signature. */
 export function reasonOf(error: unknown): string {
-  return describeError(error)
+  // Codes of our own say nothing that the message does not.
+  const isOurs = error instanceof Error && /^ERR_(PROXY|TOO)_?/.test(errorCode(error));
+  return (isOurs ? error.message : describeError(error))
     .replace(/^request to \S+ failed, reason: /, '')
     .replace(
       /^(Invalid response body|Premature close of server response) while trying to fetch \S+?(?=:? |$)(: )?/,

@@ -55,7 +55,7 @@ const DEFAULT_IDLE_TIMEOUT = 30_000;
  * who is at the right address. Answers of any status are returned; only the lack of one is an error.
  */
 export class HttpClient {
-  private readonly agents = new Map<string, Promise<HttpAgent>>();
+  private readonly agents = new Map<string, HttpAgent>();
   private readonly troubles: Troubles;
 
   constructor(private readonly options: HttpClientOptions) {
@@ -96,13 +96,13 @@ export class HttpClient {
 
   /** Closes idle connections, so that the process can end. */
   close(): void {
-    for (const agent of this.agents.values()) void agent.then((one) => one.destroy());
+    for (const agent of this.agents.values()) agent.destroy();
   }
 
   private async try(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer | Error> {
     throwIfCancelled(signal);
     const idle = new IdleTimer(request.idleTimeout ?? DEFAULT_IDLE_TIMEOUT, signal);
-    const agent = await this.agentFor(new URL(request.url));
+    const agent = this.agentFor(new URL(request.url));
     const body = typeof request.body === 'function' ? watched(request.body(), idle) : request.body;
     try {
       const response = await fetch(request.url, {
@@ -133,8 +133,8 @@ export class HttpClient {
     }
   }
 
-  private agentFor(url: URL): Promise<HttpAgent> {
-    const key = `${url.protocol} ${this.options.network.proxyFor(url.href) ?? ''}`;
+  private agentFor(url: URL): HttpAgent {
+    const key = `${url.protocol} ${this.options.network.proxyFor(url.href)?.url ?? ''}`;
     let agent = this.agents.get(key);
     if (!agent) {
       agent = createAgent(url, this.options.network);

@@ -1,10 +1,20 @@
+/** A proxy, and who may use it. */
+export interface ProxyServer {
+  /** Without user and password. */
+  readonly url: URL;
+  readonly login?: { readonly username: string; readonly password: string };
+  /** Where it comes from, as messages name it: `the agent's proxy`. */
+  readonly whose: string;
+}
+
 /** How connections leave this agent: its proxy for a URL, its certificate authorities and its client certificate. */
 export interface NetworkSettings {
-  proxyFor(url: string): string | undefined;
+  proxyFor(url: string): ProxyServer | undefined;
   readonly tls: {
     ca?: string[];
     cert?: string;
     key?: string;
+    pfx?: Buffer;
     passphrase?: string;
     rejectUnauthorized?: boolean;
   };

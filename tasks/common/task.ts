@@ -99,7 +99,7 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
 function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   const { name, version } = JSON.parse(readFileSync(join(__dirname, 'task.json'), 'utf8'));
   const userAgent = `ModelPipelineTasks/${version.Major}.${version.Minor}.${version.Patch} (${name})`;
-  const network = readNetworkSettings();
+  const network = readNetworkSettings(log.maskSecret);
   for (const secret of [...readSecretVariables().values(), readAccessToken()]) {
     if (secret) rememberSecret(secret);
   }

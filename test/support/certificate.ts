@@ -1,37 +1,73 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 export interface TestCertificate {
   /** The certificate alone, as an application holds it. */
   readonly certificate: string;
+  /** The private key alone. */
+  readonly key: string;
   /** Certificate and private key, as a service connection holds them. */
   readonly pem: string;
+  readonly owner: string;
 }
 
-/**
- * Makes a certificate that signs itself, for the host of a name too. Node reads certificates but makes none, so its parts are put together
- * here.
- */
-export function makeCertificate(owner = 'test'): TestCertificate {
+export interface CertificateOptions {
+  /** Who signs it; itself by default. */
+  readonly issuer?: TestCertificate;
+  /** Hosts and IPv4 addresses that it is for; without them, its owner. */
+  readonly hosts?: readonly string[];
+  /** Whether it may sign others. */
+  readonly isAuthority?: boolean;
+  /** As `yymmddhhmmssZ`. */
+  readonly ends?: string;
+}
+
+const SIGNATURE_ALGORITHM = '2a864886f70d01010b';
+const COMMON_NAME = '550403';
+const ALTERNATIVE_NAMES = '551d11';
+const BASIC_CONSTRAINTS = '551d13';
+
+/** Makes a certificate. Node reads them but makes none, so its parts are put together here. */
+export function makeCertificate(owner = 'test', options: CertificateOptions = {}): TestCertificate {
+  const { issuer, hosts = [], isAuthority = false, ends = '491231000000Z' } = options;
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const algorithm = der(0x30, [der(0x06, [Buffer.from('2a864886f70d01010b', 'hex')]), der(0x05, [])]);
-  const commonName = der(0x30, [der(0x06, [Buffer.from('550403', 'hex')]), der(0x0c, [Buffer.from(owner)])]);
-  const name = der(0x30, [der(0x31, [commonName])]);
-  const validity = der(0x30, [
-    der(0x17, [Buffer.from('200101000000Z')]),
-    der(0x17, [Buffer.from('491231000000Z')]),
-  ]);
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const algorithm = der(0x30, [oid(SIGNATURE_ALGORITHM), der(0x05, [])]);
+  const extensions = [
+    ...(hosts.length > 0 ? [extension(ALTERNATIVE_NAMES, der(0x30, hosts.map(alternativeName)))] : []),
+    ...(isAuthority ? [extension(BASIC_CONSTRAINTS, der(0x30, [der(0x01, [Buffer.from([0xff])])]))] : []),
+  ];
   const content = der(0x30, [
-    der(0x02, [Buffer.from([1])]),
+    der(0xa0, [der(0x02, [Buffer.from([2])])]),
+    der(0x02, [Buffer.concat([Buffer.from([1]), randomBytes(8)])]),
     algorithm,
-    name,
-    validity,
-    name,
+    nameOf(issuer?.owner ?? owner),
+    der(0x30, [der(0x17, [Buffer.from('200101000000Z')]), der(0x17, [Buffer.from(ends)])]),
+    nameOf(owner),
     publicKey.export({ type: 'spki', format: 'der' }),
+    ...(extensions.length > 0 ? [der(0xa3, [der(0x30, extensions)])] : []),
   ]);
-  const signature = der(0x03, [Buffer.from([0]), sign('sha256', content, privateKey)]);
+  const signature = der(0x03, [Buffer.from([0]), sign('sha256', content, issuer?.key ?? privateKey)]);
   const body = der(0x30, [content, algorithm, signature]).toString('base64');
   const certificate = `-----BEGIN CERTIFICATE-----\n${body.match(/.{1,64}/g)!.join('\n')}\n-----END CERTIFICATE-----\n`;
-  return { certificate, pem: `${privateKey.export({ type: 'pkcs8', format: 'pem' })}${certificate}` };
+  return { certificate, key, pem: `${key}${certificate}`, owner };
+}
+
+function nameOf(owner: string): Buffer {
+  return der(0x30, [der(0x31, [der(0x30, [oid(COMMON_NAME), der(0x0c, [Buffer.from(owner)])])])]);
+}
+
+function alternativeName(host: string): Buffer {
+  return /^[\d.]+$/.test(host)
+    ? der(0x87, [Buffer.from(host.split('.').map(Number))])
+    : der(0x82, [Buffer.from(host)]);
+}
+
+function extension(id: string, value: Buffer): Buffer {
+  return der(0x30, [oid(id), der(0x04, [value])]);
+}
+
+function oid(id: string): Buffer {
+  return der(0x06, [Buffer.from(id, 'hex')]);
 }
 
 /** A value of ASN.1 with its tag and length. */

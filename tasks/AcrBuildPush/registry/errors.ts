@@ -1,6 +1,6 @@
 import { TaskError } from '../../common/errors';
-import { bound } from '../../common/foreign-text';
 import { explainBy, type Signature } from '../../common/explain';
+import { bound } from '../../common/foreign-text';
 import type { HttpAnswer } from '../../common/http';
 import { registryOf } from '../image/image-name';
 

@@ -63,8 +63,8 @@ describe('what the agent tells a task', () => {
         `${read}.data('other') === undefined`,
         "agent.readServiceConnection('other') === undefined",
         'agent.readAccessToken()',
-        "agent.readNetworkSettings().proxyFor('https://login.microsoftonline.com/')",
-        "agent.readNetworkSettings().proxyFor('http://169.254.169.254/metadata') === undefined",
+        "agent.readNetworkSettings(() => {}).proxyFor('https://login.microsoftonline.com/').url",
+        "agent.readNetworkSettings(() => {}).proxyFor('http://169.254.169.254/metadata') === undefined",
       ),
       [
         {
@@ -78,7 +78,7 @@ describe('what the agent tells a task', () => {
         true,
         true,
         'job-token',
-        'http://proxy.example:8080',
+        'http://proxy.example:8080/',
         true,
       ],
     );

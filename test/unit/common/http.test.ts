@@ -7,6 +7,7 @@ import { CancelledError } from '../../../tasks/common/errors';
 import { ConnectionError, HttpClient } from '../../../tasks/common/http';
 import { ANSWER_LIMITS } from '../../../tasks/common/limits';
 import { createLogger } from '../../../tasks/common/log';
+import { proxyRules } from '../../../tasks/common/proxy';
 import { ONE_TRY } from '../../../tasks/common/retry';
 
 describe('HTTP requests', () => {
@@ -268,7 +269,7 @@ describe('HTTP requests', () => {
     const proxied = new HttpClient({
       log: createLogger(() => undefined),
       signal: cancel.signal,
-      network: { proxyFor: () => `http://127.0.0.1:${port}`, tls: {} },
+      network: { proxyFor: proxyRules({ url: `http://127.0.0.1:${port}`, bypass: [] }, {}), tls: {} },
       userAgent: 'test',
       retry: ONE_TRY,
     });

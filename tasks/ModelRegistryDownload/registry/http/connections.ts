@@ -1,10 +1,8 @@
-import { request as askHttp } from 'node:http';
-import { request as askHttps } from 'node:https';
-import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { secureContextOf } from '../../../common/connection';
-import type { NetworkSettings } from '../../../common/network';
-import { BrokenAnswerError, brokenBy, RestError } from '../errors';
+import type { NetworkSettings, ProxyServer } from '../../../common/network';
+import { bareHost, openTunnel, tlsTo } from '../../../common/tunnel';
+import { BrokenAnswerError, brokenBy } from '../errors';
 import { AnswerReader, type Receiver, type Stop } from './answer';
 import { Gatherer } from './gatherer';
 
@@ -24,6 +22,7 @@ export class Connections {
   private readonly idle: Connection[] = [];
   private readonly all = new Set<Connection>();
   private readonly host: string;
+  private readonly port: number;
 
   /** @param endpoint where the service is; its path does not matter */
   constructor(
@@ -31,6 +30,7 @@ export class Connections {
     private readonly network: NetworkSettings,
   ) {
     this.host = endpoint.host;
+    this.port = Number(endpoint.port || (endpoint.protocol === 'https:' ? 443 : 80));
   }
 
   /**
@@ -72,10 +72,7 @@ export class Connections {
 
   private async open(stop: Stop): Promise<Connection> {
     const proxy = this.network.proxyFor(this.endpoint.href);
-    const tunnel =
-      proxy === undefined
-        ? undefined
-        : await openTunnel(new URL(proxy), this.endpoint, this.network.tls, stop);
+    const tunnel = proxy && (await this.openTunnel(proxy, stop));
     const connection = new Connection(
       (onread) => this.connect(tunnel, onread),
       () => {
@@ -90,18 +87,25 @@ export class Connections {
 
   /** @param tunnel a way to the service through a proxy */
   private connect(tunnel: Socket | undefined, onread: OnReadOpts): Socket {
-    const { hostname, port, protocol } = this.endpoint;
-    const host = bareHost(hostname);
-    if (protocol !== 'https:') return tunnel ?? connect({ host, port: Number(port || 80), onread });
-    const { rejectUnauthorized } = this.network.tls;
+    const { hostname, protocol } = this.endpoint;
+    if (protocol !== 'https:')
+      return tunnel ?? connect({ host: bareHost(hostname), port: this.port, onread });
     return connectTls({
-      host,
-      port: Number(port || 443),
-      secureContext: secureContextOf(this.network),
-      ...(rejectUnauthorized === false && { rejectUnauthorized }),
-      ...(isIP(host) === 0 && { servername: host }),
+      ...tlsTo(hostname, this.network),
+      port: this.port,
       ...(tunnel ? { socket: tunnel } : { onread }),
     });
+  }
+
+  private async openTunnel(proxy: ProxyServer, stop: Stop): Promise<Socket> {
+    const target = { host: bareHost(this.endpoint.hostname), port: this.port };
+    try {
+      return await openTunnel(proxy, target, this.network, (end) => {
+        stop.onStop = end;
+      });
+    } catch (error) {
+      throw brokenBy(error as Error);
+    }
   }
 }
 
@@ -206,57 +210,4 @@ function toText({ path, headers }: GetRequest, host: string): string {
   let text = `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
   for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
   return `${text}\r\n`;
-}
-
-/** A way through a proxy to an endpoint. */
-function openTunnel(
-  proxy: URL,
-  { hostname, port, protocol }: URL,
-  tls: NetworkSettings['tls'],
-  stop: Stop,
-): Promise<Socket> {
-  const target = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-  const { username, password } = proxy;
-  const ask = proxy.protocol === 'https:' ? askHttps : askHttp;
-  return new Promise((resolve, reject) => {
-    const request = ask({
-      ...tls,
-      agent: false,
-      method: 'CONNECT',
-      hostname: bareHost(proxy.hostname),
-      port: proxy.port,
-      path: target,
-      headers: { host: target, ...(username && { 'proxy-authorization': basic(username, password) }) },
-    });
-    request
-      .on('connect', ({ statusCode }, socket: Socket) => {
-        if (statusCode === 200) {
-          resolve(socket);
-          return;
-        }
-        socket.destroy();
-        reject(
-          new RestError(
-            `The proxy ${proxy.host} does not let it through.`,
-            statusCode!,
-            undefined,
-            new Map(),
-          ),
-        );
-      })
-      .on('error', (error) => reject(brokenBy(error)))
-      .end();
-    stop.onStop = () => request.destroy();
-  });
-}
-
-/** User and password as a header has them; in an address they are encoded. */
-function basic(username: string, password: string): string {
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${Buffer.from(pair).toString('base64')}`;
-}
-
-/** An IPv6 address stands in brackets in an address, and without them everywhere else. */
-function bareHost(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, '');
 }

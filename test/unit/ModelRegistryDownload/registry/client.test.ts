@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { proxyRules } from '../../../../tasks/common/proxy';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import type { ModelContainer } from '../../../../tasks/ModelRegistryDownload/registry/container';
 import type { RegistryCredential } from '../../../../tasks/ModelRegistryDownload/registry/credential';
@@ -55,7 +56,10 @@ describe('the client of the registry', () => {
       credential: credential ?? server.credential,
       endpoint,
       container: 'titanic',
-      network: { proxyFor: () => agentProxy, tls: {} },
+      network: {
+        proxyFor: proxyRules(agentProxy ? { url: agentProxy, bypass: [] } : undefined, {}),
+        tls: {},
+      },
     });
     try {
       return await work(container);

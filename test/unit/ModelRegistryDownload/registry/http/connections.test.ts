@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { proxyRules } from '../../../../../tasks/common/proxy';
 import { stopWith } from '../../../../../tasks/ModelRegistryDownload/registry/http/answer';
 import { Connections } from '../../../../../tasks/ModelRegistryDownload/registry/http/connections';
 import { makeCertificate } from '../../../../support/certificate';
@@ -40,7 +41,10 @@ describe('connections to the service', () => {
       : createServer((...pair) => respond(...pair));
     const port = await listen(server);
     const url = new URL(secure ? `https://localhost:${port}` : `http://127.0.0.1:${port}`);
-    connections = new Connections(url, { proxyFor: () => proxy, tls: secure ? { ca } : {} });
+    connections = new Connections(url, {
+      proxyFor: proxyRules(proxy ? { url: proxy, bypass: [] } : undefined, {}),
+      tls: secure ? { ca } : {},
+    });
   }
 
   async function get(path: string, signal: AbortSignal = new AbortController().signal): Promise<string> {
@@ -179,9 +183,10 @@ describe('connections to the service', () => {
       const port = await listen(proxy);
       await open({ proxy: `http://127.0.0.1:${port}` });
       await assert.rejects(get('/a'), {
-        name: 'RestError',
-        statusCode: 407,
-        message: `The proxy 127.0.0.1:${port} does not let it through.`,
+        name: 'BrokenAnswerError',
+        code: 'ERR_PROXY_DENIED',
+        message:
+          /^the agent's proxy, 127\.0\.0\.1:\d+, does not let this agent in \(HTTP 407\)\. Give the agent a user/,
       });
     });
   });
