@@ -5,7 +5,7 @@ import json
 import sys
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service import jobs, workspace
+from databricks.sdk.service import iam, jobs, workspace
 
 client = WorkspaceClient(host=sys.argv[1], token=sys.argv[2])
 seen = {}
@@ -68,5 +68,39 @@ note("broken output", lambda: client.jobs.get_run_output(failed_task.run_id))
 note("repair", lambda: client.jobs.repair_run_and_wait(failure.run_id, rerun_all_failed_tasks=True))
 repaired = client.jobs.get_run(failure.run_id, include_history=True)
 seen["history"] = [entry.type.value for entry in repaired.repair_history]
+
+note("me", client.current_user.me)
+note("workspace id", lambda: str(client.config.workspace_id))
+note("file", lambda: client.workspace.download("/live/models/train").read().decode())
+
+
+def submit():
+    notebook = jobs.NotebookTask(notebook_path="/live/models/train")
+    return client.jobs.submit_and_wait(
+        run_name="once", tasks=[jobs.SubmitTask(task_key="main", notebook_task=notebook)]
+    )
+
+
+submitted = note("submitted", submit)
+note("delete", lambda: client.jobs.delete_run(submitted.run_id))
+note("deleted run", lambda: client.jobs.get_run(submitted.run_id))
+
+
+def task(key, *others):
+    notebook = jobs.NotebookTask(notebook_path="/live/models/train")
+    after = [jobs.TaskDependency(task_key=other) for other in others]
+    return jobs.Task(task_key=key, notebook_task=notebook, depends_on=after)
+
+
+made = client.jobs.create(name="made", description="short", tasks=[task("b"), task("a"), task("c", "b", "a")])
+client.jobs.update(made.job_id, fields_to_remove=["description"], new_settings=jobs.JobSettings(timeout_seconds=60))
+note("updated", lambda: client.jobs.get(made.job_id))
+client.jobs.update(made.job_id, fields_to_remove=["tasks/c"])
+note("tasks", lambda: sorted(task.task_key for task in client.jobs.get(made.job_id).settings.tasks))
+
+viewer = iam.AccessControlRequest(group_name="users", permission_level=iam.PermissionLevel.CAN_VIEW)
+job_id = str(made.job_id)
+note("permissions", lambda: client.permissions.update("jobs", job_id, access_control_list=[viewer]))
+note("levels", lambda: client.permissions.get_permission_levels("jobs", job_id))
 
 print(json.dumps(seen))

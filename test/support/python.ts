@@ -15,3 +15,12 @@ export function sdkPython(log: (line: string) => void = () => {}): Promise<Pytho
     log,
   });
 }
+
+/** A Python with Databricks' former command line. */
+export function cliPython(log: (line: string) => void = () => {}): Promise<Python> {
+  return preparePython({
+    folder: join(root, '.local/databricks-cli'),
+    requirements: [join(root, 'test/requirements-cli.txt')],
+    log,
+  });
+}
