@@ -3,7 +3,6 @@ import { throwIfCancelled } from '../common/cancel';
 import { EntraTokens } from '../common/entra';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
-import { Troubles } from '../common/trouble';
 import { fetchVersion, seemsHeld } from './fetch-version';
 import { agentFolders, memoryFolder } from './folder/agent-folders';
 import { explainDiskError } from './folder/disk';
@@ -13,7 +12,7 @@ import type { Inputs } from './inputs';
 import { openContainer } from './registry/client';
 import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
-import { PATIENCE, type RegistryPatience } from './registry/persist';
+import { connect, PATIENCE, type RegistryPatience } from './registry/persist';
 import type { SignIn } from './registry-inputs';
 import { outcomeMessage, readMetadata, summarize, tellOfForeigners } from './report';
 import { chooseVersion } from './version/choose-version';
@@ -32,7 +31,7 @@ export async function downloadModel(
   program?: string,
 ): Promise<Outcome> {
   const { log, signal } = task;
-  const connection = { log, signal, patience, troubles: new Troubles(log) };
+  const connection = connect(log, signal, patience);
   const container = openContainer({
     account: inputs.account,
     credential: credentialOf(inputs.signIn, task),
@@ -98,5 +97,5 @@ export async function downloadModel(
 function credentialOf(signIn: SignIn, task: TaskContext): RegistryCredential {
   if (signIn.kind !== 'entra') return signIn;
   const tokens = new EntraTokens(signIn.connection, task);
-  return { kind: 'entra', input: signIn.input, token: () => tokens.token(STORAGE_SCOPE) };
+  return { kind: 'entra', input: signIn.input, token: (refused) => tokens.token(STORAGE_SCOPE, refused) };
 }

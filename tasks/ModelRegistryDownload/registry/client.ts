@@ -7,11 +7,14 @@ import {
   type RangeReceiver,
   type RegistrySettings,
 } from './container';
-import { BrokenAnswerError, bareEtag, MovedError } from './errors';
+import { BrokenAnswerError, bareEtag, isRefusal, MovedError } from './errors';
 import { type Head, type Receiver, type Stop, stopWith } from './http/answer';
-import { Connections, type GetRequest } from './http/connections';
+import { Connections } from './http/connections';
 import { readFolderPage, readListingPage } from './listing-page';
 import { signerFor } from './sign';
+
+/** Bytes of a page of a listing: 5,000 blobs with the longest names and metadata that there may be have less. */
+const LARGEST_PAGE = 128 * 1024 * 1024;
 
 /** The service's version that requests are answered in. */
 const SERVICE_VERSION = '2021-12-02';
@@ -28,14 +31,29 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
   const sign = signerFor(settings.account, settings.credential);
   const connections = new Connections(endpoint, settings.network);
 
-  async function requestFor(
+  /** The header by which the latest request that was turned away had proven who sent it. */
+  let refused: string | undefined;
+
+  async function get(
     path: string,
     query: Record<string, string>,
     headers: Record<string, string>,
-  ): Promise<GetRequest> {
-    const signed = await sign({ path, query, headers: { 'x-ms-version': SERVICE_VERSION, ...headers } });
+    receiver: Receiver,
+    stop: Stop,
+  ): Promise<void> {
+    const unsigned = { path, query, headers: { 'x-ms-version': SERVICE_VERSION, ...headers } };
+    const signed = await sign(unsigned, refused);
     const pairs = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
-    return { path: pairs.length > 0 ? `${signed.path}?${pairs.join('&')}` : path, headers: signed.headers };
+    const request = {
+      path: [path, ...(pairs.length > 0 ? [pairs.join('&')] : [])].join('?'),
+      headers: signed.headers,
+    };
+    try {
+      await connections.get(request, receiver, stop);
+    } catch (error) {
+      if (isRefusal(error as Error)) refused = signed.headers.authorization;
+      throw error;
+    }
   }
 
   async function read(
@@ -46,17 +64,13 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     more: Record<string, string> = {},
   ): Promise<ReadonlyMap<string, string>> {
     const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
-    const request = await requestFor(
-      path,
-      {},
-      {
-        'x-ms-range': `bytes=${range.offset}-${range.offset + range.length - 1}`,
-        'if-match': `"${etag}"`,
-        ...more,
-      },
-    );
+    const headers = {
+      'x-ms-range': `bytes=${range.offset}-${range.offset + range.length - 1}`,
+      'if-match': `"${etag}"`,
+      ...more,
+    };
     const guard = new RangeGuard({ name, etag }, range, receiver);
-    await connections.get(request, guard, stop);
+    await get(path, {}, headers, guard, stop);
     guard.end();
     return guard.headers;
   }
@@ -64,17 +78,19 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
   /** One page of a listing. */
   async function list(of: Record<string, string>, from: string | undefined, idle: Idle): Promise<string> {
     const query = { restype: 'container', comp: 'list', maxresults: `${PAGE_SIZE}`, ...of };
-    const request = await requestFor(root, { ...query, ...(from && { marker: from }) }, {});
     const pieces: Buffer[] = [];
+    let size = 0;
     const receiver = {
       begin: () => idle.touch(),
       take(piece: Buffer) {
         // It is good only until this call returns.
         pieces.push(Buffer.from(piece));
+        size += piece.length;
+        if (size > LARGEST_PAGE) throw new BrokenAnswerError('the listing has no end');
         idle.touch();
       },
     };
-    await connections.get(request, receiver, stopWith(idle.signal));
+    await get(root, { ...query, ...(from && { marker: from }) }, {}, receiver, stopWith(idle.signal));
     return Buffer.concat(pieces).toString('utf8');
   }
 

@@ -2,8 +2,15 @@
 export type RegistryCredential =
   | { readonly kind: 'accountKey'; readonly input: string; readonly key: string }
   | SharedAccessSignature
-  /** Microsoft Entra, asked for a token before each request. */
-  | { readonly kind: 'entra'; readonly input: string; token(): Promise<string> };
+  | EntraCredential;
+
+/** Microsoft Entra, asked for a token before each request. */
+export interface EntraCredential {
+  readonly kind: 'entra';
+  readonly input: string;
+  /** @param refused a token that the service did not take, so that it is given no more */
+  token(refused?: string): Promise<string>;
+}
 
 export interface SharedAccessSignature {
   readonly kind: 'sas';

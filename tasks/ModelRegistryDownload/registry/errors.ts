@@ -82,9 +82,15 @@ export function isTransient(error: Error): boolean {
   return error instanceof RestError && isRetryableStatus(error.statusCode);
 }
 
-/** Whether the account says that it is asked too much. */
+/** Whether the account says that it is asked too much; a server of it that was asked too much may say that it timed out. */
 export function isThrottled(error: Error): boolean {
-  return error instanceof RestError && (error.statusCode === 503 || error.statusCode === 429);
+  if (!(error instanceof RestError)) return false;
+  return error.statusCode === 503 || error.statusCode === 429 || error.code === 'OperationTimedOut';
+}
+
+/** Whether the service says that the step may not do this. */
+export function isRefusal(error: Error): boolean {
+  return error instanceof RestError && (error.statusCode === 401 || error.statusCode === 403);
 }
 
 /** The `Retry-After` header of an answer that became an error. */

@@ -1,8 +1,10 @@
 import { IdleTimer, sleep, throwIfCancelled } from '../../common/cancel';
 import type { Logger } from '../../common/log';
 import { DEFAULT_RETRY, Patience, type RetryPolicy } from '../../common/retry';
-import type { TroubledRequest, Troubles } from '../../common/trouble';
-import { BrokenAnswerError, isTransient, reason, retryAfter } from './errors';
+import { formatDuration } from '../../common/text';
+import { type TroubledRequest, Troubles } from '../../common/trouble';
+import type { Idle } from './container';
+import { BrokenAnswerError, isRefusal, isTransient, reason, retryAfter } from './errors';
 
 /** How long the registry is waited for. */
 export interface RegistryPatience {
@@ -10,10 +12,22 @@ export interface RegistryPatience {
   readonly idle: number;
   /** How long tries may bring nothing before the step fails. */
   readonly retry: RetryPolicy;
+  /** How long a registry that has let the step in may turn it away before the step believes it. */
+  readonly refusal: RetryPolicy;
   readonly sleep: typeof sleep;
 }
 
-export const PATIENCE: RegistryPatience = { idle: 30_000, retry: DEFAULT_RETRY, sleep };
+export const PATIENCE: RegistryPatience = {
+  idle: 30_000,
+  retry: DEFAULT_RETRY,
+  refusal: { forMilliseconds: 30_000 },
+  sleep,
+};
+
+/** Whether the registry has let somebody in. */
+export class Access {
+  isGranted = false;
+}
 
 /** What every request to the registry goes along with. */
 export interface Connection {
@@ -22,6 +36,13 @@ export interface Connection {
   readonly patience: RegistryPatience;
   /** What the requests of a step share, so that a fault of the registry is told once. */
   readonly troubles: Troubles;
+  /** Likewise: who was let in and is turned away may be let in again. */
+  readonly access: Access;
+}
+
+/** What the requests of one step go along with. */
+export function connect(log: Logger, signal: AbortSignal, patience: RegistryPatience): Connection {
+  return { log, signal, patience, troubles: new Troubles(log), access: new Access() };
 }
 
 /**
@@ -35,10 +56,11 @@ export interface Connection {
 export async function persist<T>(
   what: string,
   request: () => Promise<T>,
-  { log, signal, patience, troubles }: Connection,
+  { log, signal, patience, troubles, access }: Connection,
   progressed: () => boolean = () => false,
 ): Promise<T> {
   const left = new Patience(patience.retry);
+  const leftOfRights = new Patience(patience.refusal);
   let trouble: TroubledRequest | undefined;
   let served = false;
   try {
@@ -48,11 +70,13 @@ export async function persist<T>(
       try {
         const result = await request();
         served = true;
+        access.isGranted = true;
         return result;
       } catch (error) {
         throwIfCancelled(signal);
         const failure = error as Error;
-        if (!isTransient(failure)) throw failure;
+        const isTurnedAway = access.isGranted && isRefusal(failure);
+        if (!isTransient(failure) && !isTurnedAway) throw failure;
         const asked = retryAfter(failure);
         const failed = `${what}: ${reason(failure)}`;
         if (progressed()) {
@@ -62,7 +86,7 @@ export async function persist<T>(
             continue;
           }
         }
-        const wait = left.next(performance.now() - begun, asked);
+        const wait = (isTurnedAway ? leftOfRights : left).next(performance.now() - begun, asked);
         if (wait === undefined) throw failure;
         if (trouble) trouble.fail();
         else trouble = troubles.begin('The registry', failed, patience.retry.forMilliseconds);
@@ -79,21 +103,25 @@ export async function persist<T>(
 export class SilenceError extends BrokenAnswerError {}
 
 /**
- * Makes one request and gives it up after too long a silence.
+ * Makes one request and gives it up after too long a silence, or when it trickles for as long as a registry is waited for.
  *
  * @param request ends when the timer's signal says so, and touches the timer at every sign of life
  */
 export async function limitSilence<T>(
-  request: (idle: IdleTimer) => Promise<T>,
+  request: (idle: Idle) => Promise<T>,
   { signal, patience }: Connection,
 ): Promise<T> {
   throwIfCancelled(signal);
+  const { forMilliseconds: longest } = patience.retry;
   const idle = new IdleTimer(patience.idle, signal);
+  const end = new IdleTimer(longest, idle.signal);
   try {
-    return await request(idle);
+    return await request({ signal: end.signal, touch: () => idle.touch() });
   } catch (error) {
-    throw idle.expired ? new SilenceError(`nothing came for ${patience.idle / 1000} s`) : error;
+    if (idle.expired) throw new SilenceError(`nothing came for ${formatDuration(patience.idle)}`);
+    throw end.expired ? new SilenceError(`it was not done in ${formatDuration(longest)}`) : error;
   } finally {
     idle.stop();
+    end.stop();
   }
 }

@@ -13,8 +13,13 @@ export interface UnsignedRequest {
 /**
  * Adds to a request what proves that its sender may make it: headers, or a query. Called anew for each try, so that
  * dates and tokens are fresh.
+ *
+ * @param refused the `authorization` header of a request that the service turned away
  */
-export type Signer = (request: UnsignedRequest) => UnsignedRequest | Promise<UnsignedRequest>;
+export type Signer = (
+  request: UnsignedRequest,
+  refused?: string,
+) => UnsignedRequest | Promise<UnsignedRequest>;
 
 /** What proves by a credential that a request may be made. */
 export function signerFor(account: string, credential: RegistryCredential): Signer {
@@ -24,7 +29,7 @@ export function signerFor(account: string, credential: RegistryCredential): Sign
     case 'sas':
       return signWithSas(credential.token);
     case 'entra':
-      return signWithToken(() => credential.token());
+      return signWithToken((refused) => credential.token(refused));
   }
 }
 
@@ -72,10 +77,10 @@ function signWithSas(token: string): Signer {
   return (request) => ({ ...request, query: { ...request.query, ...signature } });
 }
 
-/** Adds a token of Microsoft Entra; `getToken` renews it when its time is running out. */
-function signWithToken(getToken: () => Promise<string>): Signer {
-  return async (request) => ({
-    ...request,
-    headers: { ...request.headers, authorization: `Bearer ${await getToken()}` },
-  });
+/** Adds a token of Microsoft Entra; `getToken` renews it when its time is running out, or when it was refused. */
+function signWithToken(getToken: (refused?: string) => Promise<string>): Signer {
+  return async (request, refused) => {
+    const token = await getToken(refused?.replace(/^Bearer /, ''));
+    return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
+  };
 }

@@ -4,10 +4,7 @@ import type { Stop } from '../registry/http/answer';
 import type { ModelFile } from '../registry/listing';
 import { type Connection, persist } from '../registry/persist';
 import type { Lanes } from './lanes';
-import type { Tries, Watch, Watched } from './watch';
-
-/** Bytes that a broken try must have brought for the tries to be counted anew. Bounds the tries of a range. */
-const WORTHWHILE = 64 * 1024;
+import { type Tries, type Watch, type Watched, WORTHWHILE } from './watch';
 
 /**
  * Makes one try at a part of a file, and brings what comes to where it belongs.
@@ -32,7 +29,7 @@ export async function downloadRange(
 ): Promise<void> {
   let received = 0;
   let receivedBefore = 0;
-  const tries: Tries = { silences: 0 };
+  const tries: Tries = { silences: 0, trickles: 0 };
   const progressed = () => {
     const worthwhile = received - receivedBefore >= WORTHWHILE;
     receivedBefore = received;
@@ -46,7 +43,7 @@ export async function downloadRange(
     if (rest.length === 0) return Promise.resolve();
     const onReceived = (count: number) => {
       received += count;
-      watched.touch();
+      watched.touch(count);
     };
     return fetch(rest, onReceived, watched);
   };

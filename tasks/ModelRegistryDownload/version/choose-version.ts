@@ -5,7 +5,7 @@ import type { ModelContainer } from '../registry/container';
 import { MovedError } from '../registry/errors';
 import { listVersions } from '../registry/listing';
 import type { Connection } from '../registry/persist';
-import { type Lack, unlessForbidden } from './completeness';
+import { asStranger, type Lack, unlessForbidden } from './completeness';
 import { isLatest, type Ranking, rangeBelow, rangeOf, rankInRange, rankNewest, tiesOfFirst } from './ranking';
 import { findUnstated, readStatement } from './statement';
 import { type Listing, listVersion, type ModelVersion, selectVersion, type VersionQuery } from './version';
@@ -83,7 +83,10 @@ async function takeNamed(
   const { version, versionsFolder } = wish;
   const listing = await listVersion(container, version, wish, connection);
   if (listing.files.length === 0) {
-    const versions = await unlessForbidden(listVersions(container, versionsFolder, connection), undefined);
+    const versions = await unlessForbidden(
+      listVersions(container, versionsFolder, asStranger(connection)),
+      undefined,
+    );
     throw versions?.includes(version)
       ? new TaskError(`Version '${version}' of the model holds no files. Publish it, or choose another one.`)
       : notThere(container, wish, versions);

@@ -1,7 +1,7 @@
 import type { ModelContainer } from '../registry/container';
 import { RestError } from '../registry/errors';
 import { hasBlob, listVersions, type ModelFile } from '../registry/listing';
-import type { Connection } from '../registry/persist';
+import { Access, type Connection } from '../registry/persist';
 import { neighbours } from './ranking';
 
 /** By what a version is held to be complete. */
@@ -65,13 +65,14 @@ async function findMissingMarker(
   markers: readonly string[],
   connection: Connection,
 ): Promise<string | undefined> {
-  const versions = await unlessForbidden(listVersions(container, versionsFolder, connection), []);
+  const stranger = asStranger(connection);
+  const versions = await unlessForbidden(listVersions(container, versionsFolder, stranger), []);
   const pairs = markers.flatMap((marker) =>
     neighbours(name, versions, NEIGHBOURS).map((other) => ({ marker, other })),
   );
   const found = await Promise.all(
     pairs.map(({ marker, other }) =>
-      unlessForbidden(hasBlob(container, `${versionsFolder}${other}/${marker}`, connection), false),
+      unlessForbidden(hasBlob(container, `${versionsFolder}${other}/${marker}`, stranger), false),
     ),
   );
   const pair = pairs.find((_, index) => found[index]);
@@ -79,6 +80,11 @@ async function findMissingMarker(
     pair &&
     `lacks '${pair.marker}', which version '${pair.other}' has: publishers of this model store it last`
   );
+}
+
+/** For requests to be turned away from at once: that says nothing of the version's own folder. */
+export function asStranger(connection: Connection): Connection {
+  return { ...connection, access: new Access() };
 }
 
 /** Who may read one folder only, by a signature for it or a condition of a role, knows of no other version. */

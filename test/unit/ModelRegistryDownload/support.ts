@@ -96,6 +96,7 @@ export function impatient(): RegistryPatience & { readonly waits: number[] } {
   return {
     idle: 30_000,
     retry: DEFAULT_RETRY,
+    refusal: { forMilliseconds: 30_000 },
     waits,
     sleep: async (milliseconds) => void waits.push(milliseconds),
   };

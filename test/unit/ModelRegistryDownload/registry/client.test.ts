@@ -115,6 +115,25 @@ describe('the client of the registry', () => {
     );
   });
 
+  it('asks for another access token after the service turned one away', async () => {
+    const asked: (string | undefined)[] = [];
+    const token = async (refused?: string) => {
+      asked.push(refused);
+      return `token-${asked.length}`;
+    };
+    const credential = { kind: 'entra', input: 'azureServiceConnection', token } as const;
+    let refusals = 1;
+    server.fault = () => (refusals-- > 0 ? { status: 401, code: 'InvalidAuthenticationInfo' } : undefined);
+    await use(
+      async (container) => {
+        await assert.rejects(readFirst(container), { statusCode: 401 });
+        return readFirst(container);
+      },
+      { credential },
+    );
+    assert.deepEqual(asked.slice(0, 2), [undefined, 'token-1']);
+  });
+
   const LISTING = '<?xml version="1.0"?><EnumerationResults><Blobs><Blob><Name>1.0.0/model.pkl</Name>';
   type Respond = (response: ServerResponse) => void;
   const strange: [what: string, respond: Respond, fault: object][] = [

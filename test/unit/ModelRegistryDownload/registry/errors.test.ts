@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { TaskError } from '../../../../tasks/common/errors';
 import { createLogger } from '../../../../tasks/common/log';
-import { Troubles } from '../../../../tasks/common/trouble';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import type { RegistryCredential } from '../../../../tasks/ModelRegistryDownload/registry/credential';
 import { explainRegistryError } from '../../../../tasks/ModelRegistryDownload/registry/errors';
 import { listFiles } from '../../../../tasks/ModelRegistryDownload/registry/listing';
+import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import { BlobServer, type Fault } from '../../../support/blob-server';
 import { impatient } from '../support';
 
@@ -34,7 +34,7 @@ describe('an error of the registry', () => {
     });
     const patience = impatient();
     const log = createLogger(() => {});
-    const connection = { log, signal: new AbortController().signal, patience, troubles: new Troubles(log) };
+    const connection = connect(log, new AbortController().signal, patience);
     try {
       await listFiles(container, '1.0.0/', connection);
     } catch (error) {

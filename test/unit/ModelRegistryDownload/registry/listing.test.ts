@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../../tasks/common/log';
-import { Troubles } from '../../../../tasks/common/trouble';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import { listFiles, listVersions } from '../../../../tasks/ModelRegistryDownload/registry/listing';
+import { type Connection, connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import { BlobServer } from '../../../support/blob-server';
 import { impatient } from '../support';
 
@@ -10,14 +10,10 @@ describe('the listing of a version', () => {
   let server: BlobServer;
   let container: ReturnType<typeof openContainer>;
   const log = createLogger(() => {});
-  const connection = {
-    log,
-    signal: new AbortController().signal,
-    patience: impatient(),
-    troubles: new Troubles(log),
-  };
+  let connection: Connection;
 
   beforeEach(async () => {
+    connection = connect(log, new AbortController().signal, impatient());
     server = await BlobServer.start();
     server.createContainer('titanic');
     container = openContainer({

@@ -75,6 +75,13 @@ describe('a download that is verified part by part', () => {
     await download();
   });
 
+  it('asks for smaller parts where every connection breaks, until they come', async () => {
+    server.fault = ({ kind, length }) =>
+      kind === 'read' && length > 700_000 ? { resetAfter: 600_000 } : undefined;
+    await download();
+    assert.match(step.summary, /\| model\.bin \|.*\| CRC64 of each part \|/);
+  });
+
   it('starts over when the blob is replaced on the way', async () => {
     server.fault = ({ kind }) =>
       void (

@@ -6,10 +6,10 @@ import sinon from 'sinon';
 import { OpenFolder } from '../../../../tasks/common/files/open-folder';
 import { OpenTree } from '../../../../tasks/common/files/open-tree';
 import { createLogger } from '../../../../tasks/common/log';
-import { Troubles } from '../../../../tasks/common/trouble';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import type { ModelContainer } from '../../../../tasks/ModelRegistryDownload/registry/container';
 import { listFiles } from '../../../../tasks/ModelRegistryDownload/registry/listing';
+import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import { transferFiles } from '../../../../tasks/ModelRegistryDownload/transfer/queue';
 import { BlobServer } from '../../../support/blob-server';
 import { impatient, temporaryFolder } from '../support';
@@ -53,7 +53,7 @@ describe('the transfer of a big file', () => {
     const patience = impatient();
     waits = patience.waits;
     const log = createLogger((line) => lines.push(line));
-    const connection = { log, signal, patience, troubles: new Troubles(log) };
+    const connection = connect(log, signal, patience);
     const files = await listFiles(container, '1/', connection);
     afterListing();
     const onBytes = (count: number) => {
@@ -121,6 +121,21 @@ describe('the transfer of a big file', () => {
     assert.equal(bytes, content.length);
   });
 
+  it('goes on after one refusal among reads that are granted', async () => {
+    faultOnce(8 * MIB, { status: 403, code: 'AuthenticationFailed' });
+    await transfer();
+    await assertIntact();
+  });
+
+  it('does not give up while every try brings 40 KB', async () => {
+    server.put('titanic', '1/model.bin', content.subarray(0, MIB));
+    server.fault = ({ kind, length }) =>
+      kind === 'read' && length > 40_000 ? { resetAfter: 40_000 } : undefined;
+    await transfer({ concurrency: 1 });
+    assert.ok(server.reads.length > 20);
+    assert.deepEqual(waits, []);
+  });
+
   it('does not give up while every try brings a part', async () => {
     server.fault = ({ kind, length }) => (kind === 'read' && length > MIB ? { resetAfter: MIB } : undefined);
     await transfer();
@@ -186,15 +201,21 @@ describe('the transfer of a big file', () => {
     assert.match(lines.join('\n'), /9437189 bytes came where 1048581 were asked for/);
   });
 
-  it('asks for less at once when the account is throttled', async () => {
-    for (let n = 0; n < 40; n++) server.put('titanic', `1/small-${n}`, 'small');
-    server.fault = ({ kind, atOnce }) =>
-      kind === 'read' && atOnce > 2 ? { status: 503, code: 'ServerBusy' } : undefined;
-    await transfer({ concurrency: 16 });
-    await assertIntact();
-    const late = server.reads.slice(-10);
-    assert.ok(Math.max(...late.map(({ atOnce }) => atOnce)) <= 4, 'few requests at once in the end');
-  });
+  for (const [status, code] of [
+    [503, 'ServerBusy'],
+    [429, undefined],
+    [500, 'OperationTimedOut'],
+  ] as const) {
+    it(`asks for less at once when the account is throttled, as HTTP ${status} says`, async () => {
+      for (let n = 0; n < 40; n++) server.put('titanic', `1/small-${n}`, 'small');
+      server.fault = ({ kind, atOnce }) =>
+        kind === 'read' && atOnce > 2 ? { status, ...(code && { code }) } : undefined;
+      await transfer({ concurrency: 16 });
+      await assertIntact();
+      const late = server.reads.slice(-10);
+      assert.ok(Math.max(...late.map(({ atOnce }) => atOnce)) <= 4, 'few requests at once in the end');
+    });
+  }
 
   it('digests the file once, when all its ranges have come to their end', async () => {
     const read = container.read;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import { createLogger } from '../../../../tasks/common/log';
-import { Troubles } from '../../../../tasks/common/trouble';
+import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import { Watch, type Watched } from '../../../../tasks/ModelRegistryDownload/transfer/watch';
 import { impatient } from '../support';
 
@@ -11,7 +11,7 @@ describe('the watch over the requests of a transfer', () => {
   const cancel = new AbortController();
   const patience = impatient();
   const log = createLogger(() => {});
-  const connection = { log, signal: cancel.signal, patience, troubles: new Troubles(log) };
+  const connection = connect(log, cancel.signal, patience);
 
   beforeEach(() => {
     clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
@@ -21,14 +21,14 @@ describe('the watch over the requests of a transfer', () => {
   afterEach(() => clock.restore());
 
   /** A request that lives until it is given up or ended, and how it ended. */
-  function start(silences = 0) {
+  function start(silences = 0, trickles = 0) {
     const request = { watched: undefined as unknown as Watched, end: () => {}, outcome: 'under way' };
     const body = (watched: Watched) =>
       new Promise<void>((resolve, reject) => {
         Object.assign(request, { watched, end: resolve });
         watched.onStop = () => reject(new Error('aborted'));
       });
-    watch.over({ silences }, body).then(
+    watch.over({ silences, trickles }, body).then(
       () => Object.assign(request, { outcome: 'ended' }),
       (error) => Object.assign(request, { outcome: error.message }),
     );
@@ -36,6 +36,14 @@ describe('the watch over the requests of a transfer', () => {
   }
 
   type Request = ReturnType<typeof start>;
+
+  /** Lets time pass, in which so many bytes come for each of some requests every 10 milliseconds. */
+  async function bring(milliseconds: number, requests: readonly [Request, bytes: number][]) {
+    for (let passed = 0; passed < milliseconds; passed += 10) {
+      await clock.tickAsync(10);
+      for (const [{ watched }, bytes] of requests) watched.touch(bytes);
+    }
+  }
 
   /** Lets time pass, in which something comes for some requests every so many milliseconds. */
   async function pass(milliseconds: number, moving: readonly Request[], every = 10) {
@@ -103,6 +111,43 @@ describe('the watch over the requests of a transfer', () => {
     assert.equal(silent.outcome, 'under way');
     await pass(1_500, []);
     assert.match(silent.outcome, /^nothing came for 30/);
+  });
+
+  it('gives up one that trickles, where others have shown what the link can do', async () => {
+    const [slow, ...usual] = Array.from({ length: 9 }, () => start()) as [Request, ...Request[]];
+    await bring(6_000, [[slow, 1_000], ...usual.map((request): [Request, number] => [request, 100_000])]);
+    for (const { end } of usual) end();
+    await bring(3_000, [[slow, 1_000]]);
+    assert.equal(slow.outcome, 'only 100 KB/s came');
+  });
+
+  it('lets each further try of a request trickle twice as slow', async () => {
+    const [slow, ...usual] = Array.from({ length: 9 }, (_, index) => start(0, index === 0 ? 4 : 0)) as [
+      Request,
+      ...Request[],
+    ];
+    await bring(10_000, [[slow, 1_000], ...usual.map((request): [Request, number] => [request, 100_000])]);
+    assert.equal(slow.outcome, 'under way');
+  });
+
+  it('lets all be slow, where the link is', async () => {
+    const all = [start(), start(), start()];
+    await bring(
+      20_000,
+      all.map((request): [Request, number] => [request, 1]),
+    );
+    assert.deepEqual(
+      all.map(({ outcome }) => outcome),
+      ['under way', 'under way', 'under way'],
+    );
+  });
+
+  it('gives up one that has brought next to nothing in ten minutes', async () => {
+    const trickle = start();
+    await pass(599_000, [trickle], 1_000);
+    assert.equal(trickle.outcome, 'under way');
+    await pass(2_000, [trickle], 1_000);
+    assert.match(trickle.outcome, /^only 0 B\/s came/);
   });
 
   it('blames nobody when this process was held up itself', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../../tasks/common/log';
-import { Troubles } from '../../../../tasks/common/trouble';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
+import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import {
   chooseVersion,
   type VersionWish,
@@ -37,12 +37,7 @@ describe('the choice of a version', () => {
       network: { proxyFor: () => undefined, tls: {} },
     });
     const log = createLogger((line) => lines.push(line));
-    const connection = {
-      log,
-      signal: new AbortController().signal,
-      patience: impatient(),
-      troubles: new Troubles(log),
-    };
+    const connection = connect(log, new AbortController().signal, impatient());
     const wish: VersionWish = {
       version,
       includePrereleases: false,
