@@ -71,7 +71,7 @@ export async function* readTarPieces(pieces: readonly TarPiece[], start = 0): As
     }
     if ('data' in piece) {
       small.push(piece.data.subarray(skip));
-    } else if (piece.size - skip <= CHUNK - held) {
+    } else if (piece.size <= CHUNK && piece.size - skip <= CHUNK - held) {
       small.push(readSmallFile(piece).subarray(skip));
     } else {
       if (small.length) yield Buffer.concat(small);
