@@ -1,13 +1,11 @@
-import { TaskError } from '../common/errors';
-import type { Logger } from '../common/log';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
 import { prepareBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
-import { makePlan, type Plan } from './plan';
-import { type Destination, lockTags, verifyTags } from './publish/destination';
+import { makePlan } from './plan';
+import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
 import {
@@ -18,10 +16,8 @@ import {
 } from './registry/credentials';
 import { EarlierImages } from './registry/earlier-images';
 import { findKnownLayers, type KnownLayers } from './registry/known-layers';
-import { readTagLock } from './registry/locks';
 import { Uploads } from './registry/upload';
 import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
-import { decideTags } from './tags';
 
 /** Builds an image and publishes it: plan, check, build, push, read back, lock, report. */
 export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<Outcome> {
@@ -54,7 +50,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const [destination, builder] = await phases.run('Check', () =>
       Promise.all([
-        inputs.push ? checkDestination(registry, uploads, earlier, plan, inputs, log) : undefined,
+        inputs.push ? checkDestination(registry, uploads, earlier, { ...inputs, ...plan }, log) : undefined,
         prepareBuilder({ ...inputs, credentials, registry, earlier }, plan, env, task),
       ]),
     );
@@ -62,17 +58,19 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const { base, labels } = builder.plan;
     const report = { name: plan.name, model: inputs.model, base, phases: phases.done };
 
-    const isThere = destination?.tags.length === 0;
+    // An image without tags is known by its digest alone.
+    const isThere = destination?.tags.length === 0 && plan.tags.length > 0;
     const tags = (destination && !isThere ? destination.tags : plan.tags).map(({ tag }) => tag);
-    task.setOutput('imageRef', `${plan.name}:${tags[0]}`);
+    if (tags[0] !== undefined) task.setOutput('imageRef', `${plan.name}:${tags[0]}`);
     task.setOutput('imageTags', tags.join(','));
     task.setOutput('builder', isThere ? 'none' : builder.kind);
-    if (isThere) {
-      const manifest = await destination.registry.manifest(tags[0]!);
-      const found = { ...report, tags, manifest, builder: undefined, sent: new Set<string>() };
+    const finishFound = async () => {
+      const manifest = await registry.manifest(names[0]!);
+      const found = { ...report, tags: names, manifest, builder: undefined, sent: new Set<string>() };
       setImageOutputs(task, found);
       return finish(task, 'found', found);
-    }
+    };
+    if (isThere) return finishFound();
 
     // Who builds directly has read the base image.
     const unread = builder.kind === 'direct' ? undefined : base;
@@ -94,7 +92,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       if (renewed) signIn({ host, ...renewed });
       return renewed !== undefined;
     };
-    const { manifest, sent } = await phases.run('Push', () =>
+    const published = await phases.run('Push', () =>
       publish(image, imageAnnotations(labels), destination, {
         log,
         signal,
@@ -104,11 +102,18 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
         tempFolder,
       }),
     );
+    const { manifest, sent } = published;
+    setImageOutputs(task, { ...built, manifest, sent });
+    const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));
+    if (set.length === 0 && tags.length > 0) return finishFound();
     log.progress(95, 'Reading back');
-    await phases.run('Read back', () => verifyTags(destination, manifest));
-    const pushed = { ...built, manifest, sent };
-    setImageOutputs(task, pushed);
-    if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, log));
+    await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));
+    const pushed = { ...built, tags: set.map(({ tag }) => tag), manifest, sent };
+    if (pushed.tags.length !== tags.length) task.setOutput('imageTags', pushed.tags.join(','));
+    if (pushed.tags[0] === undefined || pushed.tags[0] !== tags[0]) {
+      task.setOutput('imageRef', referenceTo(pushed));
+    }
+    if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, set, log));
     return finish(task, 'pushed', pushed);
   }).finally(() => uploads.close());
 }
@@ -117,53 +122,6 @@ function credentialSource(host: string, identity: Identity, task: TaskContext): 
   return identity.kind === 'password'
     ? fixedCredentials(host, identity)
     : new EntraCredentials(host, identity.connection, task);
-}
-
-/** Signs in, makes sure before the build that a push will be let in, and decides which tags to publish. */
-async function checkDestination(
-  registry: RegistryClient,
-  uploads: Uploads,
-  earlier: EarlierImages,
-  { name, tags }: Plan,
-  { ifTagExists, lockTag }: Pick<Inputs, 'ifTagExists' | 'lockTag'>,
-  log: Logger,
-): Promise<Destination> {
-  await registry.signIn();
-  const [states] = await Promise.all([
-    Promise.all(tags.map(({ tag }) => tagState(registry, earlier, tag))),
-    uploads.check(),
-  ]);
-  if (lockTag && states.some(({ lock }) => lock === undefined)) {
-    throw new TaskError(
-      `${registry.host} has no locks for tags, which only Azure Container Registry has. Set input 'lockTag' to false.`,
-    );
-  }
-  const existing = states.filter(({ digest }) => digest !== undefined);
-  const { publish, conflicts } = decideTags(tags, new Set(existing.map(({ tag }) => tag)), ifTagExists);
-  if (conflicts.length > 0) {
-    throw new TaskError(
-      `${conflicts.map((tag) => `${name}:${tag}`).join(' and ')} exists already, and input 'ifTagExists' is 'fail'. Nothing was built. Give a version that is new, or set 'ifTagExists' to 'overwrite' or 'skip'.`,
-    );
-  }
-  const locked = existing.find(
-    ({ tag, lock }) => lock === 'locked' && publish.some((one) => one.tag === tag),
-  );
-  if (locked) {
-    throw new TaskError(
-      `${name}:${locked.tag} exists and is locked, so it can't move to a new image. Nothing was built. Give a version that is new, set input 'ifTagExists' to 'skip', or unlock it: az acr repository update --image ${registry.repository}:${locked.tag} --write-enabled true --delete-enabled true.`,
-    );
-  }
-  for (const { tag, digest, lock } of existing) {
-    const fate = publish.some((one) => one.tag === tag) ? 'will move to the new image' : 'stays as it is';
-    log.info(`Tag ${tag} exists${lock === 'locked' ? ', is locked,' : ''} and ${fate}: ${digest}`);
-  }
-  return { registry, uploads, name, tags: publish };
-}
-
-/** What the registry has under a tag, and whether it is locked. */
-async function tagState(registry: RegistryClient, earlier: EarlierImages, tag: string) {
-  const [manifest, lock] = await Promise.all([earlier.manifest(tag), readTagLock(registry, tag)]);
-  return { tag, digest: manifest?.digest, lock };
 }
 
 /** Sets the outputs that the manifest brings. */
@@ -178,15 +136,21 @@ function setImageOutputs(task: TaskContext, report: Omit<ImageReport, 'title'>):
   if (uploaded !== undefined) task.setOutput('uploadedBytes', uploaded);
 }
 
+/** What an image goes by: its first tag, or its digest where it has none. */
+function referenceTo({ name, tags, manifest }: Pick<ImageReport, 'name' | 'tags' | 'manifest'>): string {
+  if (tags[0] !== undefined) return `${name}:${tags[0]}`;
+  return manifest ? `${name}@${manifest.digest}` : name;
+}
+
 /** Shows the summary, and says what became of the image. */
 function finish(
   task: TaskContext,
   result: 'pushed' | 'built' | 'found',
   report: Omit<ImageReport, 'title'>,
 ): Outcome {
-  const { name, tags, manifest } = report;
+  const { manifest } = report;
   const size = manifest && imageSize(manifest);
-  const image = `${name}:${tags[0]}`;
+  const image = referenceTo(report);
   const title = {
     pushed: `Pushed ${image}`,
     built: `Built ${image}; not pushed, as input 'push' asks`,

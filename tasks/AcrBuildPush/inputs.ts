@@ -216,10 +216,7 @@ function readTags(
   model: ModelProvenance | undefined,
   variable: TaskContext['variable'],
 ): TagPlan {
-  const text = inputs.required('tags');
-  const lines = splitTags(text);
-  if (text && lines.length === 0)
-    inputs.reject('tags', 'holds no tag. Give at least one, such as a version.');
+  const lines = splitTags(inputs.optional('tags') ?? '');
   const plan = planTags(lines, {
     modelVersion: model?.version,
     revision: variable('Build.SourceVersion'),

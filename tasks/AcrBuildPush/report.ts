@@ -63,8 +63,8 @@ export function summarize(report: ImageReport): Summary {
   const { name, tags, builder, manifest, sent, base, model, phases } = report;
   const size = manifest && imageSize(manifest);
   const facts: [name: string, value: string][] = [
-    ['Image', `${name}:${tags[0]}`],
-    ['Tags', tags.join(', ')],
+    ['Image', tags[0] === undefined ? name : `${name}:${tags[0]}`],
+    ['Tags', tags.join(', ') || 'none: the image is known by its digest'],
   ];
   if (manifest) facts.push(['Digest', manifest.digest]);
   if (manifest && size !== undefined) {

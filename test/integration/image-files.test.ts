@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { planDirectly } from '../../tasks/AcrBuildPush/build/direct/builder';
+import { setTags } from '../../tasks/AcrBuildPush/publish/destination';
 import { publishImage } from '../../tasks/AcrBuildPush/publish/publish-image';
 import { RegistryClient } from '../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../tasks/AcrBuildPush/registry/credentials';
@@ -95,7 +96,8 @@ describe('the files of an image that the step built itself', function () {
         name,
         tags: [{ tag: '1', moves: false }],
       };
-      await publishImage(image, destination, { log, signal, compression, known: new Map() });
+      const result = await publishImage(image, destination, { log, signal, compression, known: new Map() });
+      await setTags(result, { ...destination, ifTagExists: 'overwrite', before: new Map() }, { log, signal });
 
       const place = mkdtempSync(join(folder, 'podman-'));
       const storage = ['--root', join(place, 'root'), '--runroot', join(place, 'run')];

@@ -11,6 +11,7 @@ import { findEngine } from '../../local/engine/engine';
 import { type Registry, startRegistry } from '../../local/registry/registry';
 import { planDirectly } from '../../tasks/AcrBuildPush/build/direct/builder';
 import type { OciImage } from '../../tasks/AcrBuildPush/image/image';
+import { setTags } from '../../tasks/AcrBuildPush/publish/destination';
 import { publishImage } from '../../tasks/AcrBuildPush/publish/publish-image';
 import { RegistryClient } from '../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../tasks/AcrBuildPush/registry/credentials';
@@ -96,6 +97,7 @@ describe('an image that the step builds and publishes itself', function () {
       tags: [{ tag: '1', moves: false }],
     };
     const result = await publishImage(image, destination, { log, signal, compression, known });
+    await setTags(result, { ...destination, ifTagExists: 'overwrite', before: new Map() }, { log, signal });
     return { registry, ...result };
   }
 

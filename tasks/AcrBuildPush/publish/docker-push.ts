@@ -1,17 +1,17 @@
 import { sleep } from '../../common/cancel';
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
-import { retryDelay } from '../../common/retry';
+import { Patience } from '../../common/retry';
 import type { DockerCli } from '../docker/cli';
 import { describeImage, type EngineImage } from '../docker/engine';
 import { explainDockerError } from '../docker/errors';
 import type { Manifest } from '../image/image';
 import { explainRegistryError, type RegistryContext } from '../registry/errors';
 import { type Annotations, annotate } from './annotate';
-import { type Destination, type PublishedImage, setTags } from './destination';
+import { type Destination, lookAgain, type PublishedImage, putManifest } from './destination';
 
-/** How often a push is begun. The engine itself tries each layer five times, but the manifest only once. */
-const MAX_TRIES = 4;
+/** How often a push is begun anew with new credentials. */
+const MOST_RENEWALS = 3;
 
 /** Failures of a push that may be gone a moment later. */
 const TRANSIENT =
@@ -58,8 +58,11 @@ export async function pushWithDocker(
   options: PushOptions,
 ): Promise<PushReport> {
   const sentLayers = new Set<string>();
-  for (let tries = 1; ; tries++) {
+  const patience = new Patience();
+  let renewals = 0;
+  for (;;) {
     const output: string[] = [];
+    const before = sentLayers.size;
     const exitCode = await docker.stream(['push', push.reference], (line) => {
       if (!line.trim() || WAITING.test(line)) return;
       options.log.info(line);
@@ -69,13 +72,15 @@ export async function pushWithDocker(
     });
     const text = output.join('\n');
     if (exitCode === 0) return { digest: parseDigest(text), sentLayers };
-    if (UNAUTHORIZED.test(text) && tries < MAX_TRIES && (await options.renewCredentials?.())) {
+    if (UNAUTHORIZED.test(text) && renewals < MOST_RENEWALS && (await options.renewCredentials?.())) {
+      renewals += 1;
       options.log.info('The credentials had run out. Going on with new ones.');
       continue;
     }
-    if (tries === MAX_TRIES || !TRANSIENT.test(text)) throw pushError(text, push, exitCode, tries);
+    if (sentLayers.size > before) patience.renew();
+    const wait = TRANSIENT.test(text) ? patience.next(0) : undefined;
+    if (wait === undefined) throw pushError(text, push, exitCode, patience.failures);
 
-    const wait = retryDelay(tries, null);
     options.log.info(`The push broke off. Trying again in ${(wait / 1000).toFixed(1)} s.`);
     await (options.sleep ?? sleep)(wait, options.signal);
   }
@@ -103,10 +108,17 @@ export async function pushEngineImage(
   destination: Destination,
   options: PushOptions,
 ): Promise<PublishedImage> {
-  const { registry, name, tags } = destination;
-  const reference = `${name}:${tags[0]!.tag}`;
+  const { registry, name } = destination;
+  const [first] = await lookAgain(destination, new Set(), options.log);
+  const tag = first?.tag;
+  if (tag === undefined) {
+    throw new TaskError(
+      `Docker has to push the image, and can do that only under a tag. Give one in input 'tags'.`,
+    );
+  }
+  const reference = `${name}:${tag}`;
   const { digest, sentLayers } = await pushWithDocker(docker, { reference, registry }, options);
-  const pushed = await registry.manifest(digest ?? tags[0]!.tag);
+  const pushed = await registry.manifest(digest ?? tag);
   // Engines differ in what they call an image's id: the digest of its configuration, or of its manifest.
   if (id !== pushed.config?.digest && id !== pushed.digest) {
     throw new TaskError(
@@ -115,13 +127,16 @@ export async function pushEngineImage(
   }
   const wasSent = await sentTest(docker, id, pushed, sentLayers);
   const manifest = annotate(pushed, annotations);
-  // Docker has set the first tag, though to a manifest without annotations.
-  const missing = manifest === pushed ? tags.slice(1) : tags;
-  await setTags(manifest, missing, registry, options.log);
+  // Docker has set the first tag already, though to a manifest without annotations.
+  if (manifest !== pushed) await putManifest(registry, manifest, manifest.digest, options);
   const sent = wasSent && manifest.layers.filter((_, index) => wasSent(index));
   // Docker says nothing of the configuration, which is new in nearly every build.
   const blobs = sent && manifest.config ? [...sent, manifest.config] : sent;
-  return { manifest, sent: blobs && new Set(blobs.map(({ digest }) => digest)) };
+  return {
+    manifest,
+    sent: blobs && new Set(blobs.map((blob) => blob.digest)),
+    pushed: { digest: pushed.digest, tag },
+  };
 }
 
 /** Tells by its place in the manifest whether a layer was sent; undefined where docker does not say. */

@@ -11,7 +11,7 @@ import { readConfig } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
 import type { KnownLayers } from '../registry/known-layers';
 import type { CompressionChoice } from './compression';
-import type { Destination } from './destination';
+import type { Place } from './destination';
 import { findLayer, type PublishedLayer, publishLayer } from './layers';
 import { type PublishedConfig, publishConfig, publishManifest, type SentImage } from './publish-image';
 
@@ -22,6 +22,7 @@ export interface EnginePublishOptions {
   readonly annotations: Readonly<Record<string, string>>;
   /** Layers that the registry has. */
   readonly known: KnownLayers;
+  readonly onPublished?: (layer: PublishedLayer) => void;
   /** A private folder, which layers pass through. */
   readonly tempFolder: string;
 }
@@ -35,22 +36,22 @@ export interface EnginePublishOptions {
  */
 export async function publishEngineImage(
   image: EngineImage,
-  destination: Destination,
+  place: Place,
   options: EnginePublishOptions,
 ): Promise<SentImage> {
   const { docker, id } = image;
-  const { registry } = destination;
+  const { registry } = place;
   const facts = await describeImage(docker, id);
   await checkIsWorthReading(image, facts, options.tempFolder);
   const names = nameLayers(facts);
-  const found = await findLayers(destination, names, options);
+  const found = await findLayers(place, names, options);
   if (found.size === names.size) {
     const content = await configInRegistry(registry, id, facts);
-    const config = content && (await publishConfig(destination, content, options));
-    if (config) return publishManifest(config, inOrder(facts, found), destination, options);
+    const config = content && (await publishConfig(place, content, options));
+    if (config) return publishManifest(config, inOrder(facts, found), place, options);
   }
-  const { config, layers } = await sendMissing(image, facts, found, destination, options);
-  return publishManifest(config, inOrder(facts, layers), destination, options);
+  const { config, layers } = await sendMissing(image, facts, found, place, options);
+  return publishManifest(config, inOrder(facts, layers), place, options);
 }
 
 type Layers = ReadonlyMap<string, PublishedLayer>;
@@ -67,7 +68,7 @@ function inOrder({ diffIds }: ImageFacts, layers: Layers): PublishedLayer[] {
 
 /** Looks for the layers that the registry should have. */
 async function findLayers(
-  destination: Destination,
+  destination: Place,
   names: ReadonlyMap<string, string>,
   options: EnginePublishOptions,
 ): Promise<Layers> {
@@ -99,10 +100,10 @@ async function sendMissing(
   { docker, id }: EngineImage,
   facts: ImageFacts,
   found: Layers,
-  destination: Destination,
+  place: Place,
   options: EnginePublishOptions,
 ): Promise<{ config: PublishedConfig; layers: Layers }> {
-  const { host, repository } = destination.registry;
+  const { host, repository } = place.registry;
   const { diffIds } = facts;
   const names = nameLayers(facts);
   const blobs = new Set([...found.values()].map(({ descriptor }) => descriptor.digest));
@@ -121,13 +122,13 @@ async function sendMissing(
     onLayer(layer) {
       const name = names.get(layer.diffId)!;
       const settings = { ...options, known: new Map() };
-      uploads.push(lanes.run((signal) => publishLayer(destination, layer, name, { ...settings, signal })));
+      uploads.push(lanes.run((signal) => publishLayer(place, layer, name, { ...settings, signal })));
     },
   };
   try {
     return await withSavedImage(docker, request, async (content) => {
       options.log.info(`The engine gave the image in ${formatDuration(performance.now() - start)}.`);
-      const config = await lanes.run((signal) => publishConfig(destination, content, { ...options, signal }));
+      const config = await lanes.run((signal) => publishConfig(place, content, { ...options, signal }));
       const sent = await Promise.all(uploads);
       return { config, layers: new Map([...found, ...sent.map((layer) => [layer.diffId, layer] as const)]) };
     });

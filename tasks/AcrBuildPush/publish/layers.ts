@@ -5,7 +5,7 @@ import { asOci, OCI_LAYER } from '../image/media-types';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
 import type { BlobSource, UploadOptions } from '../registry/upload';
 import { type CompressionChoice, chooseLevels } from './compression';
-import type { Destination } from './destination';
+import type { Place } from './destination';
 import { GzippedLayer } from './gzip';
 
 /** What became of a layer: its bytes were sent, or it was there, or was taken from another repository. */
@@ -23,13 +23,23 @@ export interface LayerOptions extends UploadOptions {
   readonly log: Logger;
   readonly compression: CompressionChoice;
   readonly known: KnownLayers;
+  /** Told of each layer that the repository has now. */
+  readonly onPublished?: (layer: PublishedLayer) => void;
 }
-
-/** Where layers go. */
-type Place = Pick<Destination, 'registry' | 'uploads'>;
 
 /** Brings a layer into the repository by the cheapest way there is: it is there, is mounted, or is sent. */
 export async function publishLayer(
+  place: Place,
+  layer: Layer,
+  name: string,
+  options: LayerOptions,
+): Promise<PublishedLayer> {
+  const published = await findOrSend(place, layer, name, options);
+  options.onPublished?.(published);
+  return published;
+}
+
+async function findOrSend(
   place: Place,
   layer: Layer,
   name: string,

@@ -3,7 +3,7 @@ import { Lanes } from '../../common/lanes';
 import { type Descriptor, digestOfBytes, type Manifest, type OciImage } from '../image/image';
 import { OCI_CONFIG, OCI_MANIFEST } from '../image/media-types';
 import type { UploadOptions } from '../registry/upload';
-import { type Destination, type PublishedImage, setTags } from './destination';
+import type { Place, PublishedImage } from './destination';
 import { type LayerOptions, type PublishedLayer, publishLayer } from './layers';
 
 export interface PublishOptions extends LayerOptions {
@@ -20,14 +20,14 @@ export interface SentImage extends PublishedImage {
 }
 
 /**
- * Publishes an image without an engine: layers and configuration side by side, and then its manifest, under its tags in
- * order. So no tag ever names an image that is not whole.
+ * Publishes an image without an engine: layers and configuration side by side, and then its manifest, by its digest.
+ * Nothing names it yet.
  *
  * @throws TaskError when the registry refuses, or can't be reached
  */
 export async function publishImage(
   image: OciImage,
-  destination: Destination,
+  place: Place,
   options: PublishOptions,
 ): Promise<SentImage> {
   // An image may have the same layer twice.
@@ -35,31 +35,31 @@ export async function publishImage(
   const lanes = new Lanes(options.signal);
   try {
     const config = lanes.run((signal) =>
-      publishConfig(destination, image.config, { ...options, signal, isNew: image.isNew }),
+      publishConfig(place, image.config, { ...options, signal, isNew: image.isNew }),
     );
     const uploads = layers.map((layer, index) =>
       lanes.run((signal) =>
-        publishLayer(destination, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
+        publishLayer(place, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
       ),
     );
     const published = new Map((await Promise.all(uploads)).map((layer) => [layer.diffId, layer]));
     const all = image.layers.map(({ diffId }) => published.get(diffId)!);
-    return await publishManifest(await config, all, destination, options);
+    return await publishManifest(await config, all, place, options);
   } catch (error) {
     throw await lanes.firstError(error);
   }
 }
 
 /**
- * Publishes the manifest of an image whose blobs are in the repository, under its tags.
+ * Publishes the manifest of an image whose blobs are in the repository.
  *
  * @param layers from the bottom; one may be there twice
  */
 export async function publishManifest(
   config: PublishedConfig,
   layers: readonly PublishedLayer[],
-  { registry, tags }: Destination,
-  options: Pick<PublishOptions, 'annotations' | 'log'>,
+  { registry }: Place,
+  options: Pick<PublishOptions, 'annotations'>,
 ): Promise<SentImage> {
   const descriptors = layers.map(({ descriptor }) => descriptor);
   const body = Buffer.from(
@@ -78,7 +78,7 @@ export async function publishManifest(
     config: config.descriptor,
     layers: descriptors,
   };
-  await setTags(manifest, tags, registry, options.log);
+  await registry.put(manifest, manifest.digest);
   const published = [...new Set(layers)];
   const uploadedBytes = published.reduce((sum, { sentBytes }) => sum + sentBytes, config.sentBytes);
   const sent = published.filter(({ fate }) => fate === 'sent').map(({ descriptor }) => descriptor.digest);
@@ -92,7 +92,7 @@ export interface PublishedConfig {
 }
 
 export async function publishConfig(
-  { registry, uploads }: Pick<Destination, 'registry' | 'uploads'>,
+  { registry, uploads }: Place,
   content: Buffer,
   options: UploadOptions & { readonly isNew?: boolean | undefined },
 ): Promise<PublishedConfig> {

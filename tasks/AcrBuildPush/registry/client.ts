@@ -8,7 +8,7 @@ import { isNearAddress } from './addresses';
 import { Authorization, type Rights } from './authorization';
 import { parseChallenge } from './challenge';
 import type { CredentialSource } from './credentials';
-import { refusal, textOf } from './errors';
+import { lacksBlob, MissingBlobError, refusal, textOf } from './errors';
 import { isLoopback, registryUrl } from './names';
 
 export interface RegistryClientOptions {
@@ -115,7 +115,11 @@ export class RegistryClient {
     );
   }
 
-  /** Stores a manifest of blobs that the repository holds, under a tag or its own digest. */
+  /**
+   * Stores a manifest of blobs that the repository holds, under a tag or its own digest.
+   *
+   * @throws MissingBlobError where the registry does not know one of the blobs; TaskError when it refuses
+   */
   async put(manifest: Pick<Manifest, 'body' | 'mediaType'>, reference: string): Promise<void> {
     const answer = await this.send(this.path(`manifests/${reference}`), {
       method: 'PUT',
@@ -123,7 +127,9 @@ export class RegistryClient {
       body: manifest.body,
       repeatable: true,
     });
-    if (answer.status !== 201) throw this.refusal(answer, `set '${reference}'`);
+    if (answer.status === 201) return;
+    if (lacksBlob(answer)) throw new MissingBlobError(this.host, answer);
+    throw this.refusal(answer, `set '${reference}'`);
   }
 
   /** Whether the repository has a blob. */

@@ -131,6 +131,24 @@ export function refusal(context: RegistryContext, answer: HttpAnswer, purpose: s
   );
 }
 
+/** A registry does not know a blob of a manifest that it is to store, though it has taken all of them in. */
+export class MissingBlobError extends TaskError {
+  constructor(host: string, answer: HttpAnswer) {
+    super(
+      `${host} does not know all parts of the image that it has taken in, as happens where a registry is replicated to several regions and they have not come to all of them.`,
+      { details: [`${host}: HTTP ${answer.status}. ${textOf(answer)}`] },
+    );
+  }
+}
+
+/** Whether a manifest was refused for a blob or an image in it that the registry does not know. */
+export function lacksBlob({ status, body }: HttpAnswer): boolean {
+  return (
+    [400, 404].includes(status) &&
+    /MANIFEST_BLOB_UNKNOWN|BLOB_UNKNOWN|MANIFEST_UNKNOWN/.test(body.toString('utf8'))
+  );
+}
+
 /** What a registry says, as far as it is worth reading. */
 export function textOf({ body }: HttpAnswer): string {
   return bound(body.toString('utf8'), 2_000);

@@ -200,8 +200,6 @@ describe('the inputs of AcrBuildPush', () => {
     ],
     ['a missing repository', { repository: '' }, /Input 'repository' is missing/],
     ['a bad repository', { repository: 'a//b' }, /Input 'repository' is 'a\/\/b'/],
-    ['missing tags', { tags: '' }, /Input 'tags' is missing/],
-    ['tags without a tag', { tags: ',' }, /Input 'tags' holds no tag/],
     ['a bad tag', { tags: '1.0.0\nbad tag' }, /Input 'tags' has the tag 'bad tag'/],
     [
       'a Dockerfile that is not there',

@@ -19,6 +19,7 @@ import { type Registry, startRegistry } from '../../../../local/registry/registr
 import { DockerCli } from '../../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../../tasks/AcrBuildPush/docker/engine';
 import type { BaseImage } from '../../../../tasks/AcrBuildPush/image/image';
+import { setTags } from '../../../../tasks/AcrBuildPush/publish/destination';
 import {
   type EnginePublishOptions,
   publishEngineImage,
@@ -142,6 +143,7 @@ describe('an image that an engine holds', () => {
     try {
       const image = { docker, id, ownInstructions: 2 };
       const result = await publishEngineImage(image, destination, { ...settings, ...options });
+      await setTags(result, { ...destination, ifTagExists: 'overwrite', before: new Map() }, settings);
       const requests = registry.requests.slice(from).map(({ method, path }) => `${method} ${path}`);
       return { ...result, requests, lines };
     } finally {

@@ -9,6 +9,7 @@ import { finished } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import type { Layer, LocalLayer, OciImage, RemoteLayer } from '../../../../tasks/AcrBuildPush/image/image';
+import { setTags } from '../../../../tasks/AcrBuildPush/publish/destination';
 import { type PublishOptions, publishImage } from '../../../../tasks/AcrBuildPush/publish/publish-image';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
@@ -126,6 +127,7 @@ describe('an image that the step publishes itself', () => {
       registry.requests.slice(from).map(({ method, path, status }) => `${method} ${path} ${status}`);
     try {
       const result = await publishImage(image, destination, { ...settings, ...options });
+      await setTags(result, { ...destination, ifTagExists: 'overwrite', before: new Map() }, settings);
       return { ...result, client, requests: requests(), lines, waits };
     } finally {
       http.close();

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import type { Manifest } from '../../../../tasks/AcrBuildPush/image/image';
 import { annotate } from '../../../../tasks/AcrBuildPush/publish/annotate';
+import { setTags } from '../../../../tasks/AcrBuildPush/publish/destination';
 import { publish } from '../../../../tasks/AcrBuildPush/publish/publish';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { Uploads } from '../../../../tasks/AcrBuildPush/registry/upload';
@@ -94,9 +95,14 @@ describe('an image for several platforms, which buildx has pushed without a tag,
         known: Promise.resolve(new Map()),
         tempFolder: '/nowhere',
       };
-      const destination = { registry, uploads: new Uploads(registry), name: `${host}/titanic`, tags };
-      const { manifest } = await publish({ digest: 'sha256:pushed' }, { a: 'b' }, destination, options);
-      assert.deepEqual([...stored.keys()], ['1.0.0', 'latest']);
+      const destination = {
+        ...{ registry, uploads: new Uploads(registry), name: `${host}/titanic`, tags },
+        ...{ ifTagExists: 'overwrite' as const, before: new Map() },
+      };
+      const published = await publish({ digest: 'sha256:pushed' }, { a: 'b' }, destination, options);
+      const { manifest } = published;
+      await setTags(published, destination, options);
+      assert.deepEqual([...stored.keys()], [manifest.digest, '1.0.0', 'latest']);
       assert.deepEqual([...new Set(stored.values())], [manifest.body.toString()]);
       assert.deepEqual(JSON.parse(manifest.body.toString()).annotations, { a: 'b' });
     } finally {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import type { Layer, OciImage } from '../../../../tasks/AcrBuildPush/image/image';
-import { lockTags, verifyTags } from '../../../../tasks/AcrBuildPush/publish/destination';
+import { lockTags, setTags, verifyTags } from '../../../../tasks/AcrBuildPush/publish/destination';
 import { publishImage } from '../../../../tasks/AcrBuildPush/publish/publish-image';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
@@ -100,8 +100,10 @@ describe('a token that runs out', () => {
       await new EarlierImages(client, ['1.0.0']).all();
       await destination.uploads.check();
       const result = await publishImage(image, destination, options);
-      await verifyTags(destination, result.manifest);
-      await lockTags(destination, log);
+      const whole = { ...destination, ifTagExists: 'overwrite' as const, before: new Map() };
+      await setTags(result, whole, options);
+      await verifyTags(whole, tags, result.manifest, options);
+      await lockTags(whole, tags, log);
       return { ...result, lock: await readTagLock(client, '1.0.0'), latest: await client.digestOf('latest') };
     } finally {
       http.close();
