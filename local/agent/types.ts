@@ -55,6 +55,8 @@ export interface AgentOptions {
   readonly oidcRequestUri?: string;
   /** Runs every handler on this one of the agent's Node versions. */
   readonly nodeVersion?: 20 | 24;
+  /** A program that stands in for the agent's Node binaries, of whichever version. */
+  readonly nodeProgram?: string;
   /** Names of tasks whose steps are not run, for machines that lack what they need; the log says so. */
   readonly leaveOut?: string[];
   /** Receives masked log lines as they come. */

@@ -14,7 +14,8 @@ export interface StepOptions extends Partial<AgentOptions> {
 
 /**
  * Runs one packed task as a step, as the agent would, and returns what the step did. `$(name)` in an input is expanded,
- * from the variable groups too.
+ * from the variable groups too. TEST_NODE_PROGRAM in the environment takes the place of the agent's Node, for the tier
+ * of Windows.
  */
 export async function runStep(
   task: string,
@@ -28,7 +29,14 @@ export async function runStep(
       variables: groups,
       steps: [{ task: `${task}@1`, name: 'step', inputs }],
     });
-    const run = await runSteps(yaml, { vsix: vsixFile, sources: workFolder, workFolder, ...options });
+    const nodeProgram = process.env.TEST_NODE_PROGRAM;
+    const run = await runSteps(yaml, {
+      vsix: vsixFile,
+      sources: workFolder,
+      workFolder,
+      ...(nodeProgram && { nodeProgram }),
+      ...options,
+    });
     return run.jobs[0]!.steps.find((step) => step.name === 'step')!;
   } finally {
     rmSync(workFolder, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describeError, TaskError } from '../../common/errors';
 import type { OpenFolder } from '../../common/files/open-folder';
@@ -313,13 +313,15 @@ export class ModelFolder {
   private async exchange(looked: OpenFolder | undefined): Promise<void> {
     const { parent, name } = this;
     const workshop = this.workshop!;
-    const mode = Number(looked?.ownStats().mode ?? 0);
+    // Looked up before anything moves: where a folder is known by its path alone, it is not found there afterwards.
+    const expected = looked?.ownStats();
+    const made = this.staging.root.ownStats();
+    const mode = Number(expected?.mode ?? 0);
     if (parent.stats(name)) {
       // A folder that may not be written to may not be moved into another either.
       if (looked && (mode & 0o200) === 0) await looked.chmod((mode & 0o7777) | 0o200);
       await workshop.moveAway(parent, name);
       const moved = workshop.oldStats();
-      const expected = looked?.ownStats();
       if (!moved || !expected || moved.dev !== expected.dev || moved.ino !== expected.ino) {
         await workshop.putBack(parent, name);
         throw this.changed();
@@ -331,7 +333,7 @@ export class ModelFolder {
       if (workshop.oldStats()) await workshop.putBack(parent, name);
       throw error;
     }
-    this.moveTree();
+    this.moveTree(made);
     if (looked && (mode & 0o700) !== 0o700) await this.staging.root.chmod(mode & 0o7777);
     await workshop
       .removeOld()
@@ -343,9 +345,8 @@ export class ModelFolder {
   }
 
   /** The new model is reached by its new path from here on. */
-  private moveTree(): void {
+  private moveTree({ dev, ino }: BigIntStats): void {
     const { parent, name, staging } = this;
-    const { dev, ino } = staging.root.ownStats();
     staging.close();
     const placed = parent.folder(name);
     this.tree = new OpenTree(placed);

@@ -31,6 +31,8 @@ export interface JobContext {
   readonly folders: Folders;
   readonly tasks: TaskStore;
   readonly sources: string;
+  /** Stands in for the agent's Node binaries. */
+  readonly nodeProgram: string | undefined;
   readonly run: PipelineRecord;
   readonly record: JobRecord;
   readonly onLine: (line: string, step: StepRecord) => void;
@@ -71,6 +73,7 @@ export function createJobContext(
     folders: run.folders,
     tasks: run.tasks,
     sources: run.options.sources,
+    nodeProgram: run.options.nodeProgram,
     run: run.record,
     record,
     onLine: run.options.onLine ?? (() => {}),

@@ -23,7 +23,7 @@ export function initializeJob(context: StepContext): void {
   for (const folder of [temp, tools, sources, binaries, staging, testResults]) {
     mkdirSync(folder, { recursive: true });
   }
-  layOutNodes(folders.externals);
+  layOutNodes(folders.externals, job.nodeProgram);
   for (const folder of ['node20_1', 'node24']) {
     const binary = nodeBinary(folders.externals, folder);
     context.output(`Node in ${folder}: ${nodeVersion(binary) ?? 'does not run here'}`);

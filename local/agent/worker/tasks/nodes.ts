@@ -38,14 +38,16 @@ export function chooseNodeFolder(handler: HandlerName, isOn: (setting: string) =
 /**
  * Lays out `externals/<folder>/bin/node` as links to the agent's own Node binaries. Where their packages are not
  * installed or do not run on this machine, the Node that runs this program stands in for them.
+ *
+ * @param program takes the place of all of them
  */
-export function layOutNodes(externals: string): void {
+export function layOutNodes(externals: string, program?: string): void {
   const require = createRequire(import.meta.url);
   for (const [folder, name] of Object.entries(PACKAGES)) {
     const link = join(externals, folder, 'bin', 'node');
     mkdirSync(dirname(link), { recursive: true });
     rmSync(link, { force: true });
-    symlinkSync(findBinary(require, name) ?? process.execPath, link);
+    symlinkSync(program ?? findBinary(require, name) ?? process.execPath, link);
   }
 }
 
