@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describeError } from '../common/errors';
+import { readSourceFile, refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import type { InputReader } from '../common/inputs';
 import {
   type RegistryConnection,
@@ -114,6 +115,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   if (contextInput && !statSync(buildContext, { throwIfNoEntry: false })?.isDirectory()) {
     inputs.reject('buildContext', `is '${buildContext}', but there is no such folder.`);
   }
+  if (contextInput) refuseStray(inputs, 'buildContext', buildContext);
   const secrets = task.secretVariables();
   refuseSecrets(inputs, 'buildArgs', read.buildArgs, secrets);
   refuseSecrets(inputs, 'labels', read.labels, secrets);
@@ -276,15 +278,22 @@ function readDockerRequest(inputs: InputReader): DockerRequest | undefined {
   return dockerVersion || buildxVersion ? { dockerVersion, buildxVersion, source } : undefined;
 }
 
+/** Bytes of a model's manifest, at most. */
+const LARGEST_MANIFEST = 64 * 1024 * 1024;
+
 function readModel(inputs: InputReader): ModelProvenance | undefined {
   const path = inputs.optional('modelManifest');
   if (!path) return undefined;
   const file = resolve(path);
   try {
-    const model = parseModelManifest(readFileSync(file, 'utf8'));
+    const model = parseModelManifest(readSourceFile(file, LARGEST_MANIFEST).toString('utf8'));
     const trainingRun = model.trainingRun ?? readTrainingRun(join(dirname(file), 'metadata.json'));
     return { ...model, ...(trainingRun !== undefined && { trainingRun }) };
   } catch (error) {
+    if (error instanceof SourceFileError) {
+      inputs.reject('modelManifest', `is '${file}', ${error.message}`);
+      return undefined;
+    }
     inputs.reject(
       'modelManifest',
       `is '${file}', which can't be read as the manifest of a model: ${describeError(error)}. ` +
@@ -307,6 +316,17 @@ function checkDockerfile(inputs: InputReader, dockerfile: string): void {
       'dockerfile',
       `is '${dockerfile}', which is a folder. Give the path of the Dockerfile in it.`,
     );
+  }
+  if (found) refuseStray(inputs, 'dockerfile', dockerfile);
+}
+
+/** A commit can hold a link that leads to the agent's own files. */
+function refuseStray(inputs: InputReader, name: string, path: string): void {
+  try {
+    refuseStrayLink(path);
+  } catch (error) {
+    if (!(error instanceof SourceFileError)) throw error;
+    inputs.reject(name, `is '${path}', ${error.message}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readSourceFile } from '../common/files/source-file';
 import type { BaseImage } from './image/image';
 
 /** Which model an image holds, from the manifest that ModelRegistryDownload writes beside the model. */
@@ -36,10 +36,13 @@ export function parseModelManifest(text: string): ModelProvenance {
   return { name, version, digest, ...(isRunId(trainingRun) && { trainingRun: String(trainingRun) }) };
 }
 
+/** Bytes of a model's metadata, at most. */
+const LARGEST_METADATA = 1024 * 1024;
+
 /** The run that trained a model, from the `metadata.json` that the notebook stores with it; undefined without one. */
 export function readTrainingRun(metadataFile: string): string | undefined {
   try {
-    const { runId } = JSON.parse(readFileSync(metadataFile, 'utf8'));
+    const { runId } = JSON.parse(readSourceFile(metadataFile, LARGEST_METADATA).toString('utf8'));
     return isRunId(runId) ? String(runId) : undefined;
   } catch {
     return undefined;

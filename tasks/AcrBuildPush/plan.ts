@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readSourceFile } from '../common/files/source-file';
 import { type BuildPlan, stageRequest } from './build-plan';
 import { findBaseImage } from './dockerfile/base-image';
 import { findArguments } from './dockerfile/declared-arguments';
@@ -17,10 +17,13 @@ export interface Plan {
   readonly remarks: readonly string[];
 }
 
+/** Bytes of a Dockerfile, at most. */
+const LARGEST_DOCKERFILE = 16 * 1024 * 1024;
+
 /** Works out names, labels and build arguments. Reads the Dockerfile, and touches nothing else. */
 export function makePlan(inputs: Inputs, origin: Origin): Plan {
   const { version } = inputs;
-  const recipe = readFileSync(inputs.dockerfile, 'utf8');
+  const recipe = readSourceFile(inputs.dockerfile, LARGEST_DOCKERFILE).toString('utf8');
   const automatic = automaticVersion(recipe, inputs);
   const remarks = [...inputs.tagRemarks, ...(automatic ? [automatic.remark] : [])];
   const request = {

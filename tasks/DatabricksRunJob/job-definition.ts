@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { readSourceFile, SourceFileError } from '../common/files/source-file';
 import { isObject, type Json, type JsonObject, parseJson, writeJson } from './databricks/json';
 
 /*
@@ -14,6 +15,9 @@ const KEYS: Readonly<Record<string, string>> = {
   parameters: 'name',
 };
 
+/** Bytes of a definition, at most: the service takes less. */
+const LARGEST_DEFINITION = 10 * 1024 * 1024;
+
 /** Reads a definition. Returns what is wrong with it, going on from the input's name, when it can't be used. */
 export function readDefinition(file: string, job: string): JsonObject | string {
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
@@ -21,8 +25,13 @@ export function readDefinition(file: string, job: string): JsonObject | string {
   }
   let parsed: Json;
   try {
-    parsed = parseJson(readFileSync(file, 'utf8').replace(/^\ufeff/, ''));
+    parsed = parseJson(
+      readSourceFile(file, LARGEST_DEFINITION)
+        .toString('utf8')
+        .replace(/^\ufeff/, ''),
+    );
   } catch (error) {
+    if (error instanceof SourceFileError) return `is '${file}', ${error.message}`;
     return `is '${file}', which is not valid JSON: ${(error as Error).message}.`;
   }
   if (!isObject(parsed)) return `is '${file}', which holds no JSON object.`;

@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { TaskError } from '../common/errors';
+import { readSourceFile, refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import { formatBytes } from '../common/text';
 import type { DatabricksClient } from './databricks/client';
 import { DatabricksError } from './databricks/errors';
@@ -40,7 +41,10 @@ export function notebookProblem(file: string): string | undefined {
       'the sources are checked out.'
     );
   }
-  if (!found.isFile()) return `is '${file}', which is a folder. Give the path of the notebook in it.`;
+  const stray = strayProblem(file);
+  if (stray !== undefined) return stray;
+  if (found.isDirectory()) return `is '${file}', which is a folder. Give the path of the notebook in it.`;
+  if (!found.isFile()) return `is '${file}', which is no file. Give the path of the notebook.`;
   if (found.size === 0) return `is '${file}', which is empty. Commit the notebook's source.`;
   if (found.size > MAX_SIZE) {
     return (
@@ -62,11 +66,23 @@ export function notebookProblem(file: string): string | undefined {
  */
 export function readNotebook(file: string): Notebook {
   try {
-    const content = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    const content = new TextDecoder('utf-8', { fatal: true }).decode(readSourceFile(file, MAX_SIZE));
     return { content, format: formatOf(file)! };
   } catch (error) {
+    if (error instanceof SourceFileError)
+      throw new TaskError(`Input 'notebookFile' is '${file}', ${error.message}`);
     if (!(error instanceof TypeError)) throw error;
     throw new TaskError(`Input 'notebookFile' is '${file}', which is not UTF-8 text. Save it as UTF-8.`);
+  }
+}
+
+function strayProblem(file: string): string | undefined {
+  try {
+    refuseStrayLink(file);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SourceFileError) return `is '${file}', ${error.message}`;
+    throw error;
   }
 }
 

@@ -1,6 +1,9 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, join as joinPath } from 'node:path';
 import { TaskError } from '../../common/errors';
+import { OpenFolder } from '../../common/files/open-folder';
+import { realPath } from '../../common/files/paths';
+import { readSourceFile, SourceFileError } from '../../common/files/source-file';
 import { byName, type Content, type FileNode, FileTree, join } from '../files/file-tree';
 import { type Decision, IgnoreRules } from './ignore';
 import { permissionsIn } from './permissions';
@@ -37,15 +40,16 @@ export function* walkContext(
   const readNode = nodeReader(folder, platform);
   /** @param withheld folders that are left out, unless something in them is not */
   function* walk(
+    open: OpenFolder,
     path: string,
     above: Decision | undefined,
     withheld: ContextEntry[],
   ): Generator<ContextEntry> {
-    for (const name of readdirSync(joinPath(folder, path)).sort(byName)) {
+    for (const name of readdirSync(open.at('')).sort(byName)) {
       const here = join(path, name);
       const decision = rules.decide(here, above);
       if (decision.ignored && !rules.entersIgnored(here)) continue;
-      const node = readNode(joinPath(folder, here));
+      const node = readNode(open, name, joinPath(folder, here));
       if (!node) continue;
       const entry = { path: here, node };
       if (!decision.ignored) {
@@ -54,19 +58,28 @@ export function* walkContext(
       }
       if (node.kind === 'directory') {
         const below = decision.ignored ? [...withheld, entry] : withheld;
-        yield* walk(here, decision, below);
+        const inner = open.folder(name);
+        try {
+          yield* walk(inner, here, decision, below);
+        } finally {
+          inner.close();
+        }
         // What was withheld with this folder has gone out with it.
         if (below !== withheld && below.length === 0) withheld.length = 0;
       }
     }
   }
+  let root: OpenFolder | undefined;
   try {
-    yield* walk('', undefined, []);
+    root = OpenFolder.open(realPath(folder));
+    yield* walk(root, '', undefined, []);
   } catch (error) {
     throw new TaskError(
       `The build context can't be read: ${(error as Error).message}. Check input 'buildContext'.`,
       { cause: error },
     );
+  } finally {
+    root?.close();
   }
 }
 
@@ -77,38 +90,48 @@ export function readBuildContext(folder: string, rules: IgnoreRules): FileTree {
   return tree;
 }
 
-/** Reads what lies at a path, as docker sees it; nothing where docker passes it over. */
-function nodeReader(context: string, platform: NodeJS.Platform): (path: string) => FileNode | undefined {
+/** Reads what a name of an open folder stands for, as docker sees it; nothing where docker passes it over. */
+type NodeReader = (folder: OpenFolder, name: string, path: string) => FileNode | undefined;
+
+function nodeReader(context: string, platform: NodeJS.Platform): NodeReader {
   const permissions = permissionsIn(context, platform);
   const linked = new Map<string, Content>();
-  return (path) => {
+  return (folder, name, path) => {
     // Ids of files have 64 bits on NTFS, XFS and network file systems: as ordinary numbers, some would be the same.
-    const stat = lstatSync(path, { bigint: true });
+    const stat = folder.stats(name);
+    // Gone since the folder was listed.
+    if (!stat) return undefined;
     const mode = permissions(path, { mode: Number(stat.mode), isDirectory: () => stat.isDirectory() });
     const owned = { mode, uid: 0, gid: 0 };
     if (stat.isDirectory()) return { kind: 'directory', ...owned };
     if (stat.isSymbolicLink()) {
-      const target = readlinkSync(path);
+      const target = folder.readLink(name);
       const inImage = platform === 'win32' ? target.replaceAll('\\', '/') : target;
       return { kind: 'symlink', ...owned, mode: 0o777, target: inImage };
     }
     // Docker passes sockets over.
     if (stat.isSocket()) return undefined;
     if (!stat.isFile()) return { kind: 'special', ...owned };
-    const content: Content = { kind: 'path', path, size: Number(stat.size) };
+    const id = `${stat.dev}:${stat.ino}`;
+    const content: Content = { kind: 'path', path, size: Number(stat.size), id };
     if (stat.nlink === 1n) return { kind: 'file', ...owned, content };
-    const key = `${stat.dev}:${stat.ino}`;
-    const shared = linked.get(key) ?? content;
-    linked.set(key, shared);
+    const shared = linked.get(id) ?? content;
+    linked.set(id, shared);
     return { kind: 'file', ...owned, content: shared };
   };
 }
 
-function readIfThere(path: string): string | undefined {
+/** Bytes of an ignore file, at most. */
+const LARGEST_RULES = 16 * 1024 * 1024;
+
+/** An ignore file's text; undefined where there is none. */
+export function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readSourceFile(path, LARGEST_RULES).toString('utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (error instanceof SourceFileError)
+      throw new TaskError(`'${path}' can't be read: it is a file ${error.message}`);
     throw error;
   }
 }

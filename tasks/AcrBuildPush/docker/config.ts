@@ -1,7 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { describeError } from '../../common/errors';
+import { isInside, realPath } from '../../common/files/paths';
+import { TemporaryFolder } from '../../common/files/temporary-folder';
 import type { Logger } from '../../common/log';
 
 /** The parts of docker's `config.json` that matter here; all others pass through. */
@@ -50,15 +52,12 @@ export async function withDockerConfig<T>(
   options: DockerConfigOptions,
   body: (config: DockerConfig) => Promise<T>,
 ): Promise<T> {
-  const folder = mkdtempSync(join(options.parentFolder, FOLDER_PREFIX));
-  options.onCreate(folder);
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  process.once('exit', remove);
+  const folder = new TemporaryFolder(options.parentFolder, FOLDER_PREFIX);
+  options.onCreate(folder.path);
   try {
-    return await body(setUp(folder, options));
+    return await body(setUp(folder.path, options));
   } finally {
-    process.removeListener('exit', remove);
-    remove();
+    folder.remove();
   }
 }
 
@@ -70,8 +69,8 @@ export function removeForgottenConfig(env: NodeJS.ProcessEnv, log: Logger): void
   const folder = env[`VSTS_TASKVARIABLE_${CONFIG_VARIABLE.toUpperCase()}`];
   const temp = env.AGENT_TEMPDIRECTORY;
   if (!folder || !temp || !existsSync(folder)) return;
-  const place = relative(resolve(temp), resolve(folder));
-  if (place.startsWith('..') || isAbsolute(place) || !basename(folder).startsWith(FOLDER_PREFIX)) return;
+  if (!isInside(realPath(resolve(folder)), realPath(resolve(temp)))) return;
+  if (!basename(folder).startsWith(FOLDER_PREFIX)) return;
   rmSync(folder, { recursive: true, force: true });
   log.info("Removed the step's private Docker configuration, which the step had no time to remove.");
 }

@@ -1,6 +1,15 @@
+/** A file that was looked at. */
+export interface FileOnDisk {
+  readonly kind: 'path';
+  readonly path: string;
+  readonly size: number;
+  /** What tells it from every other file: its disk, and its number there. */
+  readonly id: string;
+}
+
 /** Where a file's bytes are. Files that are links of each other share one object. */
 export type Content =
-  | { readonly kind: 'path'; readonly path: string; readonly size: number }
+  | FileOnDisk
   | { readonly kind: 'text'; readonly data: Buffer }
   /** In a layer of a base image, out of reach. */
   | { readonly kind: 'base' };

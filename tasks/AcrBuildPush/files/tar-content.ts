@@ -1,16 +1,22 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { TaskError } from '../../common/errors';
-import { byName, type Content, type FileNode, type FileTree, split } from './file-tree';
+import { NO_LINK } from '../../common/files/open-folder';
+import { byName, type Content, type FileNode, type FileOnDisk, type FileTree, split } from './file-tree';
 import { BLOCK, padding, tarHeader } from './tar';
 
 /** Bytes that are read and passed on at once. */
 export const CHUNK = 1024 * 1024;
 
+interface FilePiece {
+  readonly size: number;
+  readonly path: string;
+  /** Which file it has to be, as {@link FileOnDisk} tells; any, where none was looked at. */
+  readonly id?: string;
+}
+
 /** A stretch of a tar: bytes in memory, or those of a file. */
-export type TarPiece =
-  | { readonly size: number; readonly data: Buffer }
-  | { readonly size: number; readonly path: string };
+export type TarPiece = { readonly size: number; readonly data: Buffer } | FilePiece;
 
 /**
  * Lays out a tar of some files of a tree, without reading them. The same files give the same bytes on every machine,
@@ -29,7 +35,7 @@ export function tarPieces(tree: FileTree, paths: Iterable<string>): TarPiece[] {
     add(tarHeader({ path, node, linkTo, size }));
     if (node.kind !== 'file' || linkTo !== undefined) continue;
     written.set(node.content, path);
-    if (node.content.kind === 'path') pieces.push({ size, path: node.content.path });
+    if (node.content.kind === 'path') pieces.push(node.content);
     else if (node.content.kind === 'text') add(node.content.data);
     add(Buffer.alloc(padding(size)));
   }
@@ -92,24 +98,41 @@ export async function* readTarPieces(pieces: readonly TarPiece[], start = 0): As
   if (small.length) yield Buffer.concat(small);
 }
 
+/** A link in a file's place is not followed. */
+const READ_ONLY = constants.O_RDONLY | NO_LINK;
+
 /** Twenty thousand small files are read several times faster without a promise for every step. */
-function readSmallFile({ path, size }: { path: string; size: number }): Buffer {
-  let data: Buffer;
+function readSmallFile(file: FilePiece): Buffer {
+  const { path, size } = file;
+  let descriptor: number;
   try {
-    data = readFileSync(path);
+    descriptor = openSync(path, READ_ONLY);
   } catch (error) {
     throw unreadable(error as Error);
   }
-  if (data.length !== size) throw changedMeanwhile(path);
-  return data;
+  try {
+    if (!isSame(fstatSync(descriptor, { bigint: true }), file)) throw changedMeanwhile(path);
+    const content = Buffer.allocUnsafe(size);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < size; length += count) {
+      count = readSync(descriptor, content, length, size - length, length);
+    }
+    if (length !== size) throw changedMeanwhile(path);
+    return content;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Whether an open file is the one that was looked at, and not another that a link on the way has led to since. */
+function isSame({ dev, ino, size }: { dev: bigint; ino: bigint; size: bigint }, file: FilePiece): boolean {
+  return (file.id === undefined || `${dev}:${ino}` === file.id) && Number(size) === file.size;
 }
 
 /** Reads one chunk ahead, so that the disk and whoever takes the chunks work at the same time. */
-async function* readFile(
-  { path, size }: { path: string; size: number },
-  start: number,
-): AsyncGenerator<Buffer> {
-  const file = await open(path).catch((error: Error) => {
+async function* readFile(onDisk: FilePiece, start: number): AsyncGenerator<Buffer> {
+  const { path, size } = onDisk;
+  const file = await open(path, READ_ONLY).catch((error: Error) => {
     throw unreadable(error);
   });
   const readAt = (at: number) => {
@@ -122,7 +145,7 @@ async function* readFile(
     return result;
   };
   try {
-    if ((await file.stat()).size !== size) throw changedMeanwhile(path);
+    if (!isSame(await file.stat({ bigint: true }), onDisk)) throw changedMeanwhile(path);
     let ahead = readAt(start);
     for (let at = start; at < size; ) {
       const chunk = await ahead;

@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
+import { TemporaryFolder } from '../../common/files/temporary-folder';
 import { Lanes } from '../../common/lanes';
 import type { Logger } from '../../common/log';
 import { formatDuration } from '../../common/text';
@@ -108,13 +107,13 @@ async function sendMissing(
   const names = nameLayers(facts);
   const blobs = new Set([...found.values()].map(({ descriptor }) => descriptor.digest));
   const start = performance.now();
-  const folder = mkdtempSync(join(options.tempFolder, 'layers-'));
+  const folder = new TemporaryFolder(options.tempFolder, 'layers-');
   const lanes = new Lanes(options.signal);
   const uploads: Promise<PublishedLayer>[] = [];
   const request: SaveRequest = {
     id,
     diffIds,
-    folder,
+    folder: folder.path,
     host,
     repository,
     signal: lanes.signal,
@@ -135,6 +134,6 @@ async function sendMissing(
   } catch (error) {
     throw await lanes.firstError(error);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }

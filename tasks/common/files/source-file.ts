@@ -6,30 +6,34 @@ import { isInside, realPath } from './paths';
 
 /** Variables of the folders that a commit's files come to lie in, the narrowest first. */
 const CHECKOUT_VARIABLES = [
-  'Build.SourcesDirectory',
-  'System.DefaultWorkingDirectory',
-  'Build.Repository.LocalPath',
-  'Pipeline.Workspace',
-  'Agent.BuildDirectory',
+  'BUILD_SOURCESDIRECTORY',
+  'SYSTEM_DEFAULTWORKINGDIRECTORY',
+  'BUILD_REPOSITORY_LOCALPATH',
+  'PIPELINE_WORKSPACE',
+  'AGENT_BUILDDIRECTORY',
 ];
 
-/** A file that can't be read as what an input names; the message goes on from `is '<path>', `. */
+/** A file that can't be read as what an input names; the message goes on from `is '<path>', `, and ends with a dot. */
 export class SourceFileError extends Error {}
 
-/** The folders of a job that a commit, or an earlier step, can put files into. */
-export function checkoutFolders(variable: (name: string) => string | undefined): string[] {
-  return CHECKOUT_VARIABLES.map(variable).filter((folder) => folder !== undefined);
+/** The folders of a job that a commit, or an earlier step, can put files into, as the agent tells every task. */
+export function checkoutFolders(env: NodeJS.ProcessEnv = process.env): string[] {
+  return CHECKOUT_VARIABLES.map((name) => env[name]).filter((folder) => !!folder) as string[];
 }
 
 /**
  * Reads a file that a commit can have made. A link in it may lead to another file of the same checkout; one that leads
  * out of it could have the step publish the agent's own files, and one into `.git` what the checkout signs in with.
  *
- * @param checkouts the folders that commits reach; a file outside all of them is the agent's own affair
  * @param most bytes
+ * @param checkouts the folders that commits reach; a file outside all of them is the agent's own affair
  * @throws SourceFileError, or the system's error where the file can't be opened
  */
-export function readSourceFile(path: string, checkouts: readonly string[], most: number): Buffer {
+export function readSourceFile(
+  path: string,
+  most: number,
+  checkouts: readonly string[] = checkoutFolders(),
+): Buffer {
   refuseStrayLink(path, checkouts);
   const real = realpathSync.native(path);
   // What the path leads to may have changed since; this is a file by its real path or none.
@@ -55,7 +59,7 @@ export function readSourceFile(path: string, checkouts: readonly string[], most:
 }
 
 /** @throws SourceFileError for a path that leads out of the checkout that it is named in */
-export function refuseStrayLink(path: string, checkouts: readonly string[]): void {
+export function refuseStrayLink(path: string, checkouts: readonly string[] = checkoutFolders()): void {
   const checkout = checkouts.find((folder) => isInside(path, folder));
   if (checkout === undefined) return;
   const real = realPath(path);

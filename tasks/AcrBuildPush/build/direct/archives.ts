@@ -1,5 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { NO_LINK } from '../../../common/files/open-folder';
 
 /** Enough to hold a tar's first header, packed or not. */
 const HEAD = 64 * 1024;
@@ -16,7 +17,7 @@ export function isArchive(path: string): boolean {
 }
 
 function readHead(path: string): Buffer {
-  const file = openSync(path, 'r');
+  const file = openSync(path, constants.O_RDONLY | NO_LINK);
   try {
     const head = Buffer.alloc(HEAD);
     return head.subarray(0, readSync(file, head, 0, HEAD, 0));

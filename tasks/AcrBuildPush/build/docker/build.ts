@@ -1,10 +1,11 @@
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { TaskError } from '../../../common/errors';
+import { TemporaryFolder } from '../../../common/files/temporary-folder';
 import { bound } from '../../../common/foreign-text';
 import type { Logger } from '../../../common/log';
 import type { BuildPlan } from '../../build-plan';
-import { readIgnoreRules } from '../../context/build-context';
+import { readIfThere, readIgnoreRules } from '../../context/build-context';
 import type { DockerCli } from '../../docker/cli';
 import { type BuilderKind, findDriver, findImageId } from '../../docker/engine';
 import { explainDockerError } from '../../docker/errors';
@@ -115,11 +116,36 @@ export async function buildWithDocker(
   build: Request,
   { tempFolder, log }: { tempFolder: string; log: Logger },
 ): Promise<LocalImage | RemoteImage> {
-  const idFile = join(tempFolder, 'image-id');
-  const metadataFile = join(tempFolder, 'build-metadata.json');
+  const files = {
+    folder: new TemporaryFolder(tempFolder, 'build-'),
+    idFile: join(tempFolder, 'image-id'),
+    metadataFile: join(tempFolder, 'build-metadata.json'),
+  };
+  try {
+    return await buildIn(files, docker, build, log);
+  } finally {
+    files.folder.remove();
+    for (const file of [files.idFile, files.metadataFile]) rmSync(file, { force: true });
+  }
+}
+
+/** What docker reads and writes besides the context; gone when the build has ended, however it did. */
+interface BuildFiles {
+  /** For a Dockerfile of the step's own. */
+  readonly folder: TemporaryFolder;
+  readonly idFile: string;
+  readonly metadataFile: string;
+}
+
+async function buildIn(
+  { folder, idFile, metadataFile }: BuildFiles,
+  docker: DockerCli,
+  build: Request,
+  log: Logger,
+): Promise<LocalImage | RemoteImage> {
   const output = new BuildOutput(build.builder, log);
   let exitCode: number;
-  const plan = planFor(build, tempFolder);
+  const plan = planFor(build, folder.path);
   // The driver that builds in the engine itself has no such output.
   const pushesByDigest = isForSeveral(plan) && (await findDriver(docker)) !== 'docker';
   try {
@@ -172,7 +198,8 @@ function fromElsewhere(plan: BuildPlan, recipe: string, folder: string): BuildPl
   const dockerfile = join(folder, 'Dockerfile');
   writeFileSync(dockerfile, recipe);
   const rules = `${plan.dockerfile}.dockerignore`;
-  if (existsSync(rules)) copyFileSync(rules, `${dockerfile}.dockerignore`);
+  const ownRules = readIfThere(rules);
+  if (ownRules !== undefined) writeFileSync(`${dockerfile}.dockerignore`, ownRules);
   return { ...plan, dockerfile };
 }
 

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { TemporaryFolder } from '../../../common/files/temporary-folder';
 import type { Logger } from '../../../common/log';
 import { formatDuration } from '../../../common/text';
 import { describeImage, type EngineImage } from '../../docker/engine';
@@ -54,13 +53,12 @@ export async function readEngineParent(
   const facts = await describeImage(docker, id);
   await checkIsWorthReading(built, facts, options.tempFolder, options.more);
   const { diffIds } = facts;
-  const folder = mkdtempSync(join(options.tempFolder, 'layers-'));
+  const folder = new TemporaryFolder(options.tempFolder, 'layers-');
   const layers = new Map<string, Layer>();
   const start = performance.now();
-  const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
     const saved = await saveImage(docker, {
-      ...{ id, diffIds, folder, signal },
+      ...{ id, diffIds, folder: folder.path, signal },
       ...{ host: registry.host, repository: registry.repository },
       isWanted: () => true,
       onLayer: (layer) => layers.set(layer.diffId, layer),
@@ -68,9 +66,9 @@ export async function readEngineParent(
     log.info(`The engine gave what it built in ${formatDuration(performance.now() - start)}.`);
     const config = JSON.parse(saved.config.toString('utf8'));
     const image = { engineId: id, config, layers: diffIds.map((diffId) => layers.get(diffId)!) };
-    return { image, close: () => saved.close().finally(remove) };
+    return { image, close: () => saved.close().finally(folder.remove) };
   } catch (error) {
-    remove();
+    folder.remove();
     throw error;
   }
 }

@@ -12,7 +12,7 @@ import fs, {
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import sinon from 'sinon';
 import { walkContext } from '../../../../tasks/AcrBuildPush/context/build-context';
 import { IgnoreRules } from '../../../../tasks/AcrBuildPush/context/ignore';
@@ -125,7 +125,7 @@ describe('what a build context has', () => {
     sinon.stub(fs, 'lstatSync').callsFake(((path: string, options?: { bigint?: boolean }) => {
       const stat = real(path, { bigint: true });
       const record: Record<string, bigint> = { 'a.txt': 1n, 'z.txt': 1n, 'b.txt': 2n, 'c.txt': 3n };
-      const id = sequence + (record[path.slice(folder.length + 1)] ?? 0n);
+      const id = sequence + (record[basename(path)] ?? 0n);
       // As Node does: a file system's 64 bits, rounded where no bigint was asked for.
       Object.assign(stat, { ino: options?.bigint ? id : Number(id), nlink: 2n });
       return stat;
