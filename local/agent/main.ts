@@ -1,17 +1,30 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type AgentOptions, readVariableGroups, runPipeline } from './agent';
+import { vsixFile } from '../../scripts/paths';
+import {
+  type AgentOptions,
+  type PipelineRecord,
+  readKeyVaults,
+  readVariableGroups,
+  runPipeline,
+} from './agent';
 import { renderPage } from './page';
 
 const USAGE = `Runs an Azure Pipelines YAML file on this machine, with the tasks of a packed extension.
 
-  npx tsx local/agent/main.ts <pipeline.yaml> --vsix <file> [options]
+  npm run agent -- <pipeline.yaml> [options]
 
-  --vsix <file>             the packed extension
+  --vsix <file>             the packed extension; by default the one that 'npm run package' makes
   --variable-groups <file>  YAML with the variable groups that the pipeline names
-  --variable <name=value>   a variable set for this run; may be given several times
-  --parameter <name=value>  a parameter that the pipeline declares; may be given several times
+  --key-vaults <file>       YAML with the secrets of key vaults
+  --variable <name=value>   a variable set when queueing, which the YAML's own win over; may be given several times
+  --override <name=value>   a variable that wins over the YAML's own, which Azure Pipelines does not have; likewise
+  --parameter <name=value>  a parameter that the pipeline declares; objects and lists as YAML or JSON; likewise
+  --repository <name=folder> a repository that the pipeline takes templates from or checks out; likewise
+  --only <name>             runs nothing but this step, job or stage; likewise
+  --skip-unknown-tasks      goes on without steps whose tasks are not here
   --sources <folder>        what 'checkout: self' brings; by default the current folder
   --work-folder <folder>    the agent's root; by default .local/agent below the sources
   --node <20|24>            the agent's Node version that runs the tasks
@@ -27,44 +40,92 @@ try {
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readArguments();
+  const [file] = positionals;
+  if (!file || positionals.length > 1) {
+    console.error(USAGE);
+    return EXIT_CODE.misused;
+  }
+  const options = await readOptions(values);
+  for (const name of Object.keys(options.overrides ?? {})) {
+    console.log(
+      `Override: ${name}. Azure Pipelines cannot do this: there the value of the YAML or its groups stays.`,
+    );
+  }
+  const run = await runPipeline(relative(resolve(options.sources), resolve(file)), options);
+  if (values.page) {
+    const facts = [
+      ['pipeline', run.file] as const,
+      ['extension', options.vsix] as const,
+      ...overrideFacts(options),
+    ];
+    await writeFile(values.page, renderPage([run], { title: run.name, facts }));
+  }
+  for (const line of notesOf(run)) console.log(line);
+  console.log(`\n${run.name} #${run.buildNumber}: ${run.result}. Logs: ${run.folder}`);
+  return run.result === 'Succeeded' || run.result === 'SucceededWithIssues' ? 0 : EXIT_CODE.failed;
+}
+
+function readArguments() {
+  return parseArgs({
     allowPositionals: true,
     options: {
-      vsix: { type: 'string' },
+      vsix: { type: 'string', default: vsixFile },
       'variable-groups': { type: 'string' },
+      'key-vaults': { type: 'string' },
       variable: { type: 'string', multiple: true },
+      override: { type: 'string', multiple: true },
       parameter: { type: 'string', multiple: true },
+      repository: { type: 'string', multiple: true },
+      only: { type: 'string', multiple: true },
+      'skip-unknown-tasks': { type: 'boolean', default: false },
       sources: { type: 'string', default: '.' },
       'work-folder': { type: 'string' },
       node: { type: 'string' },
       page: { type: 'string' },
     },
   });
-  const [file] = positionals;
-  if (!file || positionals.length > 1 || !values.vsix) {
-    console.error(USAGE);
-    return EXIT_CODE.misused;
+}
+
+async function readOptions(values: ReturnType<typeof readArguments>['values']): Promise<AgentOptions> {
+  if (!existsSync(values.vsix)) {
+    throw new Error(`There is no packed extension at ${values.vsix}. 'npm run package' makes one.`);
   }
-  const groups = values['variable-groups'];
+  const [groups, vaults] = [values['variable-groups'], values['key-vaults']];
+  const keyVaults = vaults ? await readKeyVaults(vaults) : {};
   const nodeVersion = values.node && nodeVersionOf(values.node);
-  const options: AgentOptions = {
+  return {
     vsix: values.vsix,
     sources: values.sources,
     workFolder: values['work-folder'] ?? join(values.sources, '.local', 'agent'),
     variables: pairs(values.variable, '--variable'),
+    overrides: pairs(values.override, '--override'),
     parameters: pairs(values.parameter, '--parameter'),
-    ...(groups && { variableGroups: await readVariableGroups(groups) }),
+    repositories: pairs(values.repository, '--repository'),
+    keyVaults,
+    skipUnknownTasks: values['skip-unknown-tasks'],
+    ...(values.only && { only: values.only }),
+    ...(groups && { variableGroups: await readVariableGroups(groups, keyVaults) }),
     ...(nodeVersion && { nodeVersion }),
     onLine: (line) => console.log(line),
     signal: cancelOnInterrupt(),
   };
-  const run = await runPipeline(relative(resolve(values.sources), resolve(file)), options);
-  if (values.page) {
-    const facts = [['pipeline', run.file] as const, ['extension', values.vsix] as const];
-    await writeFile(values.page, renderPage([run], { title: run.name, facts }));
-  }
-  console.log(`\n${run.name} #${run.buildNumber}: ${run.result}. Logs: ${run.folder}`);
-  return run.result === 'Succeeded' || run.result === 'SucceededWithIssues' ? 0 : EXIT_CODE.failed;
+}
+
+/** What the page says of variables that the YAML does not decide. */
+function overrideFacts({ overrides = {} }: AgentOptions): (readonly [string, string])[] {
+  const names = Object.keys(overrides);
+  return names.length === 0 ? [] : [['overridden here, not possible on Azure', names.join(', ')]];
+}
+
+/** Why jobs did not run, and which steps were left out. */
+function notesOf(run: PipelineRecord): string[] {
+  const jobs = run.jobs.flatMap(({ name, result, note }) => (note ? [`${name}: ${result}. ${note}`] : []));
+  const steps = run.jobs
+    .flatMap((job) => job.steps)
+    .filter(({ result, log }) => result === 'Skipped' && /^This step was left out/.test(log[0] ?? ''))
+    .map(({ displayName, log }) => `${displayName}: ${log[0]}`);
+  return [...jobs, ...steps];
 }
 
 function pairs(texts: string[] | undefined, option: string): Record<string, string> {

@@ -13,6 +13,9 @@ export type TaskResult =
 export type VariableGroup = Record<string, string | { value: string; isSecret: true }>;
 export type VariableGroups = Record<string, VariableGroup>;
 
+/** Secrets by name, for each key vault. */
+export type KeyVaults = Record<string, Record<string, string>>;
+
 /** A service connection as a project's settings hold it; YAML names it by `name` or by `id`. */
 export interface ServiceConnection {
   /** GUID. */
@@ -36,8 +39,10 @@ export interface AgentOptions {
   /** The agent's root: `_work`, `_diag` and `externals` live below it. One run at a time may use it. */
   readonly workFolder: string;
   readonly variableGroups?: VariableGroups;
-  /** Queue-time variables; they win over those of the YAML. */
+  /** Variables set when queueing; those of the YAML and its groups win over them. */
   readonly variables?: Record<string, string>;
+  /** Variables that win over everything else, which Azure Pipelines does not have. */
+  readonly overrides?: Record<string, string>;
   /** Values for the parameters that the pipeline itself declares. */
   readonly parameters?: Record<string, unknown>;
   readonly serviceConnections?: ServiceConnection[];
@@ -57,6 +62,14 @@ export interface AgentOptions {
   readonly nodeVersion?: 20 | 24;
   /** A program that stands in for the agent's Node binaries, of whichever version. */
   readonly nodeProgram?: string;
+  /** Folders that stand in for other repositories, by alias or name. */
+  readonly repositories?: Record<string, string>;
+  /** The secrets of key vaults, by the vault's name. */
+  readonly keyVaults?: KeyVaults;
+  /** Goes on without steps whose tasks are neither in the extension nor known to the agent. */
+  readonly skipUnknownTasks?: boolean;
+  /** Names of the only steps, jobs or stages that run. */
+  readonly only?: string[];
   /** Names of tasks whose steps are not run, for machines that lack what they need; the log says so. */
   readonly leaveOut?: string[];
   /** Receives masked log lines as they come. */
@@ -87,7 +100,10 @@ export interface PipelineRecord {
 }
 
 export interface JobRecord {
+  /** With the name of the leg, when the job has a matrix. */
   readonly name: string;
+  /** The stage, when the YAML has stages. */
+  readonly stage?: string;
   readonly displayName: string;
   result: TaskResult;
   readonly startTime: number;
@@ -98,8 +114,10 @@ export interface JobRecord {
   readonly steps: StepRecord[];
   /** The agent's own last step: what it cleaned up. */
   finalize?: StepRecord;
-  /** Output variables as `<step>.<name>`. */
+  /** Output variables as `<step>.<name>`; secret ones as `***`. */
   readonly outputVariables: Record<string, string>;
+  /** Why it did not run. */
+  note?: string;
 }
 
 export interface Issue {

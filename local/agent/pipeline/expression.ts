@@ -1,147 +1,115 @@
 import { COMMON_FUNCTIONS, type FunctionTable } from './functions';
-import { ExpressionError, lookUp, type Value, type ValueMap } from './values';
+import { type Expression, parseExpression, type Vocabulary } from './parser';
+import {
+  allOf,
+  ExpressionError,
+  entriesOfMap,
+  findFolded,
+  fold,
+  isMap,
+  lookUp,
+  toText,
+  type Value,
+  type ValueMap,
+} from './values';
 
-/** What names and functions an expression may use. */
+/** What names and functions an expression may use, and what they stand for. */
 export interface Names {
-  readonly values: ValueMap;
-  readonly functions?: FunctionTable;
-}
-
-type Expression =
-  | { kind: 'literal'; value: Value }
-  | { kind: 'name'; name: string }
-  | { kind: 'index'; target: Expression; key: Expression }
-  | { kind: 'call'; name: string; args: Expression[] };
-
-type Token = { kind: 'string' | 'number' | 'word' | 'sign' | 'end'; text: string };
-
-const tokenPattern =
-  /\s*(?:(?<string>'(?:[^']|'')*')|(?<number>-?\.?\d[\d.]*)|(?<word>[A-Za-z_]\w*)|(?<sign>[()[\],.*]))/y;
-
-function tokenize(text: string): Token[] {
-  const tokens: Token[] = [];
-  tokenPattern.lastIndex = 0;
-  while (tokenPattern.lastIndex < text.trimEnd().length) {
-    const start = tokenPattern.lastIndex;
-    const found = tokenPattern.exec(text);
-    if (!found?.groups) {
-      throw new ExpressionError(
-        `Unexpected '${text.slice(start).trim()}' in the expression '${text.trim()}'.`,
-      );
-    }
-    const [kind, value] = Object.entries(found.groups).find(([, part]) => part !== undefined)!;
-    tokens.push({ kind: kind as Token['kind'], text: value });
-  }
-  return [...tokens, { kind: 'end', text: '' }];
-}
-
-/** Recursive descent over `name(args)`, `.property`, `['index']` and literals; there are no operators. */
-class Parser {
-  private readonly tokens: Token[];
-  private position = 0;
-
-  constructor(private readonly source: string) {
-    this.tokens = tokenize(source);
-  }
-
-  parse(): Expression {
-    const expression = this.expression();
-    if (this.peek().kind !== 'end') this.fail();
-    return expression;
-  }
-
-  private expression(): Expression {
-    let target = this.primary();
-    for (;;) {
-      if (this.accept('.')) {
-        const property = this.next();
-        if (property.kind !== 'word') this.fail(property);
-        target = { kind: 'index', target, key: { kind: 'literal', value: property.text } };
-      } else if (this.accept('[')) {
-        target = { kind: 'index', target, key: this.expression() };
-        this.expect(']');
-      } else return target;
-    }
-  }
-
-  private primary(): Expression {
-    const token = this.next();
-    if (token.kind === 'string')
-      return { kind: 'literal', value: token.text.slice(1, -1).replaceAll("''", "'") };
-    if (token.kind === 'number') {
-      const value = Number(token.text);
-      if (Number.isNaN(value))
-        throw new ExpressionError(`'${token.text}' is no number; quote it to use it as text.`);
-      return { kind: 'literal', value };
-    }
-    if (token.kind !== 'word') this.fail(token);
-    if (this.accept('(')) return { kind: 'call', name: token.text, args: this.args() };
-    const constants: Record<string, Value> = { true: true, false: false, null: null };
-    const constant = constants[token.text.toLowerCase()];
-    return constant === undefined ? { kind: 'name', name: token.text } : { kind: 'literal', value: constant };
-  }
-
-  private args(): Expression[] {
-    if (this.accept(')')) return [];
-    const args = [this.expression()];
-    while (this.accept(',')) args.push(this.expression());
-    this.expect(')');
-    return args;
-  }
-
-  private peek(): Token {
-    return this.tokens[this.position]!;
-  }
-  private next(): Token {
-    return this.tokens[this.position++]!;
-  }
-  private accept(sign: string): boolean {
-    if (this.peek().kind !== 'sign' || this.peek().text !== sign) return false;
-    this.position++;
-    return true;
-  }
-  private expect(sign: string): void {
-    if (!this.accept(sign)) this.fail();
-  }
-  private fail(token = this.peek()): never {
-    const source = `the expression '${this.source.trim()}'`;
-    throw new ExpressionError(
-      token.kind === 'end'
-        ? `Something is missing at the end of ${source}.`
-        : `Unexpected '${token.text}' in ${source}.`,
-    );
-  }
-}
-
-function compute(expression: Expression, names: Names): Value {
-  if (expression.kind === 'literal') return expression.value;
-  if (expression.kind === 'index') {
-    return lookUp(compute(expression.target, names), compute(expression.key, names));
-  }
-  if (expression.kind === 'name') {
-    const name = Object.keys(names.values).find(
-      (known) => known.toLowerCase() === expression.name.toLowerCase(),
-    );
-    if (name !== undefined) return names.values[name]!;
-    throw new ExpressionError(
-      `'${expression.name}' means nothing here; known are: ${Object.keys(names.values).join(', ')}.`,
-    );
-  }
-  const key = expression.name.toLowerCase();
-  const called = names.functions?.[key] ?? COMMON_FUNCTIONS[key];
-  if (!called)
-    throw new ExpressionError(`The local agent does not know the function ${expression.name}() here.`);
-  const [least, most] = called.arguments;
-  if (expression.args.length < least || expression.args.length > most) {
-    throw new ExpressionError(`${expression.name}() was given ${expression.args.length} arguments.`);
-  }
-  return called.call(expression.args.map((argument) => () => compute(argument, names)));
+  readonly values: { readonly [name: string]: Value };
+  /** Besides those that are known everywhere. */
+  readonly functions?: FunctionTable | undefined;
 }
 
 /**
  * Evaluates one expression without its `${{ }}` or `$[ ]`.
- * @throws ExpressionError when it is malformed or uses a name or function that is not known.
+ * @throws ExpressionError when it is malformed, uses a name or function that is not known, or cannot be computed
  */
 export function evaluate(text: string, names: Names): Value {
-  return compute(new Parser(text).parse(), names);
+  // What the YAML holds has been checked by then: no pipeline can write 'null'.
+  const vocabulary = vocabularyOf([...Object.keys(names.values), 'null'], names.functions);
+  return compute(parseExpression(text, vocabulary), names);
+}
+
+/**
+ * Whether an expression reads a variable of a kind. One that computes which variable it reads may read any.
+ * @param text of an expression that can be evaluated with these names
+ */
+export function readsVariable(text: string, names: Names, isOfKind: (name: string) => boolean): boolean {
+  const { variables = null } = names.values;
+  const any = isMap(variables) && entriesOfMap(variables).some(([name]) => isOfKind(name));
+  const reads = (expression: Expression): boolean => {
+    switch (expression.kind) {
+      case 'literal':
+        return false;
+      case 'name':
+        return /^variables$/i.test(expression.name) && any;
+      case 'all':
+        return reads(expression.target);
+      case 'call':
+        return expression.args.some(reads);
+      case 'index': {
+        const { target, key } = expression;
+        const isVariable =
+          target.kind === 'name' && /^variables$/i.test(target.name) && key.kind === 'literal';
+        return isVariable ? isOfKind(toText(key.value)) : reads(target) || reads(key);
+      }
+    }
+  };
+  return reads(parseExpression(text, vocabularyOf([...Object.keys(names.values), 'null'], names.functions)));
+}
+
+/** @throws ExpressionError when the expression is malformed or uses what is not in the vocabulary */
+export function checkExpression(text: string, vocabulary: Vocabulary): void {
+  parseExpression(text, vocabulary);
+}
+
+/** @param functions besides those that are known everywhere */
+export function vocabularyOf(names: readonly string[], functions: FunctionTable = {}): Vocabulary {
+  const ranges = Object.entries({ ...COMMON_FUNCTIONS, ...functions }).map(
+    ([name, { arguments: range }]) => [name, range] as const,
+  );
+  return { names, functions: Object.fromEntries(ranges) };
+}
+
+function compute(expression: Expression, names: Names): Value {
+  switch (expression.kind) {
+    case 'literal':
+      return expression.value;
+    case 'name':
+      return contextOf(expression.name, names);
+    case 'all':
+      return allOf(compute(expression.target, names));
+    case 'index': {
+      const key = compute(expression.key, names);
+      const { target } = expression;
+      if (target.kind === 'name' && /^(parameters|variables)$/i.test(target.name)) {
+        return topLevelMember(target.name, contextOf(target.name, names), key);
+      }
+      return lookUp(compute(target, names), key);
+    }
+    case 'call': {
+      const name = expression.name.toLowerCase();
+      const called = (names.functions?.[name] ?? COMMON_FUNCTIONS[name])!;
+      return called.call(expression.args.map((argument) => () => compute(argument, names)));
+    }
+  }
+}
+
+function contextOf(name: string, { values }: Names): Value {
+  const known = Object.keys(values).find((candidate) => fold(candidate) === fold(name));
+  return known === undefined ? null : values[known]!;
+}
+
+/** Names of parameters and variables ignore case; unlike a variable, a parameter has to exist. */
+function topLevelMember(context: string, value: Value, key: Value): Value {
+  const name = toText(key);
+  const found = isMap(value) ? findFolded(value, name) : undefined;
+  if (found !== undefined) return found;
+  if (fold(context) === 'VARIABLES') return null;
+  const known = isMap(value) ? namesOf(value) : 'none';
+  throw new ExpressionError(`There is no parameter '${name}'. Declared are: ${known}.`);
+}
+
+function namesOf(map: ValueMap): string {
+  return (map instanceof Map ? [...map.keys()] : Object.keys(map)).join(', ') || 'none';
 }

@@ -1,5 +1,10 @@
-import type { JobPlan } from './plan';
+import { readDeployment } from './deployments';
+import { checkDependencies, checkName } from './names';
+import type { JobPlan, PoolPlan, VariableDeclaration } from './plan';
+import { checkPool, readPool } from './pools';
+import { checkCondition } from './slots';
 import { readSteps } from './steps';
+import { ONCE, readStrategy } from './strategy';
 import {
   access,
   entriesOf,
@@ -10,92 +15,135 @@ import {
   withValues,
 } from './template';
 import { type Reading, templateItem } from './templates';
-import { fold } from './values';
 import { readVariables } from './variables';
-import { asText, asTexts, asWholeNumber, PipelineError, refuseOtherKeys, type YamlNode } from './yaml';
+import { asText, asTexts, asWholeNumber, childOf, PipelineError, refuseOtherKeys } from './yaml';
 
 /** Minutes a job may take when it does not say so itself. */
 const DEFAULT_TIMEOUT = 60;
 
+const COMMON_KEYS = [
+  'displayName',
+  'dependsOn',
+  'condition',
+  'timeoutInMinutes',
+  'cancelTimeoutInMinutes',
+  'variables',
+  'strategy',
+  'pool',
+  'workspace',
+  'templateContext',
+];
+
+/** What jobs are given by the stage and the pipeline around them. */
+export interface Surroundings {
+  readonly stage: string;
+  readonly pool: PoolPlan | undefined;
+  /** Those of the pipeline and of the stage. */
+  readonly variables: readonly VariableDeclaration[];
+}
+
 /** Reads `jobs:`, following templates. */
-export function readJobs(jobs: ScopedNode, reading: Reading): JobPlan[] {
+export function readJobs(jobs: ScopedNode, around: Surroundings, reading: Reading): JobPlan[] {
   const open = (list: ScopedNode): JobPlan[] =>
     itemsOf(list.node, list.scope).flatMap((item) => {
-      const template = templateItem(reading, 'jobs', item);
-      if (template) return open(template);
-      return [readJob(entriesOf(item.node, item.scope), item, reading)];
+      const plans = reading.problems.attempt(() => {
+        const template = templateItem(reading, 'jobs', item);
+        if (template) return open(template);
+        return [readJob(entriesOf(item.node, item.scope), item, around, reading)];
+      });
+      return plans ?? [];
     });
-  const plans = open(jobs);
-  checkDependencies(plans);
+  const plans = withNames(open(jobs));
+  for (const job of plans) checkPool(job, [...around.variables, ...job.variables], reading.problems);
+  checkDependencies(plans, 'job', reading.problems);
   return plans;
 }
 
-/** The one job of a pipeline that has only steps. */
-export function jobOfSteps(steps: ScopedNode, reading: Reading): JobPlan {
-  const key = { kind: 'scalar', text: 'steps', plain: true, at: steps.node.at } as const;
-  return readJob([{ key, value: steps.node, scope: steps.scope }], steps, reading);
+/** The one job of a pipeline or a template that has only steps; what the job itself says stands beside them. */
+export function jobOfSteps(
+  entries: readonly ScopedEntry[],
+  at: ScopedNode,
+  around: Surroundings,
+  reading: Reading,
+): JobPlan[] {
+  const job = reading.problems.attempt(() => {
+    const own = entries.filter(({ key }) => ['steps', 'strategy', 'workspace'].includes(key.text));
+    return readJob(own, at, around, reading);
+  });
+  if (job) checkPool(job, around.variables, reading.problems);
+  return job ? [{ ...job, name: 'Job', displayName: 'Job' }] : [];
 }
 
-function readJob(entries: ScopedEntry[], { node, scope }: ScopedNode, reading: Reading): JobPlan {
+function readJob(
+  entries: readonly ScopedEntry[],
+  { node, scope }: ScopedNode,
+  around: Surroundings,
+  reading: Reading,
+): JobPlan {
+  const { get, expanded } = access(entries);
+  const isDeployment = get('deployment') !== undefined;
   refuseOtherKeys(
     entries.map((entry) => entry.key),
-    ['job', 'displayName', 'dependsOn', 'condition', 'timeoutInMinutes', 'pool', 'variables', 'steps'],
-    'a job',
+    isDeployment ? ['deployment', 'environment', ...COMMON_KEYS] : ['job', 'steps', ...COMMON_KEYS],
+    isDeployment ? 'a deployment' : 'a job',
   );
-  const { get, expanded } = access(entries);
   const own = readVariables(get('variables'), scope, reading);
-  const steps = get('steps');
-  if (!steps) throw new PipelineError("A job needs 'steps'.", node.at);
-  checkPool(get('pool'));
-
+  /** Steps may stand in a scope of their own, such as a loop's; they know the job's variables, too. */
+  const within = (inner: Scope) => withValues(inner, { variables: own.scope.values.variables ?? new Map() });
   const text = (name: string): string => {
-    const value: YamlNode | undefined = expanded(name);
+    const value = expanded(name);
     return value ? asText(value, `'${name}'`) : '';
   };
+  const name = text(isDeployment ? 'deployment' : 'job');
+  if (name) checkName(name, 'job', node.at);
+  const deployment = isDeployment ? readDeployment(entries, node, within, reading) : undefined;
+  const steps = get('steps') ?? { node: { kind: 'sequence', items: [], at: node.at }, scope };
   const [dependsOn, timeout] = [expanded('dependsOn'), expanded('timeoutInMinutes')];
-  const name = text('job') || 'Job';
   const condition = text('condition');
+  checkCondition(condition, 'job condition', expanded('condition')?.at ?? node.at);
+  const clean = readClean(expanded('workspace'));
+  const pool = readPool(get('pool')) ?? around.pool;
   return {
     name,
     displayName: text('displayName') || name,
-    dependsOn: dependsOn ? asTexts(dependsOn, "'dependsOn'") : [],
+    stage: around.stage,
+    dependsOn: dependsOn ? asTexts(dependsOn, "'dependsOn'").filter((other) => other !== '') : [],
     ...(condition && { condition }),
     timeoutInMinutes: timeout ? asWholeNumber(timeout, "'timeoutInMinutes'") : DEFAULT_TIMEOUT,
     variables: own.declarations,
-    steps: readSteps({ node: steps.node, scope: withVariablesOf(steps.scope, own.scope) }, reading),
+    steps:
+      deployment?.hooks.flatMap((hook) => hook.steps) ??
+      readSteps({ node: steps.node, scope: within(steps.scope) }, reading, 'sources'),
+    legs: deployment ? ONCE : readStrategy(get('strategy')),
+    ...(deployment && { deployment }),
+    ...(clean && { clean }),
+    ...(pool && { pool }),
     at: node.at,
   };
 }
 
-/** The pool decides which machine runs a job; here it is always this one. */
-export function checkPool(pool: ScopedNode | undefined): void {
-  if (!pool || pool.node.kind === 'scalar') return;
+function readClean(workspace: ReturnType<ReturnType<typeof access>['expanded']>): JobPlan['clean'] {
+  if (!workspace) return undefined;
+  if (workspace.kind !== 'mapping') throw new PipelineError("'workspace' must be a mapping.", workspace.at);
   refuseOtherKeys(
-    entriesOf(pool.node, pool.scope).map((entry) => entry.key),
-    ['name', 'vmImage', 'demands'],
-    "'pool'",
+    workspace.entries.map(({ key }) => key),
+    ['clean'],
+    "'workspace'",
   );
+  const clean = childOf(workspace, 'clean');
+  const value = clean ? asText(clean, "'clean'") : '';
+  const found = (['outputs', 'resources', 'all'] as const).find((known) => known === value);
+  if (value && !found)
+    throw new PipelineError(`'clean' must be outputs, resources or all, not '${value}'.`, clean!.at);
+  return found;
 }
 
-/** A job's steps may stand in a scope of their own, such as a loop's; they know the job's variables, too. */
-function withVariablesOf(scope: Scope, { values }: Scope): Scope {
-  return withValues(scope, { variables: values.variables ?? {} });
-}
-
-function checkDependencies(jobs: JobPlan[]): void {
-  const names = new Set<string>();
-  for (const job of jobs) {
-    if (names.has(fold(job.name))) throw new PipelineError(`There are two jobs named '${job.name}'.`, job.at);
-    names.add(fold(job.name));
-  }
-  const visit = (job: JobPlan, path: JobPlan[]): void => {
-    if (path.includes(job)) throw new PipelineError(`'${job.name}' depends on itself in the end.`, job.at);
-    for (const name of job.dependsOn) {
-      const needed = jobs.find((other) => fold(other.name) === fold(name));
-      if (!needed)
-        throw new PipelineError(`'${job.name}' depends on '${name}', which is no job here.`, job.at);
-      visit(needed, [...path, job]);
-    }
-  };
-  for (const job of jobs) visit(job, []);
+/** Jobs may go without a name; the first of them is called `Job1`. */
+function withNames(plans: JobPlan[]): JobPlan[] {
+  let count = 0;
+  return plans.map((plan) => {
+    if (plan.name) return plan;
+    const name = `Job${++count}`;
+    return { ...plan, name, displayName: plan.displayName || name };
+  });
 }

@@ -1,10 +1,14 @@
-import type { StepPlan } from './plan';
+import { checkName } from './names';
+import type { StepPlan, StepRestrictions } from './plan';
+import { checkCondition } from './slots';
 import { expand, itemsOf, type ScopedNode } from './template';
-import { type Reading, readTemplate } from './templates';
+import { givenParameters, otherRepository, type Reading, readTemplate } from './templates';
+import { fold } from './values';
 import {
   asBoolean,
   asMapping,
   asText,
+  asTexts,
   childOf,
   flagAt,
   numberAt,
@@ -25,71 +29,143 @@ const COMMON_KEYS = [
   'env',
   'timeoutInMinutes',
   'retryCountOnTaskFailure',
+  'target',
 ];
-const KEYS_OF: Record<string, string[]> = {
+const POWERSHELL_KEYS = ['workingDirectory', 'failOnStderr', 'errorActionPreference', 'ignoreLASTEXITCODE'];
+const KEYS_OF: Readonly<Record<string, readonly string[]>> = {
   task: ['inputs'],
   script: ['workingDirectory', 'failOnStderr'],
   bash: ['workingDirectory', 'failOnStderr'],
-  checkout: ['clean', 'fetchDepth', 'fetchTags', 'persistCredentials'],
+  pwsh: POWERSHELL_KEYS,
+  powershell: POWERSHELL_KEYS,
+  checkout: ['clean', 'fetchDepth', 'fetchFilter', 'fetchTags', 'lfs', 'persistCredentials', 'submodules'],
+  publish: ['artifact'],
+  download: ['artifact', 'patterns'],
   template: ['parameters'],
+};
+/** The task behind each keyword, from which steps without a name of their own are called. */
+const TASK_OF: Readonly<Record<string, string>> = {
+  script: 'CmdLine',
+  bash: 'Bash',
+  pwsh: 'PowerShell',
+  powershell: 'PowerShell',
+  publish: 'PublishPipelineArtifact',
+  download: 'DownloadPipelineArtifact',
 };
 
 /** A step before it has its final name: `name` is empty when the YAML gives none. */
-type UnnamedStep = StepPlan & { taskName: string };
+type UnnamedStep = StepPlan & { readonly taskName: string };
+/** Says that something is not to be done that a job does of itself. */
+type Refusal = 'checkout: none' | 'download: none';
 
 /**
  * Reads `steps:`, following templates. Steps that are not enabled are left out, as the server does.
- * The sources are checked out first unless a step says otherwise.
+ * @param first what happens first unless a step says otherwise: the sources are checked out, or what the run has
+ *   published so far is downloaded
  */
-export function readSteps(node: ScopedNode, reading: Reading): StepPlan[] {
+export function readSteps(
+  node: ScopedNode,
+  reading: Reading,
+  first: 'sources' | 'artifacts' | 'nothing',
+): StepPlan[] {
   const steps = flatten(node, reading);
-  const hasCheckout = steps.some((step) => step === 'checkout: none' || step.kind === 'checkout');
-  const kept = steps.filter((step) => step !== 'checkout: none');
-  if (!hasCheckout) kept.unshift(checkoutStep(node.node.at));
+  const has = (kind: string, taskName: string) =>
+    steps.some((step) =>
+      typeof step === 'string' ? step.startsWith(kind) : step.kind === kind || step.taskName === taskName,
+    );
+  const kept = steps.filter((step) => typeof step !== 'string');
+  if (first === 'sources' && !has('checkout', '')) kept.unshift(checkoutStep(node.node.at));
+  if (first === 'artifacts' && !has('download', DOWNLOAD)) kept.unshift(downloadStep(node.node.at));
   return giveNames(kept);
 }
 
-function flatten(node: ScopedNode, reading: Reading): (UnnamedStep | 'checkout: none')[] {
-  return itemsOf(node.node, node.scope).flatMap((item) => {
-    const step = asMapping(expand(item.node, item.scope), 'A step');
-    const [first] = step.entries;
-    if (!first) throw new PipelineError('A step must not be empty.', step.at);
-    const keyword = first.key.text;
-    const own = KEYS_OF[keyword];
-    if (!own) {
-      throw new PipelineError(
-        `A step cannot begin with '${keyword}' in the local agent. It knows: ${Object.keys(KEYS_OF).join(', ')}.`,
-        first.key.at,
-      );
-    }
-    refuseOtherKeys(
-      step.entries.map((entry) => entry.key),
-      keyword === 'template' ? [keyword, ...own] : [keyword, ...own, ...COMMON_KEYS],
-      `a '${keyword}' step`,
-    );
-    if (keyword === 'template') {
-      return flatten(
-        readTemplate(reading, 'steps', first.value, childOf(step, 'parameters'), item.scope),
-        reading,
-      );
-    }
-    const enabled = childOf(step, 'enabled');
-    if (enabled && !asBoolean(enabled, "'enabled'")) return [];
-    return [readStep(keyword, first.value, step)];
-  });
+function flatten(node: ScopedNode, reading: Reading): (UnnamedStep | Refusal)[] {
+  if (node.node.kind === 'scalar' && node.node.text === '') return [];
+  return itemsOf(node.node, node.scope).flatMap(
+    (item) => reading.problems.attempt(() => flattenItem(item, reading)) ?? [],
+  );
 }
 
-function readStep(keyword: string, value: YamlNode, step: YamlMapping): UnnamedStep | 'checkout: none' {
+function flattenItem(item: ScopedNode, reading: Reading): (UnnamedStep | Refusal)[] {
+  const step = asMapping(expand(item.node, item.scope), 'A step');
+  const [first] = step.entries;
+  if (!first) throw new PipelineError('A step must not be empty.', step.at);
+  const keyword = first.key.text;
+  const own = KEYS_OF[keyword];
+  if (!own) {
+    throw new PipelineError(
+      `A step cannot begin with '${keyword}' in the local agent. It knows: ${Object.keys(KEYS_OF).join(', ')}.`,
+      first.key.at,
+    );
+  }
+  refuseOtherKeys(
+    step.entries.map((entry) => entry.key),
+    keyword === 'template' ? [keyword, ...own] : [keyword, ...own, ...COMMON_KEYS],
+    `a '${keyword}' step`,
+  );
+  if (keyword === 'template') {
+    const parameters = givenParameters(childOf(step, 'parameters'));
+    return flatten(readTemplate(reading, 'steps', first.value, parameters, item.scope), reading);
+  }
+  const enabled = childOf(step, 'enabled');
+  if (enabled && !asBoolean(enabled, "'enabled'")) return [];
+  return [readStep(keyword, first.value, step, reading)];
+}
+
+function readStep(
+  keyword: string,
+  value: YamlNode,
+  step: YamlMapping,
+  reading: Reading,
+): UnnamedStep | Refusal {
   if (keyword === 'task') return readTask(value, step);
-  if (keyword === 'checkout') return readCheckout(value, step);
-  const taskName = keyword === 'bash' ? 'Bash' : 'CmdLine';
+  if (keyword === 'checkout') return readCheckout(value, step, reading);
+  if (keyword === 'publish') return readPublish(value, step);
+  if (keyword === 'download') return readDownload(value, step);
+  const isPowerShell = keyword === 'pwsh' || keyword === 'powershell';
+  if (isPowerShell && !reading.hasPowerShell) {
+    throw new PipelineError(`'${keyword}' needs PowerShell (pwsh), which is not on this machine.`, step.at);
+  }
   return {
-    ...readCommon(step, taskName),
+    ...readCommon(step, TASK_OF[keyword]!),
     kind: 'script',
+    shell: isPowerShell ? 'pwsh' : 'bash',
     script: asText(value, `'${keyword}'`),
     workingDirectory: textAt(step, 'workingDirectory'),
     failOnStderr: flagAt(step, 'failOnStderr'),
+    ...(isPowerShell && {
+      errorActionPreference: textAt(step, 'errorActionPreference') || 'stop',
+      ignoreLastExitCode: flagAt(step, 'ignoreLASTEXITCODE'),
+    }),
   };
+}
+
+function readPublish(value: YamlNode, step: YamlMapping): UnnamedStep {
+  const inputs = { path: asText(value, "'publish'"), artifact: textAt(step, 'artifact') };
+  return { ...readCommon(step, TASK_OF.publish!), kind: 'task', task: 'PublishPipelineArtifact@1', inputs };
+}
+
+const DOWNLOAD = TASK_OF.download!;
+
+function readDownload(value: YamlNode, step: YamlMapping): UnnamedStep | Refusal {
+  const source = asText(value, "'download'");
+  if (source === 'none') return 'download: none';
+  if (source !== 'current') {
+    throw new PipelineError(
+      `The local agent can download what this run has published ('current'), not what '${source}' has.`,
+      value.at,
+    );
+  }
+  const [artifact, patterns] = [textAt(step, 'artifact'), textAt(step, 'patterns')];
+  return downloadStep(step.at, step, {
+    ...(artifact && { artifact, path: `$(Pipeline.Workspace)/${artifact}` }),
+    ...(patterns && { patterns }),
+  });
+}
+
+/** What a deployment does first when no step of it says otherwise. */
+function downloadStep(at: Position, step = nothingAt(at), inputs: Record<string, string> = {}): UnnamedStep {
+  return { ...readCommon(step, DOWNLOAD), kind: 'task', task: 'DownloadPipelineArtifact@2', inputs };
 }
 
 function readTask(value: YamlNode, step: YamlMapping): UnnamedStep {
@@ -104,24 +180,28 @@ function readTask(value: YamlNode, step: YamlMapping): UnnamedStep {
   return { ...readCommon(step, taskName), kind: 'task', task, inputs: textsAt(step, 'inputs') };
 }
 
-function readCheckout(value: YamlNode, step: YamlMapping): UnnamedStep | 'checkout: none' {
+function readCheckout(value: YamlNode, step: YamlMapping, reading: Reading): UnnamedStep | Refusal {
   const repository = asText(value, "'checkout'");
   if (repository === 'none') return 'checkout: none';
-  if (repository === 'self') {
-    return { ...readCommon(step, CHECKOUT_NAME), kind: 'checkout', clean: flagAt(step, 'clean') };
+  const submodules = childOf(step, 'submodules');
+  if (submodules && !/^false$/i.test(asText(submodules, "'submodules'"))) {
+    throw new PipelineError('The local agent does not bring submodules.', submodules.at);
   }
-  throw new PipelineError(`The local agent can check out 'self' or 'none', not '${repository}'.`, value.at);
+  const other = fold(repository) === 'SELF' ? undefined : otherRepository(repository, value, reading);
+  return {
+    ...readCommon(step, CHECKOUT_NAME),
+    kind: 'checkout',
+    repository: other?.key ?? '',
+    folder: other?.folder ?? '',
+    clean: flagAt(step, 'clean'),
+  };
 }
 
 function readCommon(step: YamlMapping, taskName: string) {
   const name = textAt(step, 'name');
-  if (name && !/^[A-Za-z_]\w*$/.test(name)) {
-    throw new PipelineError(
-      `The step name '${name}' may hold letters, digits and underscores only.`,
-      childOf(step, 'name')!.at,
-    );
-  }
+  if (name) checkName(name, 'step', childOf(step, 'name')!.at);
   const condition = textAt(step, 'condition');
+  if (condition) checkCondition(condition, 'step condition', childOf(step, 'condition')!.at);
   const timeout = numberAt(step, 'timeoutInMinutes');
   return {
     name,
@@ -132,7 +212,37 @@ function readCommon(step: YamlMapping, taskName: string) {
     ...(timeout && { timeoutInMinutes: timeout }),
     retryCountOnTaskFailure: numberAt(step, 'retryCountOnTaskFailure') ?? 0,
     env: textsAt(step, 'env'),
+    ...restrictionsOf(childOf(step, 'target')),
     at: step.at,
+  };
+}
+
+/** `target:` says where a step runs, which is always this machine, and what it may ask of the agent. */
+function restrictionsOf(target: YamlNode | undefined): { restrictions?: StepRestrictions } {
+  if (!target) return {};
+  const container = target.kind === 'mapping' ? childOf(target, 'container') : target;
+  if (container && asText(container, "'target'") !== 'host') {
+    throw new PipelineError(
+      "'target': the local agent runs steps on this machine itself, not in a container.",
+      target.at,
+    );
+  }
+  if (target.kind !== 'mapping') return {};
+  refuseOtherKeys(
+    target.entries.map(({ key }) => key),
+    ['container', 'commands', 'settableVariables'],
+    "'target'",
+  );
+  const settable = childOf(target, 'settableVariables');
+  const names =
+    settable?.kind === 'scalar' && settable.text === 'none'
+      ? []
+      : settable && asTexts(settable, "'settableVariables'");
+  return {
+    restrictions: {
+      restrictedCommands: textAt(target, 'commands') === 'restricted',
+      ...(names && { settableVariables: names }),
+    },
   };
 }
 
@@ -150,8 +260,17 @@ const CHECKOUT_NAME = 'Checkout';
 
 /** What a job does first when no step of it says otherwise. */
 function checkoutStep(at: Position): UnnamedStep {
-  const nothing: YamlMapping = { kind: 'mapping', entries: [], at };
-  return { ...readCommon(nothing, CHECKOUT_NAME), kind: 'checkout', clean: false };
+  return {
+    ...readCommon(nothingAt(at), CHECKOUT_NAME),
+    kind: 'checkout',
+    repository: '',
+    folder: '',
+    clean: false,
+  };
+}
+
+function nothingAt(at: Position): YamlMapping {
+  return { kind: 'mapping', entries: [], at };
 }
 
 /**

@@ -1,13 +1,14 @@
+import { type Directive, directiveOf, loopOf, mayHoldExpressions, partsOf, refuseTwins } from './directives';
 import { evaluate } from './expression';
 import {
   ExpressionError,
+  entriesOfMap,
   isList,
   isMap,
   isNumberText,
   toBoolean,
   toText,
   type Value,
-  type ValueMap,
 } from './values';
 import { PipelineError, type Position, type YamlNode, type YamlScalar } from './yaml';
 
@@ -19,10 +20,12 @@ import { PipelineError, type Position, type YamlNode, type YamlScalar } from './
 export interface Scope {
   /** The file that relative template paths start from. */
   readonly file: string;
+  /** The repository that the file is in, by its alias; empty for the pipeline's own. */
+  readonly repository: string;
   /** How many templates deep this is. */
   readonly depth: number;
   /** `parameters`, `variables` and the variables of `each`. */
-  readonly values: ValueMap;
+  readonly values: { readonly [name: string]: Value };
 }
 export interface ScopedNode {
   readonly node: YamlNode;
@@ -34,20 +37,21 @@ export interface ScopedEntry {
   readonly scope: Scope;
 }
 
-type Directive = { word: 'if' | 'elseif' | 'else' | 'each' | 'insert'; rest: string };
-
 /** Entries of a mapping with `if`, `each` and `insert` resolved and keys expanded; values are left alone. */
 export function entriesOf(node: YamlNode, scope: Scope): ScopedEntry[] {
+  const entries = rawEntriesOf(node, scope);
+  refuseTwins(entries.map(({ key }) => key));
+  return entries;
+}
+
+function rawEntriesOf(node: YamlNode, scope: Scope): ScopedEntry[] {
   const mapping = node.kind === 'scalar' ? resolve(node, scope) : node;
   if (mapping.kind !== 'mapping') throw new PipelineError('Here a mapping (name: value) is needed.', node.at);
   const chain = new IfChain();
   return mapping.entries.flatMap(({ key, value }): ScopedEntry[] => {
     const directive = directiveOf(key);
-    if (!directive) {
-      chain.end();
-      return [{ key: { ...key, text: expandText(key, scope) }, value, scope }];
-    }
-    return branches(directive, key, scope, chain).flatMap((inner) => entriesOf(value, inner));
+    if (!directive) return [{ key: { ...key, text: expandText(key, scope) }, value, scope }];
+    return branches(directive, key, scope, chain).flatMap((inner) => rawEntriesOf(value, inner));
   });
 }
 
@@ -58,17 +62,21 @@ export function itemsOf(node: YamlNode, scope: Scope): ScopedNode[] {
   const chain = new IfChain();
   return sequence.items.flatMap((item): ScopedNode[] => {
     const only = item.kind === 'mapping' && item.entries.length === 1 ? item.entries[0] : undefined;
-    // With a mapping below it, the directive belongs to an item that is itself a mapping.
-    const directive = only && only.value.kind !== 'mapping' ? directiveOf(only.key) : undefined;
-    if (only && directive) {
-      return branches(directive, only.key, scope, chain).flatMap((inner) => itemsOf(only.value, inner));
-    }
-    chain.end();
-    const resolved = item.kind === 'scalar' ? resolve(item, scope) : item;
-    return resolved.kind === 'sequence' && item.kind === 'scalar'
-      ? resolved.items.map((spliced) => ({ node: spliced, scope }))
-      : [{ node: resolved, scope }];
+    const directive = only && directiveOf(only.key);
+    // `insert` puts entries into the mapping that the item is.
+    if (!only || !directive || directive.word === 'insert') return spliced(item, scope);
+    return branches(directive, only.key, scope, chain).flatMap((inner) =>
+      only.value.kind === 'sequence' ? itemsOf(only.value, inner) : spliced(only.value, inner),
+    );
   });
+}
+
+/** An item, or the items of the list that an expression in its place gives. */
+function spliced(item: YamlNode, scope: Scope): ScopedNode[] {
+  if (item.kind !== 'scalar') return [{ node: item, scope }];
+  const resolved = resolve(item, scope);
+  if (resolved.kind !== 'sequence') return [{ node: resolved, scope }];
+  return resolved.items.map((inner) => ({ node: inner, scope }));
 }
 
 /** The whole of a node, expanded. */
@@ -86,11 +94,21 @@ export function expand(node: YamlNode, scope: Scope): YamlNode {
   return resolve(node, scope);
 }
 
+/** A node whose texts are expanded while its keys stay as they are: in a trigger there are no directives. */
+export function expandedTexts(given: ScopedNode | undefined): YamlNode | undefined {
+  if (!given) return undefined;
+  const { node, scope } = given;
+  const inner = (value: YamlNode) => expandedTexts({ node: value, scope })!;
+  if (node.kind === 'sequence') return { ...node, items: node.items.map(inner) };
+  if (node.kind === 'scalar') return resolve(node, scope);
+  return { ...node, entries: node.entries.map(({ key, value }) => ({ key, value: inner(value) })) };
+}
+
 /** The value that a YAML node stands for in expressions. `asText` keeps `true` and `5` as they are written. */
 export function toValue(node: YamlNode, asText = false): Value {
   if (node.kind === 'sequence') return node.items.map((item) => toValue(item, asText));
   if (node.kind === 'mapping') {
-    return Object.fromEntries(node.entries.map((entry) => [entry.key.text, toValue(entry.value, asText)]));
+    return new Map(node.entries.map((entry) => [entry.key.text, toValue(entry.value, asText)]));
   }
   if (asText || !node.plain) return node.text;
   if (/^(true|false)$/i.test(node.text)) return node.text.toLowerCase() === 'true';
@@ -99,9 +117,9 @@ export function toValue(node: YamlNode, asText = false): Value {
 
 /** A value as YAML, at the place of the expression that gave it. */
 export function toNode(value: Value, at: Position): YamlNode {
-  if (isList(value)) return { kind: 'sequence', items: value.map((item) => toNode(item, at)), at };
+  if (isList(value)) return { kind: 'sequence', items: [...value].map((item) => toNode(item, at)), at };
   if (isMap(value)) {
-    const entries = Object.entries(value).map(([name, item]) => ({
+    const entries = entriesOfMap(value).map(([name, item]) => ({
       key: { kind: 'scalar', text: name, plain: false, literal: true, at } as const,
       value: toNode(item, at),
     }));
@@ -111,7 +129,7 @@ export function toNode(value: Value, at: Position): YamlNode {
 }
 
 /** The entries of a mapping by their keys: as they are, or expanded. */
-export function access(entries: ScopedEntry[]) {
+export function access(entries: readonly ScopedEntry[]) {
   const get = (name: string): ScopedNode | undefined => {
     const entry = entries.find(({ key }) => key.text === name);
     return entry && { node: entry.value, scope: entry.scope };
@@ -124,13 +142,13 @@ export function access(entries: ScopedEntry[]) {
 }
 
 /** The names a parameter or loop variable adds to those of an outer scope. */
-export function withValues(scope: Scope, values: ValueMap): Scope {
+export function withValues(scope: Scope, values: Scope['values']): Scope {
   return { ...scope, values: { ...scope.values, ...values } };
 }
 
 /** A scalar that is one whole expression may give a list or an object; any other gives text. */
 function resolve(node: YamlScalar, scope: Scope): YamlNode {
-  if (node.literal || !node.text.includes('${{')) return node;
+  if (!mayHoldExpressions(node)) return node;
   const parts = partsOf(node);
   const [only] = parts;
   if (parts.length === 1 && only?.expression) return toNode(evaluateAt(only.text, scope, node.at), node.at);
@@ -138,7 +156,7 @@ function resolve(node: YamlScalar, scope: Scope): YamlNode {
 }
 
 function expandText(node: YamlScalar, scope: Scope): string {
-  if (node.literal || !node.text.includes('${{')) return node.text;
+  if (!mayHoldExpressions(node)) return node.text;
   return partsOf(node)
     .map((part) =>
       part.expression ? guard(() => toText(evaluateAt(part.text, scope, node.at)), node.at) : part.text,
@@ -146,48 +164,34 @@ function expandText(node: YamlScalar, scope: Scope): string {
     .join('');
 }
 
-/** Splits text into what is outside and what is inside of `${{ }}`; quotes may hide a `}}`. */
-function partsOf(node: YamlScalar): { expression: boolean; text: string }[] {
-  const parts: { expression: boolean; text: string }[] = [];
-  const pattern = /\$\{\{((?:'(?:[^']|'')*'|(?!\}\})[^'])*)\}\}/g;
-  let end = 0;
-  for (const match of node.text.matchAll(pattern)) {
-    if (match.index > end) parts.push({ expression: false, text: node.text.slice(end, match.index) });
-    parts.push({ expression: true, text: match[1]! });
-    end = match.index + match[0].length;
-  }
-  if (end < node.text.length) parts.push({ expression: false, text: node.text.slice(end) });
-  if (parts.some((part) => !part.expression && part.text.includes('${{'))) {
-    throw new PipelineError('An expression is opened here but not closed by "}}".', node.at);
-  }
-  return parts;
-}
-
-function directiveOf(key: YamlScalar): Directive | undefined {
-  const whole = /^\s*\$\{\{\s*(if|elseif|else|each|insert)\b\s*([\s\S]*?)\s*\}\}\s*$/.exec(key.text);
-  if (!whole || key.literal) return undefined;
-  return { word: whole[1] as Directive['word'], rest: whole[2]! };
-}
-
 /** The scopes in which a directive's content is to be read: none, one, or one for each turn of a loop. */
 function branches(directive: Directive, key: YamlScalar, scope: Scope, chain: IfChain): Scope[] {
   const test = () => toBoolean(evaluateAt(directive.rest, scope, key.at));
   if (directive.word === 'if') return chain.start(test()) ? [scope] : [];
   if (directive.word === 'elseif') return chain.next(test, key.at) ? [scope] : [];
-  if (directive.word === 'else') return chain.next(() => true, key.at) ? [scope] : [];
+  if (directive.word === 'else') return chain.last(key.at) ? [scope] : [];
   chain.end();
   if (directive.word === 'insert') return [scope];
 
-  const loop = /^([A-Za-z_]\w*)\s+in\s+([\s\S]+)$/.exec(directive.rest);
-  if (!loop) throw new PipelineError("'each' must read: each <name> in <list>.", key.at);
-  const [, name, source] = loop;
-  const value = evaluateAt(source!, scope, key.at);
+  const { name, list } = loopOf(directive, key.at);
+  const value = evaluateAt(list, scope, key.at);
   if (!isList(value) && !isMap(value)) throw new PipelineError("'each' needs a list or an object.", key.at);
-  const turns = isList(value) ? value : Object.entries(value).map(([k, v]) => ({ key: k, value: v }));
-  return turns.map((turn) => withValues(scope, { [name!]: turn }));
+  const turns = isList(value)
+    ? [...value]
+    : entriesOfMap(value).map(
+        ([k, v]) =>
+          new Map<string, Value>([
+            ['key', k],
+            ['value', v],
+          ]),
+      );
+  return turns.map((turn) => withValues(scope, { [name]: turn }));
 }
 
-/** Remembers whether a branch of an if / elseif / else chain was taken already. */
+/**
+ * Remembers whether a branch of an if / elseif / else chain was taken already. Plain entries may stand between its
+ * branches; `each`, `insert` and another `if` end it, and so does its `else`.
+ */
 class IfChain {
   private taken: boolean | undefined;
   start(holds: boolean): boolean {
@@ -199,6 +203,11 @@ class IfChain {
     if (this.taken) return false;
     this.taken = test();
     return this.taken;
+  }
+  last(at: Position): boolean {
+    const taken = this.next(() => true, at);
+    this.end();
+    return taken;
   }
   end(): void {
     this.taken = undefined;

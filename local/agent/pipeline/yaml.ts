@@ -10,11 +10,37 @@ export interface Position {
 /** The pipeline cannot be run as written; the message names the file and the line. */
 export class PipelineError extends Error {
   override readonly name = 'PipelineError';
-  constructor(
-    message: string,
-    readonly at?: Position,
-  ) {
+  constructor(message: string, at?: Position) {
     super(at ? `${at.file}:${at.line}: ${message}` : message);
+  }
+}
+
+/** All that is wrong with a pipeline, so that it can be mended at once. */
+export class Problems {
+  private readonly messages = new Set<string>();
+
+  /** Goes on behind what cannot be read. */
+  attempt<T>(action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof PipelineError)) throw error;
+      this.messages.add(error.message);
+      return undefined;
+    }
+  }
+
+  add(message: string, at: Position): void {
+    this.messages.add(new PipelineError(message, at).message);
+  }
+
+  get isEmpty(): boolean {
+    return this.messages.size === 0;
+  }
+
+  /** @throws PipelineError naming all of them, one a line, when there are any */
+  refuse(): void {
+    if (!this.isEmpty) throw new PipelineError([...this.messages].join('\n'));
   }
 }
 
@@ -47,7 +73,13 @@ export type YamlNode = YamlScalar | YamlMapping | YamlSequence;
 export function parseYaml(text: string, file: string): YamlNode {
   const lines = new LineCounter();
   // failsafe: every scalar stays text. What is a number or a boolean depends on where it stands.
-  const document = parseDocument(text, { lineCounter: lines, schema: 'failsafe', prettyErrors: false });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    schema: 'failsafe',
+    prettyErrors: false,
+    // Keys may be alike as long as they are directives; `checkTemplates` looks at the others.
+    uniqueKeys: false,
+  });
   const at = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
@@ -105,7 +137,8 @@ export function asText(node: YamlNode, what: string): string {
 
 export function asBoolean(node: YamlNode, what: string): boolean {
   const text = asText(node, what).toLowerCase();
-  if (text === 'true' || text === 'false') return text === 'true';
+  if (/^(true|y|yes|on)$/.test(text)) return true;
+  if (/^(false|n|no|off)$/.test(text)) return false;
   throw new PipelineError(`${what} must be true or false, not '${asText(node, what)}'.`, node.at);
 }
 
@@ -144,16 +177,12 @@ export function numberAt(mapping: YamlMapping, name: string): number | undefined
 }
 
 /** @throws PipelineError naming the first key that is not among `known`, and its line. */
-export function refuseOtherKeys(keys: YamlScalar[], known: string[], where: string): void {
-  const seen = new Set<string>();
+export function refuseOtherKeys(keys: readonly YamlScalar[], known: readonly string[], where: string): void {
   for (const key of keys) {
-    if (!known.includes(key.text)) {
-      throw new PipelineError(
-        `'${key.text}' is not supported by the local agent in ${where}. It knows: ${known.join(', ')}.`,
-        key.at,
-      );
-    }
-    if (seen.has(key.text)) throw new PipelineError(`'${key.text}' is written twice in ${where}.`, key.at);
-    seen.add(key.text);
+    if (known.includes(key.text)) continue;
+    throw new PipelineError(
+      `'${key.text}' is not supported by the local agent in ${where}. It knows: ${known.join(', ')}.`,
+      key.at,
+    );
   }
 }

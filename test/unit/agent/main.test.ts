@@ -75,7 +75,7 @@ describe('The command that runs a pipeline', () => {
       start([]),
     ]);
     assert.deepEqual(wrong, { code: 1, output: 'The pipeline file no.yaml does not exist.\n' });
-    assert.match(misused.output, /npx tsx local\/agent\/main\.ts <pipeline\.yaml> --vsix <file>/);
+    assert.match(misused.output, /npm run agent -- <pipeline\.yaml> \[options\]/);
     assert.equal(misused.code, 2);
   });
 });

@@ -21,7 +21,7 @@ describe('A pipeline that the local agent runs', () => {
   });
   afterEach(() => agent.remove());
 
-  it('is put together from templates, parameters, variable groups and variables set for the run', async () => {
+  it('is put together from templates, parameters, variable groups and variables that override them', async () => {
     agent.write(
       'pipelines/train.yaml',
       `trigger: none
@@ -59,7 +59,7 @@ steps:
     );
     const run = await agent.runPipeline('pipelines/train.yaml', {
       variableGroups: await readVariableGroups(file),
-      variables: { VERSION: '2.0' },
+      overrides: { VERSION: '2.0' },
       parameters: { loud: true },
     });
     assert.equal(run.result, 'Succeeded');
@@ -88,7 +88,7 @@ steps:
         sayStep(['##vso[task.complete result=Failed]'], { name: 'g' }),
         sayStep([], { name: 'h' }),
         sayStep(['$(agent.jobstatus)'], { name: 'i', condition: 'failed()' }),
-        sayStep([], { name: 'j', condition: 'nonsense(' }),
+        sayStep([], { name: 'j', condition: "gt(1, 'nonsense')" }),
         sayStep([], { name: 'k', condition: "and(always(), eq(variables['d'], ''))" }),
       ].join('')}`,
     );
@@ -329,7 +329,7 @@ steps:
     [
       'a key that is not supported',
       'steps:\n- script: a\n  target: x\n',
-      /steps\.yaml:3: 'target' is not supported/,
+      /steps\.yaml:3: 'target': the local agent runs steps on this machine itself/,
     ],
   ];
   for (const [name, yaml, message] of refusals) {

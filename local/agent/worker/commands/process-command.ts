@@ -28,7 +28,7 @@ export function processCommand(context: StepContext, line: string): boolean {
   try {
     const handler = handlers[event];
     if (!handler) throw new Error(`There is no command ##vso[${area}.${command.event}].`);
-    if (context.restrictions?.commands?.mode?.toLowerCase() === 'restricted' && !handler.restricted) {
+    if (context.isRestricted && !handler.restricted) {
       context.warning(
         `##vso[${command.area}.${command.event}] is not allowed in this step due to policy restrictions.`,
       );

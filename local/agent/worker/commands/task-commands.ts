@@ -131,11 +131,14 @@ function setTaskVariable(context: StepContext, command: Command): void {
 
 const GUID = /^[{(]?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}[)}]?$/i;
 
+/** The id that is nothing but zeros. */
+const NO_ID = /^[0{}()-]+$/;
+
 /** Checks a detail of the run's timeline; there is no page here that would show it. */
 function logDetail(context: StepContext, command: Command): void {
   const { details } = context;
   const id = required(command, 'id').toLowerCase();
-  if (!GUID.test(id)) throw new Error(`'${id}' is no id of a timeline record.`);
+  if (!GUID.test(id) || NO_ID.test(id)) throw new Error(`'${id}' is no id of a timeline record.`);
   const parent = command.properties.get('parentid')?.toLowerCase();
   const known = details.get(id);
   if (known) {
@@ -156,7 +159,7 @@ function setEndpoint(context: StepContext, command: Command): void {
   if (field === 'authparameter') addSecret(context, data);
   const id = required(command, 'id').toLowerCase();
   if (!GUID.test(id)) throw new Error(`'${id}' is no id of a service connection.`);
-  if (/^[0{}()-]+$/.test(id)) {
+  if (NO_ID.test(id)) {
     context.warning('The connection to the server itself cannot be changed by ##vso[task.setendpoint].');
     return;
   }

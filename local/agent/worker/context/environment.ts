@@ -47,12 +47,19 @@ export function taskEnvironment(sources: EnvironmentSources): NodeJS.ProcessEnv 
   return finish(sources, added);
 }
 
-/** The environment of a script: no secrets, no inputs, since the task that runs scripts takes them out. */
+/** What the library of every Node task takes out of its environment, and so does not hand on to what it starts. */
+const TAKEN_OUT = /^(INPUT|ENDPOINT_AUTH|SECUREFILE_TICKET|SECRET|VSTS_TASKVARIABLE)_/;
+
+/**
+ * The environment of a script: no secrets, no inputs, since the task that runs scripts takes them out, and with them
+ * whatever variables are called alike.
+ */
 export function scriptEnvironment(sources: EnvironmentSources): NodeJS.ProcessEnv {
   const system: Record<string, string> = sources.system
     ? { ENDPOINT_URL_SYSTEMVSSCONNECTION: address(sources.system.url) }
     : {};
-  return finish(sources, { ...sources.step, ...publicVariables(sources.variables), ...system });
+  const whole = finish(sources, { ...sources.step, ...publicVariables(sources.variables), ...system });
+  return Object.fromEntries(Object.entries(whole).filter(([name]) => !TAKEN_OUT.test(name)));
 }
 
 function publicVariables(variables: Variable[]): Record<string, string> {

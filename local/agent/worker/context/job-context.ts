@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentOptions, JobRecord, PipelineRecord, ServiceConnection, StepRecord } from '../../types';
+import type {
+  AgentOptions,
+  JobRecord,
+  KeyVaults,
+  PipelineRecord,
+  ServiceConnection,
+  StepRecord,
+} from '../../types';
 import type { TaskStore } from '../tasks/tasks';
 import { isSecretParameter } from './environment';
 import type { Folders } from './folders';
@@ -33,6 +40,12 @@ export interface JobContext {
   readonly sources: string;
   /** Stands in for the agent's Node binaries. */
   readonly nodeProgram: string | undefined;
+  /** Folders of other repositories, by what the command line calls them. */
+  readonly repositories: Readonly<Record<string, string>>;
+  /** Secrets of key vaults, by the vault's name. */
+  readonly keyVaults: KeyVaults;
+  /** Output variables as `<step>.<name>`. */
+  readonly outputs: Map<string, { readonly value: string; readonly secret: boolean }>;
   readonly run: PipelineRecord;
   readonly record: JobRecord;
   readonly onLine: (line: string, step: StepRecord) => void;
@@ -74,6 +87,9 @@ export function createJobContext(
     tasks: run.tasks,
     sources: run.options.sources,
     nodeProgram: run.options.nodeProgram,
+    repositories: run.options.repositories ?? {},
+    keyVaults: run.options.keyVaults ?? {},
+    outputs: new Map(),
     run: run.record,
     record,
     onLine: run.options.onLine ?? (() => {}),

@@ -1,7 +1,8 @@
-import { evaluate } from '../../pipeline/expression';
-import type { JobPlan, PipelinePlan, VariableDeclaration } from '../../pipeline/plan';
-import { ExpressionError, fold, toText, type ValueMap } from '../../pipeline/values';
-import { PipelineError } from '../../pipeline/yaml';
+import { evaluate, readsVariable } from '../../pipeline/expression';
+import type { VariableDeclaration } from '../../pipeline/plan';
+import { runtimeExpression } from '../../pipeline/slots';
+import { ExpressionError, fold, NameMap, toText, type Value } from '../../pipeline/values';
+import type { Position } from '../../pipeline/yaml';
 import type { AgentOptions } from '../../types';
 
 export interface JobVariable {
@@ -11,66 +12,82 @@ export interface JobVariable {
   readonly readOnly: boolean;
 }
 
+/** What `$[ ]` may use besides variables, and which of its texts are secret. */
+export interface RuntimeContexts {
+  readonly values: { readonly [name: string]: Value };
+  readonly secrets: readonly string[];
+}
+
+/** Where variables come from; what comes later wins. */
+export interface VariableSources {
+  readonly predefined: Record<string, string>;
+  /** Declarations of the pipeline, the stage and the job, in this order. */
+  readonly declared: readonly VariableDeclaration[];
+  /** Those of a leg of a matrix. */
+  readonly leg: Readonly<Record<string, string>>;
+}
+
 /**
- * The variables a job starts with. What comes later wins: predefined, the pipeline's, the job's, those set when
- * queueing. `$[ ]` is evaluated last, once, with all of these and the outcome of earlier jobs.
- * @throws PipelineError for a variable group that does not exist and for expressions that are wrong
+ * The variables a job starts with. What comes later wins: predefined, those set when queueing, the pipeline's, the
+ * stage's, the job's, those of the matrix, and last what only the local agent has: those that override. `$[ ]` is
+ * evaluated last, once, with all of these and the outcome of earlier jobs; what is made of a secret is secret.
+ * @param complain is told of expressions that cannot be computed; such a variable keeps the expression for its value
  */
 export function jobVariables(
-  predefined: Record<string, string>,
-  pipeline: PipelinePlan,
-  job: JobPlan,
+  sources: VariableSources,
   options: AgentOptions,
-  dependencies: ValueMap,
+  contexts: RuntimeContexts,
+  complain: (message: string, at: Position | undefined) => void,
 ): JobVariable[] {
-  const found = new Map<string, JobVariable & { at?: VariableDeclaration['at'] }>();
-  const add = (
-    name: string,
-    value: string,
-    more: Partial<JobVariable & { at: VariableDeclaration['at'] }> = {},
-  ) => found.set(fold(name), { name, value, secret: false, readOnly: false, ...more });
-
-  for (const [name, value] of Object.entries(predefined)) add(name, value);
-  for (const declaration of [...pipeline.variables, ...job.variables]) {
-    const { at } = declaration;
-    if ('name' in declaration)
-      add(declaration.name, declaration.value, { readOnly: declaration.readOnly, at });
-    else addGroup(declaration, options, add);
-  }
-  for (const [name, value] of Object.entries(options.variables ?? {})) add(name, value);
-  if (options.accessToken) add('System.AccessToken', options.accessToken, { secret: true });
-
-  const values = Object.fromEntries([...found.values()].map(({ name, value }) => [name, value]));
+  const found = collect(sources, options);
+  const values = new NameMap([...found.values()].map(({ name, value }) => [name, value]));
+  const names = { values: { ...contexts.values, variables: values } };
+  const secretNames = new Set(
+    [...found.values()].filter(({ secret }) => secret).map(({ name }) => fold(name)),
+  );
   return [...found.values()].map(({ at, ...variable }) => {
-    const expression = /^\s*\$\[([\s\S]*)\]\s*$/.exec(variable.value)?.[1];
+    const expression = runtimeExpression(variable.value);
     if (expression === undefined) return variable;
     try {
-      return {
-        ...variable,
-        value: toText(evaluate(expression, { values: { variables: values, dependencies } })),
-      };
+      const value = toText(evaluate(expression, names));
+      values.set(variable.name, value);
+      const secret =
+        variable.secret ||
+        readsVariable(expression, names, (name) => secretNames.has(fold(name))) ||
+        contexts.secrets.some((other) => value.includes(other));
+      if (secret) secretNames.add(fold(variable.name));
+      return { ...variable, value, secret };
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
-      throw new PipelineError(`The variable '${variable.name}': ${error.message}`, at);
+      complain(`The variable '${variable.name}': ${error.message}`, at);
+      return variable;
     }
   });
 }
 
-function addGroup(
-  declaration: Extract<VariableDeclaration, { group: string }>,
-  options: AgentOptions,
-  add: (name: string, value: string, more: Partial<JobVariable>) => void,
-): void {
-  const group = options.variableGroups?.[declaration.group];
-  if (!group) {
-    const known = Object.keys(options.variableGroups ?? {}).join(', ') || 'none';
-    throw new PipelineError(
-      `There is no variable group '${declaration.group}'. The local agent was given: ${known}.`,
-      declaration.at,
-    );
+type Found = Map<string, JobVariable & { readonly at?: Position }>;
+
+function collect({ predefined, declared, leg }: VariableSources, options: AgentOptions): Found {
+  const found: Found = new Map();
+  const add = (name: string, value: string, more: Partial<JobVariable & { at: Position }> = {}) =>
+    found.set(fold(name), { name, value, secret: false, readOnly: false, ...more });
+
+  for (const [name, value] of Object.entries(predefined)) add(name, value);
+  for (const [name, value] of Object.entries(options.variables ?? {})) add(name, value);
+  for (const declaration of declared) {
+    if ('name' in declaration) {
+      add(declaration.name, declaration.value, { readOnly: declaration.readOnly, at: declaration.at });
+      continue;
+    }
+    for (const [name, entry] of Object.entries(options.variableGroups?.[declaration.group] ?? {})) {
+      if (typeof entry === 'string') add(name, entry);
+      else add(name, entry.value, { secret: true });
+    }
   }
-  for (const [name, entry] of Object.entries(group)) {
-    if (typeof entry === 'string') add(name, entry, {});
-    else add(name, entry.value, { secret: true });
+  for (const [name, value] of Object.entries(leg)) add(name, value);
+  for (const [name, value] of Object.entries(options.overrides ?? {})) {
+    add(name, value, { secret: found.get(fold(name))?.secret ?? false });
   }
+  if (options.accessToken) add('System.AccessToken', options.accessToken, { secret: true });
+  return found;
 }

@@ -45,3 +45,8 @@ function timestamp(): string {
 export function fileName(text: string): string {
   return text.replace(/[^\p{L}\p{N} ._-]+/gu, '_').slice(0, 80) || '_';
 }
+
+/** The folder of a job's logs and attachments; jobs of two stages may have the same name. */
+export function folderOfJob({ name, stage }: { readonly name: string; readonly stage?: string }): string {
+  return fileName(stage === undefined ? name : `${stage}.${name}`);
+}

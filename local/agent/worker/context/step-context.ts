@@ -1,10 +1,11 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { StepRestrictions } from '../../pipeline/plan';
 import { mergeResults } from '../../results';
 import type { Issue, StepRecord, TaskResult } from '../../types';
 import { matchesPattern, type Restrictions } from '../tasks/task-definition';
 import { isOn, type JobContext } from './job-context';
-import { fileName, type LogTag, StepLog } from './log';
+import { folderOfJob, type LogTag, StepLog } from './log';
 import { Variables } from './variables';
 
 /** How many issues of a kind a step keeps; the log holds them all. */
@@ -19,6 +20,8 @@ export class StepContext {
   /** Failed when a logging command of the step could not be carried out. */
   commandResult: TaskResult | undefined;
   restrictions: Restrictions | undefined;
+  /** What the step's own `target` lets it do. */
+  target: StepRestrictions | undefined;
   /** Names that task.json declares as outputs. */
   outputNames = new Set<string>();
   /** Variables that the parts of one task (pre-job, main, post-job) share. */
@@ -95,6 +98,7 @@ export class StepContext {
     }
     const fullName = `${this.record.name}.${name}`;
     variables.set(fullName, value, { secret, readOnly: output || readOnly, preserveCase });
+    this.job.outputs.set(fullName, { value, secret });
     const shown = secret ? '***' : this.job.masker.mask(value);
     this.record.outputVariables[name] = shown;
     this.job.record.outputVariables[fullName] = shown;
@@ -102,8 +106,8 @@ export class StepContext {
 
   /** Whether task.json lets the step set this variable; warns when it does not. */
   maySet(name: string): boolean {
-    const allowed = this.restrictions?.settableVariables?.allowed;
-    if (!allowed || allowed.some((pattern) => matchesPattern(pattern, name))) return true;
+    const lists = [this.restrictions?.settableVariables?.allowed, this.target?.settableVariables];
+    if (lists.every((list) => !list || list.some((pattern) => matchesPattern(pattern, name)))) return true;
     this.warning(`Setting variable '${name}' has been disabled by the task or build definition.`);
     return false;
   }
@@ -115,7 +119,7 @@ export class StepContext {
     }
     const { folders, record } = this.job;
     const step = basename(this.record.logFile, '.log');
-    const folder = join(folders.run, 'attachments', fileName(record.name), step, type);
+    const folder = join(folders.run, 'attachments', folderOfJob(record), step, type);
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
     copyFileSync(file, path);
@@ -123,6 +127,13 @@ export class StepContext {
     if (type.toLowerCase() === SUMMARY_TYPE.toLowerCase()) {
       this.record.summaries.push({ name, path, markdown: readFileSync(path, 'utf8') });
     }
+  }
+
+  get isRestricted(): boolean {
+    return (
+      this.restrictions?.commands?.mode?.toLowerCase() === 'restricted' ||
+      (this.target?.restrictedCommands ?? false)
+    );
   }
 
   isOn(setting: string, preset = false): boolean {

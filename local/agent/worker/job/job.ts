@@ -3,40 +3,36 @@ import { join } from 'node:path';
 import { evaluate } from '../../pipeline/expression';
 import { statusFunctions } from '../../pipeline/functions';
 import type { JobPlan } from '../../pipeline/plan';
-import { toBoolean } from '../../pipeline/values';
+import { fold, toBoolean } from '../../pipeline/values';
 import { mergeResults } from '../../results';
-import type { JobRecord, StepRecord, TaskResult } from '../../types';
+import type { AgentOptions, StepRecord, TaskResult } from '../../types';
 import { createJobContext, type JobContext, type Run } from '../context/job-context';
 import type { JobVariable } from '../context/job-variables';
-import { fileName } from '../context/log';
+import { fileName, folderOfJob } from '../context/log';
 import { StepContext } from '../context/step-context';
 import { runStep } from '../steps/run-step';
 import { type JobStep, listSteps } from '../steps/steps';
 import { versionText } from '../tasks/task-definition';
 import { finalizeJob, initializeJob } from './job-frame';
+import { newJobRecord } from './not-run';
+import { isStepChosen } from './only';
+import type { JobOutcome } from './outcomes';
 
 const MINUTE = 60_000;
 
 /** Runs one job, from preparing the agent's folders to cleaning up behind its steps. */
-export async function runJob(plan: JobPlan, start: JobVariable[], run: Run): Promise<JobRecord> {
-  const record: JobRecord = {
-    name: plan.name,
-    displayName: plan.displayName,
-    result: 'Succeeded',
-    startTime: Date.now(),
-    finishTime: 0,
-    steps: [],
-    outputVariables: {},
-  };
+export async function runJob(plan: JobPlan, start: JobVariable[], run: Run): Promise<JobOutcome> {
+  const record = newJobRecord(plan, 'Succeeded');
   run.record.jobs.push(record);
 
   const timeout = new AbortController();
   const limit = plan.timeoutInMinutes * MINUTE;
   const timer = limit > 0 ? setTimeout(() => timeout.abort(), limit) : undefined;
-  const canceled = AbortSignal.any([run.canceled, timeout.signal]);
+  // A job that starts after the run was canceled, because its condition says so, runs to its end.
+  const canceled = run.canceled.aborted ? timeout.signal : AbortSignal.any([run.canceled, timeout.signal]);
+  const job = createJobContext(start, run, record, canceled);
   try {
-    const job = createJobContext(start, run, record, canceled);
-    await new JobRunner(job, run.options.leaveOut ?? []).run(plan);
+    await new JobRunner(job, plan, run.options).run();
   } finally {
     clearTimeout(timer);
     record.finishTime = Date.now();
@@ -45,7 +41,13 @@ export async function runJob(plan: JobPlan, start: JobVariable[], run: Run): Pro
     const message = `The job ran longer than the maximum time of ${plan.timeoutInMinutes} minutes.`;
     record.finalize?.issues.push({ type: 'error', message });
   }
-  return record;
+  const outputs = [...job.outputs];
+  return {
+    name: plan.name,
+    result: record.result,
+    outputs: new Map(outputs.map(([name, { value }]) => [name, value])),
+    secrets: outputs.flatMap(([, { value, secret }]) => (secret ? [value] : [])),
+  };
 }
 
 class JobRunner {
@@ -54,15 +56,18 @@ class JobRunner {
 
   constructor(
     private readonly job: JobContext,
-    private readonly leaveOut: string[],
+    private readonly plan: JobPlan,
+    private readonly options: AgentOptions,
   ) {}
 
-  async run(plan: JobPlan): Promise<void> {
+  async run(): Promise<void> {
     const { record, folders, variables, masker } = this.job;
     this.setStatus(undefined);
-    record.initialize = this.runOwnStep('Initialize job', initializeJob);
+    record.initialize = this.runOwnStep('Initialize job', (context) =>
+      initializeJob(context, this.plan.clean),
+    );
     try {
-      for (const step of listSteps(plan, this.job)) await this.perform(step);
+      for (const step of listSteps(this.plan, this.job)) await this.perform(step);
     } finally {
       record.finalize = this.runOwnStep('Finalize Job', finalizeJob);
       rmSync(folders.temp, { recursive: true, force: true });
@@ -77,8 +82,7 @@ class JobRunner {
     const { job } = this;
     const record = this.newRecord(step.displayName, step.plan.name);
     if (step.kind === 'task') {
-      const { definition } = job.tasks.find(step.plan.task);
-      record.task = `${definition.name}@${versionText(definition)}`;
+      record.task = `${step.definition.name}@${versionText(step.definition)}`;
     }
     job.record.steps.push(record);
     const context = new StepContext(job, record, step.kind === 'task' ? step.taskVariables : undefined);
@@ -112,8 +116,8 @@ class JobRunner {
       context.record.result = 'Failed';
     } else if (!holds) {
       skip(context, `Skipped, because its condition does not hold: ${step.condition}`);
-    } else if (this.isLeftOut(step)) {
-      skip(context, 'This step was left out on request. On a real agent it would run.');
+    } else if (this.reasonToLeaveOut(step)) {
+      skip(context, this.reasonToLeaveOut(step)!);
     } else {
       await runStep(step, context, canceled);
     }
@@ -131,10 +135,18 @@ class JobRunner {
     }
   }
 
-  private isLeftOut(step: JobStep): boolean {
-    if (step.kind !== 'task') return false;
-    const { name } = this.job.tasks.find(step.plan.task).definition;
-    return this.leaveOut.some((other) => other.toLowerCase() === name.toLowerCase());
+  private reasonToLeaveOut(step: JobStep): string | undefined {
+    const { only, leaveOut = [] } = this.options;
+    if (only && step.kind !== 'checkout' && !isStepChosen(step.plan, this.plan, only)) {
+      return 'This step was left out: it is not among what was asked for.';
+    }
+    if (step.kind === 'unknown') {
+      return `This step was left out on request: the task ${step.plan.task} is not here. On a real agent it would run.`;
+    }
+    if (step.kind !== 'task') return undefined;
+    return leaveOut.some((name) => fold(name) === fold(step.definition.name))
+      ? 'This step was left out on request. On a real agent it would run.'
+      : undefined;
   }
 
   /** Runs a step of the agent's own, which no pipeline names. */
@@ -163,7 +175,7 @@ class JobRunner {
       startTime: Date.now(),
       finishTime: 0,
       log: [],
-      logFile: join(folders.run, 'logs', fileName(record.name), file),
+      logFile: join(folders.run, 'logs', folderOfJob(record), file),
       issues: [],
       outputVariables: {},
       summaries: [],

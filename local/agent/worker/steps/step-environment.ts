@@ -24,10 +24,15 @@ export async function withStepVariables(
   }
 }
 
+/** Replaces `$(name)` by variables of the job, and then by those of the machine. */
+export function expandInput({ variables, environment }: JobContext, text: string): string {
+  return expandMacros(variables.expand(text), (name) => environment[name]);
+}
+
 /** The parts of the environment that tasks and scripts have in common. */
 export function commonEnvironment(job: JobContext, env: Record<string, string>): EnvironmentSources {
   const { variables, environment } = job;
-  const expand = (value: string) => expandMacros(variables.expand(value), (name) => environment[name]);
+  const expand = (value: string) => expandInput(job, value);
   return {
     agent: environment,
     step: Object.fromEntries(Object.entries(env).map(([name, value]) => [name.trim(), expand(value.trim())])),

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { processCommand } from '../commands/process-command';
 import { taskEnvironment } from '../context/environment';
-import { isOn, type JobContext } from '../context/job-context';
+import type { JobContext } from '../context/job-context';
 import { expandMacros } from '../context/macros';
 import type { StepContext } from '../context/step-context';
 import { ExitCodeError } from '../context/step-errors';
 import { chooseHandler, chooseNodeFolder, type Handler, nodeBinary, nodeVersion } from '../tasks/nodes';
-import { type TaskDefinition, versionText } from '../tasks/task-definition';
-import { type InputSources, referencedConnections, resolveInputs } from './inputs';
+import { printBanner } from './banner';
+import { inputSources, referencedConnections, resolveInputs } from './inputs';
 import { commonEnvironment, withStepVariables } from './step-environment';
 import { runStepProcess } from './step-process';
 import type { TaskStep } from './steps';
@@ -17,7 +17,7 @@ import type { TaskStep } from './steps';
 export async function runTask(step: TaskStep, context: StepContext, signal: AbortSignal): Promise<void> {
   const { job, record } = context;
   await withStepVariables(job, { name: step.plan.name, displayName: step.displayName }, async () => {
-    const { definition, folder } = job.tasks.find(step.plan.task);
+    const { definition, folder } = step;
     printBanner(context, definition);
     const handler = chooseHandler(definition[step.stage] ?? {});
     if (!handler) {
@@ -58,23 +58,6 @@ export async function runTask(step: TaskStep, context: StepContext, signal: Abor
   });
 }
 
-function inputSources(
-  job: JobContext,
-  definition: TaskDefinition,
-  given: Record<string, string>,
-): InputSources {
-  return {
-    definition,
-    given,
-    variable: (name) => job.variables.get(name),
-    environment: job.environment,
-    root: job.folders.sources,
-    connections: job.connections,
-    keepSpaces: isOn(job, 'DISABLE_INPUT_TRIMMING'),
-    trimVariables: isOn(job, 'AGENT_ENABLE_VARIABLE_INPUT_TRIMMING'),
-  };
-}
-
 function workingFolder(
   handler: Handler,
   inputs: Map<string, string>,
@@ -85,22 +68,4 @@ function workingFolder(
     return job.variables.get('System.DefaultWorkingDirectory') ?? job.folders.work;
   const own = (name: string) => (name.toLowerCase() === 'currentdirectory' ? taskFolder : inputs.get(name));
   return job.variables.expand(expandMacros(handler.workingDirectory, own));
-}
-
-const RULE = '='.repeat(78);
-
-/** What a task says of itself in task.json; the agent does not mask it. */
-function printBanner(context: StepContext, definition: TaskDefinition): void {
-  const help = definition.helpUrl ?? definition.helpMarkDown ?? '';
-  for (const line of [
-    RULE,
-    `Task         : ${definition.friendlyName}`,
-    `Description  : ${definition.description}`,
-    `Version      : ${versionText(definition)}`,
-    `Author       : ${definition.author}`,
-    `Help         : ${help}`,
-    RULE,
-  ]) {
-    context.writeUnmasked(line);
-  }
 }

@@ -56,8 +56,10 @@ function checkPattern(pattern: string, file: string): void {
   throw new Error(`${file}: the local agent cannot read the pattern '${pattern}'; it knows * and ?.`);
 }
 
-/** Whether a variable's name fits a pattern of `settableVariables`; case does not matter. */
+/** Whether a variable's name fits a pattern of `settableVariables`, as minimatch reads it; case does not matter. */
 export function matchesPattern(pattern: string, name: string): boolean {
-  const source = pattern.replace(/\./g, '\\.').replace(/\*/g, '.*').replace(/\?/g, '.');
-  return new RegExp(`^${source}$`, 'i').test(name);
+  const source = pattern.replace(/\./g, '\\.').replace(/\*+/g, '[^/]*').replace(/\?/g, '[^/]');
+  // A wildcard does not stand for the dot that a name begins with.
+  const first = /^[*?]/.test(pattern) ? '(?!\\.)' : '';
+  return new RegExp(`^${first}${source}$`, 'i').test(name);
 }

@@ -15,9 +15,11 @@ export interface TaskStore {
   /**
    * The task that YAML names, in the highest version of that major.
    * @param reference `Name@1`, `publisher.extension.contribution.Name@1` or `<id>@1`
-   * @throws when the extension has no such task
+   * @returns undefined when the extension has no such task
    */
-  find(reference: string): InstalledTask;
+  find(reference: string): InstalledTask | undefined;
+  /** What there is, for messages. */
+  readonly names: readonly string[];
 }
 
 const TASK_TYPE = 'ms.vss-distributed-task.task';
@@ -33,7 +35,8 @@ export function installTasks(vsix: string, tasksFolder: string): TaskStore {
   const files = unzipSync(packed);
   const stamp = createHash('sha256').update(packed).digest('hex');
   const installed = taskRoots(files, vsix).map((root) => install(files, root, tasksFolder, stamp));
-  return { find: (reference) => findTask(installed, reference, vsix) };
+  const names = installed.map(({ definition }) => `${definition.name}@${definition.version.Major}`);
+  return { find: (reference) => findTask(installed, reference), names };
 }
 
 /** Folders in the package that hold a task.json: a contribution's own, or one for each major below it. */
@@ -86,10 +89,10 @@ function install(
   return { folder, definition: readTaskDefinition(folder) };
 }
 
-function findTask(installed: InstalledTask[], reference: string, vsix: string): InstalledTask {
+function findTask(installed: InstalledTask[], reference: string): InstalledTask | undefined {
   const [name = '', version = ''] = reference.split('@');
   const short = name.split('.').at(-1)!.toLowerCase();
-  const candidates = installed
+  return installed
     .filter(
       ({ definition }) =>
         definition.id.toLowerCase() === name.toLowerCase() || definition.name.toLowerCase() === short,
@@ -101,13 +104,5 @@ function findTask(installed: InstalledTask[], reference: string, vsix: string): 
       (a, b) =>
         b.definition.version.Minor - a.definition.version.Minor ||
         b.definition.version.Patch - a.definition.version.Patch,
-    );
-  const [best] = candidates;
-  if (best) return best;
-  const known = installed
-    .map(({ definition }) => `${definition.name}@${definition.version.Major}`)
-    .join(', ');
-  throw new Error(
-    `There is no task ${reference} in ${vsix}. The local agent runs the tasks of that package only: ${known}.`,
-  );
+    )[0];
 }

@@ -8,6 +8,7 @@ interface More {
   parameters?: Record<string, unknown>;
   known?: Record<string, string>;
   queueTime?: Record<string, string>;
+  overrides?: Record<string, string>;
 }
 
 function read(yaml: string, more: More = {}): PipelinePlan {
@@ -18,6 +19,7 @@ function read(yaml: string, more: More = {}): PipelinePlan {
     parameters: more.parameters ?? {},
     knownVariables: more.known ?? {},
     queueTimeVariables: more.queueTime ?? {},
+    overrides: more.overrides ?? {},
   });
 }
 
@@ -159,7 +161,7 @@ steps: [ { script: a } ]
     );
   });
 
-  it('are known to template expressions: predefined, queue-time and those above, but not groups', () => {
+  it('are known to template expressions: predefined, queue-time and those above, which win, but not groups', () => {
     const yaml = `
 variables:
 - group: shared
@@ -171,7 +173,10 @@ steps:
     const more = { known: { 'Build.Reason': 'Manual' } };
     assert.deepEqual(scripts(firstJob(yaml, more)), ['[one/Manual] [] [one]']);
     assert.deepEqual(scripts(firstJob(yaml, { ...more, queueTime: { A: 'queued' } })), [
-      '[queued/Manual] [] [queued]',
+      '[one/Manual] [] [one]',
+    ]);
+    assert.deepEqual(scripts(firstJob(yaml, { ...more, overrides: { A: 'mine' } })), [
+      '[mine/Manual] [] [mine]',
     ]);
   });
 });
@@ -328,27 +333,30 @@ describe('What the local agent refuses', () => {
     ],
     [
       'a key it does not know',
-      'steps:\n- script: a\n  target: host\n',
-      /main\.yaml:3: 'target' is not supported/,
+      'steps:\n- script: a\n  nosuch: host\n',
+      /main\.yaml:3: 'nosuch' is not supported/,
     ],
     [
       'a kind of step it does not know',
-      'steps:\n- pwsh: a\n',
-      /main\.yaml:2: A step cannot begin with 'pwsh'/,
+      'steps:\n- getPackage: a\n',
+      /main\.yaml:2: A step cannot begin with 'getPackage'/,
     ],
     [
-      'stages',
-      'stages:\n- stage: a\n',
-      /main\.yaml:1: 'stages' is not supported by the local agent in a pipeline/,
+      'PowerShell where there is none',
+      'steps:\n- pwsh: a\n',
+      /main\.yaml:2: 'pwsh' needs PowerShell \(pwsh\), which is not on this machine/,
     ],
-    ['extending a template', 'extends: { template: a.yaml }\n', /main\.yaml:1: 'extends' is not supported/],
     [
       'containers',
       'jobs:\n- job: a\n  container: b\n  steps: []\n',
       /main\.yaml:3: 'container' is not supported/,
     ],
-    ['deployments', 'jobs:\n- deployment: a\n', /main\.yaml:2: 'deployment' is not supported/],
-    ['a pipeline without steps', 'trigger: none\n', /needs 'steps' or 'jobs'/],
+    [
+      'deployments by degrees',
+      'jobs:\n- deployment: a\n  strategy:\n    canary: {}\n',
+      /main\.yaml:4: .*the strategy runOnce only, not 'canary'/,
+    ],
+    ['a pipeline without steps', 'trigger: none\n', /needs 'stages', 'jobs', 'steps' or 'extends'/],
     [
       'a step without a version of its task',
       'steps:\n- task: Tool\n',
@@ -367,7 +375,7 @@ describe('What the local agent refuses', () => {
     [
       'a bad step name',
       'steps:\n- script: a\n  name: my-step\n',
-      /main\.yaml:3: The step name 'my-step' may hold letters/,
+      /main\.yaml:3: The step name 'my-step' is not valid: it may hold letters/,
     ],
     [
       'two steps of one name',
@@ -377,7 +385,7 @@ describe('What the local agent refuses', () => {
     [
       'another repository',
       'steps:\n- checkout: other\n',
-      /main\.yaml:2: The local agent can check out 'self' or 'none'/,
+      /main\.yaml:2: There is no repository 'other' under 'resources: repositories:'/,
     ],
     [
       'a template that does not exist',
@@ -387,12 +395,12 @@ describe('What the local agent refuses', () => {
     [
       'a template outside of the sources',
       'steps:\n- template: ../../no.yaml\n',
-      /main\.yaml:2: .* is outside of the sources/,
+      /main\.yaml:2: .* is outside of its repository/,
     ],
     [
       'a template of another repository',
       'steps:\n- template: a.yaml@lib\n',
-      /main\.yaml:2: .*another repository \(lib\)/,
+      /main\.yaml:2: There is no repository 'lib' under 'resources: repositories:'/,
     ],
     ['a template that uses itself', 'steps:\n- template: main.yaml\n', /nested more than 50 deep/],
     [
@@ -416,7 +424,7 @@ describe('What the local agent refuses', () => {
       /main\.yaml:4: An object cannot be used as text/,
     ],
     ['anchors', 'variables: &a { x: 1 }\nsteps: []\n', /does not allow YAML anchors/],
-    ['a key that is written twice', 'steps: []\nsteps: []\n', /unique/],
+    ['a key that is written twice', 'steps: []\nSteps: []\n', /main\.yaml:2: 'Steps' is already defined/],
     [
       'a dependency on nothing',
       'jobs:\n- job: a\n  dependsOn: b\n  steps: []\n',
@@ -429,8 +437,8 @@ describe('What the local agent refuses', () => {
     ],
     [
       'an unknown parameter type',
-      'parameters:\n- { name: a, type: pool }\nsteps: []\n',
-      /main\.yaml:2: The parameter type 'pool' is not supported/,
+      'parameters:\n- { name: a, type: String }\nsteps: []\n',
+      /main\.yaml:2: There is no parameter type 'String' in a pipeline/,
     ],
   ];
   for (const [name, yaml, message] of table) {
