@@ -14,7 +14,7 @@ import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
 import { connect, PATIENCE, type RegistryPatience } from './registry/persist';
 import type { SignIn } from './registry-inputs';
-import { outcomeMessage, readMetadata, summarize, tellOfForeigners } from './report';
+import { outcomeMessage, readMetadata, summarize, tellOfForeigners, warnOfNames } from './report';
 import { chooseVersion } from './version/choose-version';
 import type { ModelVersion } from './version/version';
 
@@ -47,6 +47,7 @@ export async function downloadModel(
     const version = await chooseVersion(container, { ...inputs, isHeld }, connection);
     const totalBytes = version.files.reduce((sum, { size }) => sum + size, 0);
     log.info(`Found ${plural(version.files.length, 'file')}, ${formatBytes(totalBytes)}.`);
+    warnOfNames(version.oddNames, log);
     task.setOutput('modelVersion', version.name);
     task.setOutput('fileCount', version.files.length);
     task.setOutput('totalBytes', totalBytes);

@@ -1,11 +1,13 @@
 import { TaskError } from '../common/errors';
 import { formatBytes, plural } from '../common/text';
 import { refuseLackOfRoom } from './folder/disk';
+import type { ModelFolder } from './folder/folder';
 import { createManifest, type ModelManifest } from './folder/manifest';
 import { findUnchanged, isSameSource } from './folder/unchanged';
 import type { Inputs } from './inputs';
 import { MovedError } from './registry/errors';
 import type { ModelFile } from './registry/listing';
+import { sameOnSomeDisks } from './registry/names';
 import type { Proof } from './transfer/verify';
 import { type Download, transferAndVerify } from './transfer-and-verify';
 import { readStatement } from './version/statement';
@@ -124,6 +126,7 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
   const start = performance.now();
   const verified = await transferAndVerify(wanted, statement, journal, download);
   const duration = performance.now() - start;
+  refuseSharedFiles(version, folder);
   if (wanted.length > 0) await confirmUnmoved(version, download);
 
   const digests = new Map([...known, ...[...verified].map(([path, { sha256 }]) => [path, sha256] as const)]);
@@ -175,6 +178,17 @@ function describe(
       lastModified: file.lastModified.toISOString(),
     })),
   });
+}
+
+/** @throws TaskError where the disk took two names for one file, so that one holds what belongs in the other */
+function refuseSharedFiles({ files }: ModelVersion, folder: ModelFolder): void {
+  for (const group of sameOnSomeDisks(files.map(({ path }) => path))) {
+    const nodes = new Set(group.map((path) => folder.staging.stats(path)?.ino));
+    if (nodes.size === group.length) continue;
+    throw new TaskError(
+      `The disk of '${folder.path}' takes ${group.map((path) => `'${path}'`).join(' and ')} for one file. Rename one of them in the registry, leave one out with 'patterns', or choose a 'destinationFolder' on another disk.`,
+    );
+  }
 }
 
 /** Each blob was read in one generation, as its ETag guarantees; this is for the version as a whole. */

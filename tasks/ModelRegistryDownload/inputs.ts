@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { TaskContext } from '../common/task';
 import { agentFolders } from './folder/agent-folders';
 import { destinationProblem } from './folder/destination-name';
+import { type NameRules, PORTABLE, rulesOf } from './registry/names';
 import { type RegistryInputs, readRegistryInputs } from './registry-inputs';
 import { COMPLETENESS, type Completeness } from './version/completeness';
 import { rangeOf } from './version/ranking';
@@ -16,6 +17,7 @@ export interface Inputs extends RegistryInputs {
   readonly patterns: readonly string[];
   readonly requiredFiles: readonly string[];
   readonly completeness: Completeness;
+  readonly nameRules: NameRules;
   /** Whether files without a checksum in the registry are compared part by part, on their way. */
   readonly verify: (typeof VERIFY)[number];
   /** Absolute. */
@@ -24,10 +26,12 @@ export interface Inputs extends RegistryInputs {
   readonly concurrency: number;
 }
 
+const FILE_NAMES = ['agent', 'portable'] as const;
+
 const VERIFY = ['stored', 'crc64'] as const;
 
 /** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
-export function readInputs(task: TaskContext): Inputs {
+export function readInputs(task: TaskContext, platform = process.platform): Inputs {
   const { inputs } = task;
   const read: Inputs = {
     ...readRegistryInputs(task),
@@ -38,6 +42,7 @@ export function readInputs(task: TaskContext): Inputs {
     patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
     requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
     completeness: inputs.choice('completeness', COMPLETENESS, 'auto'),
+    nameRules: inputs.choice('fileNames', FILE_NAMES, 'agent') === 'agent' ? rulesOf(platform) : PORTABLE,
     verify: inputs.choice('verify', VERIFY, 'stored'),
     destination: readDestination(task),
     concurrency: inputs.integer('maxConcurrency', { min: 1, max: 128 }, 96),

@@ -59,6 +59,15 @@ export function tellOfForeigners({ kept, replaced }: SwapReport, log: Logger): v
   }
 }
 
+/** Tells of names that this agent can write and others can't. */
+export function warnOfNames(faults: readonly string[], log: Logger): void {
+  const [first, ...others] = faults;
+  if (first === undefined) return;
+  log.warning(
+    `The model holds names that agents of other platforms cannot write: ${first}${others.length > 0 ? ', and others' : ''}. 'fileNames' set to portable refuses them.`,
+  );
+}
+
 /** The step's result in one line. */
 export function outcomeMessage(report: Report): string {
   const { manifest } = report.model;

@@ -60,6 +60,7 @@ const contract = {
       completeness: 'pickList: auto, requiredFiles, off',
       verify: 'pickList: stored, crc64',
       destinationFolder: 'filePath',
+      fileNames: 'pickList: agent, portable',
       maxConcurrency: 'string',
     },
     outputs: [

@@ -32,17 +32,41 @@ export function hasDotSegment(path: string): boolean {
   return path.split('/').some((segment) => segment === '.' || segment === '..');
 }
 
+/** Whose rules names must keep. */
+export interface NameRules {
+  /** What Windows can't store, or takes for something else, is refused. */
+  readonly ofWindows: boolean;
+  /** Names that differ only in case or in Unicode form are refused, since the disk takes them for one. */
+  readonly asOne: boolean;
+}
+
+/** The rules of every platform: what downloads here downloads on every other agent. */
+export const PORTABLE: NameRules = { ofWindows: true, asOne: true };
+
+/** The rules of an agent's own disks. */
+export function rulesOf(platform: NodeJS.Platform): NameRules {
+  return { ofWindows: platform === 'win32', asOne: platform === 'win32' || platform === 'darwin' };
+}
+
 /**
- * Refuses names that would lead out of the model's folder, that some platform's disk cannot hold or takes for
- * something else, and names that would fall on the same file there. All platforms are treated alike: a model that
- * downloads on one agent downloads on every other.
+ * Refuses names that would lead out of the model's folder, that a disk cannot hold or takes for something else, and names
+ * that would fall on the same file there.
  *
  * @param reserved a name that the task keeps for a file of its own
+ * @returns what other agents would refuse
  * @throws TaskError with every refused name
  */
-export function refuseHostileNames(paths: readonly string[], reserved: string): void {
-  const faults = [...badNames(paths, reserved), ...collisions(paths)];
-  if (faults.length === 0) return;
+export function refuseHostileNames(
+  paths: readonly string[],
+  reserved: string,
+  rules: NameRules = PORTABLE,
+): string[] {
+  const faults = [...badNames(paths, reserved, rules), ...collisions(paths, rules)];
+  if (faults.length === 0) {
+    return rules === PORTABLE
+      ? []
+      : [...badNames(paths, reserved, PORTABLE), ...collisions(paths, PORTABLE)].slice(0, MOST_SHOWN);
+  }
   const [first, ...others] = faults;
   throw new TaskError(
     `The version holds ${plural(faults.length, 'name')} that cannot be written safely: ${first}${others.length ? ', and others' : ''}. Nothing was downloaded. Rename them in the registry, or leave them out with 'patterns'.`,
@@ -50,36 +74,55 @@ export function refuseHostileNames(paths: readonly string[], reserved: string): 
   );
 }
 
-function badNames(paths: readonly string[], reserved: string): string[] {
+/** Paths that some disks take for one file, in groups. */
+export function sameOnSomeDisks(paths: readonly string[]): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const path of paths) groups.set(fold(path), [...(groups.get(fold(path)) ?? []), path]);
+  return [...groups.values()].filter(({ length }) => length > 1);
+}
+
+function badNames(paths: readonly string[], reserved: string, rules: NameRules): string[] {
+  const nameOf = (path: string) => (rules.asOne ? fold(path) : path);
   return paths.flatMap((path) => {
     const fault =
-      fold(path) === fold(reserved) ? 'is the name of the manifest that this task writes' : faultOf(path);
+      nameOf(path) === nameOf(reserved)
+        ? 'is the name of the manifest that this task writes'
+        : (faultOf(path) ?? (rules.ofWindows ? faultOnWindows(path) : undefined));
     return fault ? [`${quote(path)} ${fault}`] : [];
   });
 }
 
+/** What is wrong with a path everywhere. */
 function faultOf(path: string): string | undefined {
   if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(path)) return 'holds control characters';
-  if (path.includes('\\')) return 'holds a backslash, which is a path separator on Windows';
   if (path.startsWith('/')) return 'begins with a slash';
-  if (hasDotSegment(path)) return "holds '.' or '..' between slashes";
+  // Whoever handles the folder later may take a backslash for a slash.
+  if (hasDotSegment(path.replaceAll('\\', '/'))) return "holds '.' or '..' between slashes";
   for (const segment of path.split('/')) {
     if (segment === '') return 'holds an empty name between slashes';
-    if (/[<>:"|?*]/.test(segment)) return 'holds one of < > : " | ? *, which Windows cannot store';
-    if (/[. ]$/.test(segment)) return 'ends a name with a dot or a space, which Windows drops';
-    if (DEVICE.test(segment)) return `holds '${segment}', which is a device on Windows`;
     if (Buffer.byteLength(segment) > LONGEST_SEGMENT) return `holds a name of over ${LONGEST_SEGMENT} bytes`;
   }
   return undefined;
 }
 
-/** Paths that differ for the registry but not for every disk: in case, in Unicode form, or as file and folder. */
-function collisions(paths: readonly string[]): string[] {
+function faultOnWindows(path: string): string | undefined {
+  if (path.includes('\\')) return 'holds a backslash, which is a path separator on Windows';
+  for (const segment of path.split('/')) {
+    if (/[<>:"|?*]/.test(segment)) return 'holds one of < > : " | ? *, which Windows cannot store';
+    if (/[. ]$/.test(segment)) return 'ends a name with a dot or a space, which Windows drops';
+    if (DEVICE.test(segment)) return `holds '${segment}', which is a device on Windows`;
+  }
+  return undefined;
+}
+
+/** Paths that differ for the registry but not for the disk: in case, in Unicode form, or as file and folder. */
+function collisions(paths: readonly string[], { asOne }: NameRules): string[] {
+  const keyOf = asOne ? fold : (name: string) => name;
   const taken = new Map<string, { name: string; isFile: boolean }>();
   const faults = new Set<string>();
   const claim = (name: string, isFile: boolean) => {
-    const other = taken.get(fold(name));
-    if (!other) taken.set(fold(name), { name, isFile });
+    const other = taken.get(keyOf(name));
+    if (!other) taken.set(keyOf(name), { name, isFile });
     else if (other.name !== name)
       faults.add(`${quote(name)} and ${quote(other.name)} are one name on some disks`);
     else if (other.isFile !== isFile) faults.add(`${quote(name)} is both a file and a folder`);

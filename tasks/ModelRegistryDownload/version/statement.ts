@@ -50,9 +50,10 @@ export async function readStatement(
   connection: Connection,
 ): Promise<Statement> {
   const stated = new Map<string, StatedFile>();
+  const watch = new Watch(connection);
   for (const file of files) {
     if (!isStatement(file) || file.size === 0 || file.size > LARGEST) continue;
-    const content = readJsonObject(await readWhole(container, file, connection));
+    const content = readJsonObject(await readWhole(container, file, watch, connection));
     for (const [path, said] of LISTS.includes(file.path) ? listed(content) : indexed(content, file.path)) {
       if (path !== file.path) stated.set(path, { ...stated.get(path), ...said, by: file.path });
     }
@@ -82,13 +83,13 @@ export function findUnstated(statement: Statement, files: readonly ModelFile[]):
 async function readWhole(
   container: ModelContainer,
   file: ModelFile,
+  watch: Watch,
   connection: Connection,
 ): Promise<Buffer> {
   const content = Buffer.alloc(file.size);
   const fetch: Fetch = async (part, onReceived, stop) => {
     await container.read(file, part, new Collector(content, part.offset, onReceived), stop);
   };
-  const watch = new Watch(connection);
   await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), watch, connection);
   return content;
 }

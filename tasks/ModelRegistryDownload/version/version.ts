@@ -3,7 +3,7 @@ import { formatBytes, plural } from '../../common/text';
 import { MANIFEST_NAME } from '../folder/manifest';
 import type { ModelContainer } from '../registry/container';
 import { listFiles, type ModelFile } from '../registry/listing';
-import { hasDotSegment, refuseHostileNames } from '../registry/names';
+import { hasDotSegment, type NameRules, refuseHostileNames } from '../registry/names';
 import type { Connection } from '../registry/persist';
 import { type Completeness, findLack, type Lack, MARKERS } from './completeness';
 import { matchFiles, selectFiles } from './patterns';
@@ -19,6 +19,8 @@ export interface VersionQuery {
   readonly patterns: readonly string[];
   readonly requiredFiles: readonly string[];
   readonly completeness: Completeness;
+  /** Whose rules the names of files must keep. */
+  readonly nameRules: NameRules;
 }
 
 /** A version of the model as the registry has it at one moment. */
@@ -31,6 +33,8 @@ export interface ModelVersion {
   readonly all: readonly ModelFile[];
   /** What is to be downloaded of it. */
   readonly files: readonly ModelFile[];
+  /** What is wrong with the names of its files on agents of other platforms. */
+  readonly oddNames: readonly string[];
   /** What it says of its own files, where that was read already. */
   readonly statement?: Statement | undefined;
 }
@@ -68,9 +72,9 @@ export function selectVersion(
   refuseHostileNames(pathsOf(content).filter(hasDotSegment), MANIFEST_NAME);
   if (lack && !lack.isGuess) throw incomplete(name, lack.what);
   const files = selectFiles(content, query.patterns);
-  refuseHostileNames(pathsOf(files), MANIFEST_NAME);
+  const oddNames = refuseHostileNames(pathsOf(files), MANIFEST_NAME, query.nameRules);
   refuseArchived(name, files);
-  return { name, prefix: prefixOf(name, query), all, files };
+  return { name, prefix: prefixOf(name, query), all, files, oddNames };
 }
 
 /** @throws TaskError when a version lacks a part of what it says that it consists of */

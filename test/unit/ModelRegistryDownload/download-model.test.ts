@@ -10,6 +10,7 @@ import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manif
 import { findUnchanged } from '../../../tasks/ModelRegistryDownload/folder/unchanged';
 import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
 import { crc64 } from '../../../tasks/ModelRegistryDownload/registry/crc64';
+import { rulesOf } from '../../../tasks/ModelRegistryDownload/registry/names';
 import { BlobServer } from '../../support/blob-server';
 import { skip } from '../../support/skip';
 import { contentOf, FakeStep, impatient, inputsFor, temporaryFolder } from './support';
@@ -149,6 +150,22 @@ describe('downloading a model', () => {
       assert.equal(step.outputs.modelVersion, '1.0.0');
       assert.ok(step.summary.includes("| Why this version | the newest that fits '1.x', and the only one |"));
       assert.match(step.text, /Left out as pre-releases: 1\.0\.0-rc1/);
+    });
+
+    it('writes what the disks of this agent hold, and warns of what others do not', async function () {
+      if (process.platform !== 'linux') skip(this, 'other disks take these names for one');
+      for (const name of ['Model.pkl', 'aux.py', 'a:b']) server.put('titanic', `1.0.0/${name}`, name);
+      await download({ patterns: ['*odel.pkl', 'aux.py', 'a:b'], nameRules: rulesOf('linux') });
+      assert.deepEqual(await modelFiles(), {
+        'Model.pkl': 'Model.pkl',
+        'a:b': 'a:b',
+        'aux.py': 'aux.py',
+        'model.pkl': 'the model',
+      });
+      assert.match(
+        step.text,
+        /type=warning;\]The model holds names that agents of other platforms cannot write: /,
+      );
     });
 
     it('keeps a .gitignore that is not its own, and names it', async () => {

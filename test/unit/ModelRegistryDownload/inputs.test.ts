@@ -41,6 +41,7 @@ describe('the inputs of a download', () => {
       patterns: ['**'],
       requiredFiles: [],
       completeness: 'auto',
+      nameRules: { ofWindows: false, asOne: false },
       verify: 'stored',
       destination: join(sources, 'model-api/pickles'),
       concurrency: 96,

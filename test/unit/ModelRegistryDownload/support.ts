@@ -8,6 +8,7 @@ import { createLogger } from '../../../tasks/common/log';
 import { DEFAULT_RETRY } from '../../../tasks/common/retry';
 import type { TaskContext } from '../../../tasks/common/task';
 import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
+import { PORTABLE } from '../../../tasks/ModelRegistryDownload/registry/names';
 import type { RegistryPatience } from '../../../tasks/ModelRegistryDownload/registry/persist';
 import type { BlobServer } from '../../support/blob-server';
 
@@ -83,6 +84,7 @@ export function inputsFor(server: BlobServer, destination: string, changes: Part
     patterns: ['**'],
     requiredFiles: [],
     completeness: 'auto',
+    nameRules: PORTABLE,
     verify: 'stored',
     destination,
     concurrency: 4,

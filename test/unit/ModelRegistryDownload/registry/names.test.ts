@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { refuseHostileNames } from '../../../../tasks/ModelRegistryDownload/registry/names';
+import {
+  PORTABLE,
+  refuseHostileNames,
+  rulesOf,
+} from '../../../../tasks/ModelRegistryDownload/registry/names';
 
 const refuse = (...paths: string[]) => refuseHostileNames(paths, 'model-manifest.json');
 
@@ -26,7 +30,8 @@ describe('names in the registry', () => {
     ["holds '.' or '..'", '..', '../evil', 'a/../../evil', 'a/..', './a', 'a/./b'],
     ['begins with a slash', '/etc/passwd'],
     ['empty name between slashes', 'a//b', 'a/', ''],
-    ['backslash', 'a\\b', '..\\..\\evil', 'C:\\Windows\\x'],
+    ['backslash', 'a\\b', 'C:\\Windows\\x'],
+    ["holds '.' or '..'", '..\\..\\evil', 'a\\..'],
     ['control characters', 'a\nb', 'tab\there', 'bell\u0007', 'next\u0085line', 'line\u2028separator'],
     ['which Windows cannot store', 'a:b', 'C:/x', 'what?', 'star*', 'pipe|', 'quote"', 'less<', 'more>'],
     ['dot or a space', 'trail.', 'trail ', 'folder./x', 'folder /x'],
@@ -69,6 +74,66 @@ describe('names in the registry', () => {
       assert.throws(() => refuse(...paths.reverse()), /one name on some disks|both a file and a folder/);
     });
   }
+
+  describe('on an agent', () => {
+    const paths = ['a:b', 'aux.py', 'trail.', 'back\\slash', 'Model.pkl', 'model.pkl', 'what?'];
+
+    it('of Windows keep the rules of Windows', () => {
+      for (const path of paths.slice(0, 4)) {
+        assert.throws(
+          () => refuseHostileNames([path], 'model-manifest.json', rulesOf('win32')),
+          /cannot be written/,
+        );
+      }
+      assert.throws(
+        () => refuseHostileNames(['A', 'a'], 'model-manifest.json', rulesOf('win32')),
+        /one name/,
+      );
+    });
+
+    it('of macOS may hold what Windows cannot store, and no two names for one file', () => {
+      const told = refuseHostileNames(['a:b'], 'model-manifest.json', rulesOf('darwin'));
+      assert.match(told.join(), /"a:b" holds one of/);
+      assert.throws(
+        () => refuseHostileNames(['A', 'a'], 'model-manifest.json', rulesOf('darwin')),
+        /one name/,
+      );
+    });
+
+    it('of Linux may be all that its disks hold, and what others would refuse is told', () => {
+      const told = refuseHostileNames(paths, 'model-manifest.json', rulesOf('linux'));
+      assert.equal(told.length, 6);
+      assert.match(
+        told.join('; '),
+        /"aux\.py" holds 'aux\.py', which is a device.*"model\.pkl" and "Model\.pkl" are one/,
+      );
+      assert.deepEqual(refuseHostileNames(['model.pkl'], 'model-manifest.json', rulesOf('linux')), []);
+    });
+
+    it('of any kind may never lead out of the folder, nor hide what they are', () => {
+      for (const path of [
+        '../x',
+        '/x',
+        'a//b',
+        'a/./b',
+        '..\\x',
+        'a\nb',
+        'model-manifest.json',
+        'x'.repeat(256),
+      ]) {
+        for (const rules of [PORTABLE, rulesOf('linux'), rulesOf('darwin'), rulesOf('win32')]) {
+          assert.throws(
+            () => refuseHostileNames([path], 'model-manifest.json', rules),
+            /cannot be written safely/,
+          );
+        }
+      }
+      assert.throws(
+        () => refuseHostileNames(['a', 'a/b'], 'x', rulesOf('linux')),
+        /both a file and a folder/,
+      );
+    });
+  });
 
   it('are all told when several are refused', () => {
     assert.throws(

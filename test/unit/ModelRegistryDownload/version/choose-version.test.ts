@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../../../tasks/common/log';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
+import { PORTABLE } from '../../../../tasks/ModelRegistryDownload/registry/names';
 import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import {
   chooseVersion,
@@ -45,6 +46,7 @@ describe('the choice of a version', () => {
       patterns: ['**'],
       requiredFiles: [],
       completeness: 'auto',
+      nameRules: PORTABLE,
       isHeld: () => false,
       ...changes,
     };
