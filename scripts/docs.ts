@@ -1,6 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TASKS_LIMITS } from '../tasks/AcrBuildPush/build/acr-tasks/builder';
+import { DIRECT_LIMITS } from '../tasks/AcrBuildPush/build/direct/builder';
+import { DOCKER_LIMITS } from '../tasks/AcrBuildPush/build/docker/options';
+import { LIMITED_INPUTS, type Limit } from '../tasks/AcrBuildPush/build/limits';
 import { root, taskNames } from './paths';
 
 interface TaskManifest {
@@ -19,6 +23,18 @@ interface TaskManifest {
   outputVariables: { name: string; description: string }[];
 }
 
+/** What AcrBuildPush's builders take of the inputs that not all of them do. */
+const BUILDERS: Readonly<Record<string, readonly Limit[]>> = {
+  buildx: DOCKER_LIMITS.buildx,
+  'BuildKit in docker before 23': DOCKER_LIMITS['built-in'],
+  'legacy builder': DOCKER_LIMITS.legacy,
+  '`acrTasks`': TASKS_LIMITS,
+  '`direct`': DIRECT_LIMITS,
+};
+
+const LIMITS_START = "<!-- The table below comes from the builders' own limits: npm run docs -->";
+const LIMITS_END = '<!-- end of the table of limits -->';
+
 const START = '<!-- The tables below come from task.json: npm run docs -->';
 const END = '<!-- end of the tables -->';
 
@@ -27,9 +43,30 @@ export function referencePage(task: string): { file: string; current: string; wa
   const file = join(root, 'docs', `${task}.md`);
   const current = readFileSync(file, 'utf8');
   const manifest = JSON.parse(readFileSync(join(root, 'tasks', task, 'task.json'), 'utf8')) as TaskManifest;
-  const [head, rest] = split(current, START);
-  const [, tail] = split(rest, END);
-  return { file, current, wanted: `${head}${START}\n\n${tables(manifest)}\n\n${END}${tail}` };
+  const withTables = replace(current, START, END, tables(manifest));
+  const wanted = current.includes(LIMITS_START)
+    ? replace(withTables, LIMITS_START, LIMITS_END, limits())
+    : withTables;
+  return { file, current, wanted };
+}
+
+/** A text with something else between two markers. */
+function replace(text: string, start: string, end: string, content: string): string {
+  const [head, rest] = split(text, start);
+  const [, tail] = split(rest, end);
+  return `${head}${start}\n\n${content}\n\n${end}${tail}`;
+}
+
+function limits(): string {
+  const columns = Object.keys(BUILDERS);
+  const rows = LIMITED_INPUTS.map((input) => {
+    const cells = Object.values(BUILDERS).map((all) => {
+      const limit = all.find((one) => one.input === input);
+      return limit ? (limit.allows ?? 'refused') : 'yes';
+    });
+    return `| \`${input}\` | ${cells.join(' | ')} |`;
+  });
+  return [`| | ${columns.join(' | ')} |`, `|${'---|'.repeat(columns.length + 1)}`, ...rows].join('\n');
 }
 
 function split(text: string, marker: string): [before: string, after: string] {

@@ -1,6 +1,6 @@
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
-import { prepareBuilder } from './build/choose-builder';
+import { makeBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
@@ -48,14 +48,16 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
-    const [destination, builder] = await phases.run('Check', () =>
+    const services = { ...inputs, credentials, registry, earlier, env, task };
+    const builder = makeBuilder(inputs.builder, services);
+    const [destination, prepared] = await phases.run('Check', () =>
       Promise.all([
         inputs.push ? checkDestination(registry, uploads, earlier, { ...inputs, ...plan }, log) : undefined,
-        prepareBuilder({ ...inputs, credentials, registry, earlier }, plan, env, task),
+        builder.prepare(plan.build),
       ]),
     );
     if (credentials) signIn({ host, ...(await credentials.current()) });
-    const { base, labels } = builder.plan;
+    const { base, labels } = prepared.plan;
     const report = { name: plan.name, model: inputs.model, base, phases: phases.done };
 
     // An image without tags is known by its digest alone.
@@ -63,7 +65,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const tags = (destination && !isThere ? destination.tags : plan.tags).map(({ tag }) => tag);
     if (tags[0] !== undefined) task.setOutput('imageRef', `${plan.name}:${tags[0]}`);
     task.setOutput('imageTags', tags.join(','));
-    task.setOutput('builder', isThere ? 'none' : builder.kind);
+    task.setOutput('builder', isThere ? 'none' : prepared.kind);
     const finishFound = async () => {
       const manifest = await registry.manifest(names[0]!);
       const found = { ...report, tags: names, manifest, builder: undefined, sent: new Set<string>() };
@@ -73,18 +75,19 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     if (isThere) return finishFound();
 
     // Who builds directly has read the base image.
-    const unread = builder.kind === 'direct' ? undefined : base;
+    const unread = prepared.kind === 'direct' ? undefined : base;
     const known: Promise<KnownLayers> = destination
       ? findKnownLayers(registry, earlier, unread)
       : Promise.resolve(new Map());
-    // It is awaited after the build; until then its failure is not unheard of.
+    // It is awaited after the build, which tells of a failure.
     known.catch(() => undefined);
-    log.info(`Building with ${builder.description}.`);
+    log.info(`Building with ${prepared.description}.`);
     log.progress(5, 'Building');
-    const image = await phases.run('Build', () => builder.build(tags, known));
-    if ('id' in image) log.info(`Image ${image.id}`);
-    const built = { ...report, tags, builder: builder.description };
-    if (!destination) return finish(task, 'built', { ...built, manifest: undefined, sent: undefined });
+    const image = await phases.run('Build', () => prepared.build(tags, known));
+    if (image && 'id' in image) log.info(`Image ${image.id}`);
+    const built = { ...report, tags, builder: prepared.description };
+    if (!destination || !image)
+      return finish(task, 'built', { ...built, manifest: undefined, sent: undefined });
 
     log.progress(60, 'Pushing');
     const renewCredentials = async () => {

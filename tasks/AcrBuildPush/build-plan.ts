@@ -6,6 +6,10 @@ import { parsePlatform } from './image/platform';
 export const BUILDERS = ['auto', 'docker', 'acrTasks', 'direct'] as const;
 export type BuilderChoice = (typeof BUILDERS)[number];
 
+/** How layers are stored: what input `compression` takes. `auto` decides for each layer. */
+export const COMPRESSIONS = ['auto', 'gzip', 'none'] as const;
+export type CompressionChoice = (typeof COMPRESSIONS)[number];
+
 /** The word in `cacheTo` for a cache that travels within the image itself. */
 export const INLINE_CACHE = 'inline';
 

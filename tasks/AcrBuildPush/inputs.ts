@@ -9,11 +9,16 @@ import {
   readRegistryConnection,
 } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
-import { BUILDERS, type BuilderChoice, INLINE_CACHE } from './build-plan';
+import {
+  BUILDERS,
+  type BuilderChoice,
+  COMPRESSIONS,
+  type CompressionChoice,
+  INLINE_CACHE,
+} from './build-plan';
 import type { DockerRequest } from './docker/install';
 import { serverIn } from './image/image-name';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
-import { COMPRESSIONS, type CompressionChoice } from './publish/compression';
 import type { Identity } from './registry/credentials';
 import {
   acrNameProblem,

@@ -1,8 +1,10 @@
+import type { AzureServiceConnection } from '../../common/service-connection';
 import type { TaskContext } from '../../common/task';
 import type { BuilderChoice, BuildPlan } from '../build-plan';
 import { readIgnoreRules, walkContext } from '../context/build-context';
 import { describeBigContext, measureContext } from '../context/size';
 import type { EngineImage } from '../docker/engine';
+import { dockerLogin } from '../docker/logins';
 import type { BaseImage, OciImage } from '../image/image';
 import type { Inputs } from '../inputs';
 import { baseLabels } from '../labels';
@@ -10,13 +12,28 @@ import type { RegistryClient } from '../registry/client';
 import type { CredentialSource } from '../registry/credentials';
 import type { EarlierImages } from '../registry/earlier-images';
 import type { KnownLayers } from '../registry/known-layers';
-import type { RemoteImage } from './docker/build';
+import type { PullOptions } from '../registry/pull';
+
+/** An image that its builder has put into the registry; without a tag where it can. */
+export interface RemoteImage {
+  readonly digest: string;
+}
 
 /** What a builder made: an image that an engine holds, one that is in the registry already, or one that is here. */
 export type BuiltImage = EngineImage | RemoteImage | OciImage;
 
-/** Somebody who is ready to build: whatever could be wrong with the plan has been found out. */
+/** Somebody who builds images, made once with all that it works with. */
 export interface Builder {
+  /**
+   * Gets ready to build: whatever could be wrong with a plan is found out here.
+   *
+   * @throws TaskError for what this builder can't do, and for mistakes in the Dockerfile as far as it sees them now
+   */
+  prepare(plan: BuildPlan): Promise<PreparedBuild>;
+}
+
+/** A build that can begin. */
+export interface PreparedBuild {
   readonly kind: Exclude<BuilderChoice, 'auto'>;
   /** For the log and the summary: `docker 28.2.2 (legacy builder)`. */
   readonly description: string;
@@ -25,17 +42,34 @@ export interface Builder {
   /**
    * @param tags those to publish, the first of which a builder may set by itself
    * @param known layers that the registry has
+   * @returns undefined where nothing was to be pushed, and nothing is left of the image
    */
-  build(tags: readonly string[], known: Promise<KnownLayers>): Promise<BuiltImage>;
+  build(tags: readonly string[], known: Promise<KnownLayers>): Promise<BuiltImage | undefined>;
 }
 
-/** What is asked of a builder. */
-export interface BuilderRequest
-  extends Pick<Inputs, 'builder' | 'docker' | 'identity' | 'loginServer' | 'repository' | 'push'> {
+/** What builders work with. */
+export interface BuilderServices
+  extends Pick<Inputs, 'docker' | 'identity' | 'loginServer' | 'repository' | 'push' | 'tags'> {
   /** For the registry of the step. */
   readonly credentials: CredentialSource | undefined;
   readonly registry: RegistryClient;
   readonly earlier: EarlierImages;
+  /** The environment of a docker with a configuration of the step's own. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly task: TaskContext;
+}
+
+/** How a step reads images of this registry and others: with its own credentials, or with docker's logins. */
+export function pullOptions({ loginServer, credentials, env, task }: BuilderServices): PullOptions {
+  const { http, log } = task;
+  const credentialsFor = (host: string) => (host === loginServer && credentials) || dockerLogin(env, host);
+  return { http, log, credentialsFor };
+}
+
+export function azureConnection({
+  identity,
+}: Pick<BuilderServices, 'identity'>): AzureServiceConnection | undefined {
+  return identity?.kind === 'azure' ? identity.connection : undefined;
 }
 
 /**

@@ -1,150 +1,85 @@
-import { EntraTokens } from '../../common/entra';
-import type { AzureServiceConnection } from '../../common/service-connection';
-import type { TaskContext } from '../../common/task';
-import { plural } from '../../common/text';
+import type { BuilderChoice, BuildPlan } from '../build-plan';
 import { NoEngineError } from '../docker/cli';
-import { dockerLogin } from '../docker/logins';
-import { digestOfBytes } from '../image/image';
-import type { Plan } from '../plan';
-import { createPull, findDigest, type PullOptions } from '../registry/pull';
-import { ResourceManager } from './acr-tasks/resource-manager';
-import { buildWithTasks, refuseForTasks } from './acr-tasks/tasks-build';
-import { type Builder, type BuilderRequest, reportContext, withBase } from './builder';
-import { planDirectly, planIfPossible, refuseForDirect } from './direct/builder';
-import type { DirectBuildOptions, PlannedImage } from './direct/direct-build';
-import { engineBuilder, readyEngine, splitBuilder, splitForEngine } from './docker/builder';
+import { TasksBuilder } from './acr-tasks/builder';
+import { azureConnection, type Builder, type BuilderServices, type PreparedBuild } from './builder';
+import { DirectBuilder } from './direct/builder';
+import { DockerBuilder } from './docker/builder';
+import { findSplit, SplitBuild } from './docker/split-builder';
 
-/**
- * Finds the builder. `auto` takes the step itself where it can do without an engine, then docker where its engine
- * answers, and then the registry's own service where the step has a connection to Azure.
- *
- * @param env the environment of a docker with a configuration of the step's own
- */
-export async function prepareBuilder(
-  request: BuilderRequest,
-  plan: Plan,
-  env: NodeJS.ProcessEnv,
-  task: TaskContext,
-): Promise<Builder> {
-  switch (request.builder) {
+/** The builder that input `builder` asks for. */
+export function makeBuilder(choice: BuilderChoice, services: BuilderServices): Builder {
+  switch (choice) {
     case 'docker':
-      return engineBuilder(await readyEngine(request, plan, env, pullOptions(request, env, task), task));
+      return new DockerBuilder(services);
     case 'acrTasks':
-      return prepareTasks(request, plan, azureConnection(request)!, env, task);
+      return new TasksBuilder(services);
     case 'direct':
-      refuseForDirect(plan.build, request.docker);
-      return direct(plan, await planDirectly(plan.build, directOptions(request, env, task)), task);
+      return new DirectBuilder(services);
     case 'auto':
-      return chooseBuilder(request, plan, env, task);
+      return new AutomaticBuilder(services);
   }
 }
 
-async function chooseBuilder(
-  request: BuilderRequest,
-  plan: Plan,
-  env: NodeJS.ProcessEnv,
-  task: TaskContext,
-): Promise<Builder> {
-  const { log } = task;
-  const planned = await planIfPossible(plan.build, request.docker, directOptions(request, env, task));
-  const needsEngine = typeof planned === 'string';
-  if (!needsEngine && request.push) {
-    log.info('This step builds the image by itself: nothing in the Dockerfile needs a Docker engine.');
-    return direct(plan, planned, task);
+/**
+ * Takes the step itself where it can do without an engine, then docker where its engine answers, and then the registry's
+ * own service where the step has a connection to Azure.
+ */
+class AutomaticBuilder implements Builder {
+  private readonly direct: DirectBuilder;
+  private readonly docker: DockerBuilder;
+
+  constructor(private readonly services: BuilderServices) {
+    this.direct = new DirectBuilder(services);
+    this.docker = new DockerBuilder(services);
   }
-  try {
-    const engine = await readyEngine(request, plan, env, pullOptions(request, env, task), task);
-    const split = needsEngine && request.push ? splitForEngine(engine) : undefined;
+
+  async prepare(plan: BuildPlan): Promise<PreparedBuild> {
+    const { push, task } = this.services;
+    const planned = await this.direct.prepareIfPossible(plan);
+    const needsEngine = typeof planned === 'string';
+    if (!needsEngine && push) {
+      task.log.info('This step builds the image by itself: nothing in the Dockerfile needs a Docker engine.');
+      return planned;
+    }
     const reason = needsEngine ? planned : 'nothing is pushed, and later steps may look for the image there';
-    if (split) {
-      log.info(
-        `The Docker engine builds the first ${split.lines} lines of the Dockerfile, and this step adds the rest to that: ${reason}.`,
-      );
-      return splitBuilder(engine, split, directOptions(request, env, task));
+    try {
+      return await this.prepareWithDocker(plan, reason, needsEngine && push);
+    } catch (error) {
+      if (!(error instanceof NoEngineError)) throw error;
+      if (needsEngine) return this.prepareWithTasks(plan, planned, error);
+      task.log.info('This step builds the image by itself: no Docker engine answers, and none is needed.');
+      return planned;
     }
-    log.info(`The Docker engine builds the image: ${reason}.`);
-    return engineBuilder(engine);
-  } catch (error) {
-    if (!(error instanceof NoEngineError)) throw error;
-    if (!needsEngine) {
-      log.info('This step builds the image by itself: no Docker engine answers, and none is needed.');
-      return direct(plan, planned, task);
+  }
+
+  private async prepareWithDocker(
+    plan: BuildPlan,
+    reason: string,
+    mayBeSplit: boolean,
+  ): Promise<PreparedBuild> {
+    const { log } = this.services.task;
+    const ready = await this.docker.ready(plan);
+    const split = mayBeSplit ? findSplit(ready) : undefined;
+    if (!split) {
+      log.info(`The Docker engine builds the image: ${reason}.`);
+      return this.docker.buildOf(ready);
     }
-    const connection = azureConnection(request);
-    if (!connection?.subscriptionId) {
-      throw new NoEngineError(`${error.message} It takes an engine to build this image: ${planned}.`, {
+    log.info(
+      `The Docker engine builds the first ${split.lines} lines of the Dockerfile, and this step adds the rest to that: ${reason}.`,
+    );
+    return new SplitBuild(this.services, this.docker, ready, split);
+  }
+
+  /** @param why an engine is needed, which does not answer */
+  private prepareWithTasks(plan: BuildPlan, why: string, error: NoEngineError): Promise<PreparedBuild> {
+    if (!azureConnection(this.services)?.subscriptionId) {
+      throw new NoEngineError(`${error.message} It takes an engine to build this image: ${why}.`, {
         details: error.details,
         cause: error,
       });
     }
-    log.info(`${error.message} So the registry's own service builds the image: ${planned}.`);
-    return prepareTasks(request, plan, connection, env, task);
+    this.services.task.log.info(`${error.message} So the registry's own service builds the image: ${why}.`);
+    // What was said of docker is nothing that this way has to heed.
+    return new TasksBuilder({ ...this.services, docker: undefined }).prepare(plan);
   }
-}
-
-function azureConnection({ identity }: BuilderRequest): AzureServiceConnection | undefined {
-  return identity?.kind === 'azure' ? identity.connection : undefined;
-}
-
-async function prepareTasks(
-  request: BuilderRequest,
-  { build: plan }: Plan,
-  connection: AzureServiceConnection,
-  env: NodeJS.ProcessEnv,
-  task: TaskContext,
-): Promise<Builder> {
-  const { loginServer, repository, push } = request;
-  refuseForTasks(plan);
-  const azure = new ResourceManager(connection, new EntraTokens(connection, task), task.http);
-  const registry = await azure.findRegistry(loginServer);
-  reportContext(plan, true, task.log);
-  const { base } = plan;
-  const ask = (image: string) => findDigest(image, task.signal, pullOptions(request, env, task));
-  const known = withBase(plan, base && { ...base, digest: base.digest ?? (await ask(base.name)) });
-  return {
-    kind: 'acrTasks',
-    description: `Azure Container Registry Tasks of ${loginServer}`,
-    plan: known,
-    build: (tags) =>
-      buildWithTasks(
-        { plan: known, registry, loginServer, repository, tag: tags[0]!, push },
-        { azure, http: task.http, log: task.log, signal: task.signal },
-      ),
-  };
-}
-
-function directOptions(
-  request: BuilderRequest,
-  env: NodeJS.ProcessEnv,
-  task: TaskContext,
-): DirectBuildOptions {
-  const { log, signal } = task;
-  return { pull: createPull(pullOptions(request, env, task)), earlier: request.earlier, log, signal };
-}
-
-function pullOptions(
-  { loginServer, credentials }: BuilderRequest,
-  env: NodeJS.ProcessEnv,
-  { http, log }: TaskContext,
-): PullOptions {
-  const credentialsFor = (host: string) => (host === loginServer && credentials) || dockerLogin(env, host);
-  return { http, log, credentialsFor };
-}
-
-function direct({ build: plan }: Plan, planned: PlannedImage, { log }: TaskContext): Builder {
-  const known = withBase(plan, plan.base && { ...plan.base, digest: planned.baseDigest });
-  // Files are read while the registry is being asked.
-  const made = planned.make(known.labels);
-  // It is awaited by the build; until then its failure is not unheard of.
-  made.catch(() => undefined);
-  return {
-    kind: 'direct',
-    description: 'the builder of this step, without an engine',
-    plan: known,
-    async build() {
-      const image = await made;
-      log.info(`Image ${digestOfBytes(image.config)}, ${plural(image.layers.length, 'layer')}`);
-      return image;
-    },
-  };
 }

@@ -34,23 +34,18 @@ export function countInstructions(recipe: string, request: StageRequest): number
 }
 
 /**
- * How the name of a base image came about, where its `FROM` does not just say it, as a sentence.
+ * How the name of an image came about, as a sentence.
  *
- * @param given the build's arguments
+ * @param message that may name an image which a stage is built on
+ * @returns undefined where it names none, or the line of the Dockerfile just says it
  */
-export function explainBaseName(recipe: string, request: StageRequest): string | undefined {
+export function explainBaseName(recipe: string, request: StageRequest, message: string): string | undefined {
   return asFarAsTold(() => {
     const stages = new StagePlan(parseDockerfile(recipe), request);
-    const { from } = stages.chain().at(-1)!;
-    const image = stages.imageOf(from);
-    if (image === from.image) return undefined;
-    const names = [...from.image.matchAll(/\$\{?(\w+)/g)].map(([, name]) => name!);
-    const values = [...new Set(names)].map((name) => {
-      const value = stages.globals.get(name);
-      if (name in request.arguments) return `the build argument ${name}=${value}`;
-      return value === undefined ? `${name}, which is not set` : `${name}=${value}`;
-    });
-    return `Line ${from.line} of the Dockerfile names it as '${from.image}', with ${values.join(' and ')}.`;
+    const named = stages.stages.find(
+      ({ from }) => /[$"']/.test(from.image) && message.includes(stages.imageOf(from)),
+    );
+    return named && stages.explainName(named.from);
   });
 }
 

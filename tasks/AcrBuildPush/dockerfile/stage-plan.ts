@@ -20,12 +20,14 @@ export class StagePlan {
   readonly globals: ReadonlyMap<string, string>;
   /** The stage that the build ends with. */
   readonly target: Stage;
-  private readonly stages: readonly Stage[];
+  readonly stages: readonly Stage[];
+  private readonly given: Readonly<Record<string, string>>;
 
   /** @throws TaskError where there is no such target, and for a mistake before the first `FROM` */
   constructor(dockerfile: ParsedDockerfile, { arguments: given, target, platform }: StageRequest) {
     const { globals, stages } = divideIntoStages(dockerfile);
     this.stages = stages;
+    this.given = given;
     this.escapeChar = dockerfile.escapeChar;
     this.platform = platform ?? agentPlatform();
     this.target = targetStage(stages, target);
@@ -55,6 +57,18 @@ export class StagePlan {
     const name = this.word(image, this.globals, line);
     if (name) return name;
     throw mistake(line, `FROM ${image} names no image: an argument in it is empty`);
+  }
+
+  /** How the name of an image came about, as a sentence; undefined where its line just says it. */
+  explainName(from: From): string | undefined {
+    if (this.imageOf(from) === from.image) return undefined;
+    const names = [...from.image.matchAll(/\$\{?(\w+)/g)].map(([, name]) => name!);
+    const values = [...new Set(names)].map((name) => {
+      const value = this.globals.get(name);
+      if (name in this.given) return `the build argument ${name}=${value}`;
+      return value === undefined ? `${name}, which is not set` : `${name}=${value}`;
+    });
+    return `Line ${from.line} of the Dockerfile names it as '${from.image}', with ${values.join(' and ')}.`;
   }
 
   platformOf(from: From): Platform {

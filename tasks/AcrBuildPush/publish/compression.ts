@@ -1,10 +1,7 @@
 import { formatBytes } from '../../common/text';
+import type { CompressionChoice } from '../build-plan';
 import type { LocalLayer } from '../image/image';
 import { gzipMember, type Level, type Levels, MEMBER_SIZE } from './gzip';
-
-/** How layers are stored: what input `compression` takes. `auto` decides for each layer. */
-export const COMPRESSIONS = ['auto', 'gzip', 'none'] as const;
-export type CompressionChoice = (typeof COMPRESSIONS)[number];
 
 /** Where compression saves less than this, its time is not worth it. */
 const WORTHWHILE = 0.9;

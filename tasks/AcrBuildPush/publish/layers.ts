@@ -1,10 +1,11 @@
 import type { Logger } from '../../common/log';
 import { formatBytes, formatDuration } from '../../common/text';
+import type { CompressionChoice } from '../build-plan';
 import type { Descriptor, Layer, LocalLayer } from '../image/image';
 import { asOci, OCI_LAYER } from '../image/media-types';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
 import type { BlobSource, UploadOptions } from '../registry/upload';
-import { type CompressionChoice, chooseLevels } from './compression';
+import { chooseLevels } from './compression';
 import type { Place } from './destination';
 import { GzippedLayer } from './gzip';
 

@@ -1,12 +1,12 @@
 import { sleep } from '../../common/cancel';
 import { Patience } from '../../common/retry';
 import type { BuiltImage } from '../build/builder';
+import type { CompressionChoice } from '../build-plan';
 import { UnreadableImageError } from '../docker/engine';
 import { MissingBlobError } from '../registry/errors';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
 import type { UploadOptions } from '../registry/upload';
 import { type Annotations, annotate } from './annotate';
-import type { CompressionChoice } from './compression';
 import { type Destination, type PublishedImage, putManifest } from './destination';
 import { type PushOptions, pushEngineImage } from './docker-push';
 import { publishEngineImage } from './engine-image';

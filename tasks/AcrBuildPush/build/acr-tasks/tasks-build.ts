@@ -13,7 +13,8 @@ import { packContext } from '../../context/pack';
 import { withLabelLine } from '../../dockerfile/label-line';
 import { isLoopback } from '../../registry/names';
 import { BuildOutput } from '../build-output';
-import { buildError } from '../docker/build';
+import type { RemoteImage } from '../builder';
+import { buildError } from '../failure';
 import type { ResourceManager } from './resource-manager';
 import { RemoteLog } from './tasks-log';
 
@@ -56,33 +57,16 @@ export interface TasksServices {
   readonly sleep?: typeof sleep;
 }
 
-/** Refuses what the service can't do, before anything is sent to it. */
-export function refuseForTasks({ secrets, platforms, cacheFrom, cacheTo }: BuildPlan): void {
-  const rules: [isUsed: boolean, input: string][] = [
-    [Object.keys(secrets).length > 0, 'buildSecrets'],
-    [platforms.length > 1, 'platform'],
-    [cacheFrom.length > 0, 'cacheFrom'],
-    [cacheTo.length > 0, 'cacheTo'],
-  ];
-  const broken = rules.find(([isUsed]) => isUsed);
-  if (!broken) return;
-  const [, input] = broken;
-  const what = input === 'platform' ? 'builds for one platform at a time' : 'has nothing for it';
-  throw new TaskError(
-    `Input '${input}' can't be used with the builder acrTasks: the registry's own service ${what}. Build on an agent with docker, or change the input.`,
-  );
-}
-
 /**
  * Builds an image in the registry's own service: sends the context, has the build scheduled, shows its log as it
  * grows, and stops it with the step.
  *
- * @returns the digest of the image; undefined where none was pushed
+ * @returns undefined where nothing was to be pushed
  */
 export async function buildWithTasks(
   build: TasksBuild,
   services: TasksServices,
-): Promise<{ digest: string }> {
+): Promise<RemoteImage | undefined> {
   const { azure, log, signal } = services;
   const call: Call = (method, path, purpose, options) =>
     azure.send(method, `${build.registry}${path}?api-version=${TASKS_API}`, purpose, options);
@@ -117,7 +101,8 @@ export async function buildWithTasks(
     throwIfCancelled(signal);
     const output = new BuildOutput('legacy', log);
     const state = await follow(call, run, output, services);
-    return { digest: digestOf(state, build, output) };
+    const digest = digestOf(state, build, output);
+    return digest === undefined ? undefined : { digest };
   } catch (error) {
     if (signal.aborted) {
       await cancel().catch((failure) =>
@@ -277,7 +262,8 @@ async function stateOf(call: Call, run: string): Promise<{ state: RunState; isOv
   return { state, isOver: STATES_OF_END.includes(state.status) };
 }
 
-function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): string {
+/** The digest of what was pushed; undefined where nothing was to be. */
+function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): string | undefined {
   const { plan, repository, tag, push } = build;
   if (state.status === 'Timeout') {
     throw new TaskError(`The build in Azure took longer than ${BUILD_LIMIT / 3600} hours, and was stopped.`);
@@ -297,5 +283,5 @@ function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): stri
   const image = state.outputImages?.find((one) => one.repository === repository && one.tag === tag);
   if (push && !image)
     throw new TaskError(`Azure built the image, but does not say that it pushed ${repository}:${tag}.`);
-  return image?.digest ?? '';
+  return push ? image?.digest : undefined;
 }

@@ -1,42 +1,107 @@
 import { throwIfCancelled } from '../../../common/cancel';
 import { TaskError } from '../../../common/errors';
+import { plural } from '../../../common/text';
 import type { BuildPlan } from '../../build-plan';
-import type { DockerRequest } from '../../docker/install';
+import { digestOfBytes } from '../../image/image';
+import { createPull } from '../../registry/pull';
+import { type Builder, type BuilderServices, type PreparedBuild, pullOptions, withBase } from '../builder';
+import { findLimit, type Limit, refuseBeyond, USES } from '../limits';
 import { NeedsEngine } from '../needs-engine';
 import { type DirectBuildOptions, type PlannedImage, planDirectBuild } from './direct-build';
 
-/** An input that means nothing without an engine. */
-interface Obstacle {
-  readonly input: string;
-  /** Why not, as a clause without a full stop. */
-  readonly reason: string;
+const REMEDY = "Leave the input empty, or set input 'builder' to 'docker'";
+const NO_CACHE = 'it needs no cache to send only what is new';
+
+/** What means nothing without an engine. */
+export const DIRECT_LIMITS: readonly Limit[] = [
+  {
+    input: 'buildSecrets',
+    why: 'it runs no commands that could read them',
+    remedy: REMEDY,
+    isPassed: USES.buildSecrets,
+  },
+  {
+    input: 'platform',
+    allows: 'one of Linux',
+    why: 'it builds for one platform at a time',
+    remedy: "Name one platform, or set input 'builder' to 'docker'",
+    isPassed: ({ platforms }) => platforms.length > 1,
+  },
+  {
+    input: 'platform',
+    allows: 'one of Linux',
+    why: 'it builds for Linux',
+    remedy: REMEDY,
+    isPassed: ({ platforms }) => platforms.some((one) => !one.startsWith('linux/')),
+  },
+  { input: 'cacheFrom', why: NO_CACHE, remedy: REMEDY, isPassed: USES.cacheFrom },
+  { input: 'cacheTo', why: NO_CACHE, remedy: REMEDY, isPassed: USES.cacheTo },
+  { input: 'dockerVersion', why: 'it uses no docker', remedy: REMEDY, isPassed: USES.dockerVersion },
+  { input: 'buildxVersion', why: 'it uses no docker', remedy: REMEDY, isPassed: USES.buildxVersion },
+];
+
+/** What a direct build works with. */
+export function directOptions(services: BuilderServices): DirectBuildOptions {
+  const { log, signal } = services.task;
+  return { pull: createPull(pullOptions(services)), earlier: services.earlier, log, signal };
 }
 
-/** The first input that this builder has nothing for; undefined where there is none. */
-function findObstacle(
-  { secrets, platforms, cacheFrom, cacheTo }: BuildPlan,
-  docker: DockerRequest | undefined,
-): Obstacle | undefined {
-  const rules: [isUsed: boolean, input: string, reason: string][] = [
-    [Object.keys(secrets).length > 0, 'buildSecrets', 'it runs no commands that could read them'],
-    [platforms.length > 1, 'platform', 'it builds for one platform at a time'],
-    [platforms.some((one) => !one.startsWith('linux/')), 'platform', 'it builds for Linux'],
-    [cacheFrom.length > 0, 'cacheFrom', 'it needs no cache to send only what is new'],
-    [cacheTo.length > 0, 'cacheTo', 'it needs no cache to send only what is new'],
-    [docker?.dockerVersion !== undefined, 'dockerVersion', 'it uses no docker'],
-    [docker?.buildxVersion !== undefined, 'buildxVersion', 'it uses no docker'],
-  ];
-  const broken = rules.find(([isUsed]) => isUsed);
-  return broken && { input: broken[1], reason: broken[2] };
-}
+/** The step itself, without an engine. */
+export class DirectBuilder implements Builder {
+  private readonly options: DirectBuildOptions;
 
-/** Refuses what this builder has nothing for. */
-export function refuseForDirect(plan: BuildPlan, docker: DockerRequest | undefined): void {
-  const obstacle = findObstacle(plan, docker);
-  if (!obstacle) return;
-  throw new TaskError(
-    `Input '${obstacle.input}' can't be used with the builder direct: ${obstacle.reason}. Leave the input empty, or set input 'builder' to 'docker'.`,
-  );
+  constructor(private readonly services: BuilderServices) {
+    this.options = directOptions(services);
+  }
+
+  async prepare(plan: BuildPlan): Promise<PreparedBuild> {
+    refuseBeyond(DIRECT_LIMITS, 'the builder direct', plan, this.services.docker);
+    return this.buildOf(plan, await planDirectly(plan, this.options));
+  }
+
+  /**
+   * Gets ready to build where nothing asks for an engine.
+   *
+   * @returns otherwise why it takes an engine, as a clause: nothing that is new or odd here must fail a build that an
+   * engine may carry out
+   */
+  async prepareIfPossible(plan: BuildPlan): Promise<PreparedBuild | string> {
+    const limit = findLimit(DIRECT_LIMITS, plan, this.services.docker);
+    if (limit) return `input '${limit.input}' asks for it`;
+    if (process.platform === 'win32') {
+      return 'files on Windows have no permissions that the image could take over';
+    }
+    try {
+      const planned = await planDirectBuild(plan, this.options);
+      if (!(planned instanceof NeedsEngine)) return this.buildOf(plan, planned);
+      return `line ${planned.line} of the Dockerfile, ${planned.instruction}: ${planned.reason}`;
+    } catch (error) {
+      throwIfCancelled(this.options.signal);
+      if (!(error instanceof TaskError)) throw error;
+      return `this step can't build it by itself: ${error.message.replace(/\.$/, '')}`;
+    }
+  }
+
+  private buildOf(plan: BuildPlan, planned: PlannedImage): PreparedBuild {
+    const known = withBase(plan, plan.base && { ...plan.base, digest: planned.baseDigest });
+    let made: ReturnType<PlannedImage['make']> | undefined;
+    if (this.services.push) {
+      // Files are read while the registry is being asked. The build awaits it, and tells of a failure.
+      made = planned.make(known.labels);
+      made.catch(() => undefined);
+    }
+    return {
+      kind: 'direct',
+      description: 'the builder of this step, without an engine',
+      plan: known,
+      build: async () => {
+        const image = await (made ?? planned.make(known.labels));
+        const digest = digestOfBytes(image.config);
+        this.options.log.info(`Image ${digest}, ${plural(image.layers.length, 'layer')}`);
+        return image;
+      },
+    };
+  }
 }
 
 /**
@@ -51,31 +116,4 @@ export async function planDirectly(plan: BuildPlan, options: DirectBuildOptions)
   throw new TaskError(
     `Line ${line} of ${plan.dockerfile}: ${instruction} can't be carried out by the builder direct, because ${reason}. Set input 'builder' to 'docker', or take the line out of the Dockerfile.`,
   );
-}
-
-/**
- * Plans an image without an engine where nothing asks for one.
- *
- * @returns otherwise why it takes an engine, as a clause: nothing that is new or odd here must fail a build that an
- * engine may carry out
- */
-export async function planIfPossible(
-  plan: BuildPlan,
-  docker: DockerRequest | undefined,
-  options: DirectBuildOptions,
-): Promise<PlannedImage | string> {
-  const obstacle = findObstacle(plan, docker);
-  if (obstacle) return `input '${obstacle.input}' asks for it`;
-  if (process.platform === 'win32')
-    return 'files on Windows have no permissions that the image could take over';
-  try {
-    const planned = await planDirectBuild(plan, options);
-    if (!(planned instanceof NeedsEngine)) return planned;
-    return `line ${planned.line} of the Dockerfile, ${planned.instruction}: ${planned.reason}`;
-  } catch (error) {
-    throwIfCancelled(options.signal);
-    if (error instanceof TaskError)
-      return `this step can't build it by itself: ${error.message.replace(/\.$/, '')}`;
-    throw error;
-  }
 }

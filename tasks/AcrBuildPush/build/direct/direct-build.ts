@@ -1,3 +1,4 @@
+import { TaskError } from '../../../common/errors';
 import { type BuildPlan, stageRequest } from '../../build-plan';
 import { readBuildContext, readIgnoreRules } from '../../context/build-context';
 import { flagOf, parseDockerfile } from '../../dockerfile/instructions';
@@ -148,7 +149,11 @@ class DirectBuild {
 
     const platform = this.stages.platformOf(from);
     if (platform.os !== 'linux') throw new NeedsEngine(from.line, 'FROM', `it builds for ${platform.os}`);
-    const base = await this.base(image, platform);
+    const base = await this.base(image, platform).catch((error: unknown) => {
+      const origin = this.stages.explainName(from);
+      if (!(error instanceof TaskError) || !origin) throw error;
+      throw new TaskError(`${error.message} ${origin}`, { details: error.details, cause: error });
+    });
     if (base.image?.config.config?.OnBuild?.length) {
       throw new NeedsEngine(
         from.line,

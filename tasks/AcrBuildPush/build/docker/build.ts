@@ -1,29 +1,23 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { TaskError } from '../../../common/errors';
 import { TemporaryFolder } from '../../../common/files/temporary-folder';
-import { bound } from '../../../common/foreign-text';
 import type { Logger } from '../../../common/log';
 import type { BuildPlan } from '../../build-plan';
 import { readIfThere, readIgnoreRules } from '../../context/build-context';
 import type { DockerCli } from '../../docker/cli';
 import { type BuilderKind, findDriver, findImageId } from '../../docker/engine';
-import { explainDockerError } from '../../docker/errors';
 import { declaredArguments } from '../../dockerfile/declared-arguments';
-import { parseDockerfile } from '../../dockerfile/instructions';
 import { withLabelLine } from '../../dockerfile/label-line';
-import { type BuildFailure, BuildOutput } from '../build-output';
+import { BuildOutput } from '../build-output';
+import type { RemoteImage } from '../builder';
+import { buildError } from '../failure';
 import { optionFlags, secretEnvironment } from './options';
 
 /** An image that an engine holds. */
 export interface LocalImage {
   /** Digest of its configuration, or of its manifest where the engine keeps images in containerd's store. */
   readonly id: string;
-}
-
-/** An image for several platforms, which its builder has put into the registry; without a tag where it can. */
-export interface RemoteImage {
-  readonly digest: string;
 }
 
 export interface DockerBuild {
@@ -109,13 +103,14 @@ export function buildEnvironment(builder: BuilderKind): NodeJS.ProcessEnv {
 /**
  * Builds an image with the docker CLI, and shows its output by steps.
  *
+ * @returns undefined for several platforms that nobody is to push: no engine holds such an image
  * @throws TaskError that names the failing line of the Dockerfile, with the last lines of its output as details
  */
 export async function buildWithDocker(
   docker: DockerCli,
   build: Request,
   { tempFolder, log }: { tempFolder: string; log: Logger },
-): Promise<LocalImage | RemoteImage> {
+): Promise<LocalImage | RemoteImage | undefined> {
   const files = {
     folder: new TemporaryFolder(tempFolder, 'build-'),
     idFile: join(tempFolder, 'image-id'),
@@ -142,12 +137,17 @@ async function buildIn(
   docker: DockerCli,
   build: Request,
   log: Logger,
-): Promise<LocalImage | RemoteImage> {
+): Promise<LocalImage | RemoteImage | undefined> {
   const output = new BuildOutput(build.builder, log);
   let exitCode: number;
   const plan = planFor(build, folder.path);
   // The driver that builds in the engine itself has no such output.
   const pushesByDigest = isForSeveral(plan) && (await findDriver(docker)) !== 'docker';
+  if (isForSeveral(plan) && build.push && !pushesByDigest && build.tags.length === 0) {
+    throw new TaskError(
+      "Input 'tags' is empty, but the builder in the engine pushes an image for several platforms by a tag only. Give one, or make another builder in an earlier step, 'docker buildx create --use'.",
+    );
+  }
   try {
     exitCode = await docker.stream(
       buildArguments({ ...build, plan, pushesByDigest, idFile, metadataFile }),
@@ -159,7 +159,7 @@ async function buildIn(
   }
   if (exitCode !== 0) throw buildError(output.failure, build, `docker ended with exit code ${exitCode}`);
   const digest = build.builder === 'buildx' ? readDigest(metadataFile) : undefined;
-  if (isForSeveral(plan)) return { digest: digest! };
+  if (isForSeveral(plan)) return build.push && digest ? { digest } : undefined;
   const id = readFileSync(idFile, 'utf8').trim();
   // Which of the two an engine knows depends on its store, and buildx does not tell.
   const known = digest && digest !== id ? await findImageId(docker, [digest, id]) : id;
@@ -218,62 +218,4 @@ export function mayBuildFromElsewhere(plan: BuildPlan, builder: BuilderKind): bo
 
 function flags(flag: string, values: Readonly<Record<string, string>>): string[] {
   return Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]);
-}
-
-/** How much of an instruction fits into a message. */
-const LONGEST_INSTRUCTION = 120;
-
-/**
- * What to say of a build that failed.
- *
- * @param ending how it ended, where nothing more is known
- */
-export function buildError(
-  failure: BuildFailure,
-  { plan, builder }: Pick<DockerBuild, 'plan' | 'builder'>,
-  ending: string,
-): TaskError {
-  const { instruction, lastLines, dockerWords } = failure;
-  const file = basename(plan.dockerfile);
-  const line = lineOf(failure, plan.recipe);
-  const place = line === undefined ? file : `${file} line ${line}`;
-  const commandExit = /(?:non-zero code|exit code): (\d+)/.exec(dockerWords)?.[1];
-  const details = instruction ? [`${place}: ${instruction}`, ...lastLines] : [];
-
-  // What a command of the Dockerfile printed is not docker's word, with one exception: both share the disk.
-  const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: builder === 'legacy' });
-  const known =
-    explainDockerError(dockerWords, rules) ??
-    (/no space left on device/i.test(lastLines.join('\n'))
-      ? explainDockerError(lastLines.join('\n'))
-      : undefined);
-  if (known) return new TaskError(line === undefined ? known : `${place}: ${known}`, { details });
-  if (!instruction) {
-    return new TaskError(`The image was not built: ${ending}. What it said stands above this message.`, {
-      details,
-    });
-  }
-  return new TaskError(
-    `The image was not built: ${place} failed${commandExit ? ` with exit code ${commandExit}` : ''}: ` +
-      `${bound(instruction, LONGEST_INSTRUCTION)}. The last lines of its output stand above this message.`,
-    { details },
-  );
-}
-
-/** The line of the failing instruction: as reported, or found by its number, or by its text. */
-function lineOf({ line, number, instruction }: BuildFailure, recipe: string): number | undefined {
-  if (line !== undefined || instruction === undefined) return line;
-  const text = singleSpaced(instruction);
-  const instructions = parseDockerfile(recipe).instructions.map((one) => ({
-    line: one.line,
-    text: singleSpaced(one.text),
-  }));
-  const numbered = number === undefined ? undefined : instructions[number - 1];
-  const found =
-    numbered?.text === text ? numbered : instructions.find((candidate) => candidate.text === text);
-  return found?.line;
-}
-
-function singleSpaced(text: string): string {
-  return text.trim().replace(/\s+/g, ' ');
 }

@@ -1,41 +1,59 @@
-import { TaskError } from '../../../common/errors';
 import { type BuildPlan, INLINE_CACHE } from '../../build-plan';
 import { type BuilderKind, describeBuilder, type Engine } from '../../docker/engine';
+import { type Limit, refuseBeyond, USES } from '../limits';
+
+const REMEDY =
+  "Install docker's buildx plugin on this agent, or have input 'dockerVersion' do it; or leave the input empty";
+const TAKES_BUILDKIT = 'it takes BuildKit';
+
+/** What docker's builders can't do. */
+export const DOCKER_LIMITS: Readonly<Record<BuilderKind, readonly Limit[]>> = {
+  buildx: [],
+  'built-in': [
+    {
+      input: 'platform',
+      allows: 'one',
+      why: 'several platforms take buildx',
+      remedy: REMEDY,
+      isPassed: ({ platforms }) => platforms.length > 1,
+    },
+    {
+      input: 'cacheFrom',
+      allows: 'names of images',
+      why: 'anything but the name of an image takes buildx',
+      remedy: REMEDY,
+      isPassed: ({ cacheFrom }) => cacheFrom.some(isSpecification),
+    },
+    {
+      input: 'cacheTo',
+      allows: `\`${INLINE_CACHE}\``,
+      why: `anything but '${INLINE_CACHE}' takes buildx`,
+      remedy: REMEDY,
+      isPassed: ({ cacheTo }) => cacheTo.some((one) => one !== INLINE_CACHE),
+    },
+  ],
+  legacy: (['buildSecrets', 'platform', 'cacheFrom', 'cacheTo'] as const).map((input) => ({
+    input,
+    why: TAKES_BUILDKIT,
+    remedy: REMEDY,
+    isPassed: USES[input],
+  })),
+};
 
 /**
  * Refuses what a builder can't do. Docker would ignore some of it without a word: the legacy builder builds without
  * the secrets, and for the engine's own platform.
  */
 export function refuseUnsupported(plan: BuildPlan, engine: Engine, env: NodeJS.ProcessEnv): void {
-  const unsupported = unsupportedInput(plan, engine.builder);
-  if (!unsupported) return;
-  const { input, needs } = unsupported;
-  const remedy =
-    env.DOCKER_BUILDKIT === '0' && engine.builder === 'legacy'
-      ? 'Take DOCKER_BUILDKIT=0 out of the environment of the step'
-      : "Install docker's buildx plugin on this agent, or have input 'dockerVersion' do it";
-  throw new TaskError(
-    `Input '${input}' needs ${needs}, but the builder here is ${describeBuilder(engine)}. ${remedy}; or leave the input empty.`,
+  const isAskedFor = env.DOCKER_BUILDKIT === '0' && engine.builder === 'legacy';
+  const remedy = 'Take DOCKER_BUILDKIT=0 out of the environment of the step; or leave the input empty';
+  const limits = DOCKER_LIMITS[engine.builder];
+  refuseBeyond(
+    isAskedFor ? limits.map((limit) => ({ ...limit, remedy })) : limits,
+    describeBuilder(engine),
+    plan,
+    undefined,
   );
-}
-
-function unsupportedInput(
-  { secrets, platforms, cacheFrom, cacheTo }: BuildPlan,
-  builder: BuilderKind,
-): { input: string; needs: string } | undefined {
-  if (builder === 'buildx') return undefined;
-  const isLegacy = builder === 'legacy';
-  const rules: [isUsed: boolean, input: string, needs: string][] = [
-    [isLegacy && Object.keys(secrets).length > 0, 'buildSecrets', 'BuildKit'],
-    [isLegacy && platforms.length > 0, 'platform', 'BuildKit'],
-    [isLegacy && cacheFrom.length > 0, 'cacheFrom', 'BuildKit'],
-    [isLegacy && cacheTo.length > 0, 'cacheTo', 'BuildKit'],
-    [platforms.length > 1, 'platform', 'buildx for several platforms'],
-    [cacheFrom.some(isSpecification), 'cacheFrom', 'buildx for anything but the name of an image'],
-    [cacheTo.some((one) => one !== INLINE_CACHE), 'cacheTo', `buildx for anything but '${INLINE_CACHE}'`],
-  ];
-  const broken = rules.find(([isUsed]) => isUsed);
-  return broken && { input: broken[1], needs: broken[2] };
 }
 
 /** The flags for secrets, platforms and caches. Of secrets they hold the names of variables only. */

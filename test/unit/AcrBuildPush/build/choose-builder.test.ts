@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Builder } from '../../../../tasks/AcrBuildPush/build/builder';
-import { prepareBuilder } from '../../../../tasks/AcrBuildPush/build/choose-builder';
+import type { PreparedBuild } from '../../../../tasks/AcrBuildPush/build/builder';
+import { makeBuilder } from '../../../../tasks/AcrBuildPush/build/choose-builder';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/build-plan';
 import type { Inputs } from '../../../../tasks/AcrBuildPush/inputs';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
@@ -35,7 +35,7 @@ describe('the builder that auto chooses', () => {
       plan = {},
       inputs = {},
     }: { docker?: string; plan?: Partial<BuildPlan>; inputs?: Partial<Inputs> } = {},
-  ): Promise<Builder> {
+  ): Promise<PreparedBuild> {
     const build = {
       ...leastPlan,
       recipe,
@@ -43,7 +43,6 @@ describe('the builder that auto chooses', () => {
       dockerfile: join(folder.path, 'Dockerfile'),
       ...plan,
     };
-    const tags = [{ tag: '1.0.0', moves: false }];
     const task = {
       log: server.log,
       http: server.http,
@@ -55,20 +54,10 @@ describe('the builder that auto chooses', () => {
       credentials: undefined,
     });
     const earlier = new EarlierImages(registry, ['1.0.0']);
-    return prepareBuilder(
-      {
-        ...leastInputs,
-        loginServer: server.host,
-        credentials: undefined,
-        builder: 'auto',
-        registry,
-        earlier,
-        ...inputs,
-      },
-      { name: `${server.host}/titanic`, tags, build, remarks: [] },
-      { ...fakeDocker(folder.path, docker), DOCKER_CONFIG: folder.path },
-      task,
-    );
+    const env = { ...fakeDocker(folder.path, docker), DOCKER_CONFIG: folder.path };
+    const asked = { ...leastInputs, loginServer: server.host, ...inputs };
+    const services = { ...asked, credentials: undefined, registry, earlier, env, task };
+    return makeBuilder(asked.builder, services).prepare(build);
   }
 
   const log = () => server.lines.join('\n');

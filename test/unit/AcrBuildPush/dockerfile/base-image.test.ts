@@ -68,18 +68,20 @@ describe('what a Dockerfile adds to its base image', () => {
 });
 
 describe('the name of a base image', () => {
-  const explain = (recipe: string, given: Record<string, string> = {}) =>
-    explainBaseName(recipe, { target: undefined, arguments: given, platform });
+  const explain = (recipe: string, missing: string, given: Record<string, string> = {}) =>
+    explainBaseName(recipe, { target: undefined, arguments: given, platform }, `There is no '${missing}'.`);
 
   it('is told where it comes from, where its line does not just say it', () => {
     assert.equal(
-      explain('ARG VERSION=3.12\nFROM python:${VERSION}-slim', { VERSION: '1.0.0' }),
+      explain('ARG VERSION=3.12\nFROM python:${VERSION}-slim', 'library/python:1.0.0-slim', {
+        VERSION: '1.0.0',
+      }),
       "Line 2 of the Dockerfile names it as 'python:${VERSION}-slim', with the build argument VERSION=1.0.0.",
     );
     assert.equal(
-      explain('ARG V=3\nFROM python:$V-$W'),
+      explain('FROM a:1\nARG V=3\nFROM a', 'a:1') ?? explain('ARG V=3\nFROM python:$V-$W', 'python:3-'),
       "Line 2 of the Dockerfile names it as 'python:$V-$W', with V=3 and W, which is not set.",
     );
-    assert.equal(explain('FROM python:3'), undefined);
+    assert.equal(explain('FROM python:3', 'python:3'), undefined);
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { planDirectly, refuseForDirect } from '../../../../../tasks/AcrBuildPush/build/direct/builder';
+import { DIRECT_LIMITS, planDirectly } from '../../../../../tasks/AcrBuildPush/build/direct/builder';
+import { refuseBeyond } from '../../../../../tasks/AcrBuildPush/build/limits';
 import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/build-plan';
 import { capturedLog, leastPlan } from '../../support';
 
@@ -20,18 +21,21 @@ describe('the builder without an engine', () => {
         source: undefined,
         ...docker,
       };
-      assert.throws(() => refuseForDirect({ ...leastPlan, ...changes }, request), {
-        name: 'TaskError',
-        message: new RegExp(
-          `^Input '${input}' can't be used with the builder direct: .*'builder' to 'docker'`,
-        ),
-      });
+      assert.throws(
+        () => refuseBeyond(DIRECT_LIMITS, 'the builder direct', { ...leastPlan, ...changes }, request),
+        {
+          name: 'TaskError',
+          message: new RegExp(
+            `^Input '${input}' can't be used with the builder direct: .*'builder' to 'docker'`,
+          ),
+        },
+      );
     });
   }
 
   it('builds for any one platform of Linux', () => {
     for (const one of ['linux/amd64', 'linux/arm64', 'linux/arm/v7']) {
-      refuseForDirect({ ...leastPlan, platforms: [one] }, undefined);
+      refuseBeyond(DIRECT_LIMITS, 'the builder direct', { ...leastPlan, platforms: [one] }, undefined);
     }
   });
 
