@@ -2,6 +2,7 @@ import { createHash, type Hash, randomBytes, randomUUID } from 'node:crypto';
 import { createReadStream, mkdirSync, type ReadStream, rmSync } from 'node:fs';
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 
 /** A blob that is being sent. Its bytes are on disk and in the running hash, in the same order. */
 export interface Upload {
@@ -44,8 +45,8 @@ export class BlobStore {
   }
 
   /** Stores a small blob and returns its digest. */
-  async write(content: Buffer): Promise<string> {
-    const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+  async write(content: Buffer, algorithm = 'sha256'): Promise<string> {
+    const digest = `${algorithm}:${createHash(algorithm).update(content).digest('hex')}`;
     const file = join(this.incoming, randomUUID());
     await writeFile(file, content);
     await rename(file, this.path(digest));
@@ -85,7 +86,7 @@ export class BlobStore {
   /** Turns an upload into a blob. Either way the upload is over; false when its content has another digest. */
   async finishUpload(upload: Upload, digest: string): Promise<boolean> {
     this.uploads.delete(upload.id);
-    if (`sha256:${upload.hash.digest('hex')}` !== digest) {
+    if ((await digestOf(upload, algorithmOf(digest))) !== digest) {
       await rm(upload.file, { force: true });
       return false;
     }
@@ -99,6 +100,18 @@ export class BlobStore {
   }
 
   private path(digest: string): string {
-    return join(this.blobs, digest.replace('sha256:', ''));
+    return join(this.blobs, digest.slice(digest.indexOf(':') + 1));
   }
+}
+
+/** `sha256` of `sha256:0a1b…`. */
+export function algorithmOf(digest: string): string {
+  return digest.slice(0, digest.indexOf(':'));
+}
+
+/** Nearly everybody wants SHA-256, which is at hand; for another, the file is read once more. */
+async function digestOf({ hash, file }: Upload, algorithm: string): Promise<string> {
+  const whole = algorithm === 'sha256' ? hash : createHash(algorithm);
+  if (whole !== hash) await pipeline(createReadStream(file), whole);
+  return `${algorithm}:${whole.digest('hex')}`;
 }

@@ -18,6 +18,8 @@ export interface Entry {
 export interface Manifest extends Entry {
   readonly mediaType: string;
   readonly size: number;
+  /** The digest of the manifest that it says something about, such as the image that it signs. */
+  readonly subject?: string;
 }
 
 export interface Tag extends Entry {
@@ -71,7 +73,16 @@ export class Catalog {
     this.save();
   }
 
-  putManifest(repository: string, digest: string, manifest: Pick<Manifest, 'mediaType' | 'size'>): void {
+  removeBlob(repository: string, digest: string): void {
+    this.open(repository).blobs.delete(digest);
+    this.save();
+  }
+
+  putManifest(
+    repository: string,
+    digest: string,
+    manifest: Pick<Manifest, 'mediaType' | 'size' | 'subject'>,
+  ): void {
     const { manifests } = this.open(repository);
     manifests.set(digest, { ...manifest, ...renewed(manifests.get(digest)) });
     this.save();

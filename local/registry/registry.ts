@@ -6,9 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { AccessControl, type Identities } from './access';
 import { manifestAttributes, tagAttributes } from './api/attributes';
-import { readBlob } from './api/blobs';
+import { deleteBlob, readBlob } from './api/blobs';
 import { listRepositories, listTags } from './api/listings';
 import { deleteManifest, readManifest, writeManifest } from './api/manifests';
+import { listReferrers } from './api/referrers';
 import { exchangeToken, tokenForBasic, tokenForGrant } from './api/tokens';
 import { cancelUpload, continueUpload, finishUpload, startUpload, uploadStatus } from './api/uploads';
 import { BlobStore } from './blob-store';
@@ -155,7 +156,8 @@ function createHandlers(
       PUT: (exchange) => writeManifest(exchange, blobs, catalog),
       DELETE: (exchange) => deleteManifest(exchange, catalog),
     },
-    blob: { GET: getBlob, HEAD: getBlob },
+    blob: { GET: getBlob, HEAD: getBlob, DELETE: (exchange) => deleteBlob(exchange, catalog) },
+    referrers: { GET: (exchange) => listReferrers(exchange, blobs, catalog) },
     startUpload: { POST: (exchange) => startUpload(exchange, blobs, catalog) },
     upload: {
       GET: (exchange) => uploadStatus(exchange, blobs),

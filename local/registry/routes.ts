@@ -10,6 +10,7 @@ export type Operation =
   | 'listTags'
   | 'manifest'
   | 'blob'
+  | 'referrers'
   | 'startUpload'
   | 'upload'
   | 'tagAttributes'
@@ -22,8 +23,9 @@ const ROUTES: readonly [pattern: string, operation: Operation][] = [
   ['/oauth2/exchange', 'exchange'],
   ['/v2/_catalog', 'listRepositories'],
   [`/v2/(?<repository>${REPOSITORY})/tags/list`, 'listTags'],
-  [`/v2/(?<repository>${REPOSITORY})/manifests/(?<reference>${TAG}|${DIGEST})`, 'manifest'],
+  [`/v2/(?<repository>${REPOSITORY})/manifests/(?<reference>${TAG}|[\\w+.-]+:[^/]*)`, 'manifest'],
   [`/v2/(?<repository>${REPOSITORY})/blobs/(?<reference>${DIGEST})`, 'blob'],
+  [`/v2/(?<repository>${REPOSITORY})/referrers/(?<reference>${DIGEST})`, 'referrers'],
   [`/v2/(?<repository>${REPOSITORY})/blobs/uploads/?`, 'startUpload'],
   [`/v2/(?<repository>${REPOSITORY})/blobs/uploads/(?<reference>[0-9a-f-]{36})`, 'upload'],
   [`/acr/v1/(?<repository>${REPOSITORY})/_tags/(?<reference>${TAG})`, 'tagAttributes'],

@@ -30,6 +30,18 @@ export async function readBlob(exchange: Exchange, blobs: BlobStore, catalog: Ca
   await pipeline(blobs.read(digest, first, last), response);
 }
 
+/** `DELETE /v2/<repository>/blobs/<digest>`: takes a blob out of the repository; others keep it. */
+export async function deleteBlob(
+  { response, repository, reference }: Exchange,
+  catalog: Catalog,
+): Promise<void> {
+  if (!catalog.hasBlob(repository, reference)) {
+    throw new RegistryError('BLOB_UNKNOWN', 'blob unknown to registry', { digest: reference });
+  }
+  catalog.removeBlob(repository, reference);
+  reply(response, 202);
+}
+
 /** One range; anything else in the header is ignored, as HTTP allows. */
 function parseRange(header: string | undefined, size: number): { first: number; last: number } | undefined {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');

@@ -1,4 +1,4 @@
-import type { BlobStore } from '../blob-store';
+import { algorithmOf, type BlobStore } from '../blob-store';
 import type { Catalog, Entry } from '../catalog';
 import { locked, manifestUnknown, RegistryError } from '../errors';
 import { type Exchange, readBody, reply } from '../exchange';
@@ -28,6 +28,7 @@ interface ManifestBody {
   readonly config?: Descriptor;
   readonly layers?: readonly Descriptor[];
   readonly manifests?: readonly Descriptor[];
+  readonly subject?: Descriptor;
 }
 
 /** `HEAD` and `GET /v2/<repository>/manifests/<tag or digest>`. */
@@ -47,23 +48,28 @@ export async function readManifest(exchange: Exchange, blobs: BlobStore, catalog
 /** `PUT /v2/<repository>/manifests/<tag or digest>`: makes blobs that are there already into an image. */
 export async function writeManifest(exchange: Exchange, blobs: BlobStore, catalog: Catalog): Promise<void> {
   const { request, response, repository, reference } = exchange;
+  if (reference.includes(':') && !isDigest(reference)) {
+    throw new RegistryError('DIGEST_INVALID', 'invalid digest', { digest: reference });
+  }
   const content = await readBody(request, LARGEST_MANIFEST);
   const mediaType = request.headers['content-type'] ?? '';
   const manifest = parseManifest(content, mediaType);
   checkReferences(manifest, catalog, repository);
   refuseIfLocked(catalog.find(repository)?.tags.get(reference), 'push');
 
-  const digest = await blobs.write(content);
+  const digest = await blobs.write(content, isDigest(reference) ? algorithmOf(reference) : undefined);
   if (isDigest(reference) && reference !== digest) {
     throw new RegistryError('DIGEST_INVALID', 'provided digest did not match uploaded content', {
       digest: reference,
     });
   }
-  catalog.putManifest(repository, digest, { mediaType, size: content.length });
+  const subject = manifest.subject?.digest;
+  catalog.putManifest(repository, digest, { mediaType, size: content.length, ...(subject && { subject }) });
   if (!isDigest(reference)) catalog.putTag(repository, reference, digest);
   reply(response, 201, {
     Location: `/v2/${repository}/manifests/${digest}`,
     'Docker-Content-Digest': digest,
+    ...(subject && { 'OCI-Subject': subject }),
   });
 }
 

@@ -48,7 +48,7 @@ async function finish(exchange: Exchange, upload: Upload, blobs: BlobStore, cata
   if (!isDigest(digest)) {
     throw new RegistryError('DIGEST_INVALID', 'provided digest did not match uploaded content', {
       digest,
-      reason: 'digest missing or not a SHA-256 digest',
+      reason: 'digest missing or of an algorithm that is not known',
     });
   }
   await receive(exchange, upload, blobs);
