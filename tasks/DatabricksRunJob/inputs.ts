@@ -135,7 +135,10 @@ function readJob(inputs: InputReader, file: string | undefined): Pick<Inputs, 'j
   return { job, jobDefinition: undefined };
 }
 
-/** The variables that tell a step from every other one, in builds and in releases, whatever its attempt. */
+/**
+ * The variables that tell a step from every other one, in builds and in releases, whatever its attempt. A build has one
+ * plan for all attempts; the attempts of a release have one each.
+ */
 const STEP_VARIABLES = [
   'System.CollectionId',
   'System.TeamProjectId',
@@ -151,7 +154,6 @@ const STEP_VARIABLES = [
 
 /** Those that change from one attempt to the next. A rerun of failed jobs is an attempt. */
 const ATTEMPT_VARIABLES = [
-  'System.PlanId',
   'System.JobId',
   'System.TaskInstanceId',
   'System.StageAttempt',
@@ -167,10 +169,14 @@ function identify(
 ): Pick<Inputs, 'stepIdentity' | 'attempt'> {
   const attempts = ATTEMPT_VARIABLES.filter((name) => name.includes('Attempt')).map((name) => variable(name));
   const attempt = Math.max(1, ...attempts.map((text) => Number(text) || 1));
-  const isPipeline = variable('Build.BuildId') ?? variable('Release.ReleaseId');
+  const isPipeline = variable('Build.BuildId') || variable('Release.ReleaseId');
   if (!isPipeline || !variable('System.TaskInstanceId')) return { stepIdentity: [randomUUID()], attempt };
   // Without a name of its own, a step is known by its id only, which belongs to the attempt.
   const isNamed = variable('System.TaskInstanceName') !== undefined;
-  const names = [...STEP_VARIABLES, ...(onRerun === 'startAnew' || !isNamed ? ATTEMPT_VARIABLES : [])];
+  const names = [
+    ...STEP_VARIABLES,
+    ...(variable('Release.ReleaseId') === undefined ? ['System.PlanId'] : []),
+    ...(onRerun === 'startAnew' || !isNamed ? ATTEMPT_VARIABLES : []),
+  ];
   return { stepIdentity: names.map((name) => variable(name) ?? ''), attempt };
 }

@@ -18,6 +18,7 @@ const NAMES_TO_COMPARE = 1_000;
 /** A job with its settings as they came. */
 export interface FoundJob extends Job {
   readonly settings: JsonObject;
+  readonly runsAs: string | undefined;
 }
 
 /**
@@ -45,10 +46,10 @@ export function isId(idOrName: string): boolean {
   return /^\d+$/.test(idOrName);
 }
 
-async function readJob(client: DatabricksClient, id: string): Promise<FoundJob> {
+export async function readJob(client: DatabricksClient, id: string): Promise<FoundJob> {
   try {
-    const settings = await getSettings(client, id);
-    return { id, ...readSettings(settings), settings };
+    const { settings, runsAs } = await getSettings(client, id);
+    return { id, ...readSettings(settings), settings, runsAs };
   } catch (error) {
     if (!isNotFound(error)) throw error;
     throw new TaskError(
@@ -112,8 +113,16 @@ export function checkRunsNotebook(job: Omit<Job, 'id'>, path: string): void {
         `runs ${runs.join('; ')}. Set the source of its task to Workspace, with the path '${path}'.`,
     );
   }
+  if (job.notebooks.length === 0) {
+    const tasks = job.otherTasks.map(({ taskKey, kind }) => `'${taskKey}' (${kind})`);
+    const what = tasks.length > 0 ? `runs no notebook, but ${tasks.join(', ')}` : 'has no tasks yet';
+    throw new TaskError(
+      `Job '${job.name}' ${what}, so the import to '${path}' would have no effect on it. To run the job as it is, leave ` +
+        "inputs 'notebookFile' and 'notebookPath' empty; otherwise give it a notebook task with that path.",
+    );
+  }
   throw new TaskError(
-    `Job '${job.name}' does not run the notebook '${path}'. It runs ${runs.join('; ') || 'no notebook at all'}. ` +
+    `Job '${job.name}' does not run the notebook '${path}'. It runs ${runs.join('; ')}. ` +
       "Correct input 'notebookPath' or 'job', or the notebook's path in the job.",
   );
 }

@@ -4,7 +4,7 @@ import { TaskError } from '../common/errors';
 import { readSourceFile, refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import { formatBytes } from '../common/text';
 import type { DatabricksClient } from './databricks/client';
-import { DatabricksError } from './databricks/errors';
+import { DatabricksError, isNotFound } from './databricks/errors';
 import {
   createFolder,
   exportObject,
@@ -48,7 +48,7 @@ export function notebookProblem(file: string): string | undefined {
   if (found.size === 0) return `is '${file}', which is empty. Commit the notebook's source.`;
   if (found.size > MAX_SIZE) {
     return (
-      `is '${file}', which has ${formatBytes(found.size)}; Databricks takes notebooks of up to 10 MB. Clear its ` +
+      `is '${file}', which has ${formatBytes(found.size)}; Databricks takes notebooks of up to ${formatBytes(MAX_SIZE)}. Clear its ` +
       'outputs, or move data out of it.'
     );
   }
@@ -151,11 +151,7 @@ function parentOf(path: string): string {
 }
 
 function isParentMissing(error: unknown): boolean {
-  return (
-    error instanceof DatabricksError &&
-    error.answer.status === 404 &&
-    error.answer.code === 'RESOURCE_DOES_NOT_EXIST'
-  );
+  return error instanceof DatabricksError && error.answer.status === 404 && isNotFound(error);
 }
 
 /** Another import created the same notebook at the same moment; now there is one that can be overwritten. */
@@ -205,5 +201,7 @@ function explainImport(error: DatabricksError, path: string, existing: string | 
       `Databricks finds the notebook too large (${reason}). Clear its outputs, or move data out of it.`,
     );
   }
-  return error;
+  return error.answer.status === 400
+    ? new TaskError(`${error.message} Check the file of input 'notebookFile'.`, { cause: error })
+    : error;
 }

@@ -174,6 +174,56 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     );
   });
 
+  it('leaves a job alone that differs only by what the service sorts and consumes, so that no permission to edit it is needed', async () => {
+    await start();
+    const definition = {
+      format: 'MULTI_TASK',
+      run_as: { user_name: 'data.scientist@example.com' },
+      job_clusters: [
+        {
+          job_cluster_key: 'main',
+          new_cluster: {
+            spark_version: '15.4.x-scala2.12',
+            node_type_id: 'Standard_D4ds_v5',
+            num_workers: 1,
+            apply_policy_default_values: true,
+          },
+        },
+      ],
+      tasks: [
+        task('train', { job_cluster_key: 'main', depends_on: [{ task_key: 'b' }, { task_key: 'a' }] }),
+        task('b', { job_cluster_key: 'main' }),
+        task('a', { job_cluster_key: 'main' }),
+      ],
+    };
+    writeFileSync(join(folder, 'job.json'), JSON.stringify(definition));
+    const inputs = { jobDefinition: 'job.json', waitForCompletion: 'false' };
+    const created = await run(inputs);
+    assert.equal(created.result, 'Succeeded', created.log.join('\n'));
+    assert.deepEqual(created.issues, []);
+    workspace.intercept(({ path }) =>
+      path.endsWith('/jobs/update')
+        ? { answer: { status: 403, body: { error_code: 'PERMISSION_DENIED', message: 'No' } } }
+        : undefined,
+    );
+    const again = await run(inputs);
+    assert.equal(again.result, 'Succeeded', again.log.join('\n'));
+  });
+
+  it('says which settings of the definition the service dropped', async () => {
+    await start();
+    writeFileSync(
+      join(folder, 'job.json'),
+      JSON.stringify({ tasks: [task('train', { timeout_secs: 60 })], max_runs: 2 }),
+    );
+    const step = await run({ jobDefinition: 'job.json', waitForCompletion: 'false' });
+    const [warning] = step.issues.filter(({ type }) => type === 'warning');
+    assert.match(
+      warning?.message ?? '',
+      /did not keep 2 settings.*tasks\[train\]\.timeout_secs, max_runs\. Check how they are spelt/,
+    );
+  });
+
   describe('with a job that is busy', () => {
     it('waits for its turn, and says for what', async () => {
       await start();
@@ -246,6 +296,18 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     assert.equal(requestsTo('/run-now').length, 2);
     const looked = new Set(requestsTo('/runs/get').map(({ fields }) => fields.run_id));
     assert.deepEqual([...looked], [step.outputVariables.runId]);
+  });
+
+  it('takes over the run of an earlier attempt at its job, unless it is told to start anew', async () => {
+    await start();
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(succeeded()));
+    const agent = { workFolder: join(folder, 'agent') };
+    const first = await run({}, agent);
+    const rerun = await run({}, { ...agent, attempt: 2 });
+    assert.equal(rerun.result, 'Succeeded', rerun.log.join('\n'));
+    assert.equal(rerun.outputVariables.runId, first.outputVariables.runId);
+    const anew = await run({ onRerun: 'startAnew' }, { ...agent, attempt: 3 });
+    assert.notEqual(anew.outputVariables.runId, first.outputVariables.runId);
   });
 
   for (const [when, route] of [

@@ -15,6 +15,8 @@ export interface Job {
   readonly id: string;
   readonly name: string;
   readonly notebooks: readonly NotebookTask[];
+  /** The tasks that run something else. */
+  readonly otherTasks: readonly { readonly taskKey: string; readonly kind: string }[];
   /** The keys of the parameters that the job declares. */
   readonly parameters: readonly string[];
 }
@@ -94,12 +96,23 @@ export async function* listJobs(client: DatabricksClient, name?: string): AsyncG
 /** The lists that later pages go on with; they repeat all else. */
 const PAGED_LISTS = new Set(['tasks', 'job_clusters', 'environments', 'parameters']);
 
-/** The settings of a job with all their lists, of which the service gives a hundred elements at once. */
-export async function getSettings(client: DatabricksClient, id: string): Promise<JsonObject> {
+/**
+ * The settings of a job with all their lists, of which the service gives a hundred elements at once. Whom the job runs as
+ * may be told beside them only, as a name that does not say what kind of identity it is.
+ */
+export async function getSettings(
+  client: DatabricksClient,
+  id: string,
+): Promise<{ settings: JsonObject; runsAs: string | undefined }> {
   const settings: JsonObject = {};
+  let runsAs: string | undefined;
   let pageToken: string | undefined;
   do {
-    const page = await client.get<{ settings?: JsonObject; next_page_token?: string }>(
+    const page = await client.get<{
+      settings?: JsonObject;
+      run_as_user_name?: string;
+      next_page_token?: string;
+    }>(
       '/api/2.2/jobs/get',
       { job_id: id, page_token: pageToken },
       { action: `read job ${id}`, permission: "'Can View' on the job, if the job exists" },
@@ -109,9 +122,10 @@ export async function getSettings(client: DatabricksClient, id: string): Promise
       const goesOn = PAGED_LISTS.has(name) && Array.isArray(before) && Array.isArray(value);
       settings[name] = goesOn ? [...before, ...value] : value;
     }
+    runsAs = page.run_as_user_name ?? runsAs;
     pageToken = page.next_page_token || undefined;
   } while (pageToken);
-  return settings;
+  return { settings, runsAs };
 }
 
 /** What settings make of a job. */
@@ -120,6 +134,7 @@ export function readSettings(settings: JsonObject): Omit<Job, 'id'> {
   return {
     name: name ?? '',
     notebooks: (tasks ?? []).flatMap((task) => notebookTasks(task, git_source)),
+    otherTasks: (tasks ?? []).flatMap((task) => otherTasks(task)),
     parameters: (parameters ?? []).map((parameter) => parameter.name),
   };
 }
@@ -151,6 +166,13 @@ export async function updateJob(
     permission: "'Can Manage' on the job",
     repeatable: true,
   });
+}
+
+function otherTasks(task: WireTask): Job['otherTasks'] {
+  if (task.for_each_task?.task) return otherTasks(task.for_each_task.task);
+  if (task.notebook_task) return [];
+  const kind = Object.keys(task).find((name) => /^[a-z_]+_task$/.test(name)) ?? 'nothing that is known here';
+  return [{ taskKey: task.task_key ?? '', kind }];
 }
 
 function notebookTasks(task: WireTask, git: GitSource | undefined): NotebookTask[] {

@@ -239,6 +239,19 @@ describe('the inputs of DatabricksRunJob', () => {
       assert.deepEqual([of(named).attempt, of(rerun).attempt], [1, 2]);
     });
 
+    it('as the same in each attempt at a release, which has a plan of its own', () => {
+      const release = {
+        ...named,
+        'Build.BuildId': '',
+        'Release.ReleaseId': '3',
+        'Release.EnvironmentId': '9',
+      };
+      const first = { ...release, 'Release.AttemptNumber': '1', 'System.PlanId': 'p' };
+      const second = { ...release, 'Release.AttemptNumber': '2', 'System.PlanId': 'q' };
+      assert.deepEqual(of(first).stepIdentity, of(second).stepIdentity);
+      assert.equal(of(second).attempt, 2);
+    });
+
     it('as another in each attempt where a rerun is to start anew, or where the step has no name', () => {
       assert.notDeepEqual(of(named, 'startAnew').stepIdentity, of(rerun, 'startAnew').stepIdentity);
       assert.deepEqual(of(named, 'startAnew').stepIdentity, of(named, 'startAnew').stepIdentity);

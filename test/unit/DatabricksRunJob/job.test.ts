@@ -158,8 +158,11 @@ describe('the check that a job runs the notebook', () => {
   });
 
   it('refuses a job that runs no notebook', async () => {
-    await assert.rejects(check({ tasks: [{ task_key: 'jar', spark_jar_task: {} }] }), /no notebook at all/);
-    await assert.rejects(check({}), /no notebook at all/);
+    await assert.rejects(
+      check({ tasks: [{ task_key: 'jar', spark_jar_task: {} }] }),
+      /runs no notebook, but 'jar' \(spark_jar_task\).*leave inputs 'notebookFile' and 'notebookPath' empty/,
+    );
+    await assert.rejects(check({}), /has no tasks yet.*notebook task with that path/);
   });
 
   it('refuses a job that takes its notebooks from git, and says from where', async () => {

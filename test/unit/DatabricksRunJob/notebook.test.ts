@@ -57,7 +57,7 @@ describe('a notebook file', () => {
     assert.match(notebookProblem(write('a.txt', 'x')) ?? '', /no extension of a notebook: \.py, /);
     const large = write('large.py', '#');
     truncateSync(large, 11_000_000);
-    assert.match(notebookProblem(large) ?? '', /11\.0 MB.*up to 10 MB/);
+    assert.match(notebookProblem(large) ?? '', /11\.0 MB.*up to 10\.5 MB/);
   });
 });
 

@@ -61,7 +61,13 @@ describe('input parameters', () => {
 });
 
 describe('the parameters of a run', () => {
-  const job = (...parameters: string[]): Job => ({ id: '1', name: 'train', notebooks: [], parameters });
+  const job = (...parameters: string[]): Job => ({
+    id: '1',
+    name: 'train',
+    notebooks: [],
+    otherTasks: [],
+    parameters,
+  });
 
   it('are the notebooks’ when the job declares none', () => {
     assert.deepEqual(assignParameters({ a: '1' }, job()), {
