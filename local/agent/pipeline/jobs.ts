@@ -70,8 +70,10 @@ export function jobOfSteps(
     const own = entries.filter(({ key }) => ['steps', 'strategy', 'workspace'].includes(key.text));
     return readJob(own, at, around, reading);
   });
-  if (job) checkPool(job, around.variables, reading.problems);
-  return job ? [{ ...job, name: 'Job', displayName: 'Job' }] : [];
+  if (!job) return [];
+  const named = { ...job, name: 'Job', displayName: 'Job' };
+  checkPool(named, around.variables, reading.problems);
+  return [named];
 }
 
 function readJob(
