@@ -31,8 +31,10 @@ export async function serveModel(python: string, pickles: string): Promise<Runni
     complaint = (complaint + text).slice(-2_000);
   });
   for await (const line of createInterface(child.stdout)) {
-    const url = /^Serving .* at (http:.*)\/api\/docs$/.exec(line)?.[1];
+    const url = /Serving .* at (http:.*)\/api\/docs"/.exec(line)?.[1];
     if (!url) continue;
+    // What it logs from now on must not fill the pipe.
+    child.stdout.resume();
     const stop = async () => {
       child.kill('SIGTERM');
       await ended;

@@ -79,12 +79,20 @@ export async function preparePython(options: PythonOptions): Promise<Python> {
   return { python, version: base.version };
 }
 
-/** The Python of the example: its notebooks, and its API. */
-export function prepareExamplePython(options: Pick<PythonOptions, 'log' | 'signal'>): Promise<Python> {
+/**
+ * The Python of the example: its notebooks, and its API.
+ *
+ * @param more further requirement files
+ */
+export function prepareExamplePython(
+  options: Pick<PythonOptions, 'log' | 'signal'>,
+  more: readonly string[] = [],
+): Promise<Python> {
+  const files = ['local/requirements.txt', 'model-api/requirements.txt', ...more];
   return preparePython({
     ...options,
     folder: join(root, '.local/python'),
-    requirements: [join(root, 'local/requirements.txt'), join(root, 'model-api/requirements.txt')],
+    requirements: files.map((file) => join(root, file)),
   });
 }
 

@@ -2,7 +2,7 @@ import { ensureBaseImage, type LayerOptions, makeRuntimeImage } from './base-ima
 import type { Engine } from './engine';
 
 /** What the Dockerfile of the model API asks for. */
-const BASE_IMAGE = 'python:3.11-slim';
+const BASE_IMAGE = 'python:3.12-slim';
 
 /**
  * Has something that the API's image can be built on: a base image where an engine installs the packages, and else one

@@ -19,7 +19,7 @@ export interface LayerOptions {
 export interface BaseImageOptions extends LayerOptions {
   /** The `docker` command. */
   readonly docker?: string;
-  /** The image that the Dockerfile wants, such as `python:3.11-slim`. */
+  /** The image that the Dockerfile wants, such as `python:3.12-slim`. */
   readonly reference: string;
 }
 

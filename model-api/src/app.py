@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from flask import Flask, Response, redirect, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from model import Model
+from observation import Metrics, observe
 from openapi import describe_api, describe_parameters
 from question import QuestionError, encode
+from readiness import Readiness
 
 LONGEST_QUESTION = 64 * 1024
 DOCS_PAGE = Path(__file__).with_name("docs.html").read_text("utf-8")
 
 
-def create_app(model: Model) -> Flask:
+def create_app(model: Model, readiness: Readiness, cors_origins: Sequence[str] = ()) -> Flask:
+    """
+    :param cors_origins: of the pages that may ask from a browser; "*" for all
+    """
     app = Flask(__name__, static_folder=None)
+    metrics = Metrics(model)
+    observe(app, metrics)
+    if cors_origins:
+        allow_origins(app, cors_origins)
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_QUESTION
     app.json.sort_keys = False
     app.register_error_handler(HTTPException, explain)
@@ -26,7 +37,9 @@ def create_app(model: Model) -> Flask:
     @app.post("/api/predict")
     def predict() -> dict[str, Any]:
         probabilities = model.predict(encode(read_json(), model.lookup))
-        return {"prediction": max(probabilities, key=probabilities.__getitem__), "probabilities": probabilities}
+        prediction = max(probabilities, key=probabilities.__getitem__)
+        metrics.predictions.labels(prediction).inc()
+        return {"prediction": prediction, "probabilities": probabilities}
 
     @app.get("/api/predict/params")
     def params() -> dict[str, Any]:
@@ -39,6 +52,17 @@ def create_app(model: Model) -> Flask:
     @app.get("/api/health")
     def health() -> dict[str, str]:
         return {"status": "ok"}
+
+    @app.get("/api/ready")
+    def ready() -> tuple[dict[str, Any], int]:
+        problem = readiness.problem()
+        if problem:
+            return {"status": "not ready", "error": problem}, 503
+        return {"status": "ready", "model": model.name, "version": model.version, "modelDigest": model.digest}, 200
+
+    @app.get("/metrics")
+    def show_metrics() -> Response:
+        return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
     @app.get("/api/openapi.json")
     def openapi() -> dict[str, Any]:
@@ -53,6 +77,25 @@ def create_app(model: Model) -> Flask:
         return redirect("api/docs")
 
     return app
+
+
+def allow_origins(app: Flask, origins: Sequence[str]) -> None:
+    """Lets pages of some origins ask from a browser, which asks for permission first (Fetch Standard, CORS)."""
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        origin = request.headers.get("Origin")
+        if origin and ("*" in origins or origin in origins):
+            response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+            response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+        if "*" not in origins:
+            response.headers.add("Vary", "Origin")
+        return response
+
+
+def error_body(message: str) -> bytes:
+    return json.dumps({"error": message}).encode()
 
 
 def read_json() -> Any:

@@ -39,6 +39,7 @@ def describe_api(model: Model) -> dict[str, Any]:
             "/api/predict/params": {"get": read("What can be asked", "The parameters of a question, and the outcomes")},
             "/api/info": {"get": read("About the model", "Its version, metrics and training run")},
             "/api/health": {"get": read("Is the API up?", "It is")},
+            "/api/ready": {"get": read("May questions be sent here?", "They may; 503 says why not")},
         },
     }
 

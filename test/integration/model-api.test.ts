@@ -204,6 +204,20 @@ describe('the model API', () => {
       assert.notEqual((await fetch(`${api.url}${path}`)).status, 404, path);
   });
 
+  it('passes its own tests', async function () {
+    this.timeout(120_000);
+    const { exitCode, output } = await run(python, [
+      '-m',
+      'pytest',
+      '-q',
+      '-p',
+      'no:cacheprovider',
+      join(root, 'model-api/tests'),
+    ]);
+    assert.equal(exitCode, 0, output);
+    assert.match(output, /\d+ passed/);
+  });
+
   it('says that it is up', async () => {
     assert.deepEqual(await get('/api/health'), { status: 'ok' });
   });
@@ -311,8 +325,11 @@ describe('the model API', () => {
   async function startApi(from: string): Promise<RunningApi> {
     const child = spawn(python, serve(from), { stdio: ['ignore', 'pipe', 'inherit'] });
     for await (const line of createInterface(child.stdout)) {
-      const url = /^Serving gotham 1\.2\.0 at (.*)\/api\/docs$/.exec(line)?.[1];
-      if (url) return { url, stop: () => stop(child) };
+      const url = /Serving gotham 1\.2\.0 at (.*)\/api\/docs"/.exec(line)?.[1];
+      if (!url) continue;
+      // What it logs from now on must not fill the pipe.
+      child.stdout.resume();
+      return { url, stop: () => stop(child) };
     }
     throw new Error('The API ended before it served anything.');
   }

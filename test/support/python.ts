@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { type Python, prepareExamplePython, preparePython } from '../../local/python';
 import { root } from '../../scripts/paths';
 
-/** The Python of the example: its notebooks, and its API. */
+/** The Python of the example: its notebooks, its API, and the tests of that. */
 export function examplePython(log: (line: string) => void = () => {}): Promise<Python> {
-  return prepareExamplePython({ log });
+  return prepareExamplePython({ log }, ['model-api/tests/requirements.txt']);
 }
 
 /** A Python with Databricks' own client. */
