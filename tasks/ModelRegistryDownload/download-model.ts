@@ -58,6 +58,7 @@ export async function downloadModel(
       signal,
       log,
     });
+    let keep = false;
     try {
       const onBytes = (count: number) => {
         downloadedBytes += count;
@@ -82,9 +83,11 @@ export async function downloadModel(
       task.uploadSummary(`${inputs.model} ${version.name}`, summarize(report));
       return { result: 'Succeeded', message: outcomeMessage(report) };
     } catch (error) {
+      // What has come is good for the next try; a step that is cancelled leaves nothing.
+      keep = downloadedBytes > 0 && !signal.aborted;
       throw folder.explain(error);
     } finally {
-      await folder.release();
+      await folder.release({ keep });
     }
   } catch (error) {
     throw explainDiskError(explainRegistryError(error, container.address), inputs.destination);

@@ -2,7 +2,7 @@ import type { InputReader } from '../common/inputs';
 import type { Logger } from '../common/log';
 import { type AzureServiceConnection, readAzureConnection } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
-import { parseConnectionString } from './registry/connection-string';
+import { looksLikeConnectionString, parseConnectionString } from './registry/connection-string';
 import { parseSharedAccessSignature, type RegistryCredential, secretsOf } from './registry/credential';
 
 /** By what the registry is opened: a secret that is one in itself, or a connection that can ask for one. */
@@ -18,7 +18,13 @@ export interface RegistryInputs {
   readonly signIn: SignIn;
 }
 
-const AUTH_TYPES = ['accountKey', 'sasToken', 'connectionString', 'azureServiceConnection'] as const;
+const AUTH_TYPES = [
+  'accountKey',
+  'sasToken',
+  'connectionString',
+  'azureServiceConnection',
+  'anonymous',
+] as const;
 
 /** What hosts of storage accounts end with, by the names that service connections have for clouds. */
 const STORAGE_HOSTS: Readonly<Record<string, string>> = {
@@ -38,6 +44,8 @@ export function readRegistryInputs({ inputs, log }: TaskContext): RegistryInputs
   let suffix = STORAGE_HOSTS.AzureCloud!;
   if (authType === 'accountKey') {
     signIn = { kind: 'accountKey', input: 'storageKey', key: readKey(inputs, why) };
+  } else if (authType === 'anonymous') {
+    signIn = { kind: 'anonymous', input: 'authType' };
   } else if (authType === 'sasToken') {
     signIn = readSharedAccessSignature(inputs, log, 'sasToken', inputs.requiredSecret('sasToken', why));
   } else {
@@ -45,7 +53,7 @@ export function readRegistryInputs({ inputs, log }: TaskContext): RegistryInputs
     signIn = { kind: 'entra', input: 'azureServiceConnection', connection: connection! };
     suffix = STORAGE_HOSTS[connection?.cloud ?? ''] ?? suffix;
   }
-  const endpoint = readEndpoint(inputs, account) ?? `https://${account}.blob.${suffix}`;
+  const endpoint = readEndpoint(inputs, account, log) ?? `https://${account}.blob.${suffix}`;
   if (signIn.kind === 'entra') refusePlainHttp(inputs, endpoint);
   return { account, endpoint, signIn };
 }
@@ -72,7 +80,7 @@ function readFromConnectionString(inputs: InputReader, log: Logger): RegistryInp
       `is '${named}', but 'connectionString' is for '${account}'. Leave it out.`,
     );
   }
-  const endpoint = readEndpoint(inputs, account) ?? parsed.endpoint;
+  const endpoint = readEndpoint(inputs, account, log) ?? parsed.endpoint;
   if (key) {
     log.maskSecret(key);
     return { account, endpoint, signIn: { kind: 'accountKey', input, key: checkKey(inputs, input, key) } };
@@ -103,7 +111,12 @@ function readKey(inputs: InputReader, why: string): string {
 }
 
 function checkKey(inputs: InputReader, input: string, key: string): string {
-  if (key && !/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
+  if (input === 'storageKey' && looksLikeConnectionString(key)) {
+    inputs.reject(
+      input,
+      "is not an account key, but a connection string. Put it into 'connectionString', and set 'authType' to connectionString.",
+    );
+  } else if (key && !/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
     const what = input === 'storageKey' ? 'is not' : 'does not hold';
     inputs.reject(
       input,
@@ -120,6 +133,13 @@ function readSharedAccessSignature(inputs: InputReader, log: Logger, input: stri
     inputs.reject(input, 'is an address. Give only what follows the question mark in it.');
     return nothing;
   }
+  if (input === 'sasToken' && looksLikeConnectionString(text)) {
+    inputs.reject(
+      input,
+      "is a connection string. Put it into 'connectionString', and set 'authType' to connectionString.",
+    );
+    return nothing;
+  }
   const signature = parseSharedAccessSignature(text, input);
   if ('fault' in signature) {
     inputs.reject(input, `holds a shared access signature that ${signature.fault}.`);
@@ -129,7 +149,7 @@ function readSharedAccessSignature(inputs: InputReader, log: Logger, input: stri
   return signature;
 }
 
-function readEndpoint(inputs: InputReader, account: string): string | undefined {
+function readEndpoint(inputs: InputReader, account: string, log: Logger): string | undefined {
   const text = inputs.optional('blobEndpoint');
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -142,6 +162,16 @@ function readEndpoint(inputs: InputReader, account: string): string | undefined 
     inputs.reject(
       'blobEndpoint',
       "holds more than an address. Leave out the query, and any user or password; a SAS token goes into 'sasToken'.",
+    );
+  }
+  if (url && /\.dfs\.(core|storage)\./.test(url.hostname)) {
+    inputs.reject(
+      'blobEndpoint',
+      `is '${text}', the Data Lake endpoint of the account. Give its Blob endpoint, which has the same data: ${url.protocol}//${url.hostname.replace('.dfs.', '.blob.')}.`,
+    );
+  } else if (url && /^[^.]+-secondary\./.test(url.hostname)) {
+    log.warning(
+      "'blobEndpoint' is the account's secondary endpoint: versions come there some minutes after they were published, and one that is on its way may look complete. Take the primary one where you can.",
     );
   }
   return text.replace(/\/+$/, '');

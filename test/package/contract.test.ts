@@ -44,7 +44,7 @@ const contract = {
   ModelRegistryDownload: {
     id: 'a2927c0f-783e-43d5-8396-1b5012ad0b45',
     inputs: {
-      authType: 'pickList: accountKey, sasToken, connectionString, azureServiceConnection',
+      authType: 'pickList: accountKey, sasToken, connectionString, azureServiceConnection, anonymous',
       storageAccount: 'string',
       storageKey: 'string',
       sasToken: 'string',

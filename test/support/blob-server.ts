@@ -36,6 +36,14 @@ export interface BlobRequest {
 /** How an answer goes wrong. */
 export type Fault =
   | { readonly status: number; readonly code?: string; readonly headers?: Record<string, string> }
+  /** Somebody else answers, with an answer of their own; the blob's ETag is put where `ETAG` stands in a header. */
+  | {
+      readonly instead: {
+        readonly status: number;
+        readonly headers: Record<string, string>;
+        readonly body: string;
+      };
+    }
   /** The connection breaks after some bytes of the body; 0 breaks it before the headers. */
   | { readonly resetAfter: number }
   /** Nothing more comes after some bytes of the body; 0 means no headers either. `onStall` is told. */
@@ -174,7 +182,17 @@ export class BlobServer {
 
     const blobs = this.containers.get(container);
     if (fault && 'status' in fault) fail(response, fault.status, fault.code ?? '', fault.headers);
-    else if (fault && 'resetAfter' in fault && fault.resetAfter === 0) request.socket.destroy();
+    else if (fault && 'instead' in fault) {
+      const { status, headers, body } = fault.instead;
+      const etag = blobs?.get(seen.blob)?.etag ?? '';
+      response.writeHead(
+        status,
+        Object.fromEntries(
+          Object.entries(headers).map(([name, value]) => [name, value.replace('ETAG', etag)]),
+        ),
+      );
+      response.end(body);
+    } else if (fault && 'resetAfter' in fault && fault.resetAfter === 0) request.socket.destroy();
     else if (fault && 'stallAfter' in fault && fault.stallAfter === 0) fault.onStall();
     else if (!blobs) fail(response, 404, 'ContainerNotFound');
     else if (isListing) this.list(url.searchParams, blobs, response, fault);

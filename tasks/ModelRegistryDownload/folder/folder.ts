@@ -217,7 +217,7 @@ export class ModelFolder {
     const present = openDestination(parent, name);
     const old = Installed.look(present, state, this.installed);
     try {
-      const report = await this.takeAlong(old);
+      const report = await this.takeAlong(old, manifest);
       await state.forgetReceipt();
       this.lock.confirm();
       await this.exchange(present);
@@ -243,14 +243,18 @@ export class ModelFolder {
     }
   }
 
-  /** Gives the folder free for other steps, and removes all that is not in its place. */
-  async release(): Promise<void> {
+  /**
+   * Gives the folder free for other steps, and removes all that is not in its place.
+   *
+   * @param keep leaves what has come for the next step, as a step that is killed does
+   */
+  async release({ keep = false } = {}): Promise<void> {
     const { installed, state, lock, parent } = this;
     this.journal?.close();
     this.tree?.close();
     installed.close();
     this.workshop?.folder.close();
-    if (this.workshop) this.abandoned.add(lock.id);
+    if (this.workshop && !keep) this.abandoned.add(lock.id);
     for (const step of this.abandoned) await this.retire(step);
     state.close();
     await lock.release();
@@ -292,13 +296,15 @@ export class ModelFolder {
     }
   }
 
-  private async takeAlong(old: Installed): Promise<SwapReport> {
+  private async takeAlong(old: Installed, manifest: ModelManifest): Promise<SwapReport> {
     const kept: string[] = [];
     const replaced: string[] = [];
     if (!old.tree) return { kept, replaced };
     for (const foreigner of await this.foreigners(old)) {
-      const list = (await carryOver(foreigner, old.tree, this.staging)) ? kept : replaced;
-      if (foreigner.kind !== 'folder') list.push(foreigner.path);
+      const isCarried = await carryOver(foreigner, old.tree, this.staging);
+      if (foreigner.kind === 'folder') continue;
+      if (isCarried) kept.push(foreigner.path);
+      else if (!(await this.isSame(foreigner.path, old, manifest))) replaced.push(foreigner.path);
     }
     const lost = await keepFolders(old.tree.root, this.staging.root);
     if (lost !== undefined) {
@@ -307,6 +313,13 @@ export class ModelFolder {
       );
     }
     return { kept, replaced };
+  }
+
+  /** Whether a file has just the content that the new model's has: then nothing is lost with it. */
+  private async isSame(path: string, old: Installed, { files }: ModelManifest): Promise<boolean> {
+    const file = files.find((one) => one.path === path);
+    const digests = file && (await old.read(path, file.size, { md5: false }, this.options.signal));
+    return digests !== undefined && digests.sha256 === file?.sha256;
   }
 
   /** @param looked the folder whose files of others were taken along */

@@ -7,7 +7,7 @@ import {
   type RangeReceiver,
   type RegistrySettings,
 } from './container';
-import { BrokenAnswerError, bareEtag, isRefusal, MovedError } from './errors';
+import { AlteredError, BrokenAnswerError, bareEtag, isRefusal, MovedError, PageError } from './errors';
 import { type Head, type Receiver, type Stop, stopWith } from './http/answer';
 import { Connections } from './http/connections';
 import { readFolderPage, readListingPage } from './listing-page';
@@ -57,19 +57,19 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
   }
 
   async function read(
-    { name, etag }: BlobGeneration,
+    blob: BlobGeneration,
     range: Range,
     receiver: RangeReceiver,
     stop: Stop,
     more: Record<string, string> = {},
   ): Promise<ReadonlyMap<string, string>> {
-    const path = `${root}/${name.split('/').map(encodeURIComponent).join('/')}`;
+    const path = `${root}/${blob.name.split('/').map(encodeURIComponent).join('/')}`;
     const headers = {
       'x-ms-range': `bytes=${range.offset}-${range.offset + range.length - 1}`,
-      'if-match': `"${etag}"`,
+      'if-match': `"${blob.etag}"`,
       ...more,
     };
-    const guard = new RangeGuard({ name, etag }, range, receiver);
+    const guard = new RangeGuard(blob, range, receiver);
     await get(path, {}, headers, guard, stop);
     guard.end();
     return guard.headers;
@@ -81,7 +81,10 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     const pieces: Buffer[] = [];
     let size = 0;
     const receiver = {
-      begin: () => idle.touch(),
+      begin(head: Head) {
+        refusePage(head);
+        idle.touch();
+      },
       take(piece: Buffer) {
         // It is good only until this call returns.
         pieces.push(Buffer.from(piece));
@@ -126,6 +129,13 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
   };
 }
 
+/** The service has no pages for people; whoever answers with one stands in between. */
+function refusePage({ headers }: Head): void {
+  if (/^text\/html\b/i.test(headers.get('content-type') ?? '') && !headers.has('x-ms-request-id')) {
+    throw new PageError('a web page came');
+  }
+}
+
 /** Hands on what comes of a range, and makes sure that it is what was asked for. */
 class RangeGuard implements Receiver {
   headers: ReadonlyMap<string, string> = new Map();
@@ -139,9 +149,13 @@ class RangeGuard implements Receiver {
     this.missing = range.length;
   }
 
-  begin({ headers }: Head): void {
+  begin(head: Head): void {
+    const { headers } = head;
     const { offset, length } = this.range;
-    if (bareEtag(headers.get('etag') ?? '') !== this.blob.etag) throw new MovedError(this.blob.name);
+    refusePage(head);
+    const etag = headers.get('etag') ?? '';
+    if (bareEtag(etag.replace(/^W\//, '')) !== this.blob.etag) throw new MovedError(this.blob.name);
+    this.refuseAltered(head);
     const size = headers.get('content-length');
     if (size !== undefined && Number(size) !== length) {
       throw new BrokenAnswerError(`${size} bytes came where ${length} were asked for`);
@@ -152,6 +166,24 @@ class RangeGuard implements Receiver {
     }
     this.headers = headers;
     this.receiver.begin();
+  }
+
+  /** It is the blob that was asked for, and yet not its content: to ask again brings the same. */
+  private refuseAltered({ status, headers }: Head): void {
+    const { name, size } = this.blob;
+    const total = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
+    const length = headers.get('content-length');
+    if (headers.get('etag')!.startsWith('W/'))
+      throw new AlteredError(name, 'it says so itself, by a weak ETag');
+    if (total !== undefined && Number(total) !== size) {
+      throw new AlteredError(name, `it has ${total} bytes in all, where ${size} are listed`);
+    }
+    if (status === 200 && (length === undefined || Number(length) !== size)) {
+      throw new AlteredError(
+        name,
+        `${length ?? 'no told number of'} bytes come of it, where ${size} are listed`,
+      );
+    }
   }
 
   take(piece: Buffer): void {

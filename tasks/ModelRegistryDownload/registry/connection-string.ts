@@ -14,6 +14,13 @@ const DEVELOPMENT_STORAGE = [
   'BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1',
 ].join(';');
 
+/** Whether a text is a connection string, by the names in it, however whole it is. */
+export function looksLikeConnectionString(text: string): boolean {
+  return /(^|;)\s*(AccountName|AccountKey|BlobEndpoint|DefaultEndpointsProtocol|SharedAccessSignature|UseDevelopmentStorage)\s*=/i.test(
+    text,
+  );
+}
+
 /**
  * Takes apart a connection string of a storage account.
  *
@@ -26,7 +33,8 @@ export function parseConnectionString(text: string): ConnectionString | undefine
       return equals < 0 ? [] : [[pair.slice(0, equals).trim().toLowerCase(), pair.slice(equals + 1).trim()]];
     }),
   );
-  if (pairs.get('usedevelopmentstorage') === 'true') return parseConnectionString(DEVELOPMENT_STORAGE);
+  if (pairs.get('usedevelopmentstorage')?.toLowerCase() === 'true')
+    return parseConnectionString(DEVELOPMENT_STORAGE);
   const name = pairs.get('accountname');
   const protocol = pairs.get('defaultendpointsprotocol') ?? 'https';
   const suffix = pairs.get('endpointsuffix') ?? 'core.windows.net';

@@ -37,6 +37,8 @@ export interface Page<T> {
 /** A blob in one of its states. */
 export interface BlobGeneration {
   readonly name: string;
+  /** Of all of it, in bytes. */
+  readonly size: number;
   readonly etag: string;
 }
 

@@ -2,7 +2,9 @@
 export type RegistryCredential =
   | { readonly kind: 'accountKey'; readonly input: string; readonly key: string }
   | SharedAccessSignature
-  | EntraCredential;
+  | EntraCredential
+  /** Nothing, for containers that anybody may read. */
+  | { readonly kind: 'anonymous'; readonly input: string };
 
 /** Microsoft Entra, asked for a token before each request. */
 export interface EntraCredential {

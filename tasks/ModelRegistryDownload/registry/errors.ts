@@ -41,6 +41,24 @@ export class BrokenAnswerError extends Error {
   }
 }
 
+/** What came is not what the registry holds, and will not be another time either: something on the way makes it another. */
+export class AlteredError extends Error {
+  override readonly name = 'AlteredError';
+
+  /** @param how as the end of a sentence */
+  constructor(
+    readonly blob: string,
+    readonly how: string,
+  ) {
+    super(`'${blob}' is altered on its way: ${how}`);
+  }
+}
+
+/** Something else than the registry answered, with a page for people. */
+export class PageError extends Error {
+  override readonly name = 'PageError';
+}
+
 /** The service answered, and the answer is that it will not do what was asked. */
 export class RestError extends Error {
   override readonly name = 'RestError';
@@ -93,6 +111,11 @@ export function isRefusal(error: Error): boolean {
   return error instanceof RestError && (error.statusCode === 401 || error.statusCode === 403);
 }
 
+/** Whether nothing listens at an address. */
+export function isRefusedConnection(error: Error): boolean {
+  return error instanceof BrokenAnswerError && error.code === 'ECONNREFUSED';
+}
+
 /** The `Retry-After` header of an answer that became an error. */
 export function retryAfter(error: Error): string | null {
   return (error instanceof RestError && error.headers.get('retry-after')) || null;
@@ -112,10 +135,20 @@ export function explainRegistryError(error: unknown, address: RegistryAddress): 
   if (!(error instanceof Error)) return error;
   if (error instanceof BrokenAnswerError)
     return new TaskError(noConnection(address, error), { cause: error });
+  if (error instanceof AlteredError) return new TaskError(altered(address, error), { cause: error });
+  if (error instanceof PageError) return new TaskError(webPage(address), { cause: error });
   if (!(error instanceof RestError)) return error;
   const explain = EXPLANATIONS.get(isThrottled(error) ? 'ServerBusy' : (error.code ?? ''));
   const message = explain?.(address, error) ?? unknownAnswer(address, error);
   return new TaskError(message, { cause: error, details: [requestDetail(error)] });
+}
+
+function altered({ host }: RegistryAddress, { blob, how }: AlteredError): string {
+  return `What ${host} sends of '${blob}' is not what the registry holds: ${how}. Something on the way, such as a CDN that unzips or a proxy that scans, makes it another. Take the address of the account itself as 'blobEndpoint', or have that left out for the registry.`;
+}
+
+function webPage({ host }: RegistryAddress): string {
+  return `A web page answered in place of ${host}: a network that wants people to sign in, a proxy's notice, or a website at that address. Let the agent reach the registry without it, and check 'blobEndpoint' where it is given.`;
 }
 
 function noConnection(address: RegistryAddress, error: BrokenAnswerError): string {
@@ -123,7 +156,17 @@ function noConnection(address: RegistryAddress, error: BrokenAnswerError): strin
   if (error.code === 'ENOTFOUND') {
     return `There is no storage account '${account}', as no host has the name ${host}. Check '${accountInput(address)}' for typing errors, 'blobEndpoint' where it is given, and the DNS of this agent.`;
   }
+  if (error.code === 'ECONNREFUSED') {
+    return `No connection to ${host}: the connection was refused, as nothing listens there. Check '${endpointInput(address)}'${/^(localhost|127\.|\[::1\])/.test(host) ? ', and that the emulator runs on this agent' : ''}.`;
+  }
   return `No connection to ${host}: ${explainConnectionError(error)}`;
+}
+
+/** The input that says where the registry is. */
+function endpointInput(address: RegistryAddress): string {
+  const { account, host, signIn } = address;
+  if (signIn.input === 'connectionString') return signIn.input;
+  return host.startsWith(`${account}.`) ? 'storageAccount' : 'blobEndpoint';
 }
 
 /** The input that says which account it is. */
@@ -133,8 +176,14 @@ function accountInput({ signIn }: RegistryAddress): string {
 
 type Explanation = (address: RegistryAddress, error: RestError) => string;
 
-const refusedSignIn: Explanation = ({ account, signIn }, error) => {
+const needsSignIn: Explanation = ({ account, container }) =>
+  `Container '${container}' of storage account '${account}' cannot be read without signing in. Set 'authType' to how the step should sign in; or, where the model may be public, give the container public access at the level Container, which the account must allow.`;
+
+const refusedSignIn: Explanation = (address, error) => {
+  const { account, signIn } = address;
   switch (signIn.kind) {
+    case 'anonymous':
+      return needsSignIn(address, error);
     case 'accountKey': {
       // Only these requests are signed with the agent's time.
       const skew = clockSkew(error);
@@ -161,7 +210,9 @@ function faultOfSignature({ starts, expires }: SharedAccessSignature, now: numbe
 }
 
 /** It may be signed in to, and yet may not read. */
-const missingPermission: Explanation = ({ account, container, signIn }) => {
+const missingPermission: Explanation = (address, error) => {
+  const { account, container, signIn } = address;
+  if (signIn.kind === 'anonymous') return needsSignIn(address, error);
   if (signIn.kind === 'sas') {
     return `The shared access signature in '${signIn.input}' may not list and read container '${container}' of storage account '${account}'. Make one with the permissions Read and List for the container.`;
   }
@@ -178,6 +229,9 @@ const refusedNetwork: Explanation = ({ account, signIn }) => {
       : '';
   return `The network rules of storage account '${account}' keep this agent out. Allow the agent's address or network in the account's firewall, or run the step on an agent inside that network.${also}`;
 };
+
+const lostKey: Explanation = ({ account }) =>
+  `Storage account '${account}' cannot get at the customer-managed key in Key Vault that its data is encrypted with. Whoever looks after the account has to bring the key back: it may be disabled, expired or deleted, or the account has lost its access to the vault.`;
 
 /** Error codes of Blob storage, as its REST reference lists them, with what the reader can do about each. */
 const EXPLANATIONS = new Map<string, Explanation>(
@@ -204,14 +258,31 @@ const EXPLANATIONS = new Map<string, Explanation>(
     ContainerBeingDeleted: ({ account, container }) =>
       `Container '${container}' of storage account '${account}' is being deleted. Publish the model again, once the deletion has ended.`,
     ContainerDisabled: ({ container }) => `Container '${container}' was disabled by its administrator.`,
-    ResourceNotFound: ({ host, container }) =>
-      `${host} knows nothing at the address of container '${container}'. Check 'blobEndpoint': where the account is a part of the path, as with Azurite, it ends with the account's name.`,
+    NoAuthenticationInformation: needsSignIn,
+    PublicAccessNotPermitted: needsSignIn,
+    // What a container that is not public answers to who does not sign in.
+    ResourceNotFound: ({ account, host, container, signIn }) =>
+      signIn.kind === 'anonymous'
+        ? `Storage account '${account}' has no container '${container}' that can be read without signing in. Check 'modelName'; if the container is not public, set 'authType' to how the step should sign in.`
+        : `${host} knows nothing at the address of container '${container}'. Check 'blobEndpoint': where the account is a part of the path, as with Azurite, it ends with the account's name.`,
     InvalidResourceName: ({ container }) =>
       `'${container}' cannot be the name of a container. Check 'modelName' and 'blobEndpoint'.`,
     InvalidAuthenticationInfo: (address, error) =>
       address.signIn.kind === 'entra'
         ? refusedSignIn(address, error)
         : `${address.host} did not understand the credentials. Check that 'blobEndpoint' is the Blob endpoint of the account in '${accountInput(address)}'.`,
+    LocationRestricted: ({ account }) =>
+      `Storage account '${account}' may not be used from where this agent is. Run the step on an agent in a region that the account's policies allow.`,
+    BlobUsesCustomerSpecifiedEncryption: () =>
+      'A file of this version is encrypted with a key that its publisher sends with each request, and the registry keeps no copy of such keys. Publish the version without a customer-provided key; keys in Key Vault that the account itself uses are no hindrance.',
+    ...Object.fromEntries(
+      [
+        'KeyVaultEncryptionKeyNotFound',
+        'KeyVaultAccessTokenCannotBeAcquired',
+        'KeyVaultVaultNotFound',
+        'KeyVaultKeyNotFound',
+      ].map((code) => [code, lostKey]),
+    ),
     BlobArchived: () =>
       'A file of this version is in the archive tier and cannot be read. Rehydrate the version to the hot or cool tier first.',
     BlobBeingRehydrated: () =>
@@ -223,6 +294,8 @@ const EXPLANATIONS = new Map<string, Explanation>(
 
 function unknownAnswer(address: RegistryAddress, error: RestError): string {
   const { host, container } = address;
+  if ((error.statusCode >= 300 && error.statusCode < 400) || error.statusCode === 511)
+    return webPage(address);
   return `${host} answered ${reason(error)} about container '${container}'. Check '${accountInput(address)}', 'modelName' and 'blobEndpoint', and whether a proxy stands in between.`;
 }
 

@@ -4,7 +4,7 @@ import { DEFAULT_RETRY, Patience, type RetryPolicy } from '../../common/retry';
 import { formatDuration } from '../../common/text';
 import { type TroubledRequest, Troubles } from '../../common/trouble';
 import type { Idle } from './container';
-import { BrokenAnswerError, isRefusal, isTransient, reason, retryAfter } from './errors';
+import { BrokenAnswerError, isRefusal, isRefusedConnection, isTransient, reason, retryAfter } from './errors';
 
 /** How long the registry is waited for. */
 export interface RegistryPatience {
@@ -23,6 +23,9 @@ export const PATIENCE: RegistryPatience = {
   refusal: { forMilliseconds: 30_000 },
   sleep,
 };
+
+/** Where nothing listens at the first request, the address is wrong, or an emulator is only just starting. */
+const NOBODY_THERE: RetryPolicy = { forMilliseconds: 5_000 };
 
 /** Whether the registry has let somebody in. */
 export class Access {
@@ -61,6 +64,7 @@ export async function persist<T>(
 ): Promise<T> {
   const left = new Patience(patience.retry);
   const leftOfRights = new Patience(patience.refusal);
+  const leftOfNobody = new Patience(NOBODY_THERE);
   let trouble: TroubledRequest | undefined;
   let served = false;
   try {
@@ -86,7 +90,9 @@ export async function persist<T>(
             continue;
           }
         }
-        const wait = (isTurnedAway ? leftOfRights : left).next(performance.now() - begun, asked);
+        const isNobodyThere = !access.isGranted && isRefusedConnection(failure);
+        const patient = isTurnedAway ? leftOfRights : isNobodyThere ? leftOfNobody : left;
+        const wait = patient.next(performance.now() - begun, asked);
         if (wait === undefined) throw failure;
         if (trouble) trouble.fail();
         else trouble = troubles.begin('The registry', failed, patience.retry.forMilliseconds);

@@ -28,6 +28,8 @@ export function signerFor(account: string, credential: RegistryCredential): Sign
       return signWithKey(account, credential.key);
     case 'sas':
       return signWithSas(credential.token);
+    case 'anonymous':
+      return (request) => request;
     case 'entra':
       return signWithToken((refused) => credential.token(refused));
   }

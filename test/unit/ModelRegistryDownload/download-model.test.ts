@@ -284,6 +284,13 @@ describe('downloading a model', () => {
       assert.equal(step.outputs.downloadedBytes, 0);
     });
 
+    it('warns of nothing after its manifest was deleted, so that all is downloaded anew', async () => {
+      await rm(join(destination, MANIFEST));
+      await download();
+      assert.doesNotMatch(step.text, /type=warning/);
+      assert.deepEqual(Object.keys(await modelFiles()).length, 5);
+    });
+
     it('says so when it has to replace a file that is not its own', async () => {
       server.put('titanic', '2.0.0/README.md', 'by the model');
       server.put('titanic', '2.0.0/metadata.json', '{}');
@@ -383,9 +390,71 @@ describe('downloading a model', () => {
         const inputs = { change: {} };
         arrange(inputs);
         await assert.rejects(download(inputs.change), { name: 'TaskError', message });
-        await modelFiles();
         assert.deepEqual(await contentOf(destination), before);
         assert.equal(step.outputs.modelPath, undefined);
+      });
+    }
+
+    it('keeps what it has brought for the next step', async () => {
+      const reads = () =>
+        server.reads.map(({ blob }) => blob.slice(6)).filter((path) => path !== 'metadata.json');
+      server.fault = ({ blob }) =>
+        blob === '1.0.0/model.pkl' ? { status: 409, code: 'BlobUsesCustomerSpecifiedEncryption' } : undefined;
+      await assert.rejects(download({ concurrency: 1 }), /encrypted with a key that its publisher sends/);
+      assert.deepEqual(reads(), ['data/flags.pkl', 'lookup.pkl', 'model.pkl']);
+      server.requests.length = 0;
+      server.fault = () => undefined;
+      await download({ concurrency: 1 });
+      assert.deepEqual(reads(), ['model.pkl']);
+      assert.equal((await modelFiles())['lookup.pkl'], 'the lookup');
+      assert.match(step.text, /Going on from/);
+    });
+
+    const OF_MODEL = { 'Content-Type': 'application/octet-stream', ETag: '"ETAG"' };
+    const strangers: [
+      what: string,
+      instead: { status: number; headers: Record<string, string>; body: string },
+      RegExp,
+    ][] = [
+      [
+        'that a CDN unzips',
+        { status: 200, headers: { ...OF_MODEL, 'Content-Length': '20' }, body: 'the model, unzipped.' },
+        /'1\.0\.0\/model\.pkl' is not what the registry holds: 20 bytes come of it, where 9 are listed\..*CDN/,
+      ],
+      [
+        'that a CDN unzips without knowing how long it gets',
+        {
+          status: 200,
+          headers: { ...OF_MODEL, 'Transfer-Encoding': 'chunked' },
+          body: 'the model, unzipped.',
+        },
+        /is not what the registry holds/,
+      ],
+      [
+        'that something rewrites and says so',
+        { status: 206, headers: { ...OF_MODEL, ETag: 'W/"ETAG"' }, body: 'the model' },
+        /is not what the registry holds: it says so itself, by a weak ETag/,
+      ],
+      [
+        'that another web server answers for',
+        {
+          status: 200,
+          headers: { 'Content-Type': 'text/html; charset=utf-8' },
+          body: '<html>Sign in</html>',
+        },
+        /^A web page answered in place of .*sign in/,
+      ],
+      [
+        'that leads to a page for signing in',
+        { status: 302, headers: { Location: 'http://portal.example/' }, body: '' },
+        /^A web page answered in place of /,
+      ],
+    ];
+    for (const [what, instead, message] of strangers) {
+      it(`for a file ${what} says so at once`, async () => {
+        server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' ? { instead } : undefined);
+        await assert.rejects(download(), { name: 'TaskError', message });
+        assert.equal(server.reads.filter(({ blob }) => blob === '1.0.0/model.pkl').length, 1);
       });
     }
 
@@ -500,7 +569,7 @@ describe('downloading a model', () => {
             `^'${lost.replace('.', '\\.')}' of version '1\\.0\\.0' went away while it was downloaded`,
           ),
         });
-        assert.deepEqual(await readdir(join(workspace.path, 'model-api')), []);
+        assert.deepEqual(await contentOf(destination).catch(() => 'no folder'), 'no folder');
       });
     }
 

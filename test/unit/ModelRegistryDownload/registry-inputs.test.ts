@@ -123,6 +123,34 @@ describe('the registry of a download', () => {
     assert.equal(withConnection({ blobEndpoint }).registry.endpoint, blobEndpoint);
   });
 
+  it('is opened without anything where the container is public', () => {
+    const { registry } = read({ authType: 'anonymous', storageAccount: 'contosomodels' });
+    assert.deepEqual(registry, {
+      account: 'contosomodels',
+      endpoint: 'https://contosomodels.blob.core.windows.net',
+      signIn: { kind: 'anonymous', input: 'authType' },
+    });
+  });
+
+  for (const text of [
+    'UseDevelopmentStorage=true',
+    'UseDevelopmentStorage=True;',
+    'usedevelopmentstorage=TRUE',
+  ]) {
+    it(`is the emulator by ${text}`, () => {
+      assert.equal(withString(text).registry.endpoint, 'http://127.0.0.1:10000/devstoreaccount1');
+    });
+  }
+
+  it('may be read from its secondary endpoint, with a warning', () => {
+    const { step } = read({
+      storageAccount: 'contosomodels',
+      storageKey: KEY,
+      blobEndpoint: 'https://contosomodels-secondary.blob.core.windows.net',
+    });
+    assert.match(step.text, /type=warning;\]'blobEndpoint' is the account's secondary endpoint/);
+  });
+
   const refused: [what: string, attempt: () => unknown, message: RegExp][] = [
     [
       'no key',
@@ -181,6 +209,31 @@ describe('the registry of a download', () => {
       'a string of another account',
       () => withString(STRING, { storageAccount: 'other' }),
       /is 'other', but 'connectionString' is for 'contosomodels'/,
+    ],
+    [
+      'a string for a signature',
+      () => withSas(STRING),
+      /'sasToken' is a connection string\. Put it into 'connectionString'/,
+    ],
+    [
+      'a string with a signature for a signature',
+      () => withSas(`BlobEndpoint=https://contosomodels.blob.core.windows.net/;SharedAccessSignature=${SAS}`),
+      /'sasToken' is a connection string/,
+    ],
+    [
+      'a string for a key',
+      () => read({ storageAccount: 'contosomodels', storageKey: STRING }),
+      /'storageKey' is not an account key, but a connection string/,
+    ],
+    [
+      'the endpoint of the Data Lake',
+      () =>
+        read({
+          storageAccount: 'contosomodels',
+          storageKey: KEY,
+          blobEndpoint: 'https://contosomodels.dfs.core.windows.net',
+        }),
+      /Give its Blob endpoint, which has the same data: https:\/\/contosomodels\.blob\.core\.windows\.net\./,
     ],
     [
       'a token in the clear',

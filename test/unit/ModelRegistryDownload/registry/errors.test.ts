@@ -24,7 +24,7 @@ describe('an error of the registry', () => {
     endpoint = server.endpoint,
     tls = {},
     credential = server.credential as RegistryCredential,
-  } = {}): Promise<{ message: string; details: string[]; waits: number }> {
+  } = {}): Promise<{ message: string; details: string[]; waits: number; waited: number }> {
     const container = openContainer({
       account: server.account,
       credential,
@@ -42,7 +42,8 @@ describe('an error of the registry', () => {
         details: string[];
       };
       assert.equal(name, 'TaskError');
-      return { message, details, waits: patience.waits.length };
+      const waited = patience.waits.reduce((sum, wait) => sum + wait, 0);
+      return { message, details, waits: patience.waits.length, waited };
     } finally {
       container.close();
     }
@@ -70,6 +71,21 @@ describe('an error of the registry', () => {
       'a missing container',
       { status: 404, code: 'ContainerNotFound' },
       /no container 'titanic'. Check 'modelName'/,
+    ],
+    [
+      'a key in Key Vault that is gone',
+      { status: 403, code: 'KeyVaultEncryptionKeyNotFound' },
+      /customer-managed key in Key Vault/,
+    ],
+    [
+      'a policy on places',
+      { status: 403, code: 'LocationRestricted' },
+      /may not be used from where this agent is/,
+    ],
+    [
+      'no public access',
+      { status: 409, code: 'PublicAccessNotPermitted' },
+      /without signing in\. Set 'authType'/,
     ],
     ['a container that is going away', { status: 409, code: 'ContainerBeingDeleted' }, /is being deleted/],
     [
@@ -187,6 +203,39 @@ describe('an error of the registry', () => {
       assert.equal(told.waits, 0);
     });
   }
+
+  const anonymous: RegistryCredential = { kind: 'anonymous', input: 'authType' };
+  for (const [status, code, message] of [
+    [404, 'ResourceNotFound', /no container 'titanic' that can be read without signing in/],
+    [409, 'PublicAccessNotPermitted', /cannot be read without signing in\. Set 'authType'/],
+    [401, 'NoAuthenticationInformation', /cannot be read without signing in/],
+    [403, 'AuthorizationPermissionMismatch', /cannot be read without signing in/],
+  ] as const) {
+    it(`from ${code} tells who does not sign in that this takes a sign-in`, async () => {
+      server.fault = () => ({ status, code });
+      const told = await explain({ credential: anonymous });
+      assert.match(told.message, message);
+      assert.equal(told.waits, 0);
+      assert.equal(server.requests[0]!.authorization, undefined);
+    });
+  }
+
+  it('from a page in place of the registry is told at once', async () => {
+    const instead = { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<html>Sign in</html>' };
+    server.fault = () => ({ instead });
+    const told = await explain();
+    assert.match(told.message, /^A web page answered in place of 127\.0\.0\.1:/);
+    assert.equal(told.waits, 0);
+  });
+
+  it('from a port at which nothing listens is told after five seconds, with the input', async () => {
+    const { endpoint } = server;
+    await server.stop();
+    const told = await explain({ endpoint });
+    assert.match(told.message, /nothing listens there\. Check 'blobEndpoint', and that the emulator runs/);
+    assert.ok(told.waited <= 5_000, `${told.waited}`);
+    server = await BlobServer.start();
+  });
 
   it('from a wrong key is not put down to a clock that is off by less than the service bears', async () => {
     const headers = { Date: new Date(Date.now() - 12 * 60_000).toUTCString() };
