@@ -1,8 +1,7 @@
 import type { RunState } from './databricks/states';
 import { isInfrastructure } from './repair';
 
-const INFRASTRUCTURE =
-  "This is a fault of the infrastructure, not of the notebook. Run the step again later; input 'repairAttempts' repairs such runs by itself.";
+const INFRASTRUCTURE = 'This is a fault of the infrastructure, not of the notebook. Run the step again later';
 const BUSY = "Set input 'whenBusy' to queue, or raise the job's maximum of concurrent runs.";
 const LATER = 'Run the step again when fewer runs are going on, or spread them over more compute.';
 const SETTINGS = "Correct the settings of the task in the job, or in input 'jobDefinition'.";
@@ -25,9 +24,19 @@ const HINTS: Readonly<Record<string, string>> = {
   WORKSPACE_RUN_LIMIT_EXCEEDED: LATER,
 };
 
-/** What to do about an end, in a sentence; undefined where nothing is known to help. */
-export function hintFor(state: RunState): string | undefined {
-  if (isInfrastructure(state)) return INFRASTRUCTURE;
+/**
+ * What to do about an end, in a sentence; undefined where nothing is known to help.
+ *
+ * @param repairs how often the step might repair the run
+ */
+export function hintFor(state: RunState, repairs: number): string | undefined {
+  if (isInfrastructure(state)) {
+    return repairs > 0
+      ? `${INFRASTRUCTURE}: it was repaired as often as input 'repairAttempts' allows, or could not be.`
+      : `${INFRASTRUCTURE}; input 'repairAttempts' repairs such runs by itself.`;
+  }
   const { code, name } = state;
+  // Of a run that is skipped for another reason, the service says which.
+  if (code === undefined && name === 'SKIPPED') return BUSY;
   return HINTS[code ?? name] ?? HINTS[name];
 }

@@ -30,6 +30,7 @@ export function readParameters(inputs: InputReader): Parameters {
     inputs.reject('parameters', 'is a JSON array, but must be an object, such as {"version": "1.0.0"}.');
     return {};
   }
+  for (const key of repeatedKeys(text)) inputs.reject('parameters', `sets ${key} twice.`);
   const parameters: Record<string, string> = {};
   for (const [key, value] of Object.entries(parsed as object)) {
     if (value === null || typeof value === 'object') {
@@ -42,6 +43,23 @@ export function readParameters(inputs: InputReader): Parameters {
   return parameters;
 }
 
+/** The names that a JSON object has more than once, of which a parser silently keeps the last. */
+function repeatedKeys(json: string): Set<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  let depth = 0;
+  for (const [token, name] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/gs)) {
+    if (/^[{[]$/.test(token)) depth += 1;
+    else if (/^[}\]]$/.test(token)) depth -= 1;
+    else if (name !== undefined && depth === 1) {
+      const key = JSON.parse(name) as string;
+      if (seen.has(key)) repeated.add(key);
+      seen.add(key);
+    }
+  }
+  return repeated;
+}
+
 /**
  * How the job takes the parameters: as its own where it declares any, otherwise as its notebooks'. Jobs do not say
  * what they do with a key that they don't declare, so such a key is refused here.
@@ -50,6 +68,12 @@ export function readParameters(inputs: InputReader): Parameters {
  */
 export function assignParameters(parameters: Parameters, job: Omit<Job, 'id'>): RunParameters {
   checkSize(parameters);
+  if (job.parameters.length === 0 && job.notebooks.length === 0 && Object.keys(parameters).length > 0) {
+    throw new TaskError(
+      `Input 'parameters' sets ${Object.keys(parameters).join(', ')}, but job '${job.name}' declares no parameters and runs no ` +
+        'notebook that could take them. Declare them as parameters of the job, which hands them down to its tasks.',
+    );
+  }
   if (job.parameters.length === 0) return { jobParameters: {}, notebookParameters: parameters };
   const undeclared = Object.keys(parameters).filter((key) => !job.parameters.includes(key));
   if (undeclared.length > 0) {

@@ -1,3 +1,5 @@
+import { TaskError } from '../common/errors';
+import { ONE_TRY } from '../common/retry';
 import type { DatabricksClient } from './databricks/client';
 import { getRun, listEndedRuns, type Run } from './databricks/runs';
 import { readExitValue } from './results';
@@ -35,4 +37,42 @@ export async function findPreviousRun(
     if (++seen >= MOST_RUNS) break;
   }
   return undefined;
+}
+
+/** Runs whose times tell what is usual. */
+const USUAL_RUNS = 10;
+
+/** How long a job's runs take. */
+export interface UsualTime {
+  /** Milliseconds; the median. */
+  readonly duration: number;
+  /** Of how many runs. */
+  readonly runs: number;
+}
+
+/**
+ * How long the last runs of a job took that succeeded, other than one of them; undefined where there are none, or where
+ * that can't be told at once: it is nice to know, and no more.
+ */
+export async function findUsualTime(
+  client: DatabricksClient,
+  jobId: string,
+  run: Run,
+): Promise<UsualTime | undefined> {
+  const durations: number[] = [];
+  let seen = 0;
+  try {
+    for await (const { id, state, startedAt, endedAt } of listEndedRuns(client, jobId, { retry: ONE_TRY })) {
+      const isMeasured =
+        id !== run.id && state.verdict === 'success' && startedAt > 0 && endedAt >= startedAt;
+      if (isMeasured) durations.push(endedAt - startedAt);
+      if (durations.length >= USUAL_RUNS || ++seen >= 2 * USUAL_RUNS) break;
+    }
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    return undefined;
+  }
+  durations.sort((a, b) => a - b);
+  const duration = durations[Math.floor(durations.length / 2)];
+  return duration === undefined ? undefined : { duration, runs: durations.length };
 }

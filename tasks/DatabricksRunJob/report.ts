@@ -3,9 +3,11 @@ import type { Logger } from '../common/log';
 import { redact } from '../common/secrets';
 import { Summary } from '../common/summary';
 import { formatDuration, plural } from '../common/text';
+import type { FederationRefusedError } from './databricks/auth';
 import type { Run } from './databricks/runs';
 import type { Check } from './gate';
 import type { Parameters } from './parameters';
+import type { UsualTime } from './previous-run';
 import { oneLine, type Results } from './results';
 import type { StartedRun } from './start';
 import { timeline } from './timeline';
@@ -28,6 +30,8 @@ export interface Report {
   readonly notebookPath: string | undefined;
   /** The gate, where there is one and the notebook's metrics came to it. */
   readonly checks: readonly Check[];
+  /** How long the job's runs take, where that is known. */
+  readonly usualTime: UsualTime | undefined;
   readonly parameters: Parameters;
   readonly started: StartedRun;
   /** The run as it was seen last, where it was seen. */
@@ -94,7 +98,7 @@ export function describeEnd({ state }: Run): string {
 
 /** The page about the run for the pipeline's Extensions tab. */
 export function summarize(report: Report): Summary {
-  const { job, notebookPath, parameters, started, run, results, checks, pageOf } = report;
+  const { job, notebookPath, parameters, started, run, results, checks, usualTime, pageOf } = report;
   const state = run?.state.name ?? 'started';
   const summary = new Summary()
     .heading(`${job.name}: ${state}`)
@@ -103,7 +107,7 @@ export function summarize(report: Report): Summary {
       ['Job', `${job.name} (${job.id})`],
       ...(notebookPath === undefined ? [] : [['Notebook', notebookPath] as const]),
       ['Result', state],
-      ['Time', run ? timeOf(run) : ''],
+      ['Time', run ? timeOf(run) + describeUsual(usualTime) : ''],
     ]);
   if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
   if (checks.length > 0) addChecks(summary, checks);
@@ -126,6 +130,15 @@ export function summarize(report: Report): Summary {
   return summary;
 }
 
+/** The page about a sign-in that was refused, with what an administrator has to do to allow it. */
+export function summarizeRefusal({ message, command }: FederationRefusedError): Summary {
+  return new Summary()
+    .heading('Databricks did not let the step sign in')
+    .paragraph(message)
+    .paragraph('This command of an administrator of the account would let it in from now on:')
+    .code(command, 'bash');
+}
+
 function notShown(failures: number): string {
   return `Not shown: ${plural(failures, 'more failed task')}. The page of the run has them all.`;
 }
@@ -143,12 +156,36 @@ function addChecks(summary: Summary, checks: readonly Check[]): void {
 
 function addTasks(summary: Summary, { tasks }: Run): void {
   const bars = timeline(tasks);
-  const rows = tasks
-    .slice(0, MOST_TASKS)
-    .map((task, index) => [task.key, task.state.name, String(task.attempt), timeOf(task), bars[index] ?? '']);
-  summary.table(['Task', 'State', 'Attempt', 'Time', 'Timeline'], rows, ['Attempt', 'Time']);
+  const shown = tasks.slice(0, MOST_TASKS);
+  // Where the service tells where a task's time went, that takes three columns more, and the compute another.
+  const hasParts = shown.some(({ durations }) => durations.setup + durations.queue > 0);
+  const hasCompute = shown.some(({ compute }) => compute !== undefined);
+  const part = (milliseconds: number) => (milliseconds > 0 ? formatDuration(milliseconds) : '');
+  const rows = shown.map((task, index) => [
+    task.key,
+    task.state.name,
+    String(task.attempt),
+    timeOf(task),
+    ...(hasParts
+      ? [part(task.durations.queue), part(task.durations.setup), part(task.durations.execution)]
+      : []),
+    ...(hasCompute ? [task.compute ?? ''] : []),
+    bars[index] ?? '',
+  ]);
+  const parts = hasParts ? ['Queue', 'Set-up', 'Execution'] : [];
+  summary.table(
+    ['Task', 'State', 'Attempt', 'Time', ...parts, ...(hasCompute ? ['Compute'] : []), 'Timeline'],
+    rows,
+    ['Attempt', 'Time', ...parts],
+  );
   if (tasks.length > rows.length)
     summary.paragraph(`${tasks.length - rows.length} more tasks are not shown.`);
+}
+
+/** Goes on from a run's own time. */
+function describeUsual(usual: UsualTime | undefined): string {
+  if (!usual) return '';
+  return `, usually ${formatDuration(usual.duration)} (the last ${plural(usual.runs, 'run')} that succeeded)`;
 }
 
 /** A trace says what matters most at its end. Secrets go first: half of one would no longer be known as such. */

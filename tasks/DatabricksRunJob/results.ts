@@ -8,6 +8,7 @@ import type { DatabricksClient } from './databricks/client';
 import { exportNotebook, getOutput, getRun, type Run, type RunOutput, type TaskRun } from './databricks/runs';
 import { hasFailed, neverRan, wasCancelled } from './databricks/states';
 import { hintFor } from './hints';
+import type { Inputs } from './inputs';
 import { isSameNotebook } from './job';
 
 /** What a run that is over left behind. */
@@ -69,12 +70,12 @@ const LONGEST_ERROR = 1_000;
 /**
  * Reads what the notebook returned, and the errors of failed tasks: one request for each of these tasks.
  *
- * @param notebookPath the notebook whose exit value counts; undefined for whichever has one
+ * @param options `notebookPath` is the notebook whose exit value counts, undefined for whichever has one
  */
 export async function readResults(
   client: DatabricksClient,
   run: Run,
-  notebookPath: string | undefined,
+  { notebookPath, repairAttempts }: Pick<Inputs, 'notebookPath' | 'repairAttempts'>,
   log: Logger,
 ): Promise<Results> {
   const failed = run.tasks.filter(({ state }) => hasFailed(state));
@@ -83,7 +84,7 @@ export async function readResults(
   const failures: TaskFailure[] = [];
   while (failures.length < Math.min(failed.length, MAX_FAILURES)) {
     const next = failed.slice(failures.length, Math.min(failures.length + READ_AT_ONCE, MAX_FAILURES));
-    failures.push(...(await Promise.all(next.map((task) => readFailure(client, task, log)))));
+    failures.push(...(await Promise.all(next.map((task) => readFailure(client, task, repairAttempts, log)))));
   }
   return {
     ...(await tryExitValue(client, run, notebookPath)),
@@ -135,7 +136,12 @@ function ranNotebook(task: TaskRun, path: string | undefined): boolean {
 }
 
 /** A failure whose details can't be read is a failure all the same. */
-async function readFailure(client: DatabricksClient, task: TaskRun, log: Logger): Promise<TaskFailure> {
+async function readFailure(
+  client: DatabricksClient,
+  task: TaskRun,
+  repairs: number,
+  log: Logger,
+): Promise<TaskFailure> {
   const output = task.id === undefined ? undefined : await tryOutput(client, task.key, task.id, log);
   const childRunId = output?.childRunId;
   return {
@@ -154,7 +160,7 @@ async function readFailure(client: DatabricksClient, task: TaskRun, log: Logger)
       task.jobId !== undefined && childRunId !== undefined
         ? { jobId: task.jobId, runId: childRunId }
         : undefined,
-    hint: hintFor(task.state),
+    hint: hintFor(task.state, repairs),
   };
 }
 

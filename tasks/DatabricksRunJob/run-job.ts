@@ -4,7 +4,7 @@ import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { type Clock, systemClock } from './clock';
 import { runPage } from './databricks/address';
-import { tokenProvider } from './databricks/auth';
+import { FederationRefusedError, tokenProvider } from './databricks/auth';
 import { DatabricksClient, PATIENCE, type Transport } from './databricks/client';
 import { wasCancelled } from './databricks/states';
 import { carryOut, planJob } from './define-job';
@@ -15,8 +15,8 @@ import type { Inputs } from './inputs';
 import { checkRunsNotebook } from './job';
 import { notebookRemark, placeNotebook, readNotebook } from './notebook';
 import { assignParameters } from './parameters';
-import { findPreviousRun } from './previous-run';
-import { describeEnd, errorMessage, logResults, type PageOf, summarize } from './report';
+import { findPreviousRun, findUsualTime, type UsualTime } from './previous-run';
+import { describeEnd, errorMessage, logResults, type PageOf, summarize, summarizeRefusal } from './report';
 import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { type Ending, isGoodEnough, runOnce, type Work } from './run-once';
 
@@ -32,6 +32,17 @@ export interface Step
 
 /** Imports a notebook where there is one, runs its job, and reports how the run ended. */
 export async function runJob(inputs: Inputs, step: Step): Promise<Outcome> {
+  try {
+    return await importAndRun(inputs, step);
+  } catch (error) {
+    if (error instanceof FederationRefusedError) {
+      step.uploadSummary('Databricks sign-in', summarizeRefusal(error));
+    }
+    throw error;
+  }
+}
+
+async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
   const { log, signal, http, clock = systemClock } = step;
   const { signIn, notebookFile, notebookPath } = inputs;
   const { workspace } = signIn;
@@ -70,12 +81,11 @@ export async function runJob(inputs: Inputs, step: Step): Promise<Outcome> {
 
   const work: Work = { inputs, step, client, clock, job, parameters };
   const ending = await runOnce(work);
-  const results = ending.run?.state.isOver
-    ? await readResults(client, ending.run, notebookPath, log)
-    : NO_RESULTS;
+  const results = ending.run?.state.isOver ? await readResults(client, ending.run, inputs, log) : NO_RESULTS;
   await publish(work, step, ending, results);
   const gate = await passGate(work, ending, results);
-  step.uploadSummary(`Databricks job ${job.name}`, summaryOf(work, ending, results, gate));
+  const usualTime = ending.run?.state.isOver ? await findUsualTime(client, job.id, ending.run) : undefined;
+  step.uploadSummary(`Databricks job ${job.name}`, summaryOf(work, ending, results, gate, usualTime));
   return judge(work, step, ending, results, gate);
 }
 
@@ -128,10 +138,11 @@ function summaryOf(
   { started, run }: Ending,
   results: Results,
   { checks }: Gate,
+  usualTime: UsualTime | undefined,
 ): Summary {
   const { notebookPath, parameters, signIn } = inputs;
   const pageOf: PageOf = (runId, jobId = job.id) => runPage(signIn.workspace, jobId, runId);
-  return summarize({ job, notebookPath, parameters, started, run, results, checks, pageOf });
+  return summarize({ job, notebookPath, parameters, started, run, results, checks, usualTime, pageOf });
 }
 
 function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Results, gate: Gate): Outcome {
@@ -178,7 +189,8 @@ function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Resul
 
   const error = errorMessage(run, results);
   step.setOutput('errorMessage', error);
-  const hint = results.failures.length > 0 ? results.failures[0]!.hint : hintFor(run.state);
+  const hint =
+    results.failures.length > 0 ? results.failures[0]!.hint : hintFor(run.state, inputs.repairAttempts);
   const sentences = [
     `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')}`,
     hint,

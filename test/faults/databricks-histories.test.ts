@@ -198,7 +198,7 @@ const world = fc.record({
 });
 
 describe('DatabricksRunJob, through histories of lost answers, kills and reruns', function () {
-  this.timeout(120_000);
+  this.timeout(900_000);
 
   it(`pays for no second run (${HISTORIES} histories from seed ${SEED})`, async () => {
     await fc.assert(

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { CancelledError } from '../../../tasks/common/errors';
 import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../../tasks/common/http';
-import { type Credential, tokenProvider } from '../../../tasks/DatabricksRunJob/databricks/auth';
+import {
+  type Credential,
+  FederationRefusedError,
+  tokenProvider,
+} from '../../../tasks/DatabricksRunJob/databricks/auth';
 import { isOutage } from '../../../tasks/DatabricksRunJob/databricks/errors';
 import { answer, collectLog, ORIGIN } from './support';
 
@@ -47,6 +51,53 @@ function signingIn(credential: Credential) {
 const formOf = ({ body }: HttpRequest) => Object.fromEntries(new URLSearchParams(String(body)));
 
 describe('signing in to Databricks', () => {
+  it('asks a host of many workspaces where to sign in, and sends no credential anywhere else', async () => {
+    const { log } = collectLog();
+    const ask = async (config: HttpAnswer) => {
+      const asked: string[] = [];
+      const workspace = { origin: 'https://acme.azuredatabricks.net', workspaceId: '42' };
+      const token = tokenProvider(PRINCIPAL, workspace, {
+        log,
+        oidcToken: async () => '',
+        http: {
+          send: async ({ url }) => {
+            asked.push(url);
+            return url.endsWith('/databricks-config')
+              ? config
+              : answer(200, { access_token: 't', expires_in: 3600 });
+          },
+        },
+      });
+      return { asked, token: token() };
+    };
+    const host = 'https://acme.azuredatabricks.net';
+    const cases: [config: HttpAnswer, endpoint: string][] = [
+      [
+        answer(200, { oidc_endpoint: `${host}/oidc/accounts/{account_id}`, account_id: 'a1' }),
+        `${host}/oidc/accounts/a1/v1/token`,
+      ],
+      [
+        answer(200, { oidc_endpoint: 'https://accounts.azuredatabricks.net/oidc' }),
+        'https://accounts.azuredatabricks.net/oidc/v1/token',
+      ],
+      [answer(404, ''), `${host}/oidc/v1/token`],
+    ];
+    for (const [config, endpoint] of cases) {
+      const { asked, token } = await ask(config);
+      await token;
+      assert.deepEqual(asked, [`${host}/.well-known/databricks-config`, endpoint]);
+    }
+    for (const evil of [
+      'https://evil.example/oidc',
+      'http://accounts.azuredatabricks.net/oidc',
+      'https://azuredatabricks.net.evil.example',
+    ]) {
+      const { asked, token } = await ask(answer(200, { oidc_endpoint: evil }));
+      await assert.rejects(token, /no address of Databricks.*No credential was sent/);
+      assert.equal(asked.length, 1);
+    }
+  });
+
   it('needs nothing with a token', async () => {
     const one = signingIn({ kind: 'token', token: 'dapi' });
     assert.equal(await one.token(), 'dapi');
@@ -125,6 +176,40 @@ describe('signing in to Databricks', () => {
     assert.equal(await one.token(), 'oauth-token-1');
   });
 
+  it('does not wait for a new token while the one in hand serves: one short try, and the next a minute later', async () => {
+    const one = signingIn(PRINCIPAL);
+    await one.token();
+    one.reply = () => {
+      throw new ConnectionError('No connection to adb-1: no answer within 5 s.');
+    };
+    for (const minute of [56, 56.2, 56.9, 57.1, 57.5]) {
+      one.now = minute * MINUTE;
+      assert.equal(await one.token(), 'oauth-token-1');
+    }
+    const tries = one.requests.slice(1);
+    assert.equal(tries.length, 2);
+    for (const { retry, idleTimeout } of tries) {
+      assert.deepEqual([retry, idleTimeout], [{ forMilliseconds: 0 }, 5_000]);
+    }
+    assert.match(
+      one.text(),
+      /Going on with the access token in hand, which serves for another 3 min.*No connection to adb-1/,
+    );
+  });
+
+  it('gives the exact command that would let a pipeline in, whatever its project is called', async () => {
+    const one = signingIn(PIPELINE);
+    one.reply = () => answer(400, { error: 'invalid_grant' });
+    await assert.rejects(one.token(), (error) => {
+      assert.ok(error instanceof FederationRefusedError);
+      assert.equal(
+        error.command,
+        `databricks account service-principal-federation-policy create "$(databricks account service-principals list --filter 'applicationId eq "c"' --output json | jq -r '.[0].id')" --json '{"oidc_policy":{"issuer":"https://vstoken","audiences":["api://x"],"subject":"p://org/1"}}'`,
+      );
+      return true;
+    });
+  });
+
   const refusals: [title: string, credential: Credential, reply: HttpAnswer, message: RegExp][] = [
     [
       'a wrong secret',
@@ -144,6 +229,21 @@ describe('signing in to Databricks', () => {
       PRINCIPAL,
       answer(302, '', { location: `${ORIGIN}/login.html?error=private-link-validation-error` }),
       /behind Private Link/,
+    ],
+    [
+      'an address that is not allowed',
+      PRINCIPAL,
+      answer(403, {
+        error_code: 403,
+        message: 'Source IP address: 20.1.2.3 is blocked by Databricks IP ACL',
+      }),
+      /IP access list.*20\.1\.2\.3.*self-hosted agent/,
+    ],
+    [
+      'a network that is not admitted, for a pipeline',
+      PIPELINE,
+      answer(403, '<html><pre>Unauthorized network access to workspace: 1</pre></html>'),
+      /no requests from the public network/,
     ],
     [
       'a host that is no workspace',

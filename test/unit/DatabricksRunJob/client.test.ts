@@ -57,6 +57,24 @@ describe('the Databricks client', () => {
     );
   });
 
+  it('tells the host which workspace is meant, where that is known', async () => {
+    for (const workspaceId of ['42', undefined]) {
+      const fake = new FakeDatabricks().on('GET jobs/list', {});
+      const { signal } = new AbortController();
+      const client = new DatabricksClient({
+        workspace: { origin: ORIGIN, workspaceId },
+        access: ACCESS,
+        http: fake,
+        log: collectLog().log,
+        signal,
+        clock: new FakeClock(),
+        token: async () => 'dapi',
+      });
+      await client.get(PATH, {}, CALL);
+      assert.equal(fake.received[0]?.request.headers?.['X-Databricks-Workspace-Id'], workspaceId);
+    }
+  });
+
   const revoked = failure(401, 'UNAUTHENTICATED', 'Credential was revoked.');
 
   it('sends any call again with a new token when the one in hand is refused', async () => {

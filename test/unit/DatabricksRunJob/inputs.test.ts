@@ -164,6 +164,8 @@ describe('the inputs of DatabricksRunJob', () => {
     ['notebookPath', '/live/', /'notebookPath'.*is a folder/],
     ['job', '', /'job' is missing/],
     ['job', '9223372036854775808', /'job'.*too long/],
+    ['parameters', '{"a": "1", "b": {"a": 1}.c, "a": "2"}', /not valid JSON/],
+    ['parameters', '{"a": "1", "b": "\\"a\\":", "\\u0061": "2"}', /'parameters' sets a twice/],
     ['parameters', '[]', /'parameters' is a JSON array/],
     ['timeoutMinutes', '1.5', /'timeoutMinutes'.*whole number/],
     ['onCancel', 'explode', /'onCancel'.*cancelRun, leaveRunning/],

@@ -61,12 +61,22 @@ describe('input parameters', () => {
 });
 
 describe('the parameters of a run', () => {
+  const notebooks = [{ taskKey: 'main', path: '/live/train', git: undefined }];
   const job = (...parameters: string[]): Job => ({
     id: '1',
     name: 'train',
-    notebooks: [],
+    notebooks,
     otherTasks: [],
     parameters,
+  });
+
+  it('are refused by a job that declares none and runs no notebook', () => {
+    const sql = { ...job(), notebooks: [] };
+    assert.throws(
+      () => assignParameters({ a: '1' }, sql),
+      /sets a, but job 'train' declares no parameters and runs no notebook/,
+    );
+    assert.deepEqual(assignParameters({}, sql).notebookParameters, {});
   });
 
   it('are the notebooks’ when the job declares none', () => {

@@ -94,6 +94,41 @@ describe('DatabricksRunJob with a gate of metrics', () => {
   });
 });
 
+describe('DatabricksRunJob in its summary', () => {
+  const run = useRunJob();
+
+  it('compares the time with what is usual, and tells where each task’s time went', async () => {
+    const lasting = (minutes: number, index: number) =>
+      ended('SUCCESS', [], { run_id: index, start_time: 1, end_time: 1 + minutes * 60_000 });
+    const parts = {
+      queue_duration: 60_000,
+      setup_duration: 240_000,
+      execution_duration: 1_200_000,
+      cluster_instance: { cluster_id: '1123-train' },
+    };
+    const fake = workspace()
+      .on('GET runs/list', { runs: [ended('FAILED', []), ...[20, 25, 31, 24, 26].map(lasting)] })
+      .on(
+        'GET runs/get',
+        ended('SUCCESS', [task('main', 'SUCCESS', parts)], { end_time: 1_700_000_000_000 + 41 * 60_000 }),
+      );
+    const { outcome, summaries } = run(fake);
+    await outcome;
+    assert.match(summaries[0]!, /^\| Time \| 41 min, usually 25 min \(the last 5 runs that succeeded\) \|$/m);
+    assert.match(
+      summaries[0]!,
+      /^\| Task \| State \| Attempt \| Time \| Queue \| Set-up \| Execution \| Compute \| Timeline \|$/m,
+    );
+    assert.match(summaries[0]!, /^\| main \| SUCCESS .* \| 1 min \| 4 min \| 20 min \| 1123-train \|/m);
+  });
+
+  it('does without what is usual where that can’t be told', async () => {
+    const { outcome, summaries } = run(workspace().on('GET runs/list', failure(503, '', 'Later')));
+    assert.equal((await outcome).result, 'Succeeded');
+    assert.doesNotMatch(summaries[0]!, /usually/);
+  });
+});
+
 describe('DatabricksRunJob without a notebook', () => {
   const run = useRunJob();
   const none = { notebookFile: undefined, notebookPath: undefined };

@@ -56,7 +56,10 @@ describe('DatabricksRunJob', () => {
         broken('CLUSTER_ERROR', { end_time: 2 }),
         broken('CLUSTER_ERROR', { end_time: 3 }),
       );
-      await assert.rejects(run(fake, { repairAttempts: 2 }).outcome, /failed: .*fault of the infrastructure/);
+      await assert.rejects(
+        run(fake, { repairAttempts: 2 }).outcome,
+        /failed: .*fault of the infrastructure.*repaired as often as input 'repairAttempts' allows/,
+      );
       assert.deepEqual(
         fake.to('POST runs/repair').map(({ body }) => body.latest_repair_id),
         [undefined, 8],
@@ -70,6 +73,21 @@ describe('DatabricksRunJob', () => {
         assert.equal(fake.to('POST runs/repair').length, 0);
       });
     }
+
+    it('goes by whom the service blames, where it says so', async () => {
+      const blaming = (code: string, type: string) =>
+        ended('FAILED', [
+          task('main', 'FAILED', { status: { state: 'TERMINATED', termination_details: { code, type } } }),
+        ]);
+      const job = repairable(blaming('CLUSTER_ERROR', 'CLIENT_ERROR'));
+      await assert.rejects(run(job, { repairAttempts: 2 }).outcome, (error: Error) => {
+        assert.doesNotMatch(error.message, /fault of the infrastructure/);
+        return true;
+      });
+      assert.equal(job.to('POST runs/repair').length, 0);
+      const cloud = repairable(blaming('CLUSTER_ERROR', 'CLOUD_FAILURE'), repaired);
+      assert.equal((await run(cloud, { repairAttempts: 1 }).outcome).result, 'Succeeded');
+    });
 
     it('never repairs a run in which a notebook failed as well, or one that shows INTERNAL_ERROR only', async () => {
       const status = { state: 'TERMINATED', termination_details: { code: 'CLUSTER_ERROR' } };
