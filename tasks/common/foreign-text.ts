@@ -10,11 +10,14 @@ export function defuse(text: string): string {
   return text.replace(/##(?=vso|\[)/gi, '##_');
 }
 
-/** Removes color codes and all control characters but line feeds and tabs; a lone carriage return ends a line. */
+/**
+ * Removes color codes, marks that turn the direction of writing, and all control characters but line feeds and tabs; a
+ * lone carriage return ends a line.
+ */
 export function stripControls(text: string): string {
   return stripVTControlCharacters(text)
     .replace(/\r\n?/g, '\n')
-    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, '');
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '');
 }
 
 /**

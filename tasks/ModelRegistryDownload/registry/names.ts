@@ -4,6 +4,9 @@ import { plural } from '../../common/text';
 /** Names that Windows takes for devices, whatever extension follows. */
 export const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)/i;
 
+/** Unicode's marks for the direction of writing: `fdp.ledom` may be shown for `model.pdf`. */
+const DIRECTION = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
 /** The longest name that the usual file systems can hold, in bytes. */
 const LONGEST_SEGMENT = 255;
 
@@ -95,6 +98,8 @@ function badNames(paths: readonly string[], reserved: string, rules: NameRules):
 /** What is wrong with a path everywhere. */
 function faultOf(path: string): string | undefined {
   if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(path)) return 'holds control characters';
+  if (DIRECTION.test(path))
+    return 'holds a mark that turns the direction of writing, so that it looks like another name';
   if (path.startsWith('/')) return 'begins with a slash';
   // Whoever handles the folder later may take a backslash for a slash.
   if (hasDotSegment(path.replaceAll('\\', '/'))) return "holds '.' or '..' between slashes";
@@ -142,7 +147,7 @@ function fold(name: string): string {
 /** In quotes, with control characters as escapes: a log would drop them, and show another name. */
 function quote(path: string): string {
   return JSON.stringify(path).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -44,6 +44,10 @@ describe('foreign text', () => {
     assert.equal(stripControls('a\tß 模型 🦇'), 'a\tß 模型 🦇');
   });
 
+  it('can show no name as another by turning the direction of writing', () => {
+    assert.equal(stripControls('model\u202elkp.exe\u2066\u200f'), 'modellkp.exe');
+  });
+
   it('cannot be made to hide a command behind control characters', () => {
     assert.ok(!agentReactsTo(defuse(stripControls('#\u0000#v\u0008so[task.complete]'))));
   });

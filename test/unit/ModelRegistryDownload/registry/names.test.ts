@@ -16,6 +16,7 @@ describe('names in the registry', () => {
     'three...dots',
     'with space.pkl',
     'ünïcödé.pkl',
+    'مودل.pkl',
     '%2e%2e',
     'a#b&c+d=e;f',
     'console.log',
@@ -33,6 +34,7 @@ describe('names in the registry', () => {
     ['backslash', 'a\\b', 'C:\\Windows\\x'],
     ["holds '.' or '..'", '..\\..\\evil', 'a\\..'],
     ['control characters', 'a\nb', 'tab\there', 'bell\u0007', 'next\u0085line', 'line\u2028separator'],
+    ['direction of writing', 'model\u202elkp.exe', 'a\u200fb', '\u2067x\u2069', 'sub\u061c/x'],
     ['which Windows cannot store', 'a:b', 'C:/x', 'what?', 'star*', 'pipe|', 'quote"', 'less<', 'more>'],
     ['dot or a space', 'trail.', 'trail ', 'folder./x', 'folder /x'],
     [
