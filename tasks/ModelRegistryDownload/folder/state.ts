@@ -93,8 +93,10 @@ export class AgentState {
     return this.folder?.openFile(`${step}.journal`, flags, 0o600);
   }
 
+  /** Forgets what a step has left; its journal last, which tells that there is something. */
   async removeJournal(step: string): Promise<void> {
-    if (this.folder) await removeTree(this.folder, `${step}.journal`);
+    if (!this.folder) return;
+    for (const name of [`${step}.receipt`, `${step}.journal`]) await removeTree(this.folder, name);
   }
 
   close(): void {
