@@ -1,23 +1,19 @@
 import type { Outcome, TaskContext } from '../common/task';
-import { formatBytes, plural } from '../common/text';
+import { plural } from '../common/text';
 import { makeBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
+import { finish, referenceTo, setImageOutputs } from './outcome';
 import { makePlan } from './plan';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
-import {
-  type CredentialSource,
-  EntraCredentials,
-  fixedCredentials,
-  type Identity,
-} from './registry/credentials';
+import { credentialsOf } from './registry/credentials';
 import { EarlierImages } from './registry/earlier-images';
 import { findKnownLayers, type KnownLayers } from './registry/known-layers';
 import { Uploads } from './registry/upload';
-import { type ImageReport, imageSize, Phases, summarize, uploadedSize } from './report';
+import { Phases } from './report';
 
 /** Builds an image and publishes it: plan, check, build, push, read back, lock, report. */
 export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<Outcome> {
@@ -34,7 +30,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   log.info(`Image ${plan.name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
   for (const remark of plan.remarks) log.info(remark);
 
-  const credentials = identity && credentialSource(host, identity, task);
+  const credentials = identity && credentialsOf(host, identity, task);
   const access = inputs.push ? 'pull,push' : 'pull';
   const registry = new RegistryClient({ http, log, host, repository, credentials, access });
   const uploads = new Uploads(registry);
@@ -119,47 +115,4 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, set, log));
     return finish(task, 'pushed', pushed);
   }).finally(() => uploads.close());
-}
-
-function credentialSource(host: string, identity: Identity, task: TaskContext): CredentialSource {
-  return identity.kind === 'password'
-    ? fixedCredentials(host, identity)
-    : new EntraCredentials(host, identity.connection, task);
-}
-
-/** Sets the outputs that the manifest brings. */
-function setImageOutputs(task: TaskContext, report: Omit<ImageReport, 'title'>): void {
-  const { name, manifest } = report;
-  if (!manifest) return;
-  task.setOutput('imageDigest', manifest.digest);
-  task.setOutput('imageRefByDigest', `${name}@${manifest.digest}`);
-  const size = imageSize(manifest);
-  if (size !== undefined) task.setOutput('imageSizeBytes', size);
-  const uploaded = uploadedSize(report);
-  if (uploaded !== undefined) task.setOutput('uploadedBytes', uploaded);
-}
-
-/** What an image goes by: its first tag, or its digest where it has none. */
-function referenceTo({ name, tags, manifest }: Pick<ImageReport, 'name' | 'tags' | 'manifest'>): string {
-  if (tags[0] !== undefined) return `${name}:${tags[0]}`;
-  return manifest ? `${name}@${manifest.digest}` : name;
-}
-
-/** Shows the summary, and says what became of the image. */
-function finish(
-  task: TaskContext,
-  result: 'pushed' | 'built' | 'found',
-  report: Omit<ImageReport, 'title'>,
-): Outcome {
-  const { manifest } = report;
-  const size = manifest && imageSize(manifest);
-  const image = referenceTo(report);
-  const title = {
-    pushed: `Pushed ${image}`,
-    built: `Built ${image}; not pushed, as input 'push' asks`,
-    found: `${image} exists already; nothing was built, as input 'ifTagExists' asks`,
-  }[result];
-  task.uploadSummary(`Image ${image.slice(image.indexOf('/') + 1)}`, summarize({ ...report, title }));
-  const facts = [manifest?.digest, size !== undefined && formatBytes(size)].filter(Boolean).join(', ');
-  return { result: 'Succeeded', message: `${title}${facts && ` (${facts})`}.` };
 }

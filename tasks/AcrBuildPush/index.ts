@@ -1,5 +1,9 @@
 import { runTask } from '../common/task';
 import { buildAndPush } from './build-and-push';
 import { readInputs } from './inputs';
+import { promote } from './promote';
 
-runTask((task) => buildAndPush(readInputs(task), task));
+runTask((task) => {
+  const inputs = readInputs(task);
+  return inputs.sourceImage ? promote(inputs, inputs.sourceImage, task) : buildAndPush(inputs, task);
+});

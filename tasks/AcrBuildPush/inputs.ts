@@ -17,7 +17,7 @@ import {
   INLINE_CACHE,
 } from './build-plan';
 import type { DockerRequest } from './docker/install';
-import { serverIn } from './image/image-name';
+import { type ImageName, readImageName, serverIn } from './image/image-name';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
 import type { Identity } from './registry/credentials';
 import {
@@ -45,6 +45,8 @@ export interface Inputs {
   readonly tagRemarks: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly model: ModelProvenance | undefined;
+  /** An image that is copied in place of one that is built; with a digest. */
+  readonly sourceImage: ImageName | undefined;
   readonly dockerfile: string;
   readonly buildContext: string;
   readonly buildArgs: Readonly<Record<string, string>>;
@@ -90,6 +92,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   const buildContext = contextInput ? resolve(contextInput) : dirname(dockerfile);
   const model = readModel(inputs);
   const tags = readTags(inputs, model, task.variable);
+  const sourceImage = readSourceImage(inputs, loginServer, push);
   const read: Inputs = {
     loginServer,
     identity: readIdentity(inputs, { authType, loginServer, registryName, push, connection }),
@@ -99,6 +102,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     tagRemarks: tags.remarks,
     labels: inputs.keyValueLines('labels'),
     model,
+    sourceImage,
     dockerfile,
     buildContext,
     buildArgs: inputs.keyValueLines('buildArgs'),
@@ -115,8 +119,8 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     lockTag: push && inputs.boolean('lockTag', false),
   };
 
-  checkDockerfile(inputs, dockerfile);
-  checkBuilder(inputs, read);
+  if (!sourceImage) checkDockerfile(inputs, dockerfile);
+  if (!sourceImage) checkBuilder(inputs, read);
   if (contextInput && !statSync(buildContext, { throwIfNoEntry: false })?.isDirectory()) {
     inputs.reject('buildContext', `is '${buildContext}', but there is no such folder.`);
   }
@@ -126,6 +130,22 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   refuseSecrets(inputs, 'labels', read.labels, secrets);
   inputs.check();
   return read;
+}
+
+/** The image to copy. One that names no registry is in the registry of the step. */
+function readSourceImage(inputs: InputReader, loginServer: string, push: boolean): ImageName | undefined {
+  const text = inputs.optional('sourceImage');
+  if (text === undefined) return undefined;
+  const name = readImageName(serverIn(text) === undefined ? `${loginServer}/${text}` : text);
+  if (!name?.digest) {
+    inputs.reject(
+      'sourceImage',
+      `is '${text}', but must be an image with its digest, such as myregistry.azurecr.io/titanic-model-api@sha256:…, which output 'imageRefByDigest' is.`,
+    );
+    return undefined;
+  }
+  if (!push) inputs.reject('sourceImage', "names an image to copy, so 'push' must not be false.");
+  return name;
 }
 
 /** The registry, by its address, its name, or the connection to it. */

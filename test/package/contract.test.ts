@@ -85,6 +85,7 @@ const contract = {
       loginServer: 'string',
       repository: 'string',
       tags: 'multiLine',
+      sourceImage: 'string',
       labels: 'multiLine',
       modelManifest: 'string',
       dockerfile: 'filePath',

@@ -14,10 +14,10 @@ import { findCircles, type Imports, readImports } from '../support/imports';
 const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   AcrBuildPush: [
     ['index', 'cleanup'],
-    ['build-and-push'],
+    ['build-and-push', 'promote'],
     ['publish'],
     ['build'],
-    ['plan', 'inputs', 'report', 'labels', 'tags', 'tag-templates', 'build-plan'],
+    ['plan', 'inputs', 'report', 'labels', 'tags', 'tag-templates', 'build-plan', 'outcome'],
     ['docker'],
     ['registry'],
     ['dockerfile'],

@@ -12,6 +12,8 @@ export interface Descriptor {
   readonly digest: string;
   /** Bytes as they are stored, that is, compressed. */
   readonly size: number;
+  /** Where it lies, if that is not the registry. */
+  readonly urls?: readonly string[];
 }
 
 /** A manifest as the registry keeps it, byte for byte. */

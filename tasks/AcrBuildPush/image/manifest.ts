@@ -28,6 +28,8 @@ export function readManifest(body: Buffer, mediaType: string): Manifest | undefi
 /** An image in an index. */
 export interface IndexEntry extends Descriptor {
   readonly platform?: Platform;
+  /** What it is, where it is no image. */
+  readonly artifactType?: string;
 }
 
 /** The images that an index lists; undefined for the manifest of one image. */

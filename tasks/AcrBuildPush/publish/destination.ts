@@ -163,7 +163,8 @@ export async function putManifest(
   const patience = new Patience({ forMilliseconds: REPLICATION_LIMIT });
   for (;;) {
     try {
-      return await registry.put(manifest, reference);
+      await registry.put(manifest, reference);
+      return;
     } catch (error) {
       const wait = error instanceof MissingBlobError ? patience.next(0) : undefined;
       if (wait === undefined) throw error;

@@ -2,8 +2,8 @@ import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { digestOfBytes, type Manifest } from '../image/image';
-import { readManifest } from '../image/manifest';
-import { MANIFEST_TYPES } from '../image/media-types';
+import { entriesOf, type IndexEntry, readManifest } from '../image/manifest';
+import { MANIFEST_TYPES, OCI_INDEX } from '../image/media-types';
 import { isNearAddress } from './addresses';
 import { Authorization, type Rights } from './authorization';
 import { parseChallenge } from './challenge';
@@ -118,18 +118,30 @@ export class RegistryClient {
   /**
    * Stores a manifest of blobs that the repository holds, under a tag or its own digest.
    *
+   * @returns whether the registry will list it among the referrers of its subject, where it has one
    * @throws MissingBlobError where the registry does not know one of the blobs; TaskError when it refuses
    */
-  async put(manifest: Pick<Manifest, 'body' | 'mediaType'>, reference: string): Promise<void> {
+  async put(manifest: Pick<Manifest, 'body' | 'mediaType'>, reference: string): Promise<boolean> {
     const answer = await this.send(this.path(`manifests/${reference}`), {
       method: 'PUT',
       headers: { 'Content-Type': manifest.mediaType },
       body: manifest.body,
       repeatable: true,
     });
-    if (answer.status === 201) return;
+    if (answer.status === 201) return answer.headers.has('oci-subject');
     if (lacksBlob(answer)) throw new MissingBlobError(this.host, answer);
     throw this.refusal(answer, `set '${reference}'`);
+  }
+
+  /**
+   * The manifests that say something about another, such as signatures. Registries that list none themselves have them
+   * listed under a tag.
+   */
+  async referrers(digest: string): Promise<readonly IndexEntry[]> {
+    const answer = await this.send(this.path(`referrers/${digest}`), { method: 'GET' });
+    const listed = answer.status === 200 ? readManifest(answer.body, OCI_INDEX) : undefined;
+    const index = listed ?? (await this.findManifest(referrersTag(digest)));
+    return (index && entriesOf(index)) ?? [];
   }
 
   /** Whether the repository has a blob. */
@@ -240,6 +252,11 @@ export class RegistryClient {
       `${this.host} points to ${host}, where this step must not go. Check input 'loginServer', and the proxy in front of the registry if there is one.`,
     );
   }
+}
+
+/** The tag of the list of an image's referrers, by the OCI distribution specification. */
+export function referrersTag(digest: string): string {
+  return digest.replace(':', '-').slice(0, 128);
 }
 
 function isRedirect({ status }: HttpAnswer): boolean {

@@ -139,3 +139,14 @@ function readRefreshToken(body: Buffer): string | undefined {
   const { refresh_token } = readJsonObject(body);
   return typeof refresh_token === 'string' && refresh_token !== '' ? refresh_token : undefined;
 }
+
+/** The credentials that an identity has for a registry. */
+export function credentialsOf(
+  host: string,
+  identity: Identity,
+  services: SignInServices & { readonly signal: AbortSignal },
+): CredentialSource {
+  return identity.kind === 'password'
+    ? fixedCredentials(host, identity)
+    : new EntraCredentials(host, identity.connection, services);
+}

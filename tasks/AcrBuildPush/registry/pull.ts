@@ -122,7 +122,18 @@ async function findManifest(
 
 /** A layer that lies in a repository. */
 export function remoteLayer(client: RegistryClient, descriptor: Descriptor, diffId: string): RemoteLayer {
-  const { digest, size } = descriptor;
+  return {
+    kind: 'remote',
+    diffId,
+    descriptor,
+    host: client.host,
+    repository: client.repository,
+    open: async (start = 0) => remoteBlob(client, descriptor, start),
+  };
+}
+
+/** A blob that lies in a repository, from byte `start` on. */
+export function remoteBlob(client: RegistryClient, { digest, size }: Descriptor, start: number): Readable {
   const ask = (at: number): Promise<Buffer> | undefined => {
     if (at >= size) return undefined;
     const part = client.blobRange(digest, at, Math.min(at + RANGE, size));
@@ -130,7 +141,7 @@ export function remoteLayer(client: RegistryClient, descriptor: Descriptor, diff
     part.catch(() => undefined);
     return part;
   };
-  async function* read(start: number) {
+  async function* read() {
     let at = start;
     for (let part = ask(at); part; ) {
       const content = await part;
@@ -139,12 +150,5 @@ export function remoteLayer(client: RegistryClient, descriptor: Descriptor, diff
       yield content;
     }
   }
-  return {
-    kind: 'remote',
-    diffId,
-    descriptor,
-    host: client.host,
-    repository: client.repository,
-    open: async (start = 0) => Readable.from(read(start), { objectMode: false }),
-  };
+  return Readable.from(read(), { objectMode: false });
 }

@@ -61,6 +61,23 @@ describe('the inputs of AcrBuildPush', () => {
     return { inputs: readInputs(context), lines };
   }
 
+  it('need no Dockerfile where they name an image to copy', () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    for (const [text, registry, repository] of [
+      [`dev/titanic@${digest}`, 'myregistry.azurecr.io', 'dev/titanic'],
+      [`other.azurecr.io/titanic:1.0.0@${digest}`, 'other.azurecr.io', 'titanic'],
+    ] as const) {
+      const { sourceImage } = read({ ...minimal, sourceImage: text, dockerfile: '/no/Dockerfile' }).inputs;
+      assert.equal(sourceImage?.registry, registry);
+      assert.equal(sourceImage?.repository, repository);
+      assert.equal(sourceImage?.digest, digest);
+    }
+  });
+
+  it('may do without tags', () => {
+    assert.deepEqual(read({ ...minimal, tags: '' }).inputs.tags, []);
+  });
+
   const usernameOf = ({ identity }: Inputs) =>
     identity?.kind === 'password' ? identity.username : undefined;
 
@@ -74,6 +91,7 @@ describe('the inputs of AcrBuildPush', () => {
       tagRemarks: [],
       labels: {},
       model: undefined,
+      sourceImage: undefined,
       dockerfile,
       buildContext: join(folder.path, 'api'),
       buildArgs: {},
@@ -201,6 +219,13 @@ describe('the inputs of AcrBuildPush', () => {
     ['a missing repository', { repository: '' }, /Input 'repository' is missing/],
     ['a bad repository', { repository: 'a//b' }, /Input 'repository' is 'a\/\/b'/],
     ['a bad tag', { tags: '1.0.0\nbad tag' }, /Input 'tags' has the tag 'bad tag'/],
+    ['a source image without a digest', { sourceImage: 'titanic:1.0.0' }, /'sourceImage' .* with its digest/],
+    ['a source image that is none', { sourceImage: 'Titanic@sha256:1' }, /'sourceImage' .* with its digest/],
+    [
+      'a source image that is not pushed',
+      { sourceImage: `titanic@sha256:${'0'.repeat(64)}`, push: 'false' },
+      /'push' must not be false/,
+    ],
     [
       'a Dockerfile that is not there',
       { dockerfile: '/no/Dockerfile' },

@@ -24,6 +24,7 @@ export const leastInputs: Inputs = {
   tagRemarks: [],
   labels: {},
   model: undefined,
+  sourceImage: undefined,
   dockerfile: '/s/model-api/Dockerfile',
   buildContext: '/s/model-api',
   buildArgs: {},

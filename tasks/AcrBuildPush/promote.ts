@@ -1,0 +1,87 @@
+import type { Outcome, TaskContext } from '../common/task';
+import { plural } from '../common/text';
+import { dockerLogin } from './docker/logins';
+import { apiHostOf, type ImageName, referenceOf } from './image/image-name';
+import type { Inputs } from './inputs';
+import { finish, referenceTo, setImageOutputs } from './outcome';
+import { copyImage } from './publish/copy-image';
+import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
+import { RegistryClient } from './registry/client';
+import { type CredentialSource, credentialsOf, EntraCredentials } from './registry/credentials';
+import { EarlierImages } from './registry/earlier-images';
+import { isAzureServer } from './registry/names';
+import { Uploads } from './registry/upload';
+import { Phases } from './report';
+
+/** Brings an image that was built before to where the step publishes: check, copy, tag, read back, lock, report. */
+export async function promote(inputs: Inputs, image: ImageName, task: TaskContext): Promise<Outcome> {
+  const { log, signal, http } = task;
+  const { loginServer: host, repository, identity, tags, ifTagExists, lockTag } = inputs;
+  const phases = new Phases(log);
+  const name = `${host}/${repository}`;
+  const names = tags.map(({ tag }) => tag);
+  log.info(`Image ${name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
+  for (const remark of inputs.tagRemarks) log.info(remark);
+
+  const credentials = identity && credentialsOf(host, identity, task);
+  const registry = new RegistryClient({ http, log, host, repository, credentials });
+  const uploads = new Uploads(registry);
+  const sourceHost = apiHostOf(image.registry);
+  const source =
+    sourceHost === host
+      ? registry.sibling(image.repository)
+      : new RegistryClient({
+          ...{ http, log, host: sourceHost, repository: image.repository, access: 'pull' as const },
+          credentials: sourceCredentials(inputs, sourceHost, task),
+        });
+  const earlier = new EarlierImages(registry, names);
+  try {
+    const destination = await phases.run('Check', () =>
+      checkDestination(registry, uploads, earlier, { name, tags, ifTagExists, lockTag }, log),
+    );
+    const from = `${image.registry}/${image.repository}@${referenceOf(image)}`;
+    const report = { name, model: inputs.model, base: undefined, phases: phases.done, builder: undefined };
+    task.setOutput('builder', 'none');
+    const finishFound = async () => {
+      const manifest = await registry.manifest(names[0]!);
+      const found = { ...report, tags: names, manifest, sent: new Set<string>() };
+      setImageOutputs(task, found);
+      task.setOutput('imageRef', referenceTo(found));
+      task.setOutput('imageTags', names.join(','));
+      return finish(task, 'found', found);
+    };
+    if (destination.tags.length === 0 && names.length > 0) return await finishFound();
+
+    log.info(`Copying ${from}.`);
+    log.progress(10, 'Copying');
+    const copied = await phases.run('Copy', () =>
+      copyImage(source, referenceOf(image), destination, { log, signal }),
+    );
+    const { manifest, sent } = copied;
+    setImageOutputs(task, { ...report, tags: [], manifest, sent });
+    const set = await phases.run('Tag', () => setTags(copied, destination, { log, signal }));
+    if (set.length === 0 && names.length > 0) return await finishFound();
+    log.progress(95, 'Reading back');
+    await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));
+    const promoted = { ...report, tags: set.map(({ tag }) => tag), manifest, sent };
+    task.setOutput('imageRef', referenceTo(promoted));
+    task.setOutput('imageTags', promoted.tags.join(','));
+    if (lockTag) await phases.run('Lock', () => lockTags(destination, set, log));
+    return finish(task, 'copied', promoted);
+  } finally {
+    await uploads.close();
+  }
+}
+
+/** An identity in Azure may read in other registries of Azure; else a login of docker counts. */
+function sourceCredentials(
+  { identity }: Inputs,
+  host: string,
+  task: TaskContext,
+): CredentialSource | undefined {
+  const login = dockerLogin(process.env, host);
+  if (login) return login;
+  return identity?.kind === 'azure' && isAzureServer(host)
+    ? new EntraCredentials(host, identity.connection, task)
+    : undefined;
+}
