@@ -8,6 +8,7 @@ import { readTar, type TarMember } from '../../tasks/AcrBuildPush/files/tar-read
 import type {
   ContainerSettings,
   ImageConfig,
+  Layer,
   OciImage,
   Platform,
   RemoteLayer,
@@ -113,15 +114,20 @@ export function asPulledImage(folder: string): PulledImage {
   };
 }
 
-export async function flattenBuilt(image: OciImage): Promise<FlatImage> {
+export function flattenBuilt({ config, layers }: OciImage): Promise<FlatImage> {
+  return flattenFiles(JSON.parse(config.toString('utf8')), layers);
+}
+
+/** What a container of an image would see. */
+export async function flattenFiles(config: ImageConfig, layers: readonly Layer[]): Promise<FlatImage> {
   const streams = await Promise.all(
-    image.layers.map(async (layer) => {
+    layers.map(async (layer) => {
       const stream = await layer.open();
       const isCompressed = layer.kind === 'remote' && layer.descriptor.mediaType.endsWith('gzip');
       return isCompressed ? stream.pipe(createGunzip()) : stream;
     }),
   );
-  return flatten(JSON.parse(image.config.toString('utf8')), streams);
+  return flatten(config, streams);
 }
 
 const SETTINGS = [

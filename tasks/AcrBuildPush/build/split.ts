@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { type BuildPlan, stageRequest } from '../build-plan';
@@ -113,7 +113,10 @@ class EngineNeeds {
 function mayBeArchive(source: string, context: string): boolean {
   if (/[$*?[\\]/.test(source)) return true;
   const path = join(context, source);
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true && isArchive(path);
+  if (!lstatSync(path, { throwIfNoEntry: false })) return false;
+  // What a link leads to is looked at by who carries it out.
+  if (realpathSync(path) !== join(realpathSync(context), source)) return true;
+  return statSync(path).isFile() && isArchive(path);
 }
 
 /**

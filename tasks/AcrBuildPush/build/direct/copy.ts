@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
-import { type FileNode, type FileTree, join, split } from '../../files/file-tree';
+import { type Content, type FileNode, type FileTree, join, split } from '../../files/file-tree';
 import { compileGlob, hasWildcard } from '../../files/glob';
+import type { Chmod } from './chmod';
 
 export interface Owner {
   readonly uid: number;
@@ -10,13 +11,18 @@ export interface Owner {
 export interface CopyOptions {
   /** Of all that is copied; when missing, files keep their own, and folders that are made on the way are root's. */
   readonly owner: Owner | undefined;
-  /** Permissions of all that is copied; those of the source when missing. */
-  readonly mode: number | undefined;
+  /** What becomes of the permissions of all that is copied; they stay as they are when missing. */
+  readonly chmod?: Chmod | undefined;
+  /** Permissions of folders that are made on the way. */
+  readonly folderMode?: number;
   /** Told of every file on the disk that a source names directly; throws to refuse it. */
   readonly refuse?: ((path: string) => void) | undefined;
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 };
+
+/** The bit by which a folder hands on its group, and itself. */
+const SET_GROUP = 0o2000;
 
 /** A copy that docker refuses, in words that go on from the instruction. */
 export class CopyError extends Error {}
@@ -31,6 +37,7 @@ export class OutOfReach extends Error {}
 export class Copier {
   /** The paths that a layer has to hold. */
   readonly changed = new Set<string>();
+  private contents = new Map<Content, Content>();
 
   constructor(
     private readonly target: FileTree,
@@ -44,6 +51,8 @@ export class Copier {
    */
   copy(source: FileTree, name: string, destination: string): void {
     for (const found of findSources(source, name)) {
+      // Links of one file are links in what is copied at once only.
+      this.contents = new Map();
       const from = source.resolve(found);
       const node = source.get(from);
       if (!node) throw new CopyError(`there is no '${found}'`);
@@ -64,8 +73,13 @@ export class Copier {
     const node = this.target.get(path);
     if (node?.kind === 'directory') return;
     if (node) throw new CopyError(`'/${path}' is there and no folder`);
-    if (path !== '') this.makeFolders(split(path).folder);
-    this.target.set(path, { kind: 'directory', mode: 0o755, ...(this.options.owner ?? ROOT) });
+    const { folder } = split(path);
+    if (path !== '') this.makeFolders(folder);
+    const { owner, folderMode = 0o755 } = this.options;
+    const above = this.target.get(folder);
+    const inherited = (above?.mode ?? 0) & SET_GROUP;
+    const own = owner ?? (inherited ? { uid: 0, gid: above!.gid } : ROOT);
+    this.target.set(path, { kind: 'directory', mode: folderMode | inherited, ...own });
     this.changed.add(path);
   }
 
@@ -76,13 +90,15 @@ export class Copier {
     const existing = this.target.get(to);
     if (node.kind === 'directory') this.makeFolders(existing ? split(to).folder : to);
     else if (existing?.kind === 'directory') to = join(to, posix.basename(name));
+    // A link may lead to where no folder is yet.
+    this.makeFolders(split(to).folder);
     return to;
   }
 
   private copyNode(source: FileTree, from: string, to: string, inner: boolean): void {
     const node = source.get(from)!;
     if (node.kind !== 'directory') {
-      this.put(to, this.owned(node));
+      this.put(to, this.owned(this.apart(node)));
       return;
     }
     const existing = this.target.get(to);
@@ -95,6 +111,13 @@ export class Copier {
       this.changed.add(to);
     }
     for (const name of source.list(from)) this.copyNode(source, join(from, name), join(to, name), true);
+  }
+
+  private apart(node: FileNode): FileNode {
+    if (node.kind !== 'file') return node;
+    const content = this.contents.get(node.content) ?? { ...node.content };
+    this.contents.set(node.content, content);
+    return { ...node, content };
   }
 
   private put(path: string, node: FileNode): void {
@@ -110,8 +133,9 @@ export class Copier {
     if (node.kind === 'file' && node.content.kind === 'base') {
       throw new OutOfReach('it copies files out of a base image');
     }
-    const mode = node.kind === 'symlink' ? node.mode : (this.options.mode ?? node.mode);
-    return { ...node, ...this.options.owner, mode };
+    const { owner, chmod } = this.options;
+    if (node.kind === 'symlink' || !chmod) return { ...node, ...owner };
+    return { ...node, ...owner, mode: chmod(node.mode, node.kind === 'directory') };
   }
 }
 

@@ -216,6 +216,7 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
   const image: ImageConfig = {
     ...platform,
     created,
+    ...(settings.author && { author: settings.author }),
     config: toContainerSettings({ ...settings, labels: { ...settings.labels, ...labels } }),
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history: history.map((entry, index) => (index < inherited ? entry : { created, ...entry })),

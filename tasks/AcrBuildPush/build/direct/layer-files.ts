@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { TaskError } from '../../../common/errors';
 import { Lanes } from '../../../common/lanes';
-import { type Content, FileTree, join, split } from '../../files/file-tree';
+import { type Content, FileTree, join, LinkLoop, split } from '../../files/file-tree';
 import { readTar, type TarMember } from '../../files/tar-reader';
 import type { Layer } from '../../image/image';
 
@@ -95,7 +95,8 @@ function decompressor(mediaType: string): Transform | undefined {
 /** Lays one layer over those below it. A whiteout takes away what lower layers have, never what its own layer has. */
 function applyLayer(tree: FileTree, members: readonly Member[]): void {
   for (const { path } of members) {
-    const { folder, name } = split(path);
+    const { folder: written, name } = split(path);
+    const folder = leadsTo(tree, written);
     if (name === '.wh..wh..opq') for (const child of tree.list(folder)) tree.remove(join(folder, child));
     else if (name.startsWith('.wh.')) tree.remove(join(folder, name.slice(4)));
   }
@@ -104,7 +105,21 @@ function applyLayer(tree: FileTree, members: readonly Member[]): void {
   }
 }
 
-function place(tree: FileTree, { path, kind, mode, uid, gid, link, data }: Member): void {
+/** Where a folder's links lead; those that lead in a circle lead nowhere. */
+function leadsTo(tree: FileTree, folder: string): string {
+  try {
+    return tree.resolve(folder);
+  } catch (error) {
+    if (error instanceof LinkLoop) return folder;
+    throw error;
+  }
+}
+
+/** What a layer has in a folder that is a link below goes to where the link leads, unless the layer has the folder too. */
+function place(tree: FileTree, member: Member): void {
+  const { kind, mode, uid, gid, link, data } = member;
+  const { folder, name } = split(member.path);
+  const path = join(leadsTo(tree, folder), name);
   makeFolders(tree, split(path).folder);
   const owned = { mode, uid, gid };
   if (kind === 'directory') {
@@ -113,7 +128,8 @@ function place(tree: FileTree, { path, kind, mode, uid, gid, link, data }: Membe
   } else if (kind === 'symlink') {
     tree.set(path, { kind, ...owned, target: link });
   } else if (kind === 'hardlink') {
-    const origin = tree.get(link.replace(/^\.?\/+/, ''));
+    const { folder: linked, name: linkedName } = split(link.replace(/^\.?\/+/, ''));
+    const origin = tree.get(join(leadsTo(tree, linked), linkedName));
     if (origin) tree.set(path, origin);
   } else if (kind === 'file') {
     const content: Content = data ? { kind: 'text', data } : { kind: 'base' };

@@ -3,19 +3,29 @@ import type { Owner } from './copy';
 
 /**
  * Resolves `user[:group]` to numbers, with the image's own `/etc/passwd` and `/etc/group` where they are names. A user
- * without a group has the group that passwd gives to a name, and the same number as its own otherwise.
- *
- * @returns undefined for a name that the image does not know
+ * without a group has the group that passwd gives to a name, and the same number as its own otherwise. A name that the
+ * image does not know is root, as BuildKit has it.
  */
-export function resolveOwner(text: string, tree: FileTree): Owner | undefined {
-  const [user = '', group] = text.split(':', 2).map(rootAsNumber);
+export function resolveOwner(text: string, tree: FileTree): Owner {
+  const [user = '', group = ''] = splitOwner(text);
   const entry = isNumber(user) ? undefined : findEntry(tree, 'etc/passwd', user);
-  if (!entry && !isNumber(user)) return undefined;
-  const uid = Number(entry?.[2] ?? user);
-  if (group === undefined) return { uid, gid: Number(entry?.[3] ?? uid) };
+  const uid = isNumber(user) ? Number(user) : Number(entry?.[2] ?? 0);
+  const own = isNumber(user) ? uid : Number(entry?.[3] ?? 0);
+  if (group === '') return { uid, gid: own };
   if (isNumber(group)) return { uid, gid: Number(group) };
-  const gid = findEntry(tree, 'etc/group', group)?.[2];
-  return gid === undefined ? undefined : { uid, gid: Number(gid) };
+  return { uid, gid: Number(findEntry(tree, 'etc/group', group)?.[2] ?? own) };
+}
+
+/** Whether a user or group is named. */
+export function hasName(text: string): boolean {
+  const [user = '', group = ''] = splitOwner(text);
+  return !isNumber(user) || (group !== '' && !isNumber(group));
+}
+
+function splitOwner(text: string): string[] {
+  const at = text.indexOf(':');
+  const parts = at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+  return parts.map(rootAsNumber);
 }
 
 /** BuildKit knows the name `root` in every image, also in one without users. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import { type Command, flagOf, type Instruction, mistake } from '../../dockerfile/instructions';
 import type { ContainerSettings, ImageConfig } from '../../image/image';
@@ -15,6 +16,7 @@ export interface Settings {
   stopSignal: string | undefined;
   healthcheck: object | undefined;
   shell: readonly string[] | undefined;
+  author: string | undefined;
   /** What else the base image has set. */
   readonly rest: Readonly<Record<string, unknown>>;
 }
@@ -32,13 +34,14 @@ export function initialSettings(base: ImageConfig | undefined): Settings {
     env,
     entrypoint: config.Entrypoint ?? undefined,
     cmd: config.Cmd ?? undefined,
-    workdir: config.WorkingDir || '/',
+    workdir: config.WorkingDir ?? (base ? '' : '/'),
     ports: new Set(Object.keys(config.ExposedPorts ?? {})),
     volumes: new Set(Object.keys(config.Volumes ?? {})),
     labels: { ...config.Labels },
     stopSignal: config.StopSignal,
     healthcheck: config.Healthcheck,
     shell: config.Shell as string[] | undefined,
+    author: base?.author,
     rest: config.StopTimeout === undefined ? {} : { StopTimeout: config.StopTimeout },
   };
 }
@@ -70,18 +73,46 @@ export function commandWords(command: Command, settings: Settings): readonly str
 
 /** Where `WORKDIR` leads to from where one is. A path from the root on stays as it is written. */
 export function resolveWorkdir(current: string, path: string): string {
-  return path.startsWith('/') ? path : posix.resolve('/', current, path);
+  return path.startsWith('/') ? path : posix.join('/', current, path);
 }
 
-/** The ports of `EXPOSE`: `80`, `53/udp`, `8000-8010`. */
+/**
+ * The ports that `EXPOSE` names, such as `80`, `90-92/udp` or `8080:80`, of which docker takes the one of the container.
+ */
 export function parsePorts(words: readonly string[], line: number): string[] {
   return words.flatMap((word) => {
-    const [, first, last, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(word) ?? [];
-    const start = Number(first);
-    const end = Number(last ?? first);
-    if (first === undefined || start > end || end > 65_535) throw mistake(line, `'${word}' is no port`);
-    return Array.from({ length: end - start + 1 }, (_, at) => `${start + at}/${protocol.toLowerCase()}`);
+    const [, address, host, own = '', protocol = 'tcp'] =
+      /^(?:(?:([^/]*):)?([^:/]*):)?([^:/]*)(?:\/(tcp|udp|sctp|))?$/i.exec(word) ?? [];
+    const ports = portRange(own);
+    const hostPorts = host ? portRange(host) : undefined;
+    const isOdd =
+      (address && !isIP(address.replace(/^\[(.*)\]$/, '$1'))) ||
+      (host && !hostPorts) ||
+      (hostPorts && ports && ports.length > 1 && hostPorts.length !== ports.length);
+    if (!ports || isOdd) throw mistake(line, `'${word}' is no port`);
+    return ports.map((port) => `${port}/${protocol.toLowerCase() || 'tcp'}`);
   });
+}
+
+/** The ports from one to another; undefined for what are none. */
+function portRange(text: string): number[] | undefined {
+  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
+  const [start, end] = [Number(first), Number(last)];
+  if (first === undefined || start > end || end > 65_535) return undefined;
+  return Array.from({ length: end - start + 1 }, (_, at) => start + at);
+}
+
+const SIGNALS = new Set(
+  'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU UNUSED URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX'.split(
+    ' ',
+  ),
+);
+
+/** Whether a signal is one of Linux, by its number or its name. */
+export function isSignal(text: string): boolean {
+  if (/^-?\d+$/.test(text)) return Number(text) !== 0;
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  return SIGNALS.has(name) || /^RTMIN\+(?:[1-9]|1[0-5])$|^RTMAX-(?:[1-9]|1[0-4])$/.test(name);
 }
 
 type Healthcheck = Extract<Instruction, { keyword: 'HEALTHCHECK' }>;
@@ -107,6 +138,7 @@ const UNITS: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,
   µs: 1e3,
+  μs: 1e3,
   ms: 1e6,
   s: 1e9,
   m: 60e9,
@@ -116,10 +148,10 @@ const UNITS: Readonly<Record<string, number>> = {
 /** Nanoseconds, from the way Go writes durations: `1m30s`, `500ms`. */
 function durationOf(text: string | undefined, flag: string, line: number): number {
   if (text === undefined || text === '0') return 0;
-  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) {
+  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text)) {
     throw mistake(line, `--${flag}=${text} is no duration, such as 30s or 1m30s`);
   }
-  const parts = [...text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)];
+  const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
   const total = parts.reduce((sum, [, value, unit]) => sum + Number(value) * UNITS[unit!]!, 0);
   if (total !== 0 && total < 1e6) throw mistake(line, `--${flag} must be 1ms at least`);
   return Math.round(total);
@@ -135,7 +167,7 @@ export function toContainerSettings(settings: Settings): ContainerSettings {
     ...(entrypoint && { Entrypoint: entrypoint }),
     ...(cmd && { Cmd: cmd }),
     ...(volumes.size && { Volumes: asKeys([...volumes]) }),
-    WorkingDir: workdir,
+    ...(workdir && { WorkingDir: workdir }),
     ...(Object.keys(labels).length && { Labels: sorted(labels) }),
     ...(settings.stopSignal && { StopSignal: settings.stopSignal }),
     ...(settings.healthcheck && { Healthcheck: settings.healthcheck }),

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Logger } from '../../../common/log';
+import { compileIgnorePattern, IgnorePatternError } from '../../context/ignore-pattern';
 import {
   type Copy,
   type Declaration,
@@ -10,19 +11,22 @@ import {
 } from '../../dockerfile/instructions';
 import { expand, WordError } from '../../dockerfile/words';
 import { FileTree, LinkLoop } from '../../files/file-tree';
+import { hasWildcard } from '../../files/glob';
 import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
 import { findNeed, NeedsEngine } from '../needs-engine';
 import type { Split } from '../split';
 import { isArchive } from './archives';
 import type { BaseFiles } from './base-files';
-import { Copier, CopyError, NothingFound, OutOfReach, type Owner } from './copy';
+import { parseChmod } from './chmod';
+import { Copier, CopyError, type CopyOptions, NothingFound, OutOfReach } from './copy';
 import { type PlannedLayer, planLayers } from './layer';
-import { resolveOwner } from './owners';
+import { hasName, resolveOwner } from './owners';
 import {
   commandWords,
   copySettings,
   healthcheckOf,
   initialSettings,
+  isSignal,
   parsePorts,
   resolveWorkdir,
   type Settings,
@@ -162,16 +166,19 @@ export class StageBuild {
       }
       case 'VOLUME':
         for (const word of instruction.words) {
-          const volume = this.word(word).trim();
+          const volume = this.word(word.trim());
           if (!volume) throw mistake(instruction.line, 'a volume has no path');
           settings.volumes.add(volume);
         }
         break;
       case 'STOPSIGNAL':
         settings.stopSignal = this.word(instruction.value);
-        if (!/^(?:\d+|[A-Z][A-Z0-9+-]*)$/i.test(settings.stopSignal)) {
+        if (!isSignal(settings.stopSignal)) {
           throw mistake(instruction.line, `'${settings.stopSignal}' is no signal`);
         }
+        break;
+      case 'MAINTAINER':
+        settings.author = instruction.value;
         break;
       case 'HEALTHCHECK':
         settings.healthcheck = healthcheckOf(instruction);
@@ -216,7 +223,7 @@ export class StageBuild {
     }
     const tree = this.files;
     const owner = settings.user ? resolveOwner(settings.user, tree) : undefined;
-    const copier = new Copier(tree, { owner: owner ?? { uid: 0, gid: 0 }, mode: undefined });
+    const copier = new Copier(tree, { owner });
     copier.makeFolders(tree.resolve(settings.workdir));
     this.commit(tree, copier, text);
   }
@@ -229,28 +236,27 @@ export class StageBuild {
 
     const from = flagOf(instruction, 'from');
     const source = from === undefined ? this.around.context() : await this.sourceStage(from);
-    // With --link, what lies below is not looked at, let alone followed: folders on the way are made anew.
-    const isLinked = isOn(instruction, 'link');
+    // With --link, what lies below is not looked at, let alone followed: folders on the way are made anew. BuildKit takes
+    // it for a plain copy where permissions are set.
+    const isLinked = isOn(instruction, 'link') && !flagOf(instruction, 'chmod');
     const tree = isLinked ? new FileTree() : this.files;
     const chown = flagOf(instruction, 'chown');
     const chmod = flagOf(instruction, 'chmod');
+    if (isOn(instruction, 'link') && chown && hasName(this.word(chown))) {
+      throw mistake(line, `--chown=${chown} has a name, which --link can't look up in an image`);
+    }
     const copier = new Copier(tree, {
       // Files of the context are root's; those of a stage keep their owners.
-      owner:
-        chown === undefined && from !== undefined
-          ? undefined
-          : this.owner(this.word(chown ?? '0:0'), tree, line),
-      mode: modeOf(chmod && this.word(chmod)),
+      owner: chown ? resolveOwner(this.word(chown), tree) : undefined,
+      ...(chmod && permissionsOf(this.word(chmod), line)),
       refuse: keyword === 'ADD' ? refuseArchive : undefined,
     });
 
     const destination = this.destination(this.word(instruction.destination));
-    const count = sources.length + documents.length;
-    if (count === 0) throw mistake(line, `${keyword} has nothing to copy`);
-    if (count > 1 && !destination.endsWith('/')) {
-      throw mistake(line, "the destination of more than one source is a folder, and must end with '/'");
-    }
     for (const name of sources) {
+      if (from === undefined && !isReadable(name)) {
+        throw mistake(line, `'${name}' is no pattern that docker can read`);
+      }
       try {
         copier.copy(source, name, destination);
       } catch (error) {
@@ -272,12 +278,6 @@ export class StageBuild {
     const stage = await this.around.stage(name);
     if (!stage) throw new OutOfReach(`it copies out of another image, ${name}`);
     return stage.files;
-  }
-
-  private owner(text: string, tree: FileTree, line: number): Owner {
-    const owner = resolveOwner(text, tree);
-    if (owner) return owner;
-    throw mistake(line, `the image has no user or group for --chown=${text}`);
   }
 
   private destination(path: string): string {
@@ -312,10 +312,22 @@ function environmentOf({ env }: Settings): Map<string, string> {
   return new Map(pairs);
 }
 
-function modeOf(text: string | undefined): number | undefined {
-  if (!text) return undefined;
-  if (!/^0?[0-7]{3}$/.test(text)) throw new OutOfReach(`--chmod=${text} is not of the form 644`);
-  return Number.parseInt(text, 8);
+/** Folders on the way get numbers as they are, and nothing of what letters change. */
+function permissionsOf(text: string, line: number): Pick<CopyOptions, 'chmod' | 'folderMode'> {
+  const chmod = parseChmod(text);
+  if (!chmod) throw mistake(line, `--chmod=${text} is neither of the form 644 nor u=rw,go=r`);
+  return { chmod, ...(/^\d/.test(text) && { folderMode: chmod(0, true) & 0o777 }) };
+}
+
+/** BuildKit has the files of the context picked by the patterns of ignore files, which have rules of their own. */
+function isReadable(name: string): boolean {
+  if (!hasWildcard(name)) return true;
+  try {
+    return compileIgnorePattern(posix.normalize(name).replace(/^\/+/, ''))?.('') !== undefined;
+  } catch (error) {
+    if (error instanceof IgnorePatternError) return false;
+    throw error;
+  }
 }
 
 function refuseArchive(path: string): void {

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { splitBuild } from '../../../../tasks/AcrBuildPush/build/split';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/build-plan';
@@ -68,6 +68,8 @@ describe('A Dockerfile', () => {
         split(['FROM a', 'RUN x', `ADD ${source} /`, 'COPY model.pkl /'], { context: folder.path })?.lines;
       assert.equal(lines('plain'), 2);
       assert.equal(lines('missing'), 2);
+      symlinkSync('plain', join(folder.path, 'link'));
+      assert.equal(lines('link'), 3);
       assert.equal(lines('.'), 2);
       assert.equal(lines('packed'), 3);
       assert.equal(lines('p*'), 3);

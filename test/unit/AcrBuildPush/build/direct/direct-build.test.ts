@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -182,6 +191,59 @@ describe('A direct build of a Dockerfile', () => {
     });
   });
 
+  it('copies onto a link that leads nowhere, to where it leads', async () => {
+    symlinkSync('/no/where', join(context, 'conf/dangling'));
+    const { files } = await flattenBuilt(
+      await build(['FROM scratch', 'COPY conf /d/', 'COPY model.pkl /d/dangling']),
+    );
+    assert.match(files['no/where']!, /^file 644 0:0/);
+    assert.match(files['d/dangling']!, /^symlink/);
+  });
+
+  it('hands on the group of a folder that says so', async () => {
+    mkdirSync(join(context, 'shared'));
+    chmodSync(join(context, 'shared'), 0o2775);
+    const { files } = await flattenBuilt(
+      await build(['FROM scratch', 'COPY --chown=3:4 . /g/', 'COPY model.pkl /g/shared/x/y/']),
+    );
+    assert.equal(files['g/shared/x/y'], 'directory 2755 0:4');
+    assert.match(files['g/shared/x/y/model.pkl']!, / 644 0:0 /);
+  });
+
+  for (const [chmod, file, folder] of [
+    ['640', '640', '640'],
+    ['4755', '4755', '755'],
+    ['u+x', '744', '755'],
+    ['go=,u-w', '400', '755'],
+    ['a=rX', '444', '755'],
+    ['g=u,o+w', '666', '755'],
+  ] as const) {
+    it(`sets permissions by --chmod=${chmod}, of folders that it makes on the way too where it is a number`, async () => {
+      const { files } = await flattenBuilt(
+        await build(['FROM scratch', `COPY --chmod=${chmod} model.pkl /new/m`]),
+      );
+      assert.match(files['new/m']!, new RegExp(`^file ${file} `));
+      assert.match(files.new!, new RegExp(`^directory ${folder} `));
+    });
+  }
+
+  it('takes an owner that the image does not know for root', async () => {
+    const { files } = await flattenBuilt(
+      await build(['FROM scratch', 'COPY --chown=app model.pkl /x', 'COPY --chown=5:staff model.pkl /y']),
+    );
+    assert.match(files.x!, / 0:0 /);
+    assert.match(files.y!, / 5:5 /);
+  });
+
+  it('keeps what it says of its author and its ports', async () => {
+    const { config } = await build([
+      ...['FROM scratch', 'MAINTAINER me <m@x>', 'EXPOSE 8080:80 127.0.0.1:90:91/udp [::1]:1:92'],
+    ]);
+    const image = JSON.parse(config.toString());
+    assert.equal(image.author, 'me <m@x>');
+    assert.deepEqual(Object.keys(image.config.ExposedPorts), ['80/tcp', '91/udp', '92/tcp']);
+  });
+
   it('never leaves the context, wherever a link points', async () => {
     symlinkSync('../../../../../../etc/passwd', join(context, 'out'));
     await assert.rejects(attempt(['FROM scratch', 'COPY out /x']), /line 2.*there is no/);
@@ -206,7 +268,6 @@ describe('A direct build of a Dockerfile', () => {
     ['ADD https://example.com/x /x', /downloads/],
     ['ADD packed.tgz /x', /unpacks an archive/],
     ['COPY --from=busybox /bin/sh /x', /another image/],
-    ['COPY --chmod=u+x model.pkl /x', /--chmod/],
   ] as const) {
     it(`leaves ${line} to an engine, and says where and why`, async () => {
       writeFileSync(join(context, 'some.tar'), '');
@@ -231,8 +292,11 @@ describe('A direct build of a Dockerfile', () => {
 
   for (const [lines, problem] of [
     [['COPY missing /x'], /line 2.*no 'missing'/],
-    [['COPY --chown=app model.pkl /x'], /line 2.*--chown=app/],
-    [['COPY model.pkl conf /x'], /line 2.*'\/'/],
+    [['COPY --chmod=u+q model.pkl /x'], /line 2.*--chmod=u\+q/],
+    [['COPY --link --chown=app model.pkl /x'], /line 2.*--chown=app has a name/],
+    [['COPY [z-a]* /x/'], /line 2.*no pattern/],
+    [['STOPSIGNAL NOSUCH'], /line 2.*no signal/],
+    [['EXPOSE 1-3:2-3'], /line 2.*no port/],
     [['EXPOSE x'], /line 2.*no port/],
     [['HEALTHCHECK --interval=5 CMD x'], /line 2.*duration/],
     [['LABEL a=${B'], /line 2/],
