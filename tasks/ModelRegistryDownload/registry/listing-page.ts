@@ -10,31 +10,18 @@ import { BrokenAnswerError, bareEtag } from './errors';
 
 /** @throws BrokenAnswerError for what is not a whole listing */
 export function readListingPage(xml: string): Page<ListedBlob> {
-  return readPage(xml, 'Blob', readBlob);
-}
-
-/**
- * Reads a listing by folders: the names of those, with the slash at their ends.
- *
- * @throws BrokenAnswerError for what is not a whole listing
- */
-export function readFolderPage(xml: string): Page<string> {
-  return readPage(xml, 'BlobPrefix', readName);
-}
-
-function readPage<T>(xml: string, element: string, read: (xml: string) => T): Page<T> {
   if (
     !/<EnumerationResults[\s>]/.test(xml.slice(0, 500)) ||
     !/<\/EnumerationResults>\s*$/.test(xml.slice(-100))
   ) {
     throw new BrokenAnswerError('the answer is not a whole listing');
   }
-  const [begin, close] = [`<${element}>`, `</${element}>`];
-  const items: T[] = [];
+  const [begin, close] = ['<Blob>', '</Blob>'];
+  const items: ListedBlob[] = [];
   const end = xml.indexOf('</Blobs>');
   for (let at = xml.indexOf(begin); at >= 0 && at < end; ) {
     const after = xml.indexOf(close, at);
-    items.push(read(xml.slice(at + begin.length, after)));
+    items.push(readBlob(xml.slice(at + begin.length, after)));
     at = xml.indexOf(begin, after);
   }
   return { items, next: textOf(xml.slice(end < 0 ? 0 : end), 'NextMarker') || undefined };
