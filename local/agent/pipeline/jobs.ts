@@ -44,6 +44,7 @@ export interface Surroundings {
 
 /** Reads `jobs:`, following templates. */
 export function readJobs(jobs: ScopedNode, around: Surroundings, reading: Reading): JobPlan[] {
+  let isWhole = true;
   const open = (list: ScopedNode): JobPlan[] =>
     itemsOf(list.node, list.scope).flatMap((item) => {
       const plans = reading.problems.attempt(() => {
@@ -51,11 +52,13 @@ export function readJobs(jobs: ScopedNode, around: Surroundings, reading: Readin
         if (template) return open(template);
         return [readJob(entriesOf(item.node, item.scope), item, around, reading)];
       });
+      isWhole &&= plans !== undefined;
       return plans ?? [];
     });
   const plans = withNames(open(jobs));
   for (const job of plans) checkPool(job, [...around.variables, ...job.variables], reading.problems);
-  checkDependencies(plans, 'job', reading.problems);
+  // What depends on a job that could not be read is no mistake of its own.
+  if (isWhole) checkDependencies(plans, 'job', reading.problems);
   return plans;
 }
 

@@ -30,19 +30,21 @@ export function readStages(
   variables: readonly VariableDeclaration[],
   reading: Reading,
 ): StagePlan[] {
+  let isWhole = true;
   const open = (list: ScopedNode): Unordered[] =>
     itemsOf(list.node, list.scope).flatMap((item) => {
       const plans = reading.problems.attempt(() => {
         const template = templateItem(reading, 'stages', item);
         return template ? open(template) : [readStage(item, pool, variables, reading)];
       });
+      isWhole &&= plans !== undefined;
       return plans ?? [];
     });
   const plans = open(stages).map((stage, index, all): StagePlan => {
     const above = all[index - 1];
     return { ...stage, dependsOn: stage.dependsOn ?? (above ? [above.name] : []) };
   });
-  checkDependencies(plans, 'stage', reading.problems);
+  if (isWhole) checkDependencies(plans, 'stage', reading.problems);
   return plans;
 }
 

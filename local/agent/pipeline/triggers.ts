@@ -31,15 +31,18 @@ export function readTrigger(node: YamlNode | undefined, key: 'trigger' | 'pr'): 
     return { branches: { include: asTexts(node, `'${key}'`), exclude: [] }, paths: noFilter() };
   }
   const own = key === 'trigger' ? ['batch'] : ['autoCancel', 'drafts'];
+  const tags = key === 'trigger' ? ['tags'] : [];
   refuseOtherKeys(
     node.entries.map((entry) => entry.key),
-    ['branches', 'paths', ...own],
+    ['branches', 'paths', ...tags, ...own],
     `'${key}'`,
   );
   for (const name of own) {
     const flag = childOf(node, name);
     if (flag) asBoolean(flag, `'${name}'`);
   }
+  // A push of a tag starts nothing here, but the filter has to be well formed.
+  readFilter(childOf(node, 'tags'), 'tags');
   const branches = readFilter(childOf(node, 'branches'), 'branches');
   if (branches.include.length === 0) branches.include = ['*'];
   return { branches, paths: readFilter(childOf(node, 'paths'), 'paths') };

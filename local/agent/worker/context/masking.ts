@@ -1,3 +1,5 @@
+import { SecretIndex } from './secret-index';
+
 /** What the agent puts in place of a secret. */
 const MASK = '***';
 
@@ -5,7 +7,7 @@ const MASK = '***';
 const LONGEST_IGNORED = 6;
 
 // The password in `https://user:password@host` is hidden even when nobody named it a secret.
-const urlPassword =
+const URL_PASSWORD =
   /(?<=\/\/[^:/?#\n]+:)(?:[\p{L}\p{M}\p{Nd}\p{Pc}.~-]|%(?:AZP25)?[0-9a-fA-F]{2}|[!$&'()*+,;=:])+(?=@)/gu;
 
 /**
@@ -14,12 +16,15 @@ const urlPassword =
  */
 export class SecretMasker {
   private readonly secrets = new Set<string>();
+  /** Made when it is needed, since secrets come in groups. */
+  private index: SecretIndex | undefined;
   private minimum = 0;
 
   /** Secrets shorter than this are not hidden (`AZP_IGNORE_SECRETS_SHORTER_THAN`). */
   set minimumLength(length: number) {
     this.minimum = Math.min(length, LONGEST_IGNORED);
     for (const secret of this.secrets) if (secret.length < this.minimum) this.secrets.delete(secret);
+    this.index = undefined;
   }
 
   get minimumLength(): number {
@@ -32,6 +37,7 @@ export class SecretMasker {
     for (const form of [value, jsonEscaped(value), uriEscaped(value), backslashUnescaped(value)]) {
       if (form !== '' && form.length >= this.minimum) this.secrets.add(form);
     }
+    this.index = undefined;
   }
 
   /** Hides a secret variable of the job in all forms in which the agent expects it to turn up. */
@@ -54,12 +60,11 @@ export class SecretMasker {
   }
 
   mask(text: string): string {
-    const spans: [start: number, end: number][] = [];
-    for (const match of text.matchAll(urlPassword)) spans.push([match.index, match.index + match[0].length]);
-    for (const secret of this.secrets) {
-      for (let at = text.indexOf(secret); at >= 0; at = text.indexOf(secret, at + 1)) {
-        spans.push([at, at + secret.length]);
-      }
+    this.index ??= new SecretIndex(this.secrets);
+    const spans = this.index.find(text);
+    // The pattern looks back from every colon, which is worth it in lines with an address only.
+    for (const match of text.includes('//') ? text.matchAll(URL_PASSWORD) : []) {
+      spans.push([match.index, match.index + match[0].length]);
     }
     if (spans.length === 0) return text;
 
