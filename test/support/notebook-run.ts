@@ -45,7 +45,7 @@ export async function runNotebook(
   });
   const run_id = started.run_id as bigint;
   await options.onStart?.(run_id);
-  const { state } = (await end(workspace, run_id)) as { state: { result_state?: string } };
+  const { state } = (await waitForEnd(workspace, run_id)) as { state: { result_state?: string } };
   const output = await call(workspace, 'GET /api/2.2/jobs/runs/get-output', { run_id });
   const { views } = await call(workspace, 'GET /api/2.2/jobs/runs/export', { run_id });
   return {
@@ -74,7 +74,8 @@ export async function call(workspace: Workspace, request: string, fields: JsonOb
   return text ? (parseJson(text) as JsonObject) : {};
 }
 
-async function end(workspace: Workspace, run_id: bigint): Promise<JsonObject> {
+/** Waits for the end of a run, and returns it. */
+export async function waitForEnd(workspace: Workspace, run_id: bigint): Promise<JsonObject> {
   for (;;) {
     const run = await call(workspace, 'GET /api/2.2/jobs/runs/get', { run_id });
     if (run.end_time !== 0) return run;

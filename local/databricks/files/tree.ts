@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
 import { type Api, FileAnswer } from '../api';
 import type { Clock } from '../clock';
 import { ApiError, invalid, notFound } from '../errors';
@@ -26,6 +28,23 @@ export class WorkspaceFiles {
   notebook(path: string): Notebook | undefined {
     const entry = this.entries.get(canonical(path));
     return entry?.type === 'NOTEBOOK' ? entry : undefined;
+  }
+
+  /** Writes everything to a folder, notebooks under their names without extension, and tells what each of them is. */
+  async writeTo(folder: string): Promise<JsonObject> {
+    const notebooks: JsonObject = {};
+    for (const entry of this.entries.values()) {
+      const place = join(folder, entry.path);
+      if (entry.type === 'DIRECTORY') await mkdir(place, { recursive: true });
+      else {
+        await mkdir(dirname(place), { recursive: true });
+        await writeFile(place, entry.content);
+      }
+      if (entry.type === 'NOTEBOOK') {
+        notebooks[entry.path] = { language: entry.language, format: entry.format };
+      }
+    }
+    return notebooks;
   }
 
   get api(): Api {
@@ -132,8 +151,13 @@ function readPath(fields: JsonObject): string {
 }
 
 /** `/Workspace/a` and `/a` name the same object. */
-function canonical(path: string): string {
-  return path.replace(/^\/Workspace(?=\/|$)/, '').replace(/\/+$/, '') || '/';
+export function canonical(path: string): string {
+  return (
+    posix
+      .normalize(path)
+      .replace(/^\/Workspace(?=\/|$)/, '')
+      .replace(/\/+$/, '') || '/'
+  );
 }
 
 function parentOf(path: string): string {

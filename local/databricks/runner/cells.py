@@ -1,33 +1,42 @@
 """Takes notebooks apart into cells: Databricks' source format and Jupyter's."""
 
 import json
+import re
 from dataclasses import dataclass
 
 HEADER = "# Databricks notebook source"
 SEPARATOR = "# COMMAND ----------"
 MAGIC = "# MAGIC"
+TITLE = re.compile(r"# DBTITLE \d+,")
+
+LANGUAGES = {"python", "sql", "md", "md-sandbox", "sh", "fs", "run", "scala", "r"}
+"""Magic commands that say what a whole cell is; any other stands in a cell of Python."""
 
 
 @dataclass
 class Cell:
     number: int
     kind: str
-    """`python`, or the name of the magic command that the cell starts with: `md`, `pip`, `sh`, `sql`, ..."""
+    """`python`, `md`, `sh`, `sql`, `run`, ..."""
     source: str
+    """Without the magic command that says the kind; its line stays, so that lines keep their numbers."""
+    notebook: str = ""
+    """The path of a notebook that another one runs; empty for the notebook of the task."""
 
     @property
     def name(self):
-        return f"<command-{self.number}>"
+        return f"<{self.notebook + ' ' if self.notebook else ''}command-{self.number}>"
 
 
-def parse(text, notebook_format):
+def parse(text, notebook_format, notebook=""):
     """The cells of a notebook; `notebook_format` is SOURCE or JUPYTER."""
     sources = _jupyter(text) if notebook_format == "JUPYTER" else _source(text)
     cells = []
     for number, (kind, source) in enumerate(sources, start=1):
         source = source.strip("\n")
-        cells.append(Cell(number, kind or _kind(source), source))
-    return [cell for cell in cells if cell.source.strip()]
+        if source.strip():
+            cells.append(Cell(number, *(("md", source) if kind == "md" else _split(source)), notebook))
+    return cells
 
 
 def _source(text):
@@ -37,16 +46,20 @@ def _source(text):
     cell = []
     for line in lines:
         if line.rstrip() == SEPARATOR:
-            yield None, _without_magic(cell)
+            yield None, _plain(cell)
             cell = []
         else:
             cell.append(line)
-    yield None, _without_magic(cell)
+    yield None, _plain(cell)
 
 
-def _without_magic(lines):
-    """A magic cell is written as comments, so that the file stays a valid Python file."""
-    return "\n".join(line[len(MAGIC) :].removeprefix(" ") if line.startswith(MAGIC) else line for line in lines)
+def _plain(lines):
+    """A magic cell is written as comments, so that the file stays a valid Python file, and a title as another."""
+    return "\n".join(
+        line[len(MAGIC) :].removeprefix(" ") if line.startswith(MAGIC) else line
+        for line in lines
+        if not TITLE.match(line)
+    )
 
 
 def _jupyter(text):
@@ -56,6 +69,9 @@ def _jupyter(text):
         yield (None if cell.get("cell_type") == "code" else "md"), source
 
 
-def _kind(source):
-    words = source.lstrip().split(None, 1)
-    return words[0].lstrip("%") if words and words[0].startswith("%") else "python"
+def _split(source):
+    """The kind of a cell, and its source without the command that says it."""
+    found = re.match(r"\s*%([\w-]+)(?!\S)[ \t]*", source)
+    if not found or found[1].lower() not in LANGUAGES:
+        return "python", source
+    return found[1].lower(), "\n" * source[: found.start(1)].count("\n") + source[found.end() :]

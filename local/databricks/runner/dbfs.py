@@ -1,12 +1,10 @@
-"""Lets Python code open files under /dbfs, as on a Databricks cluster, without a mount: paths are led elsewhere."""
+"""Lets Python code open files under /dbfs and /Workspace, as on a Databricks cluster, without mounts: paths are led elsewhere."""
 
 import builtins
 import functools
 import io
 import os
 import pathlib
-
-MOUNT = "/dbfs"
 
 ONE_PATH = (
     "access chmod listdir lstat mkdir open readlink remove rmdir scandir stat truncate unlink utime".split()
@@ -16,8 +14,8 @@ QUESTIONS = "exists getsize isdir isfile islink lexists".split()
 TWO_PATHS = "link rename replace symlink".split()
 
 
-def local_path(path, root):
-    """The real place of a path; itself, when it is not under /dbfs."""
+def local_path(path, mounts):
+    """The real place of a path; itself, when it is under none of the mounts."""
     try:
         text = os.fspath(path)
     except TypeError:
@@ -25,21 +23,22 @@ def local_path(path, root):
     if not isinstance(text, str):
         return path
     text = os.path.normpath(text).replace(os.sep, "/")
-    if text == MOUNT or text.startswith(MOUNT + "/"):
-        return os.path.join(root, text[len(MOUNT) + 1 :])
+    for mount, root in mounts.items():
+        if text == mount or text.startswith(mount + "/"):
+            return os.path.join(root, text[len(mount) + 1 :])
     return path
 
 
-def mount(root):
-    """From here on, what this process opens under /dbfs lies under `root`."""
+def mount(mounts):
+    """From here on, what this process opens under each of the mounts, such as /dbfs, lies under the folder it maps to."""
 
     def led(function, paths=1):
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
-            args = [local_path(arg, root) if index < paths else arg for index, arg in enumerate(args)]
+            args = [local_path(arg, mounts) if index < paths else arg for index, arg in enumerate(args)]
             for name in ("path", "file", "src", "dst"):
                 if name in kwargs:
-                    kwargs[name] = local_path(kwargs[name], root)
+                    kwargs[name] = local_path(kwargs[name], mounts)
             return function(*args, **kwargs)
 
         # shutil and pathlib look up what a function supports by the function itself.

@@ -1,5 +1,6 @@
-"""`dbutils` as notebooks know it, as far as a job without Spark can need it."""
+"""`dbutils` as notebooks know it, as far as a job can need it."""
 
+import contextlib
 import io
 import json
 import os
@@ -19,6 +20,14 @@ class NotebookExit(BaseException):
         self.value = value
 
 
+class NotebookRestart(BaseException):
+    """Ends a cell, and all that the notebook has defined."""
+
+
+class WorkflowException(Exception):
+    """A notebook that another one has run did not succeed."""
+
+
 class InputWidgetNotDefined(Exception):
     pass
 
@@ -29,12 +38,13 @@ class Utility:
 
 
 class DBUtils(Utility):
-    def __init__(self, parameters, secrets, dbfs_root, context, on_secret):
-        self.widgets = Widgets(parameters)
-        self.secrets = Secrets(secrets, on_secret)
-        self.notebook = Notebook(context)
-        self.fs = Fs(dbfs_root)
+    def __init__(self, order, on_secret, run_notebook):
+        self.widgets = Widgets(order["parameters"])
+        self.secrets = Secrets(order["secrets"], on_secret)
+        self.notebook = Notebook(order["context"], run_notebook)
+        self.fs = Fs(order["dbfs"])
         self.library = Library()
+        self.jobs = Jobs(order["taskValues"])
 
     def __getattr__(self, name):
         raise AttributeError(f"This local workspace has no dbutils.{name}.")
@@ -75,6 +85,16 @@ class Widgets(Utility):
     def getAll(self):
         return {**self._defaults, **self._parameters}
 
+    @contextlib.contextmanager
+    def given(self, arguments):
+        """While another notebook runs within this one, what it is given wins."""
+        outer = self._parameters
+        self._parameters = {**outer, **arguments}
+        try:
+            yield
+        finally:
+            self._parameters = outer
+
     def remove(self, name):
         self._defaults.pop(name, None)
 
@@ -111,18 +131,54 @@ class Secrets(Utility):
 
 class Library(Utility):
     def restartPython(self):
-        """Nothing to do: what %pip has installed can be imported at once."""
+        """What %pip has installed can be imported at once; but what was defined is gone, as on a cluster."""
+        raise NotebookRestart
+
+
+class Jobs(Utility):
+    def __init__(self, earlier):
+        self.taskValues = TaskValues(earlier)
+
+
+class TaskValues(Utility):
+    """What the tasks of a run leave for those after them."""
+
+    LARGEST = 48 * 1024
+
+    def __init__(self, earlier):
+        self._earlier = earlier
+        self.own = {}
+
+    def set(self, key, value):
+        text = json.dumps(value)
+        if len(text.encode()) > self.LARGEST:
+            raise ValueError(f"The value of the key {key!r} is larger than {self.LARGEST} bytes as JSON.")
+        self.own[key] = json.loads(text)
+
+    def get(self, taskKey, key, default=None, debugValue=None):
+        values = self._earlier.get(taskKey)
+        if values is not None and key in values:
+            return values[key]
+        if default is None:
+            raise ValueError(f"The task {taskKey!r} has left no value of the key {key!r}, and no default was given.")
+        return default
 
 
 class Notebook(Utility):
-    def __init__(self, context):
+    def __init__(self, context, run_notebook):
         self._context = context
+        self._run_notebook = run_notebook
         # The way that notebooks find out about their run:
         # dbutils.notebook.entry_point.getDbutils().notebook().getContext()
         self.entry_point = self
 
-    def exit(self, value):
+    def exit(self, value=""):
         raise NotebookExit(str(value))
+
+    def run(self, path, timeout_seconds=0, arguments=None):
+        """Runs a notebook by itself, and returns what it gives to its own exit."""
+        given = {str(name): str(value) for name, value in (arguments or {}).items()}
+        return self._run_notebook(path, timeout_seconds, given)
 
     def getDbutils(self):
         return self

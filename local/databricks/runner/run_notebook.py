@@ -5,47 +5,41 @@ what came of it in the file named there. Standard input stays open as long as an
 this process ends, and with it whatever the notebook has started.
 """
 
-import ast
-import importlib
 import io
 import json
-import linecache
 import os
-import shlex
-import shutil
+import posixpath
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-import types
 
 import dbfs
-from cells import parse
-from dbutils import DBUtils, NotebookExit
+from dbutils import DBUtils, NotebookExit, WorkflowException
+from notebook import Notebook, Workspace, resolve
 from output import CellOutput, Redaction, format_trace, summary
+from spark import Spark
 
 
 def main():
     order = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=end_with_parent, daemon=True).start()
     sys.stdin = io.StringIO()
-    del sys.path[0]  # the folder of this file: a notebook must not import from it
 
     redact = Redaction()
     output = CellOutput(sys.stdout, redact)
     sys.stdout = sys.stderr = output
-    dbfs.mount(order["dbfs"])
-    dbutils = DBUtils(order["parameters"], order["secrets"], order["dbfs"], order["context"], redact.add)
+    path = order["context"]["notebookPath"]
+    workspace = Workspace(order["workspace"], order["notebooks"])
+    enter(workspace.real(posixpath.dirname(path)))
+    dbfs.mount({"/dbfs": order["dbfs"], "/Workspace": order["workspace"]})
+    dbutils = DBUtils(order, redact.add, lambda *asked: run_another(order, *asked))
 
     result = {"exitValue": None, "error": None, "errorTrace": None, "cells": []}
     try:
-        if order["language"] != "PYTHON":
-            raise NotSupported(
-                f"{order['context']['notebookPath']} is a notebook in {order['language']}. "
-                "This local workspace runs Python notebooks only."
-            )
-        notebook = Notebook(dbutils)
-        for cell in parse(order["source"], order["format"]):
+        notebook = Notebook(path, workspace, dbutils, Spark(order["dbfs"], order["packages"]))
+        for cell in workspace.cells(path):
             try:
                 notebook.run(cell)
             finally:
@@ -59,88 +53,43 @@ def main():
     finally:
         output.flush()
 
-    write_whole(order["result"], json.dumps(result))
+    write_whole(order["result"], json.dumps({**result, "taskValues": dbutils.jobs.taskValues.own}))
 
 
-class NotSupported(Exception):
-    """Something that a Databricks cluster can do and this stand-in cannot."""
+def enter(folder):
+    """A notebook runs in its folder of the workspace, and imports from there, and from nothing of this runner."""
+    os.makedirs(folder, exist_ok=True)
+    os.chdir(folder)
+    sys.path[0] = folder
 
 
-class Notebook:
-    """One namespace in which the cells run one after another, as module `__main__`, so that pickle finds its classes."""
-
-    def __init__(self, dbutils):
-        module = types.ModuleType("__main__")
-        module.__dict__.update(dbutils=dbutils, display=display, spark=NoSpark(), sc=NoSpark())
-        sys.modules["__main__"] = module
-        self._namespace = module.__dict__
-
-    def run(self, cell):
-        if cell.kind == "python":
-            self._run_python(cell, cell.source)
-        elif cell.kind == "pip":
-            self._run_python(cell, install_packages(cell.source))
-        elif cell.kind == "sh":
-            run_shell(cell.source)
-        elif cell.kind != "md":
-            raise NotSupported(
-                f"Cell {cell.number} starts with %{cell.kind}. "
-                "This local workspace runs Python, %md, %pip and %sh cells only."
-            )
-
-    def _run_python(self, cell, source):
-        # Known to linecache, the lines of a cell show up in tracebacks.
-        linecache.cache[cell.name] = (len(source), None, source.splitlines(keepends=True), cell.name)
-        tree = ast.parse(source, cell.name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, cell.name, "exec"), self._namespace)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), cell.name, "eval"), self._namespace)
-            if value is not None:
-                print(repr(value))
-
-
-class NoSpark:
-    def __getattr__(self, name):
-        raise NotSupported("This local workspace has no Spark: a notebook can use Python and its libraries only.")
-
-
-def display(*values):
-    for value in values:
-        print(value.to_string(max_rows=20) if hasattr(value, "to_string") else repr(value))
-
-
-def install_packages(source):
-    """Runs the %pip lines of a cell, and returns the cell with those lines blank."""
-    rest = []
-    for line in source.splitlines():
-        if not line.startswith("%pip"):
-            rest.append(line)
-            continue
-        rest.append("")
-        command = shlex.split(line)[1:] + ["--disable-pip-version-check"]
-        if follow([sys.executable, "-m", "pip", *command]) != 0:
-            raise RuntimeError(f"{line.strip()} failed. What pip said is in the cell's output.")
-    importlib.invalidate_caches()
-    return "\n".join(rest)
-
-
-def run_shell(source):
-    script = source.lstrip().removeprefix("%sh").strip()
-    if os.name == "nt":
-        raise NotSupported("%sh cells need a Unix shell, which this machine does not have.")
-    code = follow([shutil.which("bash") or "/bin/sh", "-c", script])
-    if code != 0:
-        raise RuntimeError(f"Command exited with code {code}: {script.splitlines()[0] if script else '%sh'}")
-
-
-def follow(command):
-    """Runs a program, prints what it prints, and returns its exit code."""
-    pipes = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    with subprocess.Popen(command, text=True, encoding="utf-8", errors="replace", **pipes) as process:
-        for line in process.stdout:
-            print(line, end="")
-    return process.returncode
+def run_another(order, path, timeout_seconds, arguments):
+    """Runs another notebook in a process of its own, and returns its exit value."""
+    whole = resolve(path, order["context"]["notebookPath"])
+    with tempfile.TemporaryDirectory() as folder:
+        result_file = os.path.join(folder, "result.json")
+        context = {**order["context"], "notebookPath": whole}
+        inner = {**order, "context": context, "parameters": arguments, "result": result_file}
+        # In a group of its own, and with an input that closes with this process: so it leaves nothing behind either.
+        process = subprocess.Popen(
+            [sys.executable, os.path.abspath(__file__)], stdin=subprocess.PIPE, start_new_session=True
+        )
+        process.stdin.write(json.dumps(inner).encode() + b"\n")
+        process.stdin.flush()
+        try:
+            process.wait(timeout_seconds or None)
+        except subprocess.TimeoutExpired:
+            raise WorkflowException(f"{whole}: TIMEDOUT after {timeout_seconds} seconds") from None
+        finally:
+            process.stdin.close()
+            process.wait()
+        if not os.path.exists(result_file):
+            raise WorkflowException(f"{whole}: FAILED, its process ended with code {process.returncode}")
+        with open(result_file, encoding="utf-8") as stream:
+            result = json.load(stream)
+    if result["error"] is not None:
+        raise WorkflowException(f"{whole}: FAILED: {result['error']}")
+    return result["exitValue"]
 
 
 def end_with_parent():

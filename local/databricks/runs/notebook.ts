@@ -2,13 +2,17 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { root } from '../../../scripts/paths';
 import { inOwnGroup, killTree } from '../../processes';
-import type { Notebook } from '../files/content';
-import type { WorkspaceFiles } from '../files/tree';
+import { canonical, type WorkspaceFiles } from '../files/tree';
+import { type Json, type JsonObject, writeJson } from '../json';
 import type { Secrets } from '../secrets';
 import { type CellOutput, failed, notStarted, type Outcome, succeeded } from './outcome';
-import { notebookParameters } from './parameters';
+import { notebookParameters, taskValues } from './parameters';
 import type { Run, TaskRun, Work } from './run';
+
+/** Where what a notebook needs on demand is kept from one run to the next. */
+const PACKAGES = join(root, '.local');
 
 const RUNNER = fileURLToPath(new URL('../runner/run_notebook.py', import.meta.url));
 
@@ -31,6 +35,8 @@ interface NotebookResult {
   readonly error: string | null;
   readonly errorTrace: string | null;
   readonly cells: readonly CellOutput[];
+  /** What it leaves for the tasks after it. */
+  readonly taskValues: Readonly<Record<string, Json>>;
 }
 
 /** Runs the notebook of a task in a Python process of its own. */
@@ -51,12 +57,14 @@ export function notebookWork(options: NotebookOptions): Work {
       );
     }
     const folder = join(options.folder, String(task.id));
-    await mkdir(folder, { recursive: true });
+    const workspace = join(folder, 'workspace');
+    await mkdir(workspace, { recursive: true });
     try {
-      const resultFile = join(folder, 'result.json');
-      const order = writeOrder(notebook, task, run, options, resultFile);
+      const notebooks = await options.files.writeTo(workspace);
+      const result = join(folder, 'result.json');
+      const order = writeOrder(task, run, options, { workspace, notebooks, result });
       const end = await runPython(options.python, order, folder, options.log, signal);
-      return await readOutcome(resultFile, end);
+      return await readOutcome(result, end);
     } finally {
       await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     }
@@ -64,22 +72,20 @@ export function notebookWork(options: NotebookOptions): Work {
 }
 
 function writeOrder(
-  notebook: Notebook,
   task: TaskRun,
   run: Run,
   options: NotebookOptions,
-  resultFile: string,
+  place: { workspace: string; notebooks: JsonObject; result: string },
 ): string {
-  return JSON.stringify({
-    source: notebook.content.toString('utf8'),
-    format: notebook.format,
-    language: notebook.language,
+  return writeJson({
+    ...place,
     parameters: notebookParameters(run, task),
+    taskValues: taskValues(run),
     secrets: options.secrets.values(),
     dbfs: options.dbfs,
-    result: resultFile,
+    packages: PACKAGES,
     context: {
-      notebookPath: task.settings.notebookPath,
+      notebookPath: canonical(task.settings.notebookPath!),
       tags: {
         jobId: String(run.job.id),
         jobName: run.settings.name,
@@ -153,7 +159,7 @@ function environment(): NodeJS.ProcessEnv {
 async function readOutcome(resultFile: string, end: string): Promise<Outcome> {
   const text = await readFile(resultFile, 'utf8').catch(() => undefined);
   if (text === undefined) return failed({ error: end.split('\n', 1)[0]!, errorTrace: end });
-  const { exitValue, error, errorTrace, cells } = JSON.parse(text) as NotebookResult;
-  if (error !== null) return failed({ error, errorTrace: errorTrace ?? error, cells });
-  return succeeded({ cells, ...(exitValue !== null && { exitValue }) });
+  const { exitValue, error, errorTrace, cells, taskValues } = JSON.parse(text) as NotebookResult;
+  if (error !== null) return failed({ error, errorTrace: errorTrace ?? error, cells, taskValues });
+  return succeeded({ cells, taskValues, ...(exitValue !== null && { exitValue }) });
 }

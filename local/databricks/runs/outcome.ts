@@ -1,4 +1,4 @@
-import type { JsonObject } from '../json';
+import type { Json, JsonObject } from '../json';
 
 /** How a run or one attempt at a task has ended. */
 export interface Outcome {
@@ -22,6 +22,8 @@ export interface TaskOutput {
   /** With ANSI colours. */
   readonly errorTrace?: string;
   readonly cells?: readonly CellOutput[];
+  /** What the task leaves for those after it, by key. */
+  readonly taskValues?: Readonly<Record<string, Json>>;
   /** What tasks other than notebooks leave, as `runs/get-output` names it: `logs`, `dbt_output`, `run_job_output`, ... */
   readonly other?: JsonObject;
 }

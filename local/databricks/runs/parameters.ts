@@ -1,7 +1,7 @@
 import { invalid } from '../errors';
 import { stringMap } from '../fields';
-import type { JsonObject } from '../json';
-import type { Run, RunParameters, TaskRun } from './run';
+import { type Json, type JsonObject, writeJson } from '../json';
+import { latestAttempts, type Run, type RunParameters, type TaskRun } from './run';
 
 const LONGEST = 10_000;
 
@@ -46,6 +46,13 @@ export function notebookParameters(run: Run, task: TaskRun): Record<string, stri
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, resolve(value, run, task)]));
 }
 
+/** What the tasks of a run have left so far, by the task's key. */
+export function taskValues(run: Run): Record<string, Record<string, Json>> {
+  return Object.fromEntries(
+    latestAttempts(run).map((task) => [task.key, { ...task.outcome?.output?.taskValues }]),
+  );
+}
+
 /** Replaces `{{job.run_id}}` and its like by what they stand for; a reference nobody knows stays as it is. */
 function resolve(value: string, run: Run, task: TaskRun): string {
   const known: Record<string, string> = {
@@ -59,6 +66,14 @@ function resolve(value: string, run: Run, task: TaskRun): string {
     'task.execution_count': String(task.attempt + 1),
     ...Object.fromEntries(
       Object.entries(jobParameters(run)).map(([name, parameter]) => [`job.parameters.${name}`, parameter]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(taskValues(run)).flatMap(([key, values]) =>
+        Object.entries(values).map(([name, left]) => [
+          `tasks.${key}.values.${name}`,
+          typeof left === 'string' ? left : writeJson(left),
+        ]),
+      ),
     ),
   };
   return value.replace(/\{\{([^{}]+)\}\}/g, (reference, name: string) => known[name.trim()] ?? reference);
