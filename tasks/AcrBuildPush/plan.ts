@@ -25,7 +25,11 @@ export function makePlan(inputs: Inputs, origin: Origin): Plan {
   const { version } = inputs;
   const recipe = readSourceFile(inputs.dockerfile, LARGEST_DOCKERFILE).toString('utf8');
   const automatic = automaticVersion(recipe, inputs);
-  const remarks = [...inputs.tagRemarks, ...(automatic ? [automatic.remark] : [])];
+  const remarks = [
+    ...inputs.tagRemarks,
+    ...(automatic ? [automatic.remark] : []),
+    ...remarkUnused(recipe, inputs.buildArgs),
+  ];
   const request = {
     arguments: { ...inputs.buildArgs, ...automatic?.arguments },
     target: inputs.target,
@@ -51,6 +55,21 @@ export function makePlan(inputs: Inputs, origin: Origin): Plan {
     },
     remarks,
   };
+}
+
+/** Arguments that docker knows without an `ARG`. */
+const PREDEFINED =
+  /^(?:(?:https?|ftp|no|all)_proxy|BUILDKIT_\w+|SOURCE_DATE_EPOCH|(?:BUILD|TARGET)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)|TARGETSTAGE)$/i;
+
+/** What to say of arguments that no line declares: most often a name is misspelled. */
+function remarkUnused(recipe: string, given: Inputs['buildArgs']): string[] {
+  const { globals, inStages } = findArguments(recipe);
+  const declared = new Set([...globals, ...inStages].map(({ name }) => name));
+  const unused = Object.keys(given).filter((name) => !declared.has(name) && !PREDEFINED.test(name));
+  if (unused.length === 0) return [];
+  return [
+    `Input 'buildArgs' gives ${unused.join(' and ')}, but the Dockerfile has no ARG line of that name, so nothing comes of it.`,
+  ];
 }
 
 /** The argument that gets the image's version where a Dockerfile asks for it. */

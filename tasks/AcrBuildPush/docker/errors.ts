@@ -14,6 +14,22 @@ const UNKNOWN_CONTEXT: BuildContext = { file: '.dockerignore', ignores: () => fa
 /** What docker says when it fails, in the wording of all its clients and builders since 20.10. */
 const SIGNATURES: readonly Signature<BuildContext>[] = [
   {
+    pattern: /client version (\S+) is too old\. Minimum supported API version is ([\d.]+)/i,
+    explain: ([, client, least]) =>
+      `The docker client speaks version ${client} of the engine's API, but this engine takes ${least} at least. Give a newer client in input 'dockerVersion', such as 28.2.2, or upgrade the agent's; where DOCKER_API_VERSION is set, take it out of the environment.`,
+  },
+  {
+    pattern: /client version (\S+) is too new\. Maximum supported API version is ([\d.]+)/i,
+    explain: ([, client, most]) =>
+      `The docker client speaks version ${client} of the engine's API, but this engine takes ${most} at most. Take DOCKER_API_VERSION out of the environment, or give an older client in input 'dockerVersion'.`,
+  },
+  {
+    pattern:
+      /failed to (?:push|authorize|fetch oauth token)[^\n]*(?:401|unauthorized|authentication required|token expired)/i,
+    explain: () =>
+      'The registry no longer took the sign-in when buildx pushed the image: it had run out, or does not let this user push. Run the step again; what the builder has in its cache is not built anew.',
+  },
+  {
     pattern: /permission denied while trying to connect to the docker|docker_engine: Access is denied/i,
     explain: () =>
       "This agent's user may not use the Docker engine: it has no permission on the engine's socket. Add the user to the group 'docker' and restart the agent, or run the agent as a user that may.",

@@ -65,6 +65,16 @@ describe('the plan', () => {
     });
   }
 
+  it('says which arguments no line of the Dockerfile takes', () => {
+    const buildArgs = { USED: '1', GLOBAL: '2', TYPO: '3', http_proxy: '4', TARGETARCH: '5', OTHER: '6' };
+    const { remarks } = plan('ARG GLOBAL\nFROM scratch\nARG USED\n', { buildArgs });
+    assert.match(remarks.join('\n'), /'buildArgs' gives TYPO and OTHER, but the Dockerfile has no ARG line/);
+    assert.doesNotMatch(
+      plan('FROM scratch\nARG USED', { buildArgs: { USED: '1' } }).remarks.join(),
+      /buildArgs/,
+    );
+  });
+
   it('takes what stands in a document or a comment for no declaration', () => {
     const { build, remarks } = plan('FROM scratch\n# ARG VERSION\nCOPY <<EOF /x\nARG VERSION\nEOF\n');
     assert.deepEqual(build.arguments, {});

@@ -54,6 +54,15 @@ describe("the step's docker configuration", () => {
     assert.deepEqual(config.auths, { 'https://index.docker.io/v1/': {}, 'r.azurecr.io': { auth } });
   });
 
+  it('asks the helper that a registry has of its own, and the store for the others', () => {
+    const auths = { 'gcr.io': {}, 'ghcr.io': {} };
+    const original = { auths, credsStore: 'desktop', credHelpers: { 'gcr.io': 'gcloud' } };
+    assert.deepEqual(privateConfig(original, '/x', credentials).credHelpers, {
+      'gcr.io': 'gcloud',
+      'ghcr.io': 'desktop',
+    });
+  });
+
   it("leaves the user's own login where the step has no credentials", () => {
     const original = { auths: { 'r.azurecr.io': { auth: 'mine' } } };
     assert.deepEqual(privateConfig(original, '/x', undefined).auths, original.auths);

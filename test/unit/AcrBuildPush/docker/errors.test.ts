@@ -27,6 +27,18 @@ describe('what docker says', () => {
       'permission denied while trying to connect to the docker API at unix:///var/run/docker.sock',
       /no permission on the engine's socket.*group 'docker'/,
     ],
+    [
+      'Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version',
+      /speaks version 1\.41 .* takes 1\.44 at least.*'dockerVersion'.*DOCKER_API_VERSION/,
+    ],
+    [
+      'Error response from daemon: client version 1.99 is too new. Maximum supported API version is 1.41',
+      /speaks version 1\.99 .* takes 1\.41 at most.*DOCKER_API_VERSION/,
+    ],
+    [
+      'ERROR: failed to push r.azurecr.io/titanic:1: unexpected status from PUT request to https://r.azurecr.io/v2/titanic/manifests/1: 401 Unauthorized',
+      /no longer took the sign-in when buildx pushed/,
+    ],
     ['write /var/lib/docker/tmp/x: no space left on device', /disk is full.*docker system prune/],
     [
       'toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating',
