@@ -1,12 +1,12 @@
-import minimatch from 'minimatch';
 import { TaskError } from '../../common/errors';
 import { bound } from '../../common/foreign-text';
+import { compileGlob, hasPatternList } from './glob';
 
 /** How many of the version's files a message shows. */
 const MOST_SHOWN = 20;
 
-/** The agent's own settings, but that upper and lower case differ on Windows too: they do in the registry. */
-const MATCHING = { dot: true, nobrace: true, nocomment: true, nonegate: true };
+/** A longer line is no pattern that somebody wrote. */
+const LONGEST_PATTERN = 1_000;
 
 /**
  * The files that patterns pick, as the agent's own tasks would: each line adds files, or with `!` takes some out again,
@@ -19,6 +19,7 @@ export function selectFiles<T extends { readonly path: string }>(
   files: readonly T[],
   patterns: readonly string[],
 ): T[] {
+  for (const pattern of patterns) checkPattern(pattern);
   const { selected, idle } = matchFiles(files, patterns);
   const details = ['Files of this version:', ...shorten(files.map(({ path }) => path))];
   if (idle.length > 0) {
@@ -36,6 +37,18 @@ export function selectFiles<T extends { readonly path: string }>(
   return selected;
 }
 
+function checkPattern(pattern: string): void {
+  if (pattern.length > LONGEST_PATTERN) {
+    throw new TaskError(
+      `A line of 'patterns' has ${pattern.length} characters; ${LONGEST_PATTERN} are the most. It begins with '${bound(pattern, 80)}'.`,
+    );
+  }
+  if (!hasPatternList(pattern)) return;
+  throw new TaskError(
+    `'${bound(pattern, 200)}' in 'patterns' has a list of patterns in brackets, which is not taken. Write a line for each of them.`,
+  );
+}
+
 /** The files that patterns pick, and the patterns that should add files but add none. */
 export function matchFiles<T extends { readonly path: string }>(
   files: readonly T[],
@@ -46,8 +59,7 @@ export function matchFiles<T extends { readonly path: string }>(
   for (const pattern of patterns) {
     const [marks] = /^!*/.exec(pattern)!;
     const adds = marks.length % 2 === 0;
-    const matcher = new minimatch.Minimatch(pattern.slice(marks.length), MATCHING);
-    const fitting = files.map(({ path }) => path).filter((path) => matcher.match(path));
+    const fitting = files.map(({ path }) => path).filter(compileGlob(pattern.slice(marks.length)));
     for (const path of fitting) {
       if (adds) selected.add(path);
       else selected.delete(path);

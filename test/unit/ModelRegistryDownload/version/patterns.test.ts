@@ -56,4 +56,9 @@ describe('patterns', () => {
       assert.throws(() => select(...patterns), /leave out every file/);
     });
   }
+
+  it('with lists of patterns, or longer than anybody writes, are refused in plain words', () => {
+    assert.throws(() => select('+(a|+(a|+(a|a)))b'), /has a list of patterns in brackets/);
+    assert.throws(() => select('['.repeat(50_000)), /has 50000 characters; 1000 are the most/);
+  });
 });

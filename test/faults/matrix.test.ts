@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { CancelledError, TaskError } from '../../tasks/common/errors';
+import { FAULTS, INJECTION } from './matrix/faults';
+import { type Fault, Relay } from './matrix/relay';
+import { type Ending, STORIES, type Story } from './matrix/stories';
+import { skipWaits, waitAgain } from './matrix/time';
+
+/**
+ * Every kind of request of every task meets every fault, once and for good. Whatever happens, a step ends, does nothing
+ * twice, and says what it was in words that its own code chose; it shows no secret, obeys nobody, sends credentials to
+ * nobody else, and what passes does not fail it.
+ *
+ * `npm test` takes a part of the cells, by a seed of the day that it prints (`FAULT_SEED` sets it); `npm run test:faults:matrix` all of
+ * them, a slice after the other, since a process remembers the secrets of all its cells. `FAULT_ONLY` names cells.
+ */
+const PART = 40;
+const LANES = 4;
+/** `3/40`: the third of forty parts of all cells. */
+const SLICE = process.env.FAULT_SLICE?.split('/').map(Number);
+const SEED = Number(process.env.FAULT_SEED ?? Math.floor(Date.now() / 86_400_000));
+
+/** How often a request goes wrong. */
+const TIMES = { once: 1, always: Number.POSITIVE_INFINITY };
+
+interface Cell {
+  readonly story: Story;
+  readonly title: string;
+  readonly kind: string;
+  readonly fault: Fault;
+  readonly times: keyof typeof TIMES;
+}
+
+/** Numbers that look random, the same for the same seed. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Messages that tell what a program met and not what a person may do. */
+const GIBBERISH =
+  /undefined|\bNaN\b|\[object|TypeError|SyntaxError|RangeError|Cannot read|not a function|not iterable|Unexpected (token|end)|is not valid JSON|Invalid URL|Maximum call stack/;
+
+/** Commands that tasks give; of those that would change something, foreign texts must give none. */
+const COMMANDS =
+  /##vso\[(?!task\.(debug|logissue|setprogress|setvariable variable=(?!injected)|complete result=Failed))/;
+
+/** What a step may have printed beside debug lines; a few words for each thing that is said once. */
+const MOST_LINES = 90;
+
+/** More requests of one kind than these are an attack. */
+const MOST_REQUESTS = 150;
+
+function problems(
+  { fault, times, kind }: Cell,
+  ending: Ending,
+  relay: Relay,
+  secrets: readonly string[],
+): string[] {
+  const { outcome, error, output, effect } = ending;
+  const message = error instanceof Error ? error.message : String(error);
+  const shown = output.split('\n').filter((line) => !line.startsWith('##vso[task.debug]'));
+  return [
+    ...effect,
+    ...(error !== undefined && !(error instanceof TaskError) && !(error instanceof CancelledError)
+      ? [`unknown error: ${error instanceof Error ? error.stack : error}`]
+      : []),
+    ...(error !== undefined && GIBBERISH.test(message) ? [`gibberish: ${message}`] : []),
+    ...(fault.passes && times === 'once' && !outcome ? [`did not come through: ${message}`] : []),
+    ...secrets.filter((secret) => output.includes(secret)).map((secret) => `shows ${secret}`),
+    ...(COMMANDS.test(output) ? [`gives an order: ${COMMANDS.exec(output)![0]}`] : []),
+    ...(output.includes(INJECTION.split('\n')[0]!) ? ['obeys'] : []),
+    ...(relay.strays.some(({ authorization, cookie }) => authorization ?? cookie)
+      ? ['credentials went elsewhere']
+      : []),
+    ...(shown.length > MOST_LINES ? [`${shown.length} lines`] : []),
+    ...((relay.counts.get(kind) ?? 0) > MOST_REQUESTS ? [`${relay.counts.get(kind)} requests`] : []),
+  ];
+}
+
+async function play({
+  story,
+  kind,
+  fault,
+  times,
+}: Cell): Promise<{ problems: string[]; reached: boolean; ending: Ending }> {
+  const stage = await story();
+  let reached = false;
+  const relay = await Relay.start(stage.target, fault, (one, count) => {
+    const isHit = one === kind && count <= TIMES[times];
+    reached ||= isHit;
+    return isHit;
+  });
+  try {
+    const ending = await inTime(stage.run(relay));
+    return {
+      problems: problems({ story, title: '', kind, fault, times }, ending, relay, stage.secrets),
+      reached,
+      ending,
+    };
+  } finally {
+    await relay.stop();
+    await stage.stop();
+  }
+}
+
+/** Milliseconds for a step, whose waits take none. */
+const LONGEST_STEP = 60_000;
+
+/** A step that does not end has failed, too. */
+async function inTime(step: Promise<Ending>): Promise<Ending> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Ending>((resolve) => {
+    timer = setTimeout(
+      () => resolve({ outcome: undefined, error: undefined, output: '', effect: ['did not end'] }),
+      LONGEST_STEP,
+    );
+  });
+  try {
+    return await Promise.race([step, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+describe('the matrix of faults', function () {
+  this.timeout(0);
+  const cells: Cell[] = [];
+
+  before(async () => {
+    skipWaits();
+    for (const [title, story] of Object.entries(STORIES)) {
+      const stage = await story();
+      const relay = await Relay.start(stage.target);
+      const ending = await stage.run(relay);
+      assert.ok(ending.outcome, `${title}: ${ending.output}`);
+      assert.deepEqual(ending.effect, []);
+      for (const kind of relay.counts.keys()) {
+        for (const fault of FAULTS) {
+          for (const times of ['once', 'always'] as const) cells.push({ story, title, kind, fault, times });
+        }
+      }
+      await relay.stop();
+      await stage.stop();
+    }
+  });
+
+  after(waitAgain);
+
+  it('has a cell for every fault of every request', () => {
+    const kinds = new Set(cells.map(({ title, kind }) => `${title} ${kind}`));
+    console.log(
+      `      ${cells.length} cells: ${kinds.size} kinds of requests, ${FAULTS.length} faults, once and always`,
+    );
+    assert.ok(cells.length >= 1_200);
+  });
+
+  it('is survived, or told in plain words', async () => {
+    const random = randomNumbers(SEED);
+    const shuffled = cells
+      .map((cell) => ({ cell, rank: random() }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ cell }) => cell);
+    const [part, parts = 1] = SLICE ?? [];
+    const only = process.env.FAULT_ONLY;
+    const wanted = only
+      ? cells.filter((cell) => nameOf(cell).includes(only))
+      : shuffled.filter((_, at) => (part === undefined ? at < PART : at % parts === part - 1));
+    const failures: string[] = [];
+    let survived = 0;
+    const queue = [...wanted];
+    const work = async () => {
+      for (let cell = queue.shift(); cell; cell = queue.shift()) {
+        const { problems: found, reached, ending } = await play(cell);
+        if (!reached) found.push('was not reached');
+        if (ending.outcome) survived += 1;
+        if (found.length > 0) failures.push(`${nameOf(cell)}:\n    ${found.join('\n    ')}`);
+        if (only) console.log(nameOf(cell), ending.outcome ?? ending.error, ending.output);
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, work));
+    console.log(
+      `      ${wanted.length} cells, seed ${SEED}: ${survived} survived, ${wanted.length - survived} told`,
+    );
+    assert.equal(failures.length, 0, `${failures.length} cells:\n${failures.join('\n')}`);
+  });
+});
+
+function nameOf({ title, kind, fault, times }: Cell): string {
+  return `${title.split(' ')[0]} | ${kind} | ${fault.name} | ${times}`;
+}
