@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { JobRecord, PipelineRecord, StepRecord, TaskResult } from './types';
 import { escapeHtml } from './view/html';
 import { renderLog } from './view/log-view';
@@ -65,22 +66,49 @@ function renderRun(run: PipelineRecord): string {
   return `<section class="card run" aria-label="${escapeHtml(run.name)}">
 <header>${icon(run.result)}<div><h2>${escapeHtml(run.name)}</h2><p>${escapeHtml(about.join(' · '))}</p></div>
 <span class="badge ${run.result}">${RESULT_TEXT[run.result]}</span></header>
+${renderFailures(run)}
 ${run.jobs.map((job) => renderJob(job, run.jobs.length > 1)).join('\n')}
 ${steps.flatMap(renderSummaries).join('\n')}
 </section>`;
 }
 
+/** What went wrong, before all that went well: each step with its first error, as a link to its log. */
+function renderFailures({ jobs }: PipelineRecord): string {
+  const steps = jobs.flatMap((job) => job.steps).filter(({ result }) => result === 'Failed');
+  const items = steps.map((step) => {
+    const error =
+      step.issues.find(({ type }) => type === 'error')?.message ?? 'It says no more than that it failed.';
+    return `<li class="error"><span><a href="#${idOf(step)}">${escapeHtml(step.displayName)}</a>: ${escapeHtml(error)}</span></li>`;
+  });
+  const lost = jobs.filter(({ result, note }) => note && (result === 'Failed' || result === 'Abandoned'));
+  items.push(
+    ...lost.map(
+      ({ displayName, note = '' }) =>
+        `<li class="error"><span>${escapeHtml(displayName)}: ${escapeHtml(note)}</span></li>`,
+    ),
+  );
+  return items.length === 0
+    ? ''
+    : `<ul class="issues failures" aria-label="What went wrong">${items.join('')}</ul>`;
+}
+
+/** Where a step stands on the page; its log file is its own among all runs. */
+function idOf({ logFile }: StepRecord): string {
+  return `step-${createHash('sha1').update(logFile).digest('hex').slice(0, 10)}`;
+}
+
 function renderJob(job: JobRecord, withName: boolean): string {
-  const title = withName
-    ? `<p class="job">${escapeHtml(job.displayName)} · ${RESULT_TEXT[job.result]}</p>`
-    : '';
+  const name = job.stage === undefined ? job.displayName : `${job.stage} / ${job.displayName}`;
+  const note = job.note ? ` · ${escapeHtml(job.note)}` : '';
+  const title =
+    withName || job.note ? `<p class="job">${escapeHtml(name)} · ${RESULT_TEXT[job.result]}${note}</p>` : '';
   const own = (step: StepRecord | undefined) => (step ? [renderStep(step, true)] : []);
   const steps = [
     ...own(job.initialize),
     ...job.steps.map((step) => renderStep(step, isQuiet(step))),
     ...own(job.finalize),
   ];
-  return `${title}<ol class="steps">${steps.join('\n')}</ol>`;
+  return steps.length === 0 ? title : `${title}<ol class="steps">${steps.join('\n')}</ol>`;
 }
 
 /** Steps that nobody has come to read. */
@@ -91,7 +119,7 @@ function isQuiet(step: StepRecord): boolean {
 function renderStep(step: StepRecord, quiet: boolean): string {
   const task = step.task ? `<span class="task">${escapeHtml(step.task)}${nodeText(step)}</span>` : '';
   const time = step.result === 'Skipped' ? 'skipped' : duration(step);
-  return `<li><details class="step${quiet ? ' quiet' : ''}"${step.result === 'Failed' ? ' open' : ''}>
+  return `<li><details id="${idOf(step)}" class="step${quiet ? ' quiet' : ''}"${step.result === 'Failed' ? ' open' : ''}>
 <summary>${icon(step.result)}<span class="name">${escapeHtml(step.displayName)}${task}</span><span class="time">${escapeHtml(time)}</span></summary>
 <div>${renderIssues(step)}${renderOutputs(step)}${renderLog(step.log)}</div>
 </details></li>`;

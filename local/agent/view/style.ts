@@ -42,6 +42,8 @@ pre code { background: none; padding: 0; overflow-wrap: normal; }
 .run > header .icon { width: 26px; height: 26px; }
 .Succeeded { color: var(--good); } .Failed { color: var(--bad); } .SucceededWithIssues { color: var(--warn); }
 .Canceled, .Skipped, .Abandoned { color: var(--off); }
+.issues.failures { margin: 0; padding: 8px 18px; }
+.failures a { color: inherit; font-weight: 600; }
 .job { margin: 0; padding: 10px 18px; font-size: 13.5px; font-weight: 600; color: var(--faint); background: var(--head); }
 .steps { list-style: none; margin: 0; padding: 0; }
 .steps > li { border-top: 1px solid var(--line); }

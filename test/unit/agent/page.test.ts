@@ -127,9 +127,33 @@ describe('The page of a run', () => {
     assert.ok(!html.includes('hunter2'));
     assert.ok(!/<(script|link|img)\b|https?:\/\//.test(html), 'nothing is fetched from elsewhere');
     assert.equal(
-      html.match(/<details class="step[^>]* open>/g)!.length,
+      html.match(/<details id="[^"]*" class="step[^>]* open>/g)!.length,
       1,
       'only the step that failed is open',
     );
+  });
+
+  it('begins with what went wrong, and says why a job did not run', async () => {
+    agent.write(
+      'p.yaml',
+      `stages:
+- stage: build
+  jobs:
+  - job: a
+    steps: [ { checkout: none }, { bash: 'echo "##vso[task.logissue type=error]<It> broke"; exit 1', displayName: Break } ]
+  - job: b
+    condition: gt(1, 'x')
+- stage: ship
+  jobs: [ { job: c } ]
+`,
+    );
+    const html = renderPage([await agent.runPipeline('p.yaml')], { title: 'A', facts: [] });
+    const [, id] = /<details id="([^"]+)" class="step" open>/.exec(html)!;
+    const link = html.indexOf(`<a href="#${id}">Break</a>: &lt;It&gt; broke`);
+    assert.ok(link > 0 && link < html.indexOf('<ol class="steps">'), 'the error is linked before the steps');
+    assert.match(html, /build \/ b · Abandoned · Its condition cannot be computed: /);
+    assert.match(html, /ship \/ c · Skipped · Its stage was left out/);
+    const ids = [...html.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]);
+    assert.equal(new Set(ids).size, ids.length, 'every id is its own');
   });
 });
