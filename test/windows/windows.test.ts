@@ -49,7 +49,7 @@ describe('on Windows', function () {
             repository: 'api',
             tags: tag,
             dockerfile: join(folder, 'Dockerfile'),
-            builder: 'direct',
+
             compression: 'none',
           },
         },
@@ -72,6 +72,7 @@ describe('on Windows', function () {
       for (const [tag, node] of [['windows', tier.node] as const, ['linux', undefined] as const]) {
         const step = await build(tag, node);
         assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        assert.equal(step.outputVariables.builder, 'direct');
         const authorization = `Basic ${Buffer.from('myregistry:pa55-word').toString('base64')}`;
         const answer = await fetch(`http://${registry.loginServer}/v2/api/manifests/${tag}`, {
           headers: { authorization, accept: 'application/vnd.oci.image.manifest.v1+json' },

@@ -68,9 +68,6 @@ export class DirectBuilder implements Builder {
   async prepareIfPossible(plan: BuildPlan): Promise<PreparedBuild | string> {
     const limit = findLimit(DIRECT_LIMITS, plan, this.services.docker);
     if (limit) return `input '${limit.input}' asks for it`;
-    if (process.platform === 'win32') {
-      return 'files on Windows have no permissions that the image could take over';
-    }
     try {
       const planned = await planDirectBuild(plan, this.options);
       if (!(planned instanceof NeedsEngine)) return this.buildOf(plan, planned);

@@ -22,8 +22,6 @@ export function findSplit({ engine, plan }: ReadyEngine): Split | undefined {
   const { os, architecture } = agentPlatform();
   const isOwnPlatform = engine.platform === `${os}/${architecture}`;
   const canGoOn =
-    // Files on Windows have no permissions that the image could take over.
-    process.platform !== 'win32' &&
     (platforms.length === 1 ? platforms[0]!.startsWith('linux/') : platforms.length === 0 && isOwnPlatform) &&
     // Its notes are a part of the image that the engine builds.
     !cacheTo.includes(INLINE_CACHE) &&
