@@ -126,7 +126,7 @@ export class StageBuild {
       case 'ADD':
         return this.copy(instruction);
       case 'WORKDIR':
-        return this.workdir(instruction.text, this.word(instruction.value));
+        return this.workdir(instruction, this.word(instruction.value));
       case 'ARG':
         this.declare(instruction);
         break;
@@ -209,7 +209,7 @@ export class StageBuild {
   }
 
   /** Makes the folder unless it is there, owned by the user of the moment, as BuildKit does. */
-  private workdir(text: string, path: string): void {
+  private workdir({ text, line }: Pick<Instruction, 'text' | 'line'>, path: string): void {
     const { settings } = this;
     const known =
       settings.workdir === resolveWorkdir(settings.workdir, path) &&
@@ -222,6 +222,7 @@ export class StageBuild {
       return;
     }
     const tree = this.files;
+    if (settings.user) this.refuseNames(settings.user, line);
     const owner = settings.user ? resolveOwner(settings.user, tree) : undefined;
     const copier = new Copier(tree, { owner });
     copier.makeFolders(tree.resolve(settings.workdir));
@@ -245,6 +246,7 @@ export class StageBuild {
     if (isOn(instruction, 'link') && chown && hasName(this.word(chown))) {
       throw mistake(line, `--chown=${chown} has a name, which --link can't look up in an image`);
     }
+    if (chown) this.refuseNames(this.word(chown), line);
     const copier = new Copier(tree, {
       // Files of the context are root's; those of a stage keep their owners.
       owner: chown ? resolveOwner(this.word(chown), tree) : undefined,
@@ -255,7 +257,8 @@ export class StageBuild {
     const destination = this.destination(this.word(instruction.destination));
     for (const name of sources) {
       if (from === undefined && !isReadable(name)) {
-        throw mistake(line, `'${name}' is no pattern that docker can read`);
+        // It depends on what else is copied whether BuildKit minds.
+        throw new OutOfReach(`'${name}' is a pattern that docker may not read`);
       }
       try {
         copier.copy(source, name, destination);
@@ -278,6 +281,12 @@ export class StageBuild {
     const stage = await this.around.stage(name);
     if (!stage) throw new OutOfReach(`it copies out of another image, ${name}`);
     return stage.files;
+  }
+
+  /** BuildKit looks names up in an image that has files only. */
+  private refuseNames(owner: string, line: number): void {
+    if (this.layers.length > 0 || !hasName(owner)) return;
+    throw mistake(line, `'${owner}' can't be looked up, since the image has no files yet; give numbers`);
   }
 
   private destination(path: string): string {

@@ -229,7 +229,14 @@ describe('A direct build of a Dockerfile', () => {
 
   it('takes an owner that the image does not know for root', async () => {
     const { files } = await flattenBuilt(
-      await build(['FROM scratch', 'COPY --chown=app model.pkl /x', 'COPY --chown=5:staff model.pkl /y']),
+      await build([
+        ...[
+          'FROM scratch',
+          'COPY conf /c',
+          'COPY --chown=app model.pkl /x',
+          'COPY --chown=5:staff model.pkl /y',
+        ],
+      ]),
     );
     assert.match(files.x!, / 0:0 /);
     assert.match(files.y!, / 5:5 /);
@@ -268,6 +275,7 @@ describe('A direct build of a Dockerfile', () => {
     ['ADD https://example.com/x /x', /downloads/],
     ['ADD packed.tgz /x', /unpacks an archive/],
     ['COPY --from=busybox /bin/sh /x', /another image/],
+    ['COPY [z-a]* /x/', /may not read/],
   ] as const) {
     it(`leaves ${line} to an engine, and says where and why`, async () => {
       writeFileSync(join(context, 'some.tar'), '');
@@ -294,7 +302,8 @@ describe('A direct build of a Dockerfile', () => {
     [['COPY missing /x'], /line 2.*no 'missing'/],
     [['COPY --chmod=u+q model.pkl /x'], /line 2.*--chmod=u\+q/],
     [['COPY --link --chown=app model.pkl /x'], /line 2.*--chown=app has a name/],
-    [['COPY [z-a]* /x/'], /line 2.*no pattern/],
+    [['COPY --chown=app model.pkl /x'], /line 2.*'app' can't be looked up/],
+    [['USER app', 'WORKDIR /x'], /line 3.*'app' can't be looked up/],
     [['STOPSIGNAL NOSUCH'], /line 2.*no signal/],
     [['EXPOSE 1-3:2-3'], /line 2.*no port/],
     [['EXPOSE x'], /line 2.*no port/],
