@@ -54,7 +54,10 @@ export async function transferAndVerify(
   let before = new Map<string, Digests>();
   for (let transfers = 1, missing = files; missing.length > 0; transfers++) {
     // Where only the version states an MD5, it is worked out as well.
-    const wanted = missing.map((file) => ({ ...file, md5: file.md5 ?? statedOf(file).md5 ?? null }));
+    const wanted = missing.map((file) => {
+      const { md5 } = statedOf(file);
+      return file.md5 === null && md5 !== undefined ? { ...file, md5 } : file;
+    });
     const digests = await transfer(wanted, checked, journal, download);
     const doubtful: ModelFile[] = [];
     for (const file of missing) {

@@ -151,12 +151,13 @@ describe('ModelRegistryDownload on Azurite', function () {
   });
 
   const choices: [inputs: Record<string, string>, version: string][] = [
-    [{ modelVersion: 'latest' }, '1.1.0'],
+    [{ modelVersion: 'latest', requiredFiles: 'metadata.json' }, '1.1.0'],
     [{ modelVersion: '1.0.x' }, '1.0.0'],
-    [{ modelVersion: '>=1.0.0', includePrereleases: 'true' }, '1.2.0-rc.1'],
+    [{ modelVersion: '>=1.0.0', includePrereleases: 'true', requiredFiles: 'metadata.json' }, '1.2.0-rc.1'],
+    [{ modelVersion: '1.2.0' }, '1.2.0'],
   ];
   for (const [inputs, version] of choices) {
-    it(`takes ${version} for ${Object.values(inputs).join(' with pre-releases: ')}`, async () => {
+    it(`takes ${version} for ${Object.values(inputs).join(', ')}`, async () => {
       const step = await download(inputs);
       assert.equal(step.outputVariables.modelVersion, version, step.log.join('\n'));
     });
@@ -187,8 +188,8 @@ describe('ModelRegistryDownload on Azurite', function () {
     ['a version that is not there', () => ({ modelVersion: '1.0.1' }), /no version '1\.0\.1'.*'1\.0\.0'/],
     [
       'a version that is not complete',
-      () => ({ modelVersion: '1.2.0' }),
-      /'1\.2\.0' is not complete: it lacks 'metadata\.json', which version '1\.2\.0-rc\.1' has/,
+      () => ({ modelVersion: '1.2.0', requiredFiles: 'metadata.json' }),
+      /'1\.2\.0' is not complete: it lacks 'metadata\.json', which 'requiredFiles' asks for/,
     ],
     ['a variable that is not there', () => ({ storageKey: '$(storage-key)' }), /no variable 'storage-key'/],
     [

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -145,7 +146,7 @@ describe('The example notebooks', function () {
         const metadata = JSON.parse(
           String(await container.getBlobClient('1.0.0/metadata.json').downloadToBuffer()),
         );
-        const { trainedAt, metrics, libraries, estimator, python: version, ...facts } = metadata;
+        const { trainedAt, metrics, libraries, estimator, python: version, files, ...facts } = metadata;
         assert.deepEqual(facts, {
           model,
           version: '1.0.0',
@@ -161,6 +162,15 @@ describe('The example notebooks', function () {
         assert.deepEqual(Object.keys(libraries), ['numpy', 'pandas', 'scikit-learn']);
         assert.match(version, /^3\.\d+\.\d+/);
         assert.ok(estimator);
+        for (const { path, size, sha256 } of files) {
+          const content = await container.getBlobClient(`1.0.0/${path}`).downloadToBuffer();
+          assert.equal(size, content.length);
+          assert.equal(sha256, createHash('sha256').update(content).digest('hex'));
+        }
+        assert.deepEqual(
+          files.map(({ path }: { path: string }) => path),
+          ['model.pkl', 'lookup.pkl', 'flags.pkl'],
+        );
       });
 
       it('stores a model that keeps the contract, and has learned something', async () => {

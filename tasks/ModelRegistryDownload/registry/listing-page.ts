@@ -49,13 +49,16 @@ function readBlob(xml: string): ListedBlob {
   };
 }
 
-/** The text of the first element of a name; undefined where there is none, or where it has no end tag. */
+/**
+ * The text of the first element of a name; undefined where there is none, or where it has no end tag. It is a text of its
+ * own: a slice would keep all of the page in memory.
+ */
 function textOf(xml: string, name: string): string | undefined {
   const tag = xml.indexOf(`<${name}`);
   if (tag < 0) return undefined;
   const start = xml.indexOf('>', tag) + 1;
   const end = xml.indexOf(`</${name}>`, start);
-  return end < 0 ? undefined : decode(xml.slice(start, end));
+  return end < 0 ? undefined : Buffer.from(decode(xml.slice(start, end))).toString();
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
