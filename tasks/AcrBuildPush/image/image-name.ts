@@ -19,6 +19,9 @@ const OTHER_HUBS = ['index.docker.io', 'registry-1.docker.io'];
 /** The server that speaks for Docker Hub, which no name has. */
 const DOCKER_HUB_API = 'registry-1.docker.io';
 
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?';
+const SERVER = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9A-Fa-f:]+\\])(?::[0-9]{1,5})?$`);
+
 /** What stands between the slashes of a repository's name, by the OCI distribution specification. */
 export const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 
@@ -48,7 +51,7 @@ export function readImageName(text: string): ImageName | undefined {
   const server = serverIn(text);
   const { repository, tag, digest } =
     NAME.exec(server === undefined ? text : text.slice(server.length + 1))?.groups ?? {};
-  if (!repository) return undefined;
+  if (!repository || (server !== undefined && !SERVER.test(server))) return undefined;
   const registry = server === undefined || OTHER_HUBS.includes(server) ? DOCKER_HUB : server;
   const isOfficial = registry === DOCKER_HUB && !repository.includes('/');
   return {

@@ -48,7 +48,8 @@ export async function gzipMember(content: Buffer, level: Level): Promise<Buffer>
  * compressing again no more than the member it broke in.
  */
 export class GzippedLayer implements BlobSource {
-  readonly size = undefined;
+  /** Bytes of the compressed blob, once all of it was read. */
+  size: number | undefined;
   private readonly hash = createHash('sha256');
   private hashed = 0;
   /** Where the members begin in the compressed blob. */
@@ -66,11 +67,6 @@ export class GzippedLayer implements BlobSource {
   digest(): string {
     this.result ??= `sha256:${this.hash.digest('hex')}`;
     return this.result;
-  }
-
-  /** Bytes of the compressed blob, once all of it was read. */
-  get compressedSize(): number {
-    return this.hashed;
   }
 
   open(start: number): Readable {
@@ -99,6 +95,7 @@ export class GzippedLayer implements BlobSource {
         yield member.subarray(Math.max(0, start - begin));
         this.levels.taken(member.length);
       }
+      this.size = this.hashed;
     } finally {
       content.destroy();
     }

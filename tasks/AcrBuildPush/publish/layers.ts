@@ -51,7 +51,7 @@ async function findOrSend(
   if (found) return found;
   const { source, mediaType, remark } = await prepare(layer, name, options);
   const sentBytes = await place.uploads.send(source, options);
-  const size = source.size ?? (source as GzippedLayer).compressedSize;
+  const size = source.size!;
   const time = formatDuration(performance.now() - start);
   options.log.info(`${name} was sent in ${time}: ${source.digest()}, ${formatBytes(size)}${remark()}`);
   const descriptor = { mediaType, digest: source.digest(), size };

@@ -1,12 +1,21 @@
 import { Readable } from 'node:stream';
 import { sleep } from '../../common/cancel';
-import { isHopeless } from '../../common/connection';
 import { describeError, TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer } from '../../common/http';
 import type { Logger } from '../../common/log';
-import { isRetryableStatus, Patience } from '../../common/retry';
+import { Patience } from '../../common/retry';
 import { formatBytes } from '../../common/text';
 import type { RegistryClient } from './client';
+import {
+  hasOtherBytes,
+  isLost,
+  isStored,
+  isTaken,
+  mayMend,
+  type Outcome,
+  reasonOf,
+  STORED,
+} from './upload-outcome';
 import { UploadSession } from './upload-session';
 
 /** The bytes of a blob that is to be uploaded. */
@@ -39,7 +48,7 @@ const DROP_LIMIT = 2_000;
 const COMMIT_LIMIT = 300_000;
 
 /** Between two looks at an upload that may still grow. Milliseconds. */
-const SETTLE_TIME = 300;
+const SETTLE_TIME = 1_000;
 
 /** How often an upload that a registry does not know is looked for: of several servers, one may not know it yet. */
 const LOOKS = 3;
@@ -55,9 +64,6 @@ const AT_ONCE = 8 * 1024 * 1024;
 
 /** A blob of no more bytes leaves the upload that the check began to a larger one. */
 const SMALL = 512 * 1024;
-
-/** What became of a request: an answer of any status, or an error of the connection. */
-type Outcome = HttpAnswer | ConnectionError;
 
 /** The uploads of blobs to one repository. */
 export class Uploads {
@@ -305,37 +311,6 @@ async function pause(milliseconds: number, options: UploadOptions): Promise<void
 
 function isWhole({ offset }: UploadSession, { size }: BlobSource): boolean {
   return size !== undefined && offset >= size;
-}
-
-function isTaken(outcome: Outcome): outcome is HttpAnswer {
-  return !(outcome instanceof Error) && outcome.status === 202;
-}
-
-const STORED = 201;
-
-function isStored(outcome: Outcome): boolean {
-  return !(outcome instanceof Error) && outcome.status === STORED;
-}
-
-/** Whether a registry finds that the bytes are others than they should be. */
-function hasOtherBytes(outcome: Outcome): boolean {
-  return !(outcome instanceof Error) && /DIGEST_INVALID/.test(outcome.body.toString('utf8'));
-}
-
-/** Whether going on may help: the line broke, the token ran out, the registry is busy, or lost count or all of it. */
-function mayMend(outcome: Outcome): boolean {
-  if (outcome instanceof ConnectionError) return !isHopeless(outcome.cause as Error);
-  return [202, 401].includes(outcome.status) || isRetryableStatus(outcome.status) || isLost(outcome);
-}
-
-/** Whether a registry does not know an upload, or how far it came: of several servers, one may not know it yet. */
-function isLost({ status, body }: HttpAnswer): boolean {
-  return status === 404 || status === 416 || /BLOB_UPLOAD_(?:UNKNOWN|INVALID)/.test(body.toString('utf8'));
-}
-
-function reasonOf(outcome: Outcome): string {
-  if (outcome instanceof Error) return describeError(outcome.cause);
-  return outcome.status === 202 ? 'the registry took only a part' : `HTTP ${outcome.status}`;
 }
 
 function failure(registry: RegistryClient, outcome: Outcome, { name }: BlobSource): Error {

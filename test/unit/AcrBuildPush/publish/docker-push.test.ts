@@ -82,10 +82,11 @@ describe('a push by docker', () => {
     );
   });
 
-  it('is given up after four tries', async () => {
-    await assert.rejects(push(Array(4).fill('EOF')), {
+  it('is given up after five minutes of waits', async () => {
+    // They grow to half a minute each.
+    await assert.rejects(push(Array(40).fill('EOF')), {
       name: 'TaskError',
-      message: /did not push it after 4 tries \(exit code 1\)/,
+      message: /did not push it after 1\d tries|did not push it after 2\d tries/,
       details: ['EOF'],
     });
   });

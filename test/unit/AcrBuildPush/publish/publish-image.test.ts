@@ -167,7 +167,7 @@ describe('an image that the step publishes itself', () => {
     const puts = result.requests.filter((request) => /^PUT .*\/manifests\//.test(request));
     assert.deepEqual(
       puts.map((request) => request.replace(/^.*\/manifests\//, '')),
-      ['1.0 201', '1 201', 'latest 201'],
+      [`${result.manifest.digest} 201`, '1.0 201', '1 201', 'latest 201'],
     );
     assert.ok(result.requests.lastIndexOf(puts[0]!) > result.requests.findLastIndex((r) => /blobs/.test(r)));
     assert.equal(result.uploadedBytes, first.length + result.manifest.config!.size);

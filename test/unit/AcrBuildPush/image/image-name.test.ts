@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import {
+  apiHostOf,
+  asBaseImage,
+  parseImageName,
+  readImageName,
+  referenceOf,
+  serverIn,
+} from '../../../../tasks/AcrBuildPush/image/image-name';
+
+const SHA256 = `sha256:${'a'.repeat(64)}`;
+const SHA512 = `sha512:${'b'.repeat(128)}`;
+
+describe("an image's name", () => {
+  for (const [text, registry, repository, reference, base] of [
+    ['python', 'docker.io', 'library/python', 'latest', 'docker.io/library/python:latest'],
+    ['python:3.12', 'docker.io', 'library/python', '3.12', 'docker.io/library/python:3.12'],
+    ['team/base', 'docker.io', 'team/base', 'latest', 'docker.io/team/base:latest'],
+    ['docker.io/python', 'docker.io', 'library/python', 'latest', 'docker.io/library/python:latest'],
+    ['index.docker.io/a/b:1', 'docker.io', 'a/b', '1', 'docker.io/a/b:1'],
+    [`python@${SHA256}`, 'docker.io', 'library/python', SHA256, 'docker.io/library/python'],
+    [`python:3@${SHA256}`, 'docker.io', 'library/python', SHA256, 'docker.io/library/python:3'],
+    [`r.azurecr.io/x@${SHA512}`, 'r.azurecr.io', 'x', SHA512, 'r.azurecr.io/x'],
+    ['localhost/x', 'localhost', 'x', 'latest', 'localhost/x:latest'],
+    ['r:5000/a-b/c__d.e:V1', 'r:5000', 'a-b/c__d.e', 'V1', 'r:5000/a-b/c__d.e:V1'],
+    ['[::1]:5000/x', '[::1]:5000', 'x', 'latest', '[::1]:5000/x:latest'],
+    ['R.example/base:RC1', 'R.example', 'base', 'RC1', 'R.example/base:RC1'],
+  ] as const) {
+    it(`is read as docker reads it: ${text}`, () => {
+      const name = parseImageName(text);
+      assert.deepEqual(
+        [name.registry, name.repository, referenceOf(name)],
+        [registry, repository, reference],
+      );
+      assert.equal(asBaseImage(name).name, base);
+      assert.equal(asBaseImage(name).digest, name.digest);
+    });
+  }
+
+  for (const text of [
+    '',
+    ':1',
+    '/x',
+    'x/',
+    'a//b',
+    'Python',
+    'a/B:1',
+    'x:',
+    'x@',
+    'x@sha256:1',
+    `x@md5:${'a'.repeat(32)}`,
+    'x:a b',
+    '../x',
+    'r.io/../x',
+    'a..b',
+    'x\n',
+    '$BASE',
+    '-r.io/x',
+    'r.io:port/x',
+    `x:${'t'.repeat(129)}`,
+  ]) {
+    it(`is not ${JSON.stringify(text)}`, () => {
+      assert.equal(readImageName(text), undefined);
+      assert.throws(() => parseImageName(text), { name: 'TaskError', message: /is no name of an image/ });
+    });
+  }
+
+  it('says so where only capitals are wrong with it', () => {
+    assert.throws(() => parseImageName('r.io/Team/Base:RC1'), /since it has capitals/);
+  });
+
+  it('names a server where its first part can be nothing else', () => {
+    assert.deepEqual(['r.io/x', 'r:1/x', 'localhost/x', 'team/x', 'x', 'x:1'].map(serverIn), [
+      'r.io',
+      'r:1',
+      'localhost',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('of Docker Hub leads to a server of another name', () => {
+    assert.deepEqual(['docker.io', 'r.azurecr.io'].map(apiHostOf), ['registry-1.docker.io', 'r.azurecr.io']);
+  });
+
+  it('is read in time that its length bounds', () => {
+    for (const text of ['a-'.repeat(25_000), 'a_'.repeat(25_000), 'a/'.repeat(25_000), '-'.repeat(50_000)]) {
+      assert.equal(readImageName(text), undefined);
+    }
+  });
+});

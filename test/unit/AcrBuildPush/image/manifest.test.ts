@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { entriesOf, readConfig, readManifest } from '../../../../tasks/AcrBuildPush/image/manifest';
+import {
+  asOci,
+  isImage,
+  isIndex,
+  MANIFEST_TYPES,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from '../../../../tasks/AcrBuildPush/image/media-types';
+
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+const part = { mediaType: 'x', digest: DIGEST, size: 1 };
+const bytes = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+
+describe('a manifest of a registry', () => {
+  it('of an image is read with its parts', () => {
+    const manifest = readManifest(bytes({ config: part, layers: [part, part] }), OCI_MANIFEST);
+    assert.deepEqual([manifest?.config, manifest?.layers.length], [part, 2]);
+    assert.equal(entriesOf(manifest!), undefined);
+  });
+
+  it('of several images is read with them', () => {
+    const manifest = readManifest(bytes({ manifests: [part] }), OCI_INDEX);
+    assert.deepEqual(entriesOf(manifest!), [part]);
+  });
+
+  for (const [what, type, content] of [
+    ['null', OCI_MANIFEST, 'null'],
+    ['nothing', OCI_MANIFEST, ''],
+    ['a page', OCI_MANIFEST, '<html>'],
+    ['a list', OCI_MANIFEST, '[]'],
+    ['layers that are no list', OCI_MANIFEST, { config: part, layers: {} }],
+    ['a layer that is null', OCI_MANIFEST, { config: part, layers: [null] }],
+    ['a digest that leads elsewhere', OCI_MANIFEST, { config: { ...part, digest: '../../x' }, layers: [] }],
+    ['a digest with a query', OCI_MANIFEST, { config: { ...part, digest: `${DIGEST}?x` }, layers: [] }],
+    ['a size below nothing', OCI_MANIFEST, { config: { ...part, size: -1 }, layers: [] }],
+    ['a size that is a text', OCI_MANIFEST, { config: { ...part, size: '1' }, layers: [] }],
+    ['no images', OCI_INDEX, {}],
+    ['an image that is null', OCI_INDEX, { manifests: [null] }],
+    ['brackets without end', OCI_MANIFEST, '['.repeat(50_000)],
+  ] as const) {
+    it(`is not one with ${what}`, () => assert.equal(readManifest(bytes(content), type), undefined));
+  }
+
+  for (const content of ['null', '', '<html>', {}, { rootfs: null }, { rootfs: { diff_ids: [1] } }]) {
+    it(`has no configuration such as ${JSON.stringify(content)}`, () => {
+      assert.equal(readConfig(bytes(content)), undefined);
+    });
+  }
+});
+
+describe('the types of manifests', () => {
+  it("are told by the specification's names and by docker's", () => {
+    assert.equal(MANIFEST_TYPES.length, 4);
+    for (const type of MANIFEST_TYPES) assert.ok(isImage(type) !== isIndex(type), type);
+    assert.equal(asOci('application/vnd.docker.distribution.manifest.list.v2+json'), OCI_INDEX);
+    assert.equal(asOci('text/plain'), undefined);
+  });
+});
