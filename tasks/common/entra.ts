@@ -21,6 +21,9 @@ export interface SignInServices {
 /** When renewing fails, the token in hand serves until so many milliseconds before its end. Databricks wants 30 s. */
 const SERVE_UNTIL = 60_000;
 
+/** Seconds that a token is good for whose answer does not say it. */
+const USUAL_LIFETIME = 3_600;
+
 /** A machine that is not in Azure has no metadata service; nobody should wait a minute to hear it. */
 const METADATA_PATIENCE: RetryPolicy = { forMilliseconds: 15_000 };
 const METADATA_TIMEOUT = 5_000;
@@ -64,7 +67,7 @@ export class EntraTokens {
     if (answer.status !== 200 || typeof value !== 'string') {
       throw signInError(this.connection, scope, answer, assertion);
     }
-    return { value, expires: asked + Number(seconds) * 1000 };
+    return { value, expires: asked + (Number(seconds) || USUAL_LIFETIME) * 1000 };
   }
 
   private async ask(

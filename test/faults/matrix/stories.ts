@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,7 @@ async function play(
   });
   const network = { proxyFor: () => undefined, tls: {} };
   const cancel = new AbortController();
+  setMaxListeners(0, cancel.signal);
   const client = new HttpClient({ log, signal: cancel.signal, network, userAgent: 'test' });
   const http = {
     send: (request: HttpRequest) =>
