@@ -32,6 +32,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['transfer', 'folder'],
     ['registry-inputs'],
     ['registry'],
+    ['storage-blob'],
   ],
   DatabricksRunJob: [['*'], ['databricks'], ['clock']],
 };
