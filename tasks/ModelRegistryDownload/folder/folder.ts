@@ -254,7 +254,9 @@ export class ModelFolder {
     this.tree?.close();
     installed.close();
     this.workshop?.folder.close();
-    if (this.workshop && !keep) this.abandoned.add(lock.id);
+    // Where another step has the folder, its agent may not know of what would be kept.
+    const isKept = keep && this.explain(undefined) === undefined;
+    if (this.workshop && !isKept) this.abandoned.add(lock.id);
     for (const step of this.abandoned) await this.retire(step);
     state.close();
     await lock.release();
