@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describeError } from '../common/errors';
+import { statOf } from '../common/files/paths';
 import { readSourceFile, refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import type { InputReader } from '../common/inputs';
 import {
@@ -121,7 +121,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
 
   if (!sourceImage) checkDockerfile(inputs, dockerfile);
   if (!sourceImage) checkBuilder(inputs, read);
-  if (contextInput && !statSync(buildContext, { throwIfNoEntry: false })?.isDirectory()) {
+  if (contextInput && !statOf(buildContext)?.isDirectory()) {
     inputs.reject('buildContext', `is '${buildContext}', but there is no such folder.`);
   }
   if (contextInput) refuseStray(inputs, 'buildContext', buildContext);
@@ -329,7 +329,7 @@ function readModel(inputs: InputReader): ModelProvenance | undefined {
 }
 
 function checkDockerfile(inputs: InputReader, dockerfile: string): void {
-  const found = statSync(dockerfile, { throwIfNoEntry: false });
+  const found = statOf(dockerfile);
   if (!found) {
     inputs.reject(
       'dockerfile',

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { statOf } from '../common/files/paths';
 import { readSourceFile, SourceFileError } from '../common/files/source-file';
 import { isObject, type Json, type JsonObject, parseJson, writeJson } from './databricks/json';
 
@@ -36,7 +36,7 @@ const CASELESS = new Set(['git_provider']);
 
 /** Reads a definition. Returns what is wrong with it, going on from the input's name, when it can't be used. */
 export function readDefinition(file: string, job: string): JsonObject | string {
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+  if (!statOf(file)?.isFile()) {
     return `is '${file}', but there is no such file. Give the path of a JSON file with the job's settings.`;
   }
   if (/\.ya?ml$/i.test(file)) return `is '${file}', which is YAML. ${WANTED} ${OF_BUNDLES}`;

@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { TaskError } from '../common/errors';
+import { statOf } from '../common/files/paths';
 import { readSourceFile, refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import { formatBytes } from '../common/text';
 import type { DatabricksClient } from './databricks/client';
@@ -34,7 +34,7 @@ export interface Notebook {
 
 /** Why a file can't be imported as a notebook, as far as shows from outside; goes on from the input's name. */
 export function notebookProblem(file: string): string | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
+  const found = statOf(file);
   if (!found) {
     return (
       `is '${file}', but there is no such file. Check the path, which begins at the root of the sources, and that ` +

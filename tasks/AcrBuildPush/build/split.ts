@@ -1,6 +1,6 @@
-import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../common/errors';
+import { realPath, statOf } from '../../common/files/paths';
 import { type BuildPlan, stageRequest } from '../build-plan';
 import { type Declaration, flagOf, type Instruction, parseDockerfile } from '../dockerfile/instructions';
 import { StagePlan } from '../dockerfile/stage-plan';
@@ -113,10 +113,9 @@ class EngineNeeds {
 function mayBeArchive(source: string, context: string): boolean {
   if (/[$*?[\\]/.test(source)) return true;
   const path = join(context, source);
-  if (!lstatSync(path, { throwIfNoEntry: false })) return false;
   // What a link leads to is looked at by who carries it out.
-  if (realpathSync(path) !== join(realpathSync(context), source)) return true;
-  return statSync(path).isFile() && isArchive(path);
+  if (realPath(path) !== join(realPath(context), source)) return true;
+  return statOf(path)?.isFile() === true && isArchive(path);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, type Stats, statSync } from 'node:fs';
 import * as platformPath from 'node:path';
 
 const { basename, dirname, join } = platformPath;
@@ -24,5 +24,16 @@ export function realPath(path: string): string {
   } catch {
     const above = dirname(path);
     return above === path ? path : join(realPath(above), basename(path));
+  }
+}
+
+/** What is at a path; undefined where nothing is: also behind a file, and at the end of links in a circle. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined;
+    throw error;
   }
 }
