@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { parse } from 'yaml';
 import { root } from '../../scripts/paths';
 
@@ -38,6 +38,75 @@ function examples(): [where: string, step: Required<TaskStep>][] {
   );
 }
 
+const PAGES = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'overview.md',
+  'notebooks/README.md',
+  'model-api/README.md',
+  'data/README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+function read(page: string): string {
+  return readFileSync(join(root, page), 'utf8');
+}
+
+function scripts(): Record<string, string> {
+  return JSON.parse(read('package.json')).scripts;
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors(page: string): string[] {
+  return [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+/** Files and folders of the repository; a folder ends with a slash. */
+function repositoryPaths(): string[] {
+  const own = readdirSync(root, { withFileTypes: true }).filter(
+    ({ name }) => !['.git', 'node_modules', 'build', '.local'].includes(name),
+  );
+  return own.flatMap((entry) => {
+    if (!entry.isDirectory()) return [entry.name];
+    const below = readdirSync(join(root, entry.name), { recursive: true, withFileTypes: true });
+    return [
+      `${entry.name}/`,
+      ...below.map(
+        (one) =>
+          `${relative(root, join(one.parentPath, one.name)).replaceAll('\\', '/')}${one.isDirectory() ? '/' : ''}`,
+      ),
+    ];
+  });
+}
+
+/**
+ * The files and folders that a page names in backticks. A section whose heading names a folder speaks of what is below
+ * that one; a name that begins with one of the repository's own folders is meant from the root.
+ */
+function namedFiles(page: string): { name: string; below: string }[] {
+  return page.split(/^(?=##+ )/m).flatMap((section) => {
+    const folder = /^##+ `([\w/-]+\/)`/.exec(section)?.[1] ?? '';
+    const prose = section.replace(/^```.*?^```/gms, '');
+    return [...prose.matchAll(/`([\w.<>/-]+(?:\/|\.(?:ts|json|ya?ml|md|py)|\/[\w-]+))`/g)]
+      .map(([, name]) => name!)
+      .map((name) => ({ name, below: TOP_FOLDERS.test(name) ? '^' : `^${folder}` }));
+  });
+}
+
+const TOP_FOLDERS = /^(?:tasks|local|test|docs|scripts|bench|pipelines|notebooks|model-api|data|\.ci)\//;
+
+/** `tasks/<Task>/task.json` stands for one of each. */
+function patternOf(name: string): string {
+  return name.replaceAll('.', '\\.').replace(/<[^>]+>/g, '[^/]+');
+}
+
 describe('what a reader may copy', () => {
   for (const [where, { task, inputs }] of examples()) {
     it(`gives ${task} in ${where} inputs that it has, and all that it needs`, () => {
@@ -58,17 +127,50 @@ describe('what a reader may copy', () => {
     });
   }
 
-  for (const page of [
-    'README.md',
-    ...readdirSync(join(root, 'docs'))
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => `docs/${name}`),
-  ]) {
+  for (const page of PAGES) {
     it(`has no dead links in ${page}`, () => {
-      const text = readFileSync(join(root, page), 'utf8');
-      const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target]) => target!);
-      const dead = targets.filter((target) => !existsSync(join(root, dirname(page), target)));
-      assert.deepEqual(dead, []);
+      const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+      const dead = targets.filter(([, path, anchor]) => {
+        const target = path ? join(dirname(page), path) : page;
+        if (!existsSync(join(root, target))) return true;
+        return anchor !== undefined && !anchors(read(target)).includes(anchor);
+      });
+      assert.deepEqual(
+        dead.map(([link]) => link),
+        [],
+      );
     });
   }
+});
+
+describe('what a newcomer reads', () => {
+  const paths = repositoryPaths();
+
+  for (const page of ['docs/architecture.md', 'CONTRIBUTING.md']) {
+    it(`names no file in ${page} that does not exist`, () => {
+      const missing = namedFiles(read(page)).filter(({ name, below }) => {
+        const pattern = new RegExp(`${below}(?:.*/)?${patternOf(name)}$`);
+        return !paths.some((path) => pattern.test(path));
+      });
+      assert.deepEqual(missing, []);
+    });
+  }
+
+  for (const page of ['README.md', 'CONTRIBUTING.md']) {
+    it(`names no script in ${page} that package.json does not have`, () => {
+      const named = [...read(page).matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script!);
+      assert.deepEqual(
+        named.filter((script) => !(script in scripts())),
+        [],
+      );
+    });
+  }
+
+  it('finds every script in the README', () => {
+    const page = read('README.md');
+    assert.deepEqual(
+      Object.keys(scripts()).filter((script) => !new RegExp(`npm (run )?${script}(?![\\w:-])`).test(page)),
+      [],
+    );
+  });
 });

@@ -281,7 +281,7 @@ describe('the choice of a version', () => {
     ];
     for (const [what, versions, changes, lack] of registries) {
       const [older, newer] = Object.keys(versions).sort(
-        (a, b) => Number.parseInt(a) - Number.parseInt(b),
+        (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10),
       ) as [string, string];
       const prepare = () => {
         for (const [version, files] of Object.entries(versions)) publish(version, ...files);
