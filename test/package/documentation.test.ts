@@ -20,24 +20,6 @@ interface TaskManifest {
   }[];
 }
 
-/** The steps of every pipeline that a reader may copy: those of the example, and those in the pages. */
-function examples(): [where: string, step: Required<TaskStep>][] {
-  const yaml: [where: string, text: string][] = ['README.md', 'overview.md'].flatMap((page) =>
-    [...readFileSync(join(root, page), 'utf8').matchAll(/```yaml\n(.*?)```/gs)].map(
-      ([, text]): [string, string] => [page, text!],
-    ),
-  );
-  for (const file of readdirSync(join(root, 'pipelines'), { recursive: true, encoding: 'utf8' })) {
-    if (file.endsWith('.yaml'))
-      yaml.push([`pipelines/${file}`, readFileSync(join(root, 'pipelines', file), 'utf8')]);
-  }
-  return yaml.flatMap(([where, text]) =>
-    ((parse(text).steps ?? []) as TaskStep[])
-      .filter(({ task }) => task)
-      .map((step): [string, Required<TaskStep>] => [where, step as Required<TaskStep>]),
-  );
-}
-
 const PAGES = [
   'README.md',
   'CONTRIBUTING.md',
@@ -52,6 +34,28 @@ const PAGES = [
 
 function read(page: string): string {
   return readFileSync(join(root, page), 'utf8');
+}
+
+/** The steps of every pipeline that a reader may copy: those of the example, and those in the pages. */
+function examples(): [where: string, step: Required<TaskStep>][] {
+  const yaml: [where: string, text: string][] = PAGES.flatMap((page) =>
+    [...read(page).matchAll(/```yaml\n(.*?)```/gs)].map(([, text]): [string, string] => [page, text!]),
+  );
+  for (const file of readdirSync(join(root, 'pipelines'), { recursive: true, encoding: 'utf8' })) {
+    if (file.endsWith('.yaml'))
+      yaml.push([`pipelines/${file}`, readFileSync(join(root, 'pipelines', file), 'utf8')]);
+  }
+  return yaml.flatMap(([where, text]) =>
+    stepsOf(parse(text))
+      .filter(({ task }) => task)
+      .map((step): [string, Required<TaskStep>] => [where, step as Required<TaskStep>]),
+  );
+}
+
+/** The steps of a pipeline, of its jobs, or of a list of steps. */
+function stepsOf(yaml: TaskStep[] | { steps?: TaskStep[]; jobs?: { steps?: TaskStep[] }[] }): TaskStep[] {
+  if (Array.isArray(yaml)) return yaml;
+  return [...(yaml.steps ?? []), ...(yaml.jobs ?? []).flatMap(({ steps }) => steps ?? [])];
 }
 
 function scripts(): Record<string, string> {
