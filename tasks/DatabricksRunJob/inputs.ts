@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
+import { statOf } from '../common/files/paths';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
 import type { JsonObject } from './databricks/json';
@@ -21,7 +22,7 @@ export type RerunPolicy = (typeof RERUN_POLICIES)[number];
 /** What the step is asked to do. */
 export interface Inputs {
   readonly signIn: SignIn;
-  /** An absolute path on the agent, of a file that can be imported; undefined where nothing is imported. */
+  /** An absolute path on the agent, of a file or folder that can be imported; undefined where nothing is imported. */
   readonly notebookFile: string | undefined;
   /** An absolute path in the workspace; given together with `notebookFile`. */
   readonly notebookPath: string | undefined;
@@ -107,18 +108,24 @@ function readNotebook(
   if (path === undefined) inputs.missing('notebookPath', why);
   const problem = file && notebookProblem(file);
   if (problem) inputs.reject('notebookFile', problem);
-  if (path) checkPath(inputs, path);
-  return { notebookFile: file, notebookPath: path };
+  const isFolder = file !== undefined && (statOf(file)?.isDirectory() ?? false);
+  if (path) checkPath(inputs, path, isFolder);
+  return { notebookFile: file, notebookPath: isFolder ? path?.replace(/\/+$/, '') : path };
 }
 
-function checkPath(inputs: InputReader, path: string): void {
+function checkPath(inputs: InputReader, path: string, isFolder: boolean): void {
   if (!path.startsWith('/')) {
     const remedy = /^(live|Shared|Users|Repos|Workspace)\//.test(path) ? `/${path}` : `/live/${path}`;
     inputs.reject(
       'notebookPath',
       `is '${path}', but must begin at the workspace's root, such as '${remedy}'.`,
     );
-  } else if (path.endsWith('/')) {
+  } else if (isFolder && /^\/*(Workspace\/*)?$/.test(path)) {
+    inputs.reject(
+      'notebookPath',
+      `is '${path}', the whole workspace. Give a folder of its own, such as '/live/train'.`,
+    );
+  } else if (!isFolder && path.endsWith('/')) {
     inputs.reject('notebookPath', `is '${path}', which is a folder. Add the notebook's name.`);
   }
 }

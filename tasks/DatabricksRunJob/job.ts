@@ -11,6 +11,7 @@ import {
   readSettings,
 } from './databricks/jobs';
 import type { JsonObject } from './databricks/json';
+import { NOTEBOOK_EXTENSIONS } from './notebook';
 
 /** Of a workspace with more jobs than this, only the first are searched for names like the one that is missing. */
 const NAMES_TO_COMPARE = 1_000;
@@ -105,7 +106,7 @@ function ambiguousJob(name: string, jobs: readonly JobSummary[]): TaskError {
  * @throws TaskError that says what the job does run
  */
 export function checkRunsNotebook(job: Omit<Job, 'id'>, path: string): void {
-  if (job.notebooks.some((task) => task.git === undefined && isSameNotebook(task.path, path))) return;
+  if (job.notebooks.some((task) => task.git === undefined && isSamePath(task.path, path))) return;
   const runs = job.notebooks.map(describeTask);
   if (job.notebooks.length > 0 && job.notebooks.every(({ git }) => git !== undefined)) {
     throw new TaskError(
@@ -127,12 +128,57 @@ export function checkRunsNotebook(job: Omit<Job, 'id'>, path: string): void {
   );
 }
 
+/**
+ * Makes sure that a job runs something of a folder of the workspace that is imported.
+ *
+ * @param objects what is imported to it, by their paths below it
+ * @throws TaskError that says what the job does run, and what the folder lacks
+ */
+export function checkRunsFolder(
+  job: Omit<Job, 'id'>,
+  path: string,
+  objects: readonly { readonly name: string; readonly isNotebook: boolean }[],
+): void {
+  const has = (place: string, isNotebook: boolean) =>
+    objects.some((object) => object.isNotebook === isNotebook && isSamePath(`${path}/${object.name}`, place));
+  const notebooks = job.notebooks.filter(({ git }) => git === undefined);
+  if (notebooks.some((task) => has(task.path, true))) return;
+  if (job.otherTasks.some(({ file }) => file !== undefined && has(file, false))) return;
+  const missing = notebooks.find((task) => isAtOrBelow(task.path, path));
+  if (missing) {
+    const isFile = NOTEBOOK_EXTENSIONS.some((extension) => has(missing.path + extension, false));
+    throw new TaskError(
+      `Job '${job.name}' runs ${describeTask(missing)}, but the folder of input 'notebookFile' has no such notebook. ` +
+        (isFile
+          ? "Its file there is not one, since its first line is not 'Databricks notebook source' in a comment. Add that line."
+          : "Correct input 'notebookFile', or the notebook's path in the job."),
+    );
+  }
+  const runs = [
+    ...job.notebooks.map(describeTask),
+    ...job.otherTasks.map(({ taskKey, kind }) => `a ${kind} (task '${taskKey}')`),
+  ];
+  throw new TaskError(
+    `Job '${job.name}' runs nothing of the folder '${path}', so the import would have no effect on it. ` +
+      `It ${runs.length > 0 ? `runs ${runs.join('; ')}` : 'has no tasks yet'}. Correct input 'notebookPath' or 'job', ` +
+      'or the paths in the job.',
+  );
+}
+
 function describeTask({ taskKey, path, git }: NotebookTask): string {
   return `'${path}'${git ? ` from ${git}` : ''} (task '${taskKey}')`;
 }
 
 /** `/Workspace/live/x` and `/live/x` are two names of one object. */
-export function isSameNotebook(a: string, b: string): boolean {
-  const plain = (path: string) => path.replace(/^\/Workspace(?=\/)/, '');
-  return plain(a) === plain(b);
+export function isSamePath(a: string, b: string): boolean {
+  return plainPath(a) === plainPath(b);
+}
+
+/** Whether a path of the workspace is a folder's, or lies below it. */
+export function isAtOrBelow(path: string, folder: string): boolean {
+  return isSamePath(path, folder) || plainPath(path).startsWith(`${plainPath(folder)}/`);
+}
+
+function plainPath(path: string): string {
+  return path.replace(/^\/Workspace(?=\/)/, '');
 }

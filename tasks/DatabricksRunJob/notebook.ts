@@ -8,8 +8,9 @@ import { DatabricksError, isNotFound } from './databricks/errors';
 import {
   createFolder,
   exportObject,
+  type FileFormat,
   getObject,
-  importNotebook,
+  importObject,
   type NotebookFormat,
 } from './databricks/workspace';
 import { hasHeader, isSameSource } from './source';
@@ -23,8 +24,10 @@ const FORMATS: Readonly<Record<string, NotebookFormat>> = {
   '.ipynb': { format: 'JUPYTER' },
 };
 
+export const NOTEBOOK_EXTENSIONS: readonly string[] = Object.keys(FORMATS);
+
 /** The most that `workspace/import` takes, in bytes. */
-const MAX_SIZE = 10 * 1024 * 1024;
+export const MAX_SIZE = 10 * 1024 * 1024;
 
 /** A notebook of the sources. */
 export interface Notebook {
@@ -32,7 +35,13 @@ export interface Notebook {
   readonly format: NotebookFormat;
 }
 
-/** Why a file can't be imported as a notebook, as far as shows from outside; goes on from the input's name. */
+/** A notebook or a file, as it is to be in the workspace. */
+export interface Importable {
+  readonly content: string | Buffer;
+  readonly format: NotebookFormat | FileFormat;
+}
+
+/** Why nothing can be imported from a path, as far as shows from outside; goes on from the input's name. */
 export function notebookProblem(file: string): string | undefined {
   const found = statOf(file);
   if (!found) {
@@ -43,8 +52,9 @@ export function notebookProblem(file: string): string | undefined {
   }
   const stray = strayProblem(file);
   if (stray !== undefined) return stray;
-  if (found.isDirectory()) return `is '${file}', which is a folder. Give the path of the notebook in it.`;
-  if (!found.isFile()) return `is '${file}', which is no file. Give the path of the notebook.`;
+  if (found.isDirectory()) return undefined;
+  if (!found.isFile())
+    return `is '${file}', which is no file. Give the path of the notebook, or of its folder.`;
   if (found.size === 0) return `is '${file}', which is empty. Commit the notebook's source.`;
   if (found.size > MAX_SIZE) {
     return (
@@ -53,7 +63,7 @@ export function notebookProblem(file: string): string | undefined {
     );
   }
   if (!formatOf(file)) {
-    return `is '${file}', which has no extension of a notebook: ${Object.keys(FORMATS).join(', ')}.`;
+    return `is '${file}', which has no extension of a notebook: ${NOTEBOOK_EXTENSIONS.join(', ')}.`;
   }
   return undefined;
 }
@@ -66,13 +76,22 @@ export function notebookProblem(file: string): string | undefined {
  */
 export function readNotebook(file: string): Notebook {
   try {
-    const content = new TextDecoder('utf-8', { fatal: true }).decode(readSourceFile(file, MAX_SIZE));
-    return { content, format: formatOf(file)! };
+    const content = decode(readSourceFile(file, MAX_SIZE));
+    if (content !== undefined) return { content, format: formatOf(file)! };
   } catch (error) {
-    if (error instanceof SourceFileError)
-      throw new TaskError(`Input 'notebookFile' is '${file}', ${error.message}`);
-    if (!(error instanceof TypeError)) throw error;
-    throw new TaskError(`Input 'notebookFile' is '${file}', which is not UTF-8 text. Save it as UTF-8.`);
+    if (!(error instanceof SourceFileError)) throw error;
+    throw new TaskError(`Input 'notebookFile' is '${file}', ${error.message}`);
+  }
+  throw new TaskError(`Input 'notebookFile' is '${file}', which is not UTF-8 text. Save it as UTF-8.`);
+}
+
+/** A notebook's text without its byte-order mark; undefined when it is not UTF-8. */
+export function decode(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
   }
 }
 
@@ -86,7 +105,8 @@ function strayProblem(file: string): string | undefined {
   }
 }
 
-function formatOf(file: string): NotebookFormat | undefined {
+/** What a file's extension makes of it, if it is a notebook. */
+export function formatOf(file: string): NotebookFormat | undefined {
   return FORMATS[extname(file).toLowerCase()];
 }
 
@@ -112,17 +132,31 @@ export async function placeNotebook(
   path: string,
 ): Promise<'written' | 'unchanged'> {
   if (await isInPlace(client, notebook, path)) return 'unchanged';
-  const place = () => importNotebook(client, path, notebook.content, notebook.format);
+  await writeObject(client, notebook, path);
+  return 'written';
+}
+
+/**
+ * Writes to a path of the workspace, in place of what is there, if that is of the same kind.
+ *
+ * @throws TaskError that says what is in the way
+ */
+export async function writeObject(
+  client: DatabricksClient,
+  { content, format }: Importable,
+  path: string,
+): Promise<void> {
+  const place = () => importObject(client, path, content, format);
   try {
     await place().catch(async (error) => {
       if (isParentMissing(error)) await createFolder(client, parentOf(path));
       else if (!isConcurrentCreation(error)) throw error;
       await place();
     });
-    return 'written';
   } catch (error) {
     if (!(error instanceof DatabricksError)) throw error;
-    throw explainImport(error, path, typeInError(error) ?? (await typeInTheWay(client, error, path)));
+    const kind = format.format === 'RAW' ? 'file' : 'notebook';
+    throw explainImport(error, path, kind, typeInError(error) ?? (await typeInTheWay(client, error, path)));
   }
 }
 
@@ -137,7 +171,7 @@ async function isInPlace(
 ): Promise<boolean> {
   try {
     const present = await exportObject(client, path, format.format);
-    if (!isSameSource(content, present, format)) return false;
+    if (!isSameSource(content, present.toString('utf8'), format)) return false;
     const { type, language } = await getObject(client, path);
     return type === 'NOTEBOOK' && (format.format === 'JUPYTER' || language === format.language);
   } catch (error) {
@@ -182,11 +216,16 @@ function saysExists({ code, reason }: DatabricksError['answer']): boolean {
   return /^(RESOURCE_)?ALREADY_EXISTS$/.test(code) || /already exists/i.test(reason);
 }
 
-function explainImport(error: DatabricksError, path: string, existing: string | undefined): TaskError {
+function explainImport(
+  error: DatabricksError,
+  path: string,
+  kind: 'notebook' | 'file',
+  existing: string | undefined,
+): TaskError {
   const { code, reason } = error.answer;
   if (existing || /type mismatch/i.test(reason)) {
     return new TaskError(
-      `'${path}' in the workspace is ${existing ? `a ${existing}` : 'of another type'}, and a notebook can't take ` +
+      `'${path}' in the workspace is ${existing ? `a ${existing}` : 'of another type'}, and a ${kind} can't take ` +
         "its place. Delete or rename it in Databricks, or choose another path for input 'notebookPath'.",
     );
   }
@@ -198,7 +237,7 @@ function explainImport(error: DatabricksError, path: string, existing: string | 
   }
   if (code === 'MAX_NOTEBOOK_SIZE_EXCEEDED') {
     return new TaskError(
-      `Databricks finds the notebook too large (${reason}). Clear its outputs, or move data out of it.`,
+      `Databricks finds the ${kind} for '${path}' too large (${reason}). Clear its outputs, or move data out of it.`,
     );
   }
   return error.answer.status === 400

@@ -9,7 +9,7 @@ import { exportNotebook, getOutput, getRun, type Run, type RunOutput, type TaskR
 import { hasFailed, neverRan, wasCancelled } from './databricks/states';
 import { hintFor } from './hints';
 import type { Inputs } from './inputs';
-import { isSameNotebook } from './job';
+import { isAtOrBelow, isSamePath } from './job';
 
 /** What a run that is over left behind. */
 export interface Results {
@@ -70,7 +70,7 @@ const LONGEST_ERROR = 1_000;
 /**
  * Reads what the notebook returned, and the errors of failed tasks: one request for each of these tasks.
  *
- * @param options `notebookPath` is the notebook whose exit value counts, undefined for whichever has one
+ * @param options `notebookPath` is the notebook whose exit value counts, or the folder, undefined for whichever has one
  */
 export async function readResults(
   client: DatabricksClient,
@@ -109,8 +109,8 @@ async function tryExitValue(
 }
 
 /**
- * What the notebook of a run returned: the last task that ran it tells. Where no notebook is named, it is that of the
- * last task whose notebook returned anything.
+ * What the notebook of a run returned: the last task that ran it tells. Where no notebook is named, or a folder of them,
+ * it is that of the last task whose notebook returned anything.
  *
  * @throws TaskError when it can't be read
  */
@@ -119,11 +119,9 @@ export async function readExitValue(
   run: Run,
   notebookPath: string | undefined,
 ): Promise<Pick<Results, 'exitValue' | 'isTruncated'>> {
-  const candidates = run.tasks
-    .filter((task) => ranNotebook(task, notebookPath))
-    .reverse()
-    .slice(0, notebookPath === undefined ? MAX_ASKED : 1);
-  for (const { id } of candidates) {
+  const candidates = run.tasks.filter((task) => ranNotebook(task, notebookPath)).reverse();
+  const isOne = candidates.some((task) => notebookPath && isSamePath(task.notebookPath!, notebookPath));
+  for (const { id } of candidates.slice(0, isOne ? 1 : MAX_ASKED)) {
     const { exitValue, isTruncated } = await getOutput(client, id!);
     if (exitValue !== undefined) return { exitValue, isTruncated };
   }
@@ -132,7 +130,7 @@ export async function readExitValue(
 
 function ranNotebook(task: TaskRun, path: string | undefined): boolean {
   if (task.state.verdict !== 'success' || task.notebookPath === undefined || !task.id) return false;
-  return path === undefined || isSameNotebook(task.notebookPath, path);
+  return path === undefined || isAtOrBelow(task.notebookPath, path);
 }
 
 /** A failure whose details can't be read is a failure all the same. */

@@ -12,13 +12,12 @@ import { publishExitValue } from './exit-value';
 import { type Check, checkGate, describeCheck, needsPrevious } from './gate';
 import { hintFor } from './hints';
 import type { Inputs } from './inputs';
-import { checkRunsNotebook } from './job';
-import { notebookRemark, placeNotebook, readNotebook } from './notebook';
 import { assignParameters } from './parameters';
 import { findPreviousRun, findUsualTime, type UsualTime } from './previous-run';
 import { describeEnd, errorMessage, logResults, type PageOf, summarize, summarizeRefusal } from './report';
 import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { type Ending, isGoodEnough, runOnce, type Work } from './run-once';
+import { checkRuns, place, readSources } from './sources';
 
 /** What the story needs of the step that it is part of. */
 export interface Step
@@ -58,24 +57,15 @@ async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
     clock,
   });
 
-  const notebook = notebookFile === undefined ? undefined : readNotebook(notebookFile);
-  const remark = notebook && notebookRemark(notebook);
-  if (remark) log.info(remark);
+  const sources = notebookFile === undefined ? undefined : await readSources(notebookFile, log);
 
   // Whatever can be refused is refused before anything in the workspace changes.
   const plan = await planJob(client, inputs.job, inputs.jobDefinition);
   if (plan.id) step.setOutput('jobId', plan.id);
-  if (notebookPath !== undefined) checkRunsNotebook(plan.job, notebookPath);
+  if (sources && notebookPath !== undefined) checkRuns(plan.job, sources, notebookPath);
   const parameters = assignParameters(inputs.parameters, plan.job);
 
-  if (notebook && notebookPath !== undefined) {
-    const placed = await placeNotebook(client, notebook, notebookPath);
-    log.info(
-      placed === 'written'
-        ? `Imported ${notebookFile} to ${notebookPath}.`
-        : `${notebookPath} is the same as ${notebookFile} already, and was not written again.`,
-    );
-  }
+  if (sources && notebookPath !== undefined) await place(client, sources, notebookPath, step);
   const job = await carryOut(client, plan, log);
   if (!plan.id) step.setOutput('jobId', job.id);
 

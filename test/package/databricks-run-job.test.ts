@@ -120,7 +120,11 @@ describe('DatabricksRunJob, packed,', () => {
   const mistakes: [what: string, inputs: Record<string, string>, message: RegExp][] = [
     ['a notebook that is not there', { notebookFile: 'none.py' }, /'notebookFile'.*none\.py/],
     ['an empty notebook', { notebookFile: 'empty.py' }, /'notebookFile'.*empty/],
-    ['a folder in place of a notebook', { notebookFile: 'notebooks' }, /'notebookFile'.*which is a folder/],
+    [
+      'a folder without the notebook that the job runs',
+      { notebookFile: 'notebooks' },
+      /runs '\/live\/train' .*'notebookFile' has no such notebook/,
+    ],
     ['a notebook that is left out', { notebookFile: '' }, /'notebookFile' is missing/],
     ['a path that is not absolute', { notebookPath: 'live/train' }, /'notebookPath'/],
     ['a job that is not there', { job: 'trane' }, /trane[\s\S]*train/],

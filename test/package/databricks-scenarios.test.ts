@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Scenario } from '../../local/databricks/jobs/scenario';
@@ -92,6 +92,42 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     assert.equal(requestsTo('/workspace/import').length, imports);
     const startedAt = workspace.requests.slice(seen).findIndex(({ path }) => path.endsWith('/run-now'));
     assert.equal(startedAt + 1, 5, 'requests until the run was created');
+  });
+
+  it('imports a folder, so that its notebook runs others and imports from files, and writes only what changed', async () => {
+    await start({ python: 'python3' });
+    const notebooks = join(folder, 'notebooks');
+    mkdirSync(join(notebooks, 'package'), { recursive: true });
+    const write = (name: string, text: string) => writeFileSync(join(notebooks, name), text);
+    const source = (...cells: string[]) =>
+      ['# Databricks notebook source', cells.join('\n\n# COMMAND ----------\n\n'), ''].join('\n');
+    write('helpers.py', source('rows = 3'));
+    write('package/__init__.py', '');
+    write('package/clean.py', 'def clean(rows):\n    return rows - 1\n');
+    write(
+      'train.py',
+      source(
+        '# MAGIC %run ./helpers',
+        'from package.clean import clean',
+        'dbutils.notebook.exit(str(clean(rows)))',
+      ),
+    );
+    workspace.createJob({
+      name: 'train',
+      tasks: [{ task_key: 'train', notebook_task: { notebook_path: '/live/titanic/train' } }],
+    });
+    const inputs = { notebookFile: 'notebooks', notebookPath: '/live/titanic' };
+    const first = await run(inputs);
+    assert.equal(first.result, 'Succeeded', first.log.join('\n'));
+    assert.equal(first.outputVariables.notebookOutput, '2');
+    assert.equal(requestsTo('/workspace/import').length, 4);
+
+    write('package/clean.py', 'def clean(rows):\n    return rows - 2\n');
+    rmSync(join(notebooks, 'package', '__init__.py'));
+    const again = await run(inputs);
+    assert.equal(again.outputVariables.notebookOutput, '1');
+    assert.equal(requestsTo('/workspace/import').length, 5);
+    assert.ok(again.log.some((line) => line.includes('left as they are: package/__init__.py')));
   });
 
   it('names what is in the notebook’s place', async () => {

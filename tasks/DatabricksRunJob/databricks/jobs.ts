@@ -16,7 +16,7 @@ export interface Job {
   readonly name: string;
   readonly notebooks: readonly NotebookTask[];
   /** The tasks that run something else. */
-  readonly otherTasks: readonly { readonly taskKey: string; readonly kind: string }[];
+  readonly otherTasks: readonly OtherTask[];
   /** The keys of the parameters that the job declares. */
   readonly parameters: readonly string[];
 }
@@ -27,6 +27,15 @@ export interface NotebookTask {
   readonly path: string;
   /** The repository that the notebook comes from; undefined when it comes from the workspace. */
   readonly git: string | undefined;
+}
+
+/** A task of a job that runs something else. */
+export interface OtherTask {
+  readonly taskKey: string;
+  /** As settings call it: `spark_python_task`. */
+  readonly kind: string;
+  /** The Python file that it runs, where that is in the workspace. */
+  readonly file: string | undefined;
 }
 
 /** Parameters as a run takes them. */
@@ -53,6 +62,7 @@ interface WireJobSummary {
 interface WireTask {
   task_key?: string;
   notebook_task?: { notebook_path?: string; source?: string };
+  spark_python_task?: { python_file?: string; source?: string };
   for_each_task?: { task?: WireTask };
 }
 
@@ -134,7 +144,7 @@ export function readSettings(settings: JsonObject): Omit<Job, 'id'> {
   return {
     name: name ?? '',
     notebooks: (tasks ?? []).flatMap((task) => notebookTasks(task, git_source)),
-    otherTasks: (tasks ?? []).flatMap((task) => otherTasks(task)),
+    otherTasks: (tasks ?? []).flatMap((task) => otherTasks(task, git_source)),
     parameters: (parameters ?? []).map((parameter) => parameter.name),
   };
 }
@@ -168,11 +178,12 @@ export async function updateJob(
   });
 }
 
-function otherTasks(task: WireTask): Job['otherTasks'] {
-  if (task.for_each_task?.task) return otherTasks(task.for_each_task.task);
+function otherTasks(task: WireTask, git: GitSource | undefined): OtherTask[] {
+  if (task.for_each_task?.task) return otherTasks(task.for_each_task.task, git);
   if (task.notebook_task) return [];
   const kind = Object.keys(task).find((name) => /^[a-z_]+_task$/.test(name)) ?? 'nothing that is known here';
-  return [{ taskKey: task.task_key ?? '', kind }];
+  const { python_file, source = git ? 'GIT' : 'WORKSPACE' } = task.spark_python_task ?? {};
+  return [{ taskKey: task.task_key ?? '', kind, file: source === 'GIT' ? undefined : python_file }];
 }
 
 function notebookTasks(task: WireTask, git: GitSource | undefined): NotebookTask[] {

@@ -5,19 +5,22 @@ export type NotebookFormat =
   | { readonly format: 'SOURCE'; readonly language: 'PYTHON' | 'SQL' | 'SCALA' | 'R' }
   | { readonly format: 'JUPYTER' };
 
+/** Anything else, which becomes a file with the very same bytes. */
+export type FileFormat = { readonly format: 'RAW' };
+
 /** Milliseconds for an upload of some megabytes over a slow line, during which no byte comes back. */
 const UPLOAD_TIMEOUT = 120_000;
 
-/** Puts a notebook at a path, in place of any notebook that is there. Its parent folder must exist. */
-export async function importNotebook(
+/** Puts a notebook or a file at a path, in place of any that is there. Its parent folder must exist. */
+export async function importObject(
   client: DatabricksClient,
   path: string,
-  content: string,
-  format: NotebookFormat,
+  content: string | Buffer,
+  format: NotebookFormat | FileFormat,
 ): Promise<void> {
   const body = { path, content: Buffer.from(content).toString('base64'), ...format, overwrite: true };
   await client.post('/api/2.0/workspace/import', body, {
-    action: `import the notebook to '${path}'`,
+    action: `import the ${format.format === 'RAW' ? 'file' : 'notebook'} to '${path}'`,
     permission: `'Can Edit' on the folder of '${path}'`,
     repeatable: true,
     idleTimeout: UPLOAD_TIMEOUT,
@@ -41,18 +44,40 @@ export async function getObject(client: DatabricksClient, path: string): Promise
   return { type: found.object_type ?? '', language: found.language };
 }
 
-/** The content of the object at a path, a notebook's in a format. */
+/** An object in a folder of the workspace. */
+export interface ListedObject extends WorkspaceObject {
+  /** As the service writes it, which may be with `/Workspace` in front. */
+  readonly path: string;
+}
+
+/** What is in a folder; for anything but a folder, that itself. */
+export async function listFolder(client: DatabricksClient, path: string): Promise<ListedObject[]> {
+  const { objects = [] } = await client.get<{
+    objects?: { path?: string; object_type?: string; language?: string }[];
+  }>(
+    '/api/2.0/workspace/list',
+    { path },
+    { action: `list the folder '${path}'`, permission: `'Can View' on '${path}'` },
+  );
+  return objects.map(({ path: place = '', object_type: type = '', language }) => ({
+    path: place,
+    type,
+    language,
+  }));
+}
+
+/** The content of the object at a path, a notebook's in a format; `AUTO` for a file. */
 export async function exportObject(
   client: DatabricksClient,
   path: string,
-  format: NotebookFormat['format'],
-): Promise<string> {
+  format: NotebookFormat['format'] | 'AUTO',
+): Promise<Buffer> {
   const { content = '' } = await client.get<{ content?: string }>(
     '/api/2.0/workspace/export',
     { path, format },
     { action: `read '${path}'`, permission: `'Can View' on '${path}'` },
   );
-  return Buffer.from(content, 'base64').toString('utf8');
+  return Buffer.from(content, 'base64');
 }
 
 /** Creates a folder with all that is missing above it. */

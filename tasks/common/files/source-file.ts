@@ -47,15 +47,20 @@ export function readSourceFile(
       );
     }
     refuseOther(path, real, stats, checkouts);
-    const content = Buffer.alloc(stats.size);
-    let length = 0;
-    for (let count = -1; count !== 0 && length < content.length; length += count) {
-      count = readSync(descriptor, content, length, content.length - length, length);
-    }
-    return content.subarray(0, length);
+    return readFrom(descriptor, stats.size);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** The first bytes of a file that is open, or as many of them as there are. */
+export function readFrom(descriptor: number, most: number): Buffer {
+  const content = Buffer.alloc(most);
+  let length = 0;
+  for (let count = -1; count !== 0 && length < content.length; length += count) {
+    count = readSync(descriptor, content, length, content.length - length, length);
+  }
+  return content.subarray(0, length);
 }
 
 /** @throws SourceFileError for a path that leads out of the checkout that it is named in */

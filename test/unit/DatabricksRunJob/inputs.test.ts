@@ -159,7 +159,6 @@ describe('the inputs of DatabricksRunJob', () => {
       '/no/such/file.py',
       /'notebookFile' is '\/no\/such\/file\.py', but there is no such file/,
     ],
-    ['notebookFile', tmpdir(), /'notebookFile'.*which is a folder/],
     ['notebookPath', 'live/train', /'notebookPath' is 'live\/train', but must begin at the workspace's root/],
     ['notebookPath', '/live/', /'notebookPath'.*is a folder/],
     ['job', '', /'job' is missing/],
@@ -213,6 +212,17 @@ describe('the inputs of DatabricksRunJob', () => {
     assert.deepEqual([inputs.notebookFile, inputs.notebookPath], [undefined, undefined]);
     assert.throws(() => read({ notebookPath: '' }), /'notebookPath' is missing.*leave both empty/);
     assert.throws(() => read({ notebookFile: '' }), /'notebookFile' is missing.*leave both empty/);
+  });
+
+  it('take a folder, for a folder of the workspace', () => {
+    const { options: inputs } = read({ notebookFile: folder, notebookPath: '/live/train/' });
+    assert.deepEqual([inputs.notebookFile, inputs.notebookPath], [folder, '/live/train']);
+    for (const path of ['/', '/Workspace', '/Workspace/']) {
+      assert.throws(
+        () => read({ notebookFile: folder, notebookPath: path }),
+        /'notebookPath'.*the whole workspace/,
+      );
+    }
   });
 
   it('suggest a path from the root for one that lacks only its slash', () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { TaskError } from '../../../tasks/common/errors';
-import type { Job } from '../../../tasks/DatabricksRunJob/databricks/jobs';
-import { checkRunsNotebook, findJob } from '../../../tasks/DatabricksRunJob/job';
+import { type Job, readSettings } from '../../../tasks/DatabricksRunJob/databricks/jobs';
+import type { JsonObject } from '../../../tasks/DatabricksRunJob/databricks/json';
+import { checkRunsFolder, checkRunsNotebook, findJob } from '../../../tasks/DatabricksRunJob/job';
 import { answer, clientOf, FakeDatabricks, failure, type Received } from './support';
 
 const BIG_ID = '8795400285113916203';
@@ -172,5 +173,43 @@ describe('the check that a job runs the notebook', () => {
     await assert.rejects(check({ ...git, tasks: [notebookTask('live/train')] }), message);
     await assert.rejects(check({ ...git, tasks: [notebookTask('live/train', 'GIT')] }), message);
     await assert.rejects(check({ ...git, tasks: [notebookTask('/live/train')] }), /from git/);
+  });
+});
+
+describe('the check that a job runs something of a folder', () => {
+  const OBJECTS = [
+    { name: 'train', isNotebook: true },
+    { name: 'steps/plain.py', isNotebook: false },
+  ];
+  const check = (task: object, settings: object = {}) =>
+    checkRunsFolder(
+      readSettings({ name: 'train', tasks: [{ task_key: 'main', ...task }], ...settings } as JsonObject),
+      '/live/x',
+      OBJECTS,
+    );
+  const notebookTask = (path: string) => ({ notebook_task: { notebook_path: path } });
+
+  it('passes for a notebook in it, and for a Python file', () => {
+    check(notebookTask('/Workspace/live/x/train'));
+    check({ spark_python_task: { python_file: '/Workspace/live/x/steps/plain.py' } });
+  });
+
+  it('refuses a job whose notebook the folder lacks, or has as a file', () => {
+    assert.throws(
+      () => check(notebookTask('/live/x/other')),
+      /'\/live\/x\/other' \(task 'main'\), but the folder.*no such notebook\. Correct/,
+    );
+    assert.throws(
+      () => check(notebookTask('/live/x/steps/plain')),
+      /no such notebook\. Its file there is not one.*Add that line/,
+    );
+  });
+
+  it('refuses a job of other things, of another folder, or from git', () => {
+    const other = /runs nothing of the folder '\/live\/x'/;
+    assert.throws(() => check(notebookTask('/live/xy/train')), other);
+    assert.throws(() => check({ sql_task: {} }), /It runs a sql_task \(task 'main'\)/);
+    const python = { spark_python_task: { python_file: '/live/x/steps/plain.py' } };
+    assert.throws(() => check(python, { git_source: { git_url: 'https://example.org/r' } }), other);
   });
 });

@@ -50,9 +50,8 @@ describe('a notebook file', () => {
     assert.throws(() => readNotebook(file), /'notebookFile'.*latin\.py.*UTF-8/);
   });
 
-  it('that is missing, a folder, empty, too large or of another kind is refused', () => {
+  it('that is missing, empty, too large or of another kind is refused', () => {
     assert.match(notebookProblem(join(folder, 'none.py')) ?? '', /none\.py.*no such file/);
-    assert.match(notebookProblem(folder) ?? '', /is a folder/);
     assert.match(notebookProblem(write('empty.py', '')) ?? '', /is empty/);
     assert.match(notebookProblem(write('a.txt', 'x')) ?? '', /no extension of a notebook: \.py, /);
     const large = write('large.py', '#');

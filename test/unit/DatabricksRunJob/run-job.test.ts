@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { CancelledError } from '../../../tasks/common/errors';
 import { rememberSecret } from '../../../tasks/common/secrets';
-import { ended, RUN_PAGE, running, useRunJob, workspace } from './run-job-support';
+import { ended, RUN_PAGE, running, task, useRunJob, workspace } from './run-job-support';
 import { answer, failure } from './support';
 
 describe('DatabricksRunJob', () => {
@@ -69,6 +72,41 @@ describe('DatabricksRunJob', () => {
     await outcome;
     assert.match(text(), /^\/live\/train is the same as .*train\.py already, and was not written again\.$/m);
     assert.equal(fake.to('POST workspace/import').length, 0);
+  });
+
+  it('imports a folder, says what it left out and left alone, and takes what the last of its notebooks returned', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'run-job-folder-'));
+    try {
+      writeFileSync(join(folder, 'train.py'), '# Databricks notebook source\n');
+      writeFileSync(join(folder, 'helpers.py'), 'a = 1\n');
+      symlinkSync('helpers.py', join(folder, 'link.py'));
+      const tasks = [
+        { task_key: 'main', notebook_task: { notebook_path: '/live/x/train' } },
+        { task_key: 'check', notebook_task: { notebook_path: '/live/x/train' } },
+      ];
+      const fake = workspace()
+        .on('GET jobs/get', { job_id: 5, settings: { name: 'train', tasks } })
+        .on('GET workspace/list', { objects: [{ path: '/live/x/old', object_type: 'NOTEBOOK' }] })
+        .on(
+          'GET runs/get',
+          ended('SUCCESS', [
+            task('main', 'SUCCESS', { notebook_task: { notebook_path: '/live/x/train' } }),
+            task('last', 'SUCCESS', { notebook_task: { notebook_path: '/live/x/check' } }),
+            task('other', 'SUCCESS', { notebook_task: { notebook_path: '/live/xy' } }),
+          ]),
+        )
+        .on('GET runs/get-output', ({ query }) =>
+          query.run_id === 'main-1' ? { notebook_output: { result: 'of the folder' } } : {},
+        );
+      const { outcome, outputs, text } = run(fake, { notebookFile: folder, notebookPath: '/live/x' });
+      assert.equal((await outcome).result, 'Succeeded');
+      assert.match(text(), /Imported 2 of 2 files of .* to \/live\/x: helpers\.py, train\.py\./);
+      assert.match(text(), /Left out of the import, since links are not followed: link\.py\./);
+      assert.match(text(), /In \/live\/x, but not in the sources, and left as they are: old\./);
+      assert.equal(outputs.notebookOutput, 'of the folder');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('passes parameters as the job’s where it declares any', async () => {
