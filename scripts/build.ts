@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -28,13 +28,16 @@ const ownFile: Plugin = {
 export async function buildExtension(folder = buildFolder): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const part of ['vss-extension.json', 'overview.md', 'LICENSE', 'images']) {
+  for (const part of ['overview.md', 'LICENSE', 'images']) {
     cpSync(join(root, part), join(folder, part), {
       recursive: true,
       // The drawings that the icons were made from stay at home.
       filter: (file) => !file.endsWith('.svg'),
     });
   }
+  // In the repository it names the bundles where they are built, so that tfx can pack there too.
+  const manifest = readFileSync(join(root, 'vss-extension.json'), 'utf8');
+  writeFileSync(join(folder, 'vss-extension.json'), manifest.replaceAll('"build/tasks/', '"tasks/'));
   for (const task of taskNames) await buildTask(task, join(folder, 'tasks', task));
 }
 

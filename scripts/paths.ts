@@ -10,9 +10,16 @@ export const buildFolder = join(root, 'build');
 
 export const taskNames = ['DatabricksRunJob', 'ModelRegistryDownload', 'AcrBuildPush'] as const;
 
-const { publisher, id, version } = JSON.parse(readFileSync(join(root, 'vss-extension.json'), 'utf8'));
+interface Named {
+  readonly publisher: string;
+  readonly id: string;
+  readonly version: string;
+}
+
+const ownManifest: Named = JSON.parse(readFileSync(join(root, 'vss-extension.json'), 'utf8'));
 
 /** The packed extension in a folder, under the name that tfx gives it. */
-export const vsixIn = (folder: string) => join(folder, `${publisher}.${id}-${version}.vsix`);
+export const vsixIn = (folder: string, { publisher, id, version } = ownManifest) =>
+  join(folder, `${publisher}.${id}-${version}.vsix`);
 
 export const vsixFile = vsixIn(buildFolder);
