@@ -178,3 +178,46 @@ describe('what a newcomer reads', () => {
     );
   });
 });
+
+describe('docs/troubleshooting.md', () => {
+  it('lists messages that tasks give', () => {
+    const source = joinedSource();
+    const messages = [...read('docs/troubleshooting.md').matchAll(/^\| `([^`]+)` \|/gm)].map(
+      ([, message]) => message!,
+    );
+    assert.ok(messages.length > 80);
+    const unknown = messages.filter(
+      (message) =>
+        !new RegExp(
+          message
+            .split(/\s*…\s*/)
+            .map(literally)
+            .join(ANYTHING),
+        ).test(source),
+    );
+    assert.deepEqual(unknown, []);
+  });
+
+  for (const task of ['DatabricksRunJob', 'ModelRegistryDownload', 'AcrBuildPush']) {
+    it(`has the errors of ${task}`, () => {
+      const [, section = ''] = read('docs/troubleshooting.md').split(`\n## ${task}\n`);
+      assert.ok([...section.split('\n## ')[0]!.matchAll(/^\| `/gm)].length >= 15);
+    });
+  }
+});
+
+/** What may stand for `…` in a message: an expression in a template, or words. */
+const ANYTHING = '[^\\n]{0,200}?';
+
+/** A text as a pattern; an apostrophe may be escaped in the source. */
+function literally(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&').replaceAll("'", "\\\\?'");
+}
+
+/** All code of the tasks, with strings that were broken over lines put together. */
+function joinedSource(): string {
+  return readdirSync(join(root, 'tasks'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => read(`tasks/${file}`).replace(/['"`] \+\s+['"`]/g, ''))
+    .join('\n');
+}
