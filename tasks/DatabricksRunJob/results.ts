@@ -1,6 +1,7 @@
 import { TaskError } from '../common/errors';
 import { bound, defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
+import type { RetryPolicy } from '../common/retry';
 import { redact } from '../common/secrets';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
@@ -10,6 +11,7 @@ import { hasFailed, neverRan, wasCancelled } from './databricks/states';
 import { hintFor } from './hints';
 import type { Inputs } from './inputs';
 import { isAtOrBelow, isSamePath } from './job';
+import { readPrinted } from './printed';
 
 /** What a run that is over left behind. */
 export interface Results {
@@ -44,7 +46,7 @@ export interface TaskFailure {
   readonly within: readonly string[];
   /** The whole of it, cleaned. */
   readonly trace: string | undefined;
-  /** What it printed, where it is no notebook; cleaned. */
+  /** What it printed, where that can be told; cleaned. */
   readonly logs: string | undefined;
   /** The run of the job that it ran. */
   readonly child: { readonly jobId: string; readonly runId: string } | undefined;
@@ -60,6 +62,12 @@ const READ_AT_ONCE = 5;
 
 /** Notebooks of one run that are asked for what they returned, until one has. */
 const MAX_ASKED = 20;
+
+/** Failed notebooks whose pages are asked for what they printed: each may have megabytes. */
+const MAX_PAGES = 10;
+
+/** A page is worth a minute's trouble, not ten: the error itself is known by then. */
+const PAGE_PATIENCE: RetryPolicy = { forMilliseconds: 60_000 };
 
 /** Iterations, or tasks of a job within a job, of which a failure tells. */
 const MAX_WITHIN = 10;
@@ -84,7 +92,9 @@ export async function readResults(
   const failures: TaskFailure[] = [];
   while (failures.length < Math.min(failed.length, MAX_FAILURES)) {
     const next = failed.slice(failures.length, Math.min(failures.length + READ_AT_ONCE, MAX_FAILURES));
-    failures.push(...(await Promise.all(next.map((task) => readFailure(client, task, repairAttempts, log)))));
+    const read = (task: TaskRun) =>
+      readFailure(client, task, { repairs: repairAttempts, withPage: failed.indexOf(task) < MAX_PAGES, log });
+    failures.push(...(await Promise.all(next.map(read))));
   }
   return {
     ...(await tryExitValue(client, run, notebookPath)),
@@ -137,10 +147,10 @@ function ranNotebook(task: TaskRun, path: string | undefined): boolean {
 async function readFailure(
   client: DatabricksClient,
   task: TaskRun,
-  repairs: number,
-  log: Logger,
+  { repairs, withPage, log }: { repairs: number; withPage: boolean; log: Logger },
 ): Promise<TaskFailure> {
   const output = task.id === undefined ? undefined : await tryOutput(client, task.key, task.id, log);
+  const printed = output?.logs ?? (withPage ? await tryPrinted(client, task, log) : undefined);
   const childRunId = output?.childRunId;
   return {
     taskKey: task.key,
@@ -153,13 +163,32 @@ async function readFailure(
       ...(childRunId === undefined ? [] : await readChild(client, childRunId, log)),
     ],
     trace: output?.trace && stripControls(output.trace).trim(),
-    logs: output?.logs && stripControls(output.logs).trim(),
+    logs: printed && stripControls(printed).trim(),
     child:
       task.jobId !== undefined && childRunId !== undefined
         ? { jobId: task.jobId, runId: childRunId }
         : undefined,
     hint: hintFor(task.state, repairs),
   };
+}
+
+/** What the cells of a notebook printed. Where that can't be told, the log says why. */
+async function tryPrinted(client: DatabricksClient, task: TaskRun, log: Logger): Promise<string | undefined> {
+  const { key, id, notebookPath, state } = task;
+  if (notebookPath === undefined || id === undefined || neverRan(state) || wasCancelled(state))
+    return undefined;
+  const failure = `What the notebook of task '${key}' printed is not shown:`;
+  try {
+    const page = await exportNotebook(client, id, { retry: PAGE_PATIENCE });
+    const printed = page === undefined ? undefined : readPrinted(page);
+    if (printed === undefined)
+      log.info(`${failure} Databricks has no page of it in a form that is known here.`);
+    return printed;
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    log.info(`${failure} ${error.message}`);
+    return undefined;
+  }
 }
 
 /** The tasks that failed in a job which a task ran, a line each. */

@@ -431,6 +431,19 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     assert.ok(outputVariables.notebookOutputFile);
   });
 
+  it('shows what a failed notebook printed', async () => {
+    await start();
+    const cells = [{ number: 1, kind: 'python', source: 'print(3)', output: 'read 891 rows\n' }];
+    const outcome = failed({ error: 'ValueError: no rows', errorTrace: 'ValueError: no rows', cells });
+    workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(outcome));
+    const step = await run();
+    assert.equal(step.result, 'Failed');
+    assert.ok(
+      step.log.some((line) => line.includes('read 891 rows')),
+      step.log.join('\n'),
+    );
+  });
+
   it('keeps the whole trace and the executed notebook with the run', async () => {
     await start();
     workspace.createJob({ name: 'train', tasks: [task('train')] }, ends(BROKEN));

@@ -225,11 +225,12 @@ export async function getOutput(
 export async function exportNotebook(
   client: DatabricksClient,
   taskRunId: string,
+  limits: RequestLimits = {},
 ): Promise<string | undefined> {
   const { views = [] } = await client.get<{ views?: { content?: string; type?: string }[] }>(
     '/api/2.2/jobs/runs/export',
     { run_id: taskRunId, views_to_export: 'CODE' },
-    { action: `export run ${taskRunId}`, permission: "'Can View' on the job", answer: 'notebook' },
+    { action: `export run ${taskRunId}`, permission: "'Can View' on the job", answer: 'notebook', ...limits },
   );
   return views.find(({ type }) => type === 'NOTEBOOK')?.content;
 }

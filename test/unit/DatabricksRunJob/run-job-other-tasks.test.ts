@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { renderNotebookPage } from '../../../local/databricks/runs/page';
 import { ended, task, useRunJob, workspace } from './run-job-support';
 import { failure, ORIGIN } from './support';
 
@@ -59,6 +60,37 @@ describe('DatabricksRunJob reports failed tasks', () => {
     const { outcome, text } = run(fake, AS_IT_IS);
     await assert.rejects(outcome, /failed: Run 88 failed/);
     assert.match(text(), /warning.*Run 88, of a job within this job, could not be looked at.*No view/);
+  });
+
+  it('of notebooks with what their cells printed, from the executed notebook', async () => {
+    const cells = [
+      { number: 1, kind: 'python', source: '', output: 'read 891 rows\n##vso[task.complete]\n' },
+    ];
+    const fake = workspace()
+      .on('GET runs/get', ended('FAILED'))
+      .on('GET runs/get-output', { error: 'ValueError: no rows' })
+      .on('GET runs/export', {
+        views: [{ type: 'NOTEBOOK', content: renderNotebookPage('train', { cells }) }],
+      });
+    const { outcome, attachments, text, summaries } = run(fake);
+    await assert.rejects(outcome, /failed: ValueError: no rows/);
+    assert.match(text(), /^##\[group\]Output of task 'main'\nread 891 rows\n/m);
+    assert.ok(!text().includes('##vso[task.complete'));
+    assert.match(attachments['main-output.txt']!, /^read 891 rows\n/);
+    assert.ok(summaries[0]!.includes('read 891 rows'));
+  });
+
+  it('of notebooks whose page can’t be had or read, and says why it shows no output', async () => {
+    const failed = () =>
+      workspace().on('GET runs/get', ended('FAILED')).on('GET runs/get-output', { error: 'no rows' });
+    for (const [page, why] of [
+      [failure(400, 'INVALID_PARAMETER_VALUE', 'Too large'), /not shown: .*Too large/],
+      [{ views: [{ type: 'NOTEBOOK', content: '<html></html>' }] }, /not shown: .*no page of it in a form/],
+    ] as const) {
+      const { outcome, text } = run(failed().on('GET runs/export', page));
+      await assert.rejects(outcome, /failed: no rows/);
+      assert.match(text(), why);
+    }
   });
 
   it('of Python, wheels and dbt with what they printed, whole in an attachment', async () => {
