@@ -67,7 +67,7 @@ export const INJECTION =
   '##vso[task.setvariable variable=injected]yes\n##vso[task.complete result=Succeeded]\u001b[31m';
 
 function fault(name: string, passes: boolean, answer: Fault['answer'], isCarriedOut = false): Fault {
-  return { name, passes, isCarriedOut, answer };
+  return { name, passes, isCarriedOut, isSilent: name.startsWith('silence'), answer };
 }
 
 const faults: Fault[] = [

@@ -21,6 +21,8 @@ export interface Fault {
   readonly passes: boolean;
   /** Whether the service has carried the request out by then. */
   readonly isCarriedOut: boolean;
+  /** Whether no more than silence comes, which ends only when the task gives up. */
+  readonly isSilent: boolean;
   /** Writes the answer, or what comes of it, to the task. */
   answer(to: Reply): unknown;
 }
@@ -80,6 +82,11 @@ export class Relay {
     }
     server.on('request', (incoming: IncomingMessage) => void relay.take(incoming));
     return relay;
+  }
+
+  /** Whether the task must notice that nothing comes. */
+  get isSilent(): boolean {
+    return this.fault?.isSilent ?? false;
   }
 
   get host(): string {

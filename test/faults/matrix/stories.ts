@@ -42,13 +42,19 @@ export interface Stage {
 
 export type Story = () => Promise<Stage>;
 
-/** Milliseconds of silence that a step of a test waits for, whatever its task would. */
-const SILENCE = 400;
+/**
+ * Milliseconds of silence that a step of a test waits for, whatever its task would: little where silence is the fault, and
+ * where it is not, more than a busy machine takes for an answer.
+ */
+function patienceFor({ isSilent }: Relay): number {
+  return isSilent ? 1_500 : 15_000;
+}
 
 /** Runs a task's story in this process, with its own log and client. */
 async function play(
   inputs: Record<string, string>,
   folder: string,
+  silence: number,
   story: (task: TaskContext) => Promise<Outcome>,
 ): Promise<Omit<Ending, 'effect'>> {
   const lines: string[] = [];
@@ -62,7 +68,7 @@ async function play(
   const client = new HttpClient({ log, signal: cancel.signal, network, userAgent: 'test' });
   const http = {
     send: (request: HttpRequest) =>
-      client.send({ ...request, idleTimeout: Math.min(request.idleTimeout ?? SILENCE, SILENCE) }),
+      client.send({ ...request, idleTimeout: Math.min(request.idleTimeout ?? silence, silence) }),
     close: () => client.close(),
   } as HttpClient;
   const tempFolder = mkdtempSync(join(folder, 'temp-'));
@@ -144,6 +150,7 @@ export const STORIES: Record<string, Story> = {
             exportHtml: 'true',
           },
           folder,
+          patienceFor(relay),
           (task) => {
             let time = 0;
             const clock = {
@@ -203,8 +210,9 @@ export const STORIES: Record<string, Story> = {
           modelVersion: 'latest',
           destinationFolder: destination,
         };
-        const patience = { ...PATIENCE, idle: SILENCE };
-        const ending = await play(inputs, folder, (task) =>
+        const silence = patienceFor(relay);
+        const patience = { ...PATIENCE, idle: silence };
+        const ending = await play(inputs, folder, silence, (task) =>
           downloadModel(readDownloadInputs(task), task, patience),
         );
         const read = (name: string) => {
@@ -253,7 +261,9 @@ export const STORIES: Record<string, Story> = {
           builder: 'direct',
           lockTag: 'true',
         };
-        const ending = await play(inputs, folder, (task) => buildAndPush(readBuildInputs(task), task));
+        const ending = await play(inputs, folder, patienceFor(relay), (task) =>
+          buildAndPush(readBuildInputs(task), task),
+        );
         const headers = {
           Authorization: `Basic ${Buffer.from(`myregistry:${password}`).toString('base64')}`,
         };
