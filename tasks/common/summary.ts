@@ -59,6 +59,8 @@ export class Summary {
 /** Text for one line of Markdown: what Markdown or HTML would act on is shown as it is, and secrets not at all. */
 function inline(text: string): string {
   return redact(stripControls(text))
-    .replace(/\s*\n\s*/g, ' ')
+    .split('\n')
+    .map((line, _, { length }) => (length === 1 ? line : line.trim()))
+    .join(' ')
     .replace(/[\\`*_[\]<>|#~]/g, '\\$&');
 }

@@ -34,7 +34,9 @@ export async function readTar(
     checkSum(header);
     const type = String.fromCharCode(header[156]!);
     const size = extra.size !== undefined ? Number(extra.size) : number(header, 124, 12);
+    if (!Number.isSafeInteger(size) || size < 0) throw new Error('it has a member of no size');
     if ('xgLK'.includes(type)) {
+      if (size > LONGEST_HEADER) throw new Error('it has a header that is too long');
       const data = await input.takeAll(size);
       await input.skip(padding(size));
       if (type === 'x') extra = { ...extra, ...paxRecords(data) };
@@ -60,6 +62,9 @@ export async function readTar(
   }
   await input.drain();
 }
+
+/** Bytes of a header's extension: it holds names and numbers, all in memory. */
+const LONGEST_HEADER = 1024 * 1024;
 
 const KINDS: Readonly<Record<string, TarMember['kind']>> = {
   '0': 'file',

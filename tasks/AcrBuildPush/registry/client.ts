@@ -128,7 +128,8 @@ export class RegistryClient {
       body: manifest.body,
       repeatable: true,
     });
-    if (answer.status === 201) return answer.headers.has('oci-subject');
+    // The specification asks for 201; some proxies and registries say 200 to a manifest that they have.
+    if (answer.status === 201 || answer.status === 200) return answer.headers.has('oci-subject');
     if (lacksBlob(answer)) throw new MissingBlobError(this.host, answer);
     throw this.refusal(answer, `set '${reference}'`);
   }

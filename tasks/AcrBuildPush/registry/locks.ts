@@ -1,6 +1,6 @@
 import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../common/http';
-import { isRecord, readJsonObject } from '../../common/json';
+import { isRecord, readJson, readJsonObject } from '../../common/json';
 import type { RegistryClient } from './client';
 
 /* What Azure Container Registry's own API tells of tags, and no other registry. */
@@ -11,9 +11,12 @@ const TAG = /^\w[\w.-]{0,127}$/;
 /** Whether a tag may be changed. */
 export type TagLock = 'locked' | 'open' | 'unknown';
 
+/** What a registry answers at an address that it does not have; some send their page for people there. */
+const NO_SUCH_ADDRESS = new Set([301, 302, 404, 405, 501]);
+
 /**
- * Whether a tag is locked. `unknown`: there is no such tag, or no right to ask. Undefined: the registry has no locks,
- * since it is none of Azure's.
+ * Whether a tag is locked. `unknown`: there is no such tag, no right to ask, or no answer that tells. Undefined: the
+ * registry has no locks, since it is none of Azure's.
  */
 export async function readTagLock(registry: RegistryClient, tag: string): Promise<TagLock | undefined> {
   if (!registry.mayBeAzures) return undefined;
@@ -24,9 +27,16 @@ export async function readTagLock(registry: RegistryClient, tag: string): Promis
     if (error instanceof ConnectionError || !(error instanceof TaskError)) throw error;
     return 'unknown';
   }
-  if (answer.status !== 200) return /"errors"/.test(answer.body.toString('utf8')) ? 'unknown' : undefined;
-  const found: { tag?: { changeableAttributes?: { writeEnabled?: unknown } } } = readJsonObject(answer.body);
-  return found.tag?.changeableAttributes?.writeEnabled === false ? 'locked' : 'open';
+  const content = readJson(answer.body);
+  if (answer.status !== 200) {
+    const hasNone = NO_SUCH_ADDRESS.has(answer.status) && !(isRecord(content) && 'errors' in content);
+    return hasNone ? undefined : 'unknown';
+  }
+  if (content === undefined) return undefined;
+  const told = isRecord(content) ? content.tag : undefined;
+  const attributes = isRecord(told) ? told.changeableAttributes : undefined;
+  if (!isRecord(attributes)) return 'unknown';
+  return attributes.writeEnabled === false ? 'locked' : 'open';
 }
 
 /** The tags that were set last, the newest first. None where the registry does not tell. */

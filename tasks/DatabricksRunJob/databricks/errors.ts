@@ -263,8 +263,12 @@ function tryParse(body: string): WireError | undefined {
   }
 }
 
+/** Characters of a page that say what it is; what follows is decoration, and takes ever longer to look through. */
+const TELLING_PART = 8_000;
+
 function textOfPage(page: string): string {
-  const [, shown = page] = /<pre>(.*?)<\/pre>/is.exec(page) ?? /<title>(.*?)<\/title>/is.exec(page) ?? [];
+  const part = page.slice(0, TELLING_PART);
+  const [, shown = part] = /<pre>(.*?)<\/pre>/is.exec(part) ?? /<title>(.*?)<\/title>/is.exec(part) ?? [];
   return shown.replace(/<(style|script)\b.*?<\/\1>|<[^>]*>/gis, ' ');
 }
 

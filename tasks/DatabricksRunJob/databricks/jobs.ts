@@ -1,4 +1,5 @@
 import { TaskError } from '../../common/errors';
+import { ONE_TRY } from '../../common/retry';
 import type { DatabricksClient, RequestLimits } from './client';
 import type { JsonObject, WireId } from './json';
 
@@ -154,6 +155,8 @@ export async function createJob(client: DatabricksClient, settings: JsonObject):
   const { job_id: id } = await client.post<{ job_id?: WireId }>('/api/2.2/jobs/create', settings, {
     action: `create job '${settings.name}'`,
     permission: 'permission to create jobs',
+    // Its caller looks first whether the job is there, and has all the patience.
+    retry: ONE_TRY,
   });
   if (id === undefined) throw new TaskError(`Databricks did not say which id job '${settings.name}' has.`);
   return String(id);

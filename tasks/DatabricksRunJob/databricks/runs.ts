@@ -267,6 +267,8 @@ export async function repairRun(
   await client.post('/api/2.2/jobs/runs/repair', body, {
     action: `repair run ${id}`,
     permission: "'Can Manage Run' on the job",
+    // Its caller looks first whether the run is repaired, and has all the patience.
+    retry: ONE_TRY,
   });
 }
 

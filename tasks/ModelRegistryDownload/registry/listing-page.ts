@@ -21,6 +21,7 @@ export function readListingPage(xml: string): Page<ListedBlob> {
   const end = xml.indexOf('</Blobs>');
   for (let at = xml.indexOf(begin); at >= 0 && at < end; ) {
     const after = xml.indexOf(close, at);
+    if (after < 0) throw new BrokenAnswerError('the listing has a blob without an end');
     items.push(readBlob(xml.slice(at + begin.length, after)));
     at = xml.indexOf(begin, after);
   }
@@ -30,16 +31,25 @@ export function readListingPage(xml: string): Page<ListedBlob> {
 /** The service encodes names that XML cannot hold. */
 function readName(xml: string): string {
   const name = textOf(xml, 'Name') ?? '';
-  return /^\s*<Name [^>]*Encoded="true"/i.test(xml) ? decodeURIComponent(name) : name;
+  if (!/^\s*<Name [^>]*Encoded="true"/i.test(xml)) return name;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    throw new BrokenAnswerError('the listing has a name that it encodes wrongly');
+  }
 }
 
 function readBlob(xml: string): ListedBlob {
   const end = xml.indexOf('</Properties>');
   const properties = xml.slice(0, end);
   const md5 = textOf(properties, 'Content-MD5');
+  const [name, size] = [readName(properties), Number(textOf(properties, 'Content-Length') ?? 0)];
+  if (name === '' || !Number.isSafeInteger(size) || size < 0) {
+    throw new BrokenAnswerError('the listing has a blob without a name or a size');
+  }
   return {
-    name: readName(properties),
-    size: Number(textOf(properties, 'Content-Length') ?? 0),
+    name,
+    size,
     etag: bareEtag(textOf(properties, 'Etag') ?? ''),
     md5: md5 ? Buffer.from(md5, 'base64').toString('hex') : null,
     lastModified: new Date(textOf(properties, 'Last-Modified') ?? ''),
@@ -63,10 +73,14 @@ function textOf(xml: string, name: string): string | undefined {
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
+/** Of Unicode. */
+const LAST_CHARACTER = 0x10ffff;
+
 function decode(text: string): string {
   if (!text.includes('&')) return text;
   return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex, decimal, name) => {
     if (name) return ENTITIES[name] ?? whole;
-    return String.fromCodePoint(hex ? Number.parseInt(hex, 16) : Number(decimal));
+    const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
+    return code <= LAST_CHARACTER ? String.fromCodePoint(code) : whole;
   });
 }

@@ -281,13 +281,27 @@ describe('the registry', () => {
     ['is open', 200, '{"tag":{"changeableAttributes":{"writeEnabled":true}}}', 'open'],
     ['is not there', 404, '{"errors":[{"code":"TAG_UNKNOWN"}]}', 'unknown'],
     ['is in a registry without locks', 404, '404 page not found', undefined],
+    ['is in a registry that takes only images', 405, '', undefined],
+    ['is in a registry that shows its page for people', 200, '<html>', undefined],
+    ['is one that nobody may ask about', 403, '<html>Forbidden</html>', 'unknown'],
+    ['could not be looked up in time', 408, '', 'unknown'],
+    ['could not be looked up', 416, '<html>', 'unknown'],
+    ['could not be looked up now', 503, '<html>', 'unknown'],
+    ['is not told of, with nothing', 200, 'null', 'unknown'],
+    ['is not told of, with a list', 200, '[]', 'unknown'],
+    ['is not told of, without attributes', 200, '{"tag":null}', 'unknown'],
   ] as const) {
     it(`tells that a tag ${what}`, async () => {
       const client = await registry((_, response) => void response.writeHead(status).end(body));
       assert.equal(await readTagLock(client, '1.0.0'), state);
-      assert.deepEqual(server.requests, ['GET /acr/v1/titanic/_tags/1.0.0']);
+      assert.deepEqual([...new Set(server.requests)], ['GET /acr/v1/titanic/_tags/1.0.0']);
     });
   }
+
+  it('takes a manifest for stored that was answered by 200', async () => {
+    const client = await registry((_, response) => void response.writeHead(200).end());
+    assert.equal(await client.put({ body: Buffer.from('{}'), mediaType: 'x' }, '1.0.0'), false);
+  });
 
   it("asks a registry that wants a password for nothing that only Azure's have", async () => {
     const client = await registry((request, response) => {

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { nastyInputs } from './slow/inputs';
+import { PARSERS } from './slow/parsers';
+
+/**
+ * Milliseconds of the processor's time for 50 KB, whatever else the machine does. Reading each character some times takes a
+ * few; reading all of it again at each character takes seconds, and all ways to divide it, for ever.
+ */
+const LONGEST = 1_000;
+
+/** Milliseconds without a word after which a parser hangs. */
+const HANGS = 120_000;
+
+describe('50 KB of the nastiest input', function () {
+  this.timeout(0);
+
+  it('are read by every parser in time that their length bounds', async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'test/faults/slow/run.ts'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const slow: string[] = [];
+    let [current, count] = ['the start', 0];
+    const hang = setTimeout(() => {
+      slow.push(`${current}: did not end`);
+      child.kill('SIGKILL');
+    }, HANGS);
+    for await (const line of createInterface({ input: child.stdout! })) {
+      hang.refresh();
+      const { parser, input, took } = JSON.parse(line);
+      if (took === undefined) current = `${parser}: ${input}`;
+      else {
+        count += 1;
+        if (took > LONGEST) slow.push(`${current}: ${Math.round(took)} ms`);
+      }
+    }
+    await ended;
+    clearTimeout(hang);
+    const all = Object.keys(PARSERS).length * [...nastyInputs()].length;
+    console.log(`      ${Object.keys(PARSERS).length} parsers, ${all} inputs`);
+    assert.deepEqual(slow, []);
+    assert.equal(count, all);
+  });
+});
