@@ -1,3 +1,6 @@
+import { TaskError } from './errors';
+import { bound } from './foreign-text';
+
 /** The deepest that an answer may nest: those of the services here nest less than twenty deep. */
 const DEEPEST = 200;
 
@@ -27,6 +30,38 @@ export function readJsonObject(text: string | Buffer): Record<string, unknown> {
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * A text within the JSON of an answer, at a path of members such as `properties.runId`.
+ *
+ * @param from who sent it, as the message begins with
+ * @throws TaskError that says what came in its place
+ */
+export function textIn(content: unknown, path: string, from: string): string {
+  let value = content;
+  for (const name of path.split('.')) value = isRecord(value) ? value[name] : undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw new TaskError(
+    `${from} did not tell '${path}', but sent ${describe(content)}. Check for a proxy in between, and run the step again.`,
+  );
+}
+
+/** The objects of what should be a list of them; none where it is something else. */
+export function recordsIn(value: unknown): readonly Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter(isRecord) : [];
+}
+
+/** What JSON is, without anything of it that could be secret. */
+function describe(value: unknown): string {
+  if (value === undefined) return 'no JSON';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (!isRecord(value)) return `a ${typeof value}`;
+  const names = Object.keys(value).slice(0, 5);
+  return names.length > 0
+    ? `an object of ${names.map((name) => bound(name, 40)).join(', ')}`
+    : 'an empty object';
 }
 
 /** How deep the brackets of a JSON text nest. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { SEED } from '../support/seeded';
 import { nastyInputs } from './slow/inputs';
 import { PARSERS } from './slow/parsers';
 
@@ -19,6 +20,7 @@ describe('50 KB of the nastiest input', function () {
   it('are read by every parser in time that their length bounds', async () => {
     const child = spawn(process.execPath, ['--import', 'tsx', 'test/faults/slow/run.ts'], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, SEED: String(SEED) },
     });
     const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
     const slow: string[] = [];
@@ -39,7 +41,7 @@ describe('50 KB of the nastiest input', function () {
     await ended;
     clearTimeout(hang);
     const all = Object.keys(PARSERS).length * [...nastyInputs()].length;
-    console.log(`      ${Object.keys(PARSERS).length} parsers, ${all} inputs`);
+    console.log(`      ${Object.keys(PARSERS).length} parsers, ${all} inputs, seed ${SEED}`);
     assert.deepEqual(slow, []);
     assert.equal(count, all);
   });

@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { describeError } from '../../common/errors';
 import { isInside, realPath } from '../../common/files/paths';
 import { TemporaryFolder } from '../../common/files/temporary-folder';
+import { isRecord } from '../../common/json';
 import type { Logger } from '../../common/log';
 
 /** The parts of docker's `config.json` that matter here; all others pass through. */
@@ -127,7 +128,9 @@ function readConfig(folder: string, log: Logger): DockerConfigFile {
   const file = join(folder, 'config.json');
   if (!existsSync(file)) return {};
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as DockerConfigFile;
+    const config: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (!isRecord(config)) throw new Error('it is no JSON object');
+    return config as DockerConfigFile;
   } catch (error) {
     log.warning(
       `Docker's configuration ${file} is left out, since it can't be read: ${describeError(error)}`,

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isRecord, readJsonObject } from '../../common/json';
 import type { CredentialSource } from '../registry/credentials';
-import { type DockerConfigFile, hostOf } from './config';
+import { hostOf } from './config';
 
 /** Docker Hub's API and its logins go by different names. */
 const LOGIN_NAMES: Readonly<Record<string, string>> = { 'registry-1.docker.io': 'index.docker.io' };
@@ -24,14 +25,16 @@ export function dockerLogin(env: NodeJS.ProcessEnv, host: string): CredentialSou
 }
 
 function findLogin(env: NodeJS.ProcessEnv, host: string): { username: string; password: string } | undefined {
-  let config: DockerConfigFile;
+  let auths: unknown;
   try {
-    config = JSON.parse(readFileSync(join(env.DOCKER_CONFIG ?? '', 'config.json'), 'utf8'));
+    auths = readJsonObject(readFileSync(join(env.DOCKER_CONFIG ?? '', 'config.json'), 'utf8')).auths;
   } catch {
     return undefined;
   }
-  const entry = Object.entries(config.auths ?? {}).find(([server]) => hostOf(server) === host);
+  const [, entry] =
+    Object.entries(isRecord(auths) ? auths : {}).find(([server]) => hostOf(server) === host) ?? [];
+  const auth = isRecord(entry) && typeof entry.auth === 'string' ? entry.auth : '';
   const [, username, password] =
-    /^([^:]+):([\s\S]+)$/.exec(Buffer.from(entry?.[1].auth ?? '', 'base64').toString('utf8')) ?? [];
+    /^([^:]+):([\s\S]+)$/.exec(Buffer.from(auth, 'base64').toString('utf8')) ?? [];
   return username && password ? { username, password } : undefined;
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJsonObject } from '../../common/json';
 
 /** Where docker looks for plugins besides its configuration (docker/cli, `cli-plugins/manager`). */
 const SYSTEM_FOLDERS =
@@ -22,8 +23,10 @@ export function hasBuildxFile(configFolder: string | undefined): boolean {
 
 function extraFolders(configFolder: string): string[] {
   try {
-    const config = JSON.parse(readFileSync(join(configFolder, 'config.json'), 'utf8'));
-    return config.cliPluginsExtraDirs ?? [];
+    const { cliPluginsExtraDirs: folders } = readJsonObject(
+      readFileSync(join(configFolder, 'config.json'), 'utf8'),
+    );
+    return Array.isArray(folders) ? folders.filter((folder) => typeof folder === 'string') : [];
   } catch {
     return [];
   }

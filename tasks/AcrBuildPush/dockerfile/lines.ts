@@ -69,6 +69,8 @@ export function readRecipe(text: string): Recipe {
       index = end;
     }
     if (place.text) lines.push({ ...place, documents, ...(unfinished && { problem: unfinished }) });
+    // Nobody builds such a file, and each further document would be looked for to its end.
+    if (unfinished) break;
   }
   return { lines, escapeChar };
 }

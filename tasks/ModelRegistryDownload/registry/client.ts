@@ -118,7 +118,9 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     async listFolders(prefix, from, idle) {
       const { listFolders } = await import('./folders');
       const url = `${settings.endpoint}/${settings.container}`;
-      return listFolders(url, { prefix, from }, (query, headers) => list(query, headers, idle));
+      const page = await listFolders(url, { prefix, from }, (query, headers) => list(query, headers, idle));
+      if (!page) throw new BrokenAnswerError('the answer is not a whole listing');
+      return page;
     },
 
     async read(blob, range, receiver, stop) {

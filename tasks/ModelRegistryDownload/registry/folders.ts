@@ -7,7 +7,6 @@ import {
   type WebResource,
 } from '../storage-blob';
 import { PAGE_SIZE, type Page } from './container';
-import { BrokenAnswerError } from './errors';
 
 /**
  * Sends a request of the library's and brings its whole answer. It signs it too, so that there is one way to sign in.
@@ -28,13 +27,14 @@ const OURS = ['user-agent', 'accept-encoding', 'connection', 'host'];
  *
  * @param url the container's
  * @param from where the page begins; undefined for the first
- * @returns the names directly under the prefix that have something under them, without the prefix and slash
+ * @returns the names directly under the prefix that have something under them, without the prefix and slash; undefined where what
+ *   came is no listing
  */
 export async function listFolders(
   url: string,
   { prefix, from }: { readonly prefix: string; readonly from: string | undefined },
   send: Send,
-): Promise<Page<string>> {
+): Promise<Page<string> | undefined> {
   const httpClient = { sendRequest: (request: WebResource) => answer(request, send) };
   const pipeline = newPipeline(new AnonymousCredential(), { httpClient, retryOptions: { maxTries: 1 } });
   const pages = new ContainerClient(url, pipeline).listBlobsByHierarchy('/', { prefix });
@@ -48,7 +48,8 @@ export async function listFolders(
   } catch (error) {
     // The library looks for the parts of a listing in whatever came.
     const isUnreadable = error instanceof TypeError || error instanceof RestError;
-    throw isUnreadable ? new BrokenAnswerError('the answer is not a whole listing') : error;
+    if (isUnreadable) return undefined;
+    throw error;
   }
 }
 

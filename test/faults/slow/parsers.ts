@@ -105,7 +105,7 @@ export const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
     const [one, other] = [readVersionName(text), readVersionName(`${text}1`)];
     if (one && other) compareVersions(one, other);
   },
-  'names of blobs': (text) => refuseHostileNames([text, `${text}/a`, "a"], ".manifest"),
+  'names of blobs': (text) => refuseHostileNames([text, `${text}/a`, 'a'], '.manifest'),
   'an exit value': fieldsOf,
   'a notebook': (text) => notebookRemark({ content: text, format: { format: 'SOURCE', language: 'PYTHON' } }),
   'the name of an image': readImageName,

@@ -3,17 +3,10 @@ import { TaskError } from '../../../common/errors';
 import { explainBy, type Signature } from '../../../common/explain';
 import { bound } from '../../../common/foreign-text';
 import type { HttpAnswer, HttpClient } from '../../../common/http';
+import { isRecord, readJson, recordsIn, textIn } from '../../../common/json';
 import type { AzureServiceConnection } from '../../../common/service-connection';
 
 const REGISTRY_API = '2023-07-01';
-
-interface RegistryPage {
-  readonly value?: readonly {
-    readonly id: string;
-    readonly properties?: { readonly loginServer?: string };
-  }[];
-  readonly nextLink?: string;
-}
 
 /** What Azure answers when it refuses, by the codes of its errors. */
 const SIGNATURES: readonly Signature<{ input: string; purpose: string }>[] = [
@@ -52,14 +45,15 @@ export class ResourceManager {
     let next: string | undefined =
       `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries?api-version=${REGISTRY_API}`;
     while (next) {
-      const page: RegistryPage = await this.send('GET', next, 'list the registries of its subscription');
-      const found = page.value?.find(
-        ({ properties }) => properties?.loginServer?.toLowerCase() === loginServer,
+      const page = await this.send('GET', next, 'list the registries of its subscription');
+      const found = recordsIn(page.value).find(
+        ({ properties }) =>
+          isRecord(properties) && String(properties.loginServer).toLowerCase() === loginServer,
       );
-      if (found) return found.id;
-      const link = page.nextLink;
+      if (found) return textIn(found, 'id', resourceManagerUrl);
+      const link = String(page.nextLink);
       // The token must not go anywhere else.
-      next = link?.startsWith(`${resourceManagerUrl}/`) ? link.slice(resourceManagerUrl.length) : undefined;
+      next = link.startsWith(`${resourceManagerUrl}/`) ? link.slice(resourceManagerUrl.length) : undefined;
     }
     throw new TaskError(
       `There is no registry ${loginServer} among those that the service connection in input '${input}' can see in its subscription. Use a connection to the registry's subscription, whose identity may read the registry.`,
@@ -70,8 +64,9 @@ export class ResourceManager {
    * @param path with its query
    * @param purpose what it is for, to go on from `may not` and `refused to`
    * @returns the answer's JSON
+   * @throws TaskError when Azure refuses, or something else answers
    */
-  async send<Answer>(
+  async send(
     method: 'GET' | 'POST',
     path: string,
     purpose: string,
@@ -80,7 +75,7 @@ export class ResourceManager {
       signal,
       repeatable = method === 'GET',
     }: { body?: object; signal?: AbortSignal; repeatable?: boolean } = {},
-  ): Promise<Answer> {
+  ): Promise<Record<string, unknown>> {
     const { resourceManagerUrl, input } = this.connection;
     const token = await this.tokens.token(`${resourceManagerUrl}/.default`);
     const answer = await this.http.send({
@@ -92,7 +87,13 @@ export class ResourceManager {
       repeatable,
     });
     if (answer.status < 200 || answer.status > 299) throw refusal(answer, { input, purpose });
-    return JSON.parse(answer.body.toString('utf8') || '{}');
+    // What only does something may be answered by nothing.
+    const content = answer.body.length === 0 ? {} : readJson(answer.body);
+    if (isRecord(content)) return content;
+    throw new TaskError(
+      `${resourceManagerUrl} was asked to ${purpose}, and did not answer in JSON. Check for a proxy in between, and run the step again.`,
+      { details: [bound(answer.body.toString('utf8'), 500)] },
+    );
   }
 }
 

@@ -5,6 +5,7 @@ import { sleep, throwIfCancelled } from '../../../common/cancel';
 import { describeError, TaskError } from '../../../common/errors';
 import { bound } from '../../../common/foreign-text';
 import type { HttpClient } from '../../../common/http';
+import { recordsIn, textIn } from '../../../common/json';
 import type { Logger } from '../../../common/log';
 import { formatBytes } from '../../../common/text';
 import type { BuildPlan } from '../../build-plan';
@@ -72,27 +73,19 @@ export async function buildWithTasks(
     azure.send(method, `${build.registry}${path}?api-version=${TASKS_API}`, purpose, options);
 
   const dockerfile = `${randomUUID()}_Dockerfile`;
-  const target = await call<{ uploadUrl: string; relativePath: string }>(
-    'POST',
-    '/listBuildSourceUploadUrl',
-    'take a build context',
-    {
-      repeatable: true,
-    },
-  );
-  await sendContext(build.plan, dockerfile, target.uploadUrl, services);
+  const target = await call('POST', '/listBuildSourceUploadUrl', 'take a build context', {
+    repeatable: true,
+  });
+  const source = textIn(target, 'relativePath', AZURE);
+  await sendContext(build.plan, dockerfile, textIn(target, 'uploadUrl', AZURE), services);
 
-  const { properties } = await call<{ properties: { runId: string } }>(
-    'POST',
-    '/scheduleRun',
-    'schedule a build',
-    {
-      body: runRequest(build, dockerfile, target.relativePath),
-      signal: withGrace(signal),
-    },
-  );
-  const run = `/runs/${encodeURIComponent(properties.runId)}`;
-  log.info(`Run ${properties.runId} of ${build.loginServer} builds the image.`);
+  const scheduled = await call('POST', '/scheduleRun', 'schedule a build', {
+    body: runRequest(build, dockerfile, source),
+    signal: withGrace(signal),
+  });
+  const id = textIn(scheduled, 'properties.runId', AZURE);
+  const run = `/runs/${encodeURIComponent(id)}`;
+  log.info(`Run ${id} of ${build.loginServer} builds the image.`);
 
   const cancel = async () => {
     await call('POST', `${run}/cancel`, 'stop a build', { signal: AbortSignal.timeout(CANCEL_LIMIT) });
@@ -122,20 +115,23 @@ function withGrace(signal: AbortSignal): AbortSignal {
   return late.signal;
 }
 
-type Call = <Answer>(
+type Call = (
   method: 'GET' | 'POST',
   path: string,
   purpose: string,
   options?: { body?: object; signal?: AbortSignal; repeatable?: boolean },
-) => Promise<Answer>;
+) => Promise<Record<string, unknown>>;
+
+/** Who answers, as messages begin. */
+const AZURE = 'Azure';
 
 /** The parts of a run that matter here. */
 interface RunState {
   readonly status: string;
   readonly runErrorMessage?: string;
   readonly outputImages?: readonly {
-    readonly repository: string;
-    readonly tag: string;
+    readonly repository: unknown;
+    readonly tag: unknown;
     readonly digest: string;
   }[];
 }
@@ -167,7 +163,7 @@ async function sendContext(
   uploadUrl: string,
   { http, log }: TasksServices,
 ): Promise<void> {
-  const url = new URL(uploadUrl);
+  const url = addressIn(uploadUrl, 'the build context');
   if (url.protocol !== 'https:' && !isLoopback(url.host)) {
     throw new TaskError(
       `Azure names ${url.host} for the build context, where it must not go without encryption.`,
@@ -205,6 +201,13 @@ async function sendContext(
   log.info(`Sent the build context, ${formatBytes(sent)} compressed.`);
 }
 
+function addressIn(text: string, what: string): URL {
+  if (URL.canParse(text)) return new URL(text);
+  throw new TaskError(
+    `Azure named no address for ${what}. Check for a proxy in between, and run the step again.`,
+  );
+}
+
 async function* inBlocks(stream: Readable): AsyncGenerator<Buffer> {
   let parts: Buffer[] = [];
   let size = 0;
@@ -225,15 +228,9 @@ async function follow(
   output: BuildOutput,
   { http, log, signal, sleep: wait = sleep }: TasksServices,
 ): Promise<RunState> {
-  const { logLink } = await call<{ logLink: string }>(
-    'POST',
-    `${run}/listLogSasUrl`,
-    'show the log of a build',
-    {
-      repeatable: true,
-    },
-  );
-  const remote = new RemoteLog(logLink, http, log, (line) => output.read(line, 'stdout'));
+  const link = await call('POST', `${run}/listLogSasUrl`, 'show the log of a build', { repeatable: true });
+  const address = addressIn(textIn(link, 'logLink', AZURE), 'the log');
+  const remote = new RemoteLog(address.href, http, log, (line) => output.read(line, 'stdout'));
   try {
     let pause = SHORTEST_WAIT;
     for (;;) {
@@ -258,8 +255,18 @@ async function follow(
 }
 
 async function stateOf(call: Call, run: string): Promise<{ state: RunState; isOver: boolean }> {
-  const { properties: state } = await call<{ properties: RunState }>('GET', run, 'read the state of a build');
-  return { state, isOver: STATES_OF_END.includes(state.status) };
+  const answer = await call('GET', run, 'read the state of a build');
+  const status = textIn(answer, 'properties.status', AZURE);
+  const { runErrorMessage, outputImages } = answer.properties as Record<string, unknown>;
+  const state = {
+    status,
+    ...(typeof runErrorMessage === 'string' && { runErrorMessage }),
+    outputImages: recordsIn(outputImages).map(({ repository, tag, digest }) => ({
+      ...{ repository, tag },
+      digest: typeof digest === 'string' ? digest : '',
+    })),
+  };
+  return { state, isOver: STATES_OF_END.includes(status) };
 }
 
 /** The digest of what was pushed; undefined where nothing was to be. */
