@@ -144,13 +144,21 @@ export class HttpClient {
   }
 }
 
+/** Bytes of a body that must go before each silence is over: a server that takes a byte now and then holds no step. */
+const LEAST_SENT = 16 * 1024;
+
 /** Passes a body on, and notes that it moves. */
 function watched(body: Readable, idle: IdleTimer): Readable {
   async function* chunks() {
+    let sent = 0;
     for await (const chunk of body) {
       yield chunk;
+      sent += (chunk as Buffer).length;
+      if (sent < LEAST_SENT) continue;
+      sent = 0;
       idle.touch();
     }
+    idle.touch();
   }
   return Readable.from(chunks(), { objectMode: false });
 }

@@ -9,7 +9,7 @@ import { PARSERS } from './slow/parsers';
  * Milliseconds of the processor's time for 50 KB, whatever else the machine does. Reading each character some times takes a
  * few; reading all of it again at each character takes seconds, and all ways to divide it, for ever.
  */
-const LONGEST = 1_000;
+const LONGEST = 1_500;
 
 /** Milliseconds without a word after which a parser hangs. */
 const HANGS = 120_000;

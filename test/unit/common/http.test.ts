@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib';
 import sinon from 'sinon';
 import { CancelledError } from '../../../tasks/common/errors';
@@ -177,6 +178,23 @@ describe('HTTP requests', () => {
       lines.filter((line) => !line.startsWith('##vso[task.debug]')).at(-1)!,
       /HTTP 503 after \d+ tries in 5 min/,
     );
+  });
+
+  it('give up a body of which next to nothing goes, as after silence', async () => {
+    answer = (request, response) => request.resume().on('end', () => response.end());
+    const drip = () => Readable.from(trickle(), { objectMode: false });
+    let time: NodeJS.Timeout | undefined;
+    async function* trickle() {
+      for (;;) {
+        yield Buffer.from('a');
+        await new Promise((resolve) => {
+          time = setTimeout(resolve, 5);
+        });
+      }
+    }
+    const request = { method: 'PATCH', url, body: drip, idleTimeout: 200 } as const;
+    await assert.rejects(client.send(request), /no answer within 0\.2 s/);
+    clearTimeout(time);
   });
 
   describe('of hostile servers', () => {
