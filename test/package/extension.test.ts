@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { referencePage } from '../../scripts/docs';
 import { root, taskNames, vsixFile, vsixIn } from '../../scripts/paths';
+import { faultsUnder, readReleased, taskDigests } from '../../scripts/released';
 
 describe('the packed extension', () => {
   let entries: Record<string, Uint8Array>;
@@ -29,6 +30,11 @@ describe('the packed extension', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('has tasks that are new or have a new version', () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'vss-extension.json'), 'utf8'));
+    assert.deepEqual(faultsUnder(version, taskDigests(readFileSync(vsixFile)), readReleased()), []);
   });
 
   it('holds its page, license and icon', () => {
