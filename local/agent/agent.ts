@@ -89,6 +89,7 @@ async function runAs(
   problems.refuse();
   writeState(options.workFolder, state);
 
+  options.onStart?.(record);
   await runStages(plan, run, variables);
   record.finishTime = Date.now();
   mkdirSync(folders.run, { recursive: true });

@@ -10,7 +10,8 @@ import {
   readVariableGroups,
   runPipeline,
 } from './agent';
-import { renderPage } from './page';
+import { type LivePage, serveLivePage } from './live-page';
+import { type PageExtra, renderPage } from './page';
 
 const USAGE = `Runs an Azure Pipelines YAML file on this machine, with the tasks of a packed extension.
 
@@ -28,7 +29,8 @@ const USAGE = `Runs an Azure Pipelines YAML file on this machine, with the tasks
   --sources <folder>        what 'checkout: self' brings; by default the current folder
   --work-folder <folder>    the agent's root; by default .local/agent below the sources
   --node <20|24>            the agent's Node version that runs the tasks
-  --page <file>             writes an HTML page of the run`;
+  --page <file>             writes an HTML page of the run
+  --watch                   serves that page to this machine's browser while the run goes on`;
 
 const EXIT_CODE = { failed: 1, misused: 2, interrupted: 130 };
 
@@ -52,18 +54,35 @@ async function main(): Promise<number> {
       `Override: ${name}. Azure Pipelines cannot do this: there the value of the YAML or its groups stays.`,
     );
   }
-  const run = await runPipeline(relative(resolve(options.sources), resolve(file)), options);
-  if (values.page) {
-    const facts = [
-      ['pipeline', run.file] as const,
-      ['extension', options.vsix] as const,
-      ...overrideFacts(options),
-    ];
-    await writeFile(values.page, renderPage([run], { title: run.name, facts }));
-  }
+  const yaml = relative(resolve(options.sources), resolve(file));
+  const run = values.watch ? await runWatched(yaml, options) : await runPipeline(yaml, options);
+  if (values.page) await writeFile(values.page, renderPage([run], pageExtra(run, options)));
   for (const line of notesOf(run)) console.log(line);
   console.log(`\n${run.name} #${run.buildNumber}: ${run.result}. Logs: ${run.folder}`);
   return run.result === 'Succeeded' || run.result === 'SucceededWithIssues' ? 0 : EXIT_CODE.failed;
+}
+
+/** Runs a pipeline, and serves its page until it has ended. */
+async function runWatched(yaml: string, options: AgentOptions): Promise<PipelineRecord> {
+  let record: PipelineRecord | undefined;
+  const page: LivePage = await serveLivePage(() => {
+    const runs = record ? [record] : [];
+    return renderPage(runs, { ...pageExtra(record, options), isLive: true });
+  });
+  console.log(`Watch the run at ${page.url}`);
+  try {
+    const onStart = (run: PipelineRecord) => {
+      record = run;
+    };
+    return await runPipeline(yaml, { ...options, onStart });
+  } finally {
+    await page.end();
+  }
+}
+
+function pageExtra(run: PipelineRecord | undefined, options: AgentOptions): PageExtra {
+  const facts = [['extension', options.vsix] as const, ...overrideFacts(options)];
+  return { title: run?.name ?? 'A run that has not begun', facts };
 }
 
 function readArguments() {
@@ -83,6 +102,7 @@ function readArguments() {
       'work-folder': { type: 'string' },
       node: { type: 'string' },
       page: { type: 'string' },
+      watch: { type: 'boolean', default: false },
     },
   });
 }

@@ -72,6 +72,8 @@ export interface AgentOptions {
   readonly only?: string[];
   /** Names of tasks whose steps are not run, for machines that lack what they need; the log says so. */
   readonly leaveOut?: string[];
+  /** Receives the run's record when it begins; the record grows as the run goes on, and ends with a finish time. */
+  readonly onStart?: (run: PipelineRecord) => void;
   /** Receives masked log lines as they come. */
   readonly onLine?: (line: string, step: StepRecord) => void;
   /** Aborting it is what the Cancel button does. */
@@ -88,6 +90,7 @@ export interface PipelineRecord {
   buildNumber: string;
   result: TaskResult;
   readonly startTime: number;
+  /** 0 while it goes on; of jobs and steps, too. */
   finishTime: number;
   /** Non-secret variables at the end of the last job, masked. */
   readonly variables: Record<string, string>;

@@ -5,7 +5,7 @@ import { statusFunctions } from '../../pipeline/functions';
 import type { JobPlan } from '../../pipeline/plan';
 import { fold, toBoolean } from '../../pipeline/values';
 import { mergeResults } from '../../results';
-import type { AgentOptions, StepRecord, TaskResult } from '../../types';
+import type { AgentOptions, JobRecord, StepRecord, TaskResult } from '../../types';
 import { createJobContext, type JobContext, type Run } from '../context/job-context';
 import type { JobVariable } from '../context/job-variables';
 import { fileName, folderOfJob } from '../context/log';
@@ -22,7 +22,7 @@ const MINUTE = 60_000;
 
 /** Runs one job, from preparing the agent's folders to cleaning up behind its steps. */
 export async function runJob(plan: JobPlan, start: JobVariable[], run: Run): Promise<JobOutcome> {
-  const record = newJobRecord(plan, 'Succeeded');
+  const record: JobRecord = { ...newJobRecord(plan, 'Succeeded'), finishTime: 0 };
   run.record.jobs.push(record);
 
   const timeout = new AbortController();

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../../../scripts/paths';
+
+/** What docs/troubleshooting.md says of a message that a step may fail with. */
+export interface Advice {
+  /** The task that says it; undefined for any. */
+  readonly task: string | undefined;
+  readonly says: RegExp;
+  /** Markdown. */
+  readonly advice: string;
+}
+
+/** A text of fewer words than these would be found in too many messages. */
+const FEWEST_WORDS = 3;
+
+let advices: readonly Advice[] | undefined;
+
+/** What to do about an error, beyond what it says itself, as Markdown; undefined where nothing is known. */
+export function adviceOn(message: string, task: string | undefined): string | undefined {
+  advices ??= readAdvices(readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8'));
+  const name = task?.replace(/@.*/, '');
+  return advices.find((one) => (one.task ?? name) === name && one.says.test(message))?.advice;
+}
+
+/**
+ * Reads the tables of messages: in the first column what is said, `…` for what differs, in the second what it means.
+ * Rows that describe what is seen without quoting enough of it are left out.
+ */
+export function readAdvices(markdown: string): Advice[] {
+  const found: Advice[] = [];
+  let task: string | undefined;
+  const lines = markdown.split('\n');
+  for (const [index, line] of lines.entries()) {
+    const heading = /^## (.*)$/.exec(line)?.[1];
+    if (heading !== undefined) task = /^\w+$/.test(heading) ? heading : undefined;
+    const [, seen, advice] = /^\| (.+?) \| (.+) \|$/.exec(line) ?? [];
+    const isHead = lines[index + 1]?.startsWith('|--');
+    if (!seen || !advice || isHead) continue;
+    const quoted = seen.match(/`[^`]+`/g)?.map((text) => text.slice(1, -1)) ?? seen.split(';');
+    for (const text of quoted) {
+      if (text.split(/\s+/).filter((word) => /\p{L}{2}/u.test(word)).length < FEWEST_WORDS) continue;
+      found.push({ task, says: patternOf(text.trim()), advice });
+    }
+  }
+  return found;
+}
+
+function patternOf(text: string): RegExp {
+  const parts = text
+    .split(/\s*(?:…|\$\(name\)|'name')\s*/)
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  // Bounded, so that a long message takes no longer than its length.
+  return new RegExp(parts.filter((part) => part !== '').join('.{0,200}?'), 'is');
+}
