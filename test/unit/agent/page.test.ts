@@ -154,29 +154,29 @@ describe('What to do about an error', () => {
 | what you see | what it means |
 |---|---|
 | \`No connection to …\` | look at **DNS** |
-| short | no |
+| \`short\` | no |
+| what nobody says | no |
 ## MyTask
 | what you see | what it means |
 |---|---|
-| the job runs another notebook; the run is not found | change the job |
+| \`runs another notebook\`, \`The run … is not found\` | change the job |
 `;
   it('is read from the tables of the documentation', () => {
     const read = readAdvices(markdown);
     const found = (message: string) => read.find(({ says }) => says.test(message));
     assert.equal(found('No connection to https://x.y: ECONNREFUSED')?.advice, 'look at **DNS**');
     assert.equal(found('It seems the job runs another notebook, /a')?.task, 'MyTask');
-    assert.equal(found('The run is not found.')?.advice, 'change the job');
-    for (const message of ['what you see', 'short', 'something else'])
+    assert.equal(found('the run 7 is not found.')?.advice, 'change the job');
+    for (const message of ['what you see', 'short', 'what nobody says', 'something else'])
       assert.equal(found(message), undefined);
   });
 
   it('is known for messages of the tasks, each for its own', () => {
-    assert.match(
-      adviceOn('No connection to x.azurecr.io (ENOTFOUND)', 'AcrBuildPush@1.0.0')!,
-      /proxy, firewall/,
-    );
-    assert.match(adviceOn("The job runs another notebook: '/x'", 'DatabricksRunJob@1.0.0')!, /notebookPath/);
-    assert.equal(adviceOn("The job runs another notebook: '/x'", 'AcrBuildPush@1.0.0'), undefined);
+    const refused = 'No connection to https://x.azurecr.io: no such host.';
+    assert.match(adviceOn(refused, 'AcrBuildPush@1.0.0')!, /^- .*firewall.*\n- .*misspelled/);
+    const token = 'Databricks does not accept the token of input databricksToken.';
+    assert.match(adviceOn(token, 'DatabricksRunJob@1.0.0')!, /revoked/);
+    assert.equal(adviceOn(token, 'AcrBuildPush@1.0.0'), undefined);
     assert.equal(adviceOn("Bash exited with code '1'.", undefined), undefined);
   });
 });
