@@ -93,7 +93,7 @@ async function apply(client: DatabricksClient, { id, job, changes }: JobPlan, lo
 function warnOfDropped(lines: readonly string[], name: string, log: Logger): void {
   log.warning(
     `Databricks did not keep ${plural(lines.length, 'setting')} of the definition of job '${name}': ` +
-      `${lines.map((line) => line.split(': ')[0]).join(', ')}. Check how they are spelt in the file of input ` +
+      `${lines.map((line) => line.split(': ')[0]).join(', ')}. Check how they are spelled in the file of input ` +
       "'jobDefinition', and where they stand in it; as long as they are there, the job is updated each time.",
   );
 }

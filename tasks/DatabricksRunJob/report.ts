@@ -90,7 +90,7 @@ export function describeEnd({ state }: Run): string {
       return 'was ended by the time limit that the job sets';
     case 'CANCELED':
     case 'USER_CANCELED':
-      return 'was cancelled in Databricks';
+      return 'was canceled in Databricks';
     default:
       return `ended as ${state.name}`;
   }

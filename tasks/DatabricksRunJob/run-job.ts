@@ -151,7 +151,7 @@ function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Resul
     return fail(
       `${name} timed out: it had not ended after ${plural(inputs.timeoutMinutes, 'minute')}` +
         (run?.state.isOver
-          ? " and was cancelled. Raise input 'timeoutMinutes' if it needs longer."
+          ? " and was canceled. Raise input 'timeoutMinutes' if it needs longer."
           : `, nor within a minute of being asked to stop. It may be going on: ${started.page}`),
     );
   }

@@ -58,7 +58,7 @@ export async function startRun(
     if (signal.aborted) {
       const answer = onCancel === 'cancelRun' ? await askAgain(client, request) : { reason: '' };
       if ('id' in answer) return answer.id;
-      log.warning(`The step was cancelled while it started the job. ${answer.reason}${lookThere}`);
+      log.warning(`The step was canceled while it started the job. ${answer.reason}${lookThere}`);
     } else if (isOutage(error)) {
       throw new TaskError(`${messageOf(error)} ${lookThere}`, { cause: error });
     }
@@ -91,9 +91,9 @@ export async function stopRun(
 ): Promise<void> {
   try {
     await cancelRun(client, run.id, limits);
-    log.info(`Run ${run.id} is being cancelled.`);
+    log.info(`Run ${run.id} is being canceled.`);
   } catch (error) {
-    log.warning(`Run ${run.id} could not be cancelled. ${reasonOf(error)} It may be going on: ${run.page}`);
+    log.warning(`Run ${run.id} could not be canceled. ${reasonOf(error)} It may be going on: ${run.page}`);
   }
 }
 

@@ -100,7 +100,7 @@ function refusal(
   }
   if (by === 'version') {
     return new TaskError(
-      `'${file.path}' is not the file that its version tells of: ${fault}. It was not damaged on its way, since two downloads brought the same bytes. Publish the version again.`,
+      `'${file.path}' is not the file that its version lists: ${fault}. It was not damaged on its way, since two downloads brought the same bytes. Publish the version again.`,
     );
   }
   return new TaskError(
@@ -110,7 +110,7 @@ function refusal(
 
 function staleMd5({ path, name, md5 }: ModelFile, own: Digests, { inputs }: Download): string {
   const right = Buffer.from(own.md5!, 'hex').toString('base64');
-  return `The MD5 that is stored with '${path}' (${md5}) is not that of its content (${own.md5}): whoever replaced the content left it. Correct it: az storage blob update --account-name ${inputs.account} --container-name ${inputs.model} --name '${name}' --content-md5 ${right}`;
+  return `The MD5 that is stored with '${path}' (${md5}) is not that of its content (${own.md5}): somebody replaced the content and left the MD5. Correct it: az storage blob update --account-name ${inputs.account} --container-name ${inputs.model} --name '${name}' --content-md5 ${right}`;
 }
 
 async function transfer(

@@ -16,7 +16,7 @@ export class TaskError extends Error {
 export class CancelledError extends Error {
   override readonly name = 'CancelledError';
 
-  constructor(message = 'The step was cancelled.') {
+  constructor(message = 'The step was canceled.') {
     super(message);
   }
 }

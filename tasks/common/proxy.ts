@@ -67,7 +67,7 @@ function parseProxy(
   }
   if (!URL.canParse(`${scheme}://${host}`)) {
     throw new TaskError(
-      `The step can't use ${whose}: its address is none. Give one such as http://host:8080.`,
+      `The step can't use ${whose}: its address is not valid. Give one such as http://host:8080.`,
     );
   }
   const colon = userInfo.indexOf(':');

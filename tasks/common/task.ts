@@ -164,7 +164,7 @@ function listenForCancel(cancel: AbortController, log: AgentLog): void {
 
 function reportCancel(log: AgentLog, reason: unknown): void {
   if (!(reason instanceof CancelledError)) reportError(log, reason);
-  log.complete('Canceled', 'The step was cancelled.');
+  log.complete('Canceled', 'The step was canceled.');
 }
 
 function reportFailure(log: AgentLog, error: unknown): void {

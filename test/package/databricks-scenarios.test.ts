@@ -256,7 +256,7 @@ describe('DatabricksRunJob, packed, in a workspace', () => {
     const [warning] = step.issues.filter(({ type }) => type === 'warning');
     assert.match(
       warning?.message ?? '',
-      /did not keep 2 settings.*tasks\[train\]\.timeout_secs, max_runs\. Check how they are spelt/,
+      /did not keep 2 settings.*tasks\[train\]\.timeout_secs, max_runs\. Check how they are spelled/,
     );
   });
 

@@ -73,7 +73,7 @@ class AutomaticBuilder implements Builder {
   /** @param why an engine is needed, which does not answer */
   private prepareWithTasks(plan: BuildPlan, why: string, error: NoEngineError): Promise<PreparedBuild> {
     if (!azureConnection(this.services)?.subscriptionId) {
-      throw new NoEngineError(`${error.message} It takes an engine to build this image: ${why}.`, {
+      throw new NoEngineError(`${error.message} This image can't be built without an engine: ${why}.`, {
         details: error.details,
         cause: error,
       });

@@ -27,7 +27,7 @@ const SIGNATURES: readonly Signature<BuildContext>[] = [
     pattern:
       /failed to (?:push|authorize|fetch oauth token)[^\n]*(?:401|unauthorized|authentication required|token expired)/i,
     explain: () =>
-      'The registry no longer took the sign-in when buildx pushed the image: it had run out, or does not let this user push. Run the step again; what the builder has in its cache is not built anew.',
+      'The registry refused the sign-in when buildx pushed the image: it had expired, or this user may not push. Run the step again; what the builder has in its cache is not built again.',
   },
   {
     pattern: /permission denied while trying to connect to the docker|docker_engine: Access is denied/i,

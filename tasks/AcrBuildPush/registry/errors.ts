@@ -27,7 +27,7 @@ const SIGNATURES: readonly Signature<RegistryContext>[] = [
   {
     pattern: /CMK_ERROR|Key Encryption Key/i,
     explain: (_, { host }) =>
-      `${host} can't read the key that its contents are encrypted with. Whoever keeps the key vault must give the registry access to the key again.`,
+      `${host} can't read the key that its contents are encrypted with. Ask the owner of the key vault to give the registry access to the key again.`,
   },
   {
     pattern: /server gave HTTP response to HTTPS client/,
@@ -110,7 +110,7 @@ export function explainRefusedSignIn(text: string, context: RegistryContext): st
 export function explainMissingBase(image: string): string {
   const [host = '', ...rest] = image.split('/');
   const name = [registryOf(host), ...rest].join('/');
-  return `There is no base image '${name}', or it takes a login that may read it. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
+  return `There is no base image '${name}', or it can't be read without a login. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
 }
 
 /** The error that an answer amounts to; goes on from `refused to`. */

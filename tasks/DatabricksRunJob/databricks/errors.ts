@@ -110,7 +110,7 @@ const REFUSALS: readonly Signature<{ readonly origin: string }>[] = [
   {
     pattern: /personal access tokens? (?:are|is) (?:not enabled|disabled)|tokens? (?:are|is) disabled/i,
     explain: (_, { origin }) =>
-      `The workspace at ${origin} takes no personal access tokens. Choose another way in for input 'authType', such ` +
+      `The workspace at ${origin} takes no personal access tokens. Choose another way to sign in with input 'authType', such ` +
       'as servicePrincipal or federation, or have an administrator turn personal access tokens on.',
   },
 ];

@@ -16,7 +16,7 @@ export async function refuseLackOfRoom(folder: string, destination: string, byte
   const free = disk.bavail * disk.bsize;
   if (bytes <= free) return;
   throw new TaskError(
-    `The disk of '${destination}' has no room for the model: ${formatBytes(bytes)} are to be downloaded, and ${formatBytes(free)} are free. ${MORE_ROOM}`,
+    `The disk of '${destination}' has no room for the model: the download has ${formatBytes(bytes)}, and ${formatBytes(free)} are free. ${MORE_ROOM}`,
   );
 }
 

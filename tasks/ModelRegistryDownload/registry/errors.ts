@@ -231,7 +231,7 @@ const refusedNetwork: Explanation = ({ account, signIn }) => {
 };
 
 const lostKey: Explanation = ({ account }) =>
-  `Storage account '${account}' cannot get at the customer-managed key in Key Vault that its data is encrypted with. Whoever looks after the account has to bring the key back: it may be disabled, expired or deleted, or the account has lost its access to the vault.`;
+  `Storage account '${account}' cannot reach the customer-managed key in Key Vault that its data is encrypted with. Ask the owner of the account to restore the key: it may be disabled, expired or deleted, or the account has lost its access to the vault.`;
 
 /** Error codes of Blob storage, as its REST reference lists them, with what the reader can do about each. */
 const EXPLANATIONS = new Map<string, Explanation>(

@@ -229,7 +229,7 @@ function noneComplete({ version }: VersionWish, [newest, ...older]: string[], un
   const also =
     older.length > 0 ? `, and ${older.length} older ${older.length === 1 ? 'is' : 'are'} no better` : '';
   return new TaskError(
-    `No complete version of the model fits '${version}': the newest, ${newest}${also}. Check 'requiredFiles', or publish a version anew.`,
+    `No complete version of the model fits '${version}': the newest, ${newest}${also}. Check 'requiredFiles', or publish a version again.`,
     { details: unseen > 0 ? [...older, `${unseen} more were not looked at.`] : older },
   );
 }

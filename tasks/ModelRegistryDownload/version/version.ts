@@ -85,7 +85,7 @@ export function refuseUnstated({ name, all }: ModelVersion, statement: Statement
 
 function incomplete(name: string, lack: string): TaskError {
   return new TaskError(
-    `Version '${name}' is not complete: it ${lack}. If it is being published at this moment, run the step again once that has ended; else publish it anew. 'completeness' set to off takes it as it is.`,
+    `Version '${name}' is not complete: it ${lack}. If it is being published at this moment, run the step again when that has ended; otherwise publish it again. 'completeness' set to off takes it as it is.`,
   );
 }
 
@@ -139,7 +139,7 @@ function refuseArchived(name: string, files: readonly ModelFile[]): void {
   const archived = files.filter(({ tier }) => tier === 'Archive');
   if (archived.length === 0) return;
   throw new TaskError(
-    `${plural(archived.length, 'file')} of version '${name}' cannot be read, for being in the archive tier: '${archived[0]!.path}'${archived.length > 1 ? ' and others' : ''}. Rehydrate the version to the hot or cool tier first, which takes up to 15 hours.`,
+    `${plural(archived.length, 'file')} of version '${name}' cannot be read in the archive tier: '${archived[0]!.path}'${archived.length > 1 ? ' and others' : ''}. Rehydrate the version to the hot or cool tier first, which takes up to 15 hours.`,
     { details: archived.slice(0, MOST_SHOWN).map(describeArchived) },
   );
 }

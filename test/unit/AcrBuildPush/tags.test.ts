@@ -38,7 +38,7 @@ describe('tags', () => {
     ['{{version}}', /not '\{'/],
     ['-1', /must not begin with '-'/],
     ['.1', /must not begin with '\.'/],
-    ['x'.repeat(129), /129 characters, of at most 128/],
+    ['x'.repeat(129), /which is too long: 129 characters, of at most 128/],
   ] as const) {
     it(`must not be ${tag.slice(0, 20)}, and the broken rule is named`, () => {
       assert.match(tagProblem(tag) ?? '', reason);

@@ -162,7 +162,7 @@ describe('DatabricksRunJob reports', () => {
     it('says who ended it', async () => {
       await assert.rejects(
         run(workspace().on('GET runs/get', ended('CANCELED', []))).outcome,
-        /was cancelled in Databricks/,
+        /was canceled in Databricks/,
       );
       await assert.rejects(
         run(workspace().on('GET runs/get', ended('TIMEDOUT', []))).outcome,

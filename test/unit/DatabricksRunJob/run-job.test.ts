@@ -246,7 +246,7 @@ describe('DatabricksRunJob', () => {
       const { outcome, outputs } = run(fake, { timeoutMinutes: 2 });
       await assert.rejects(
         outcome,
-        /Run 77 of job 'train' timed out: it had not ended after 2 minutes and was cancelled/,
+        /Run 77 of job 'train' timed out: it had not ended after 2 minutes and was canceled/,
       );
       assert.deepEqual(fake.to('POST runs/cancel')[0]?.body, { run_id: 77 });
       assert.equal(outputs.resultState, 'CANCELED');
@@ -269,7 +269,7 @@ describe('DatabricksRunJob', () => {
         outcome,
         /timed out.*nor within a minute of being asked to stop.*\/jobs\/5\/runs\/77/,
       );
-      assert.match(text(), /warning.*could not be cancelled/);
+      assert.match(text(), /warning.*could not be canceled/);
     });
 
     it('succeeds when the run ended well at the last moment', async () => {
@@ -289,7 +289,7 @@ describe('DatabricksRunJob', () => {
       });
       await assert.rejects(outcome, CancelledError);
       assert.deepEqual(fake.to('POST runs/cancel')[0]?.body, { run_id: 77 });
-      assert.match(text(), /Run 77 is being cancelled/);
+      assert.match(text(), /Run 77 is being canceled/);
     });
 
     it('cancels the run whose start was not answered yet, and sets its outputs', async () => {
@@ -303,7 +303,7 @@ describe('DatabricksRunJob', () => {
       fake.on('POST runs/cancel', failure(403, '', 'No'));
       await assert.rejects(outcome, CancelledError);
       assert.deepEqual([outputs.runId, outputs.runUrl], ['77', RUN_PAGE]);
-      assert.match(text(), /Run 77 could not be cancelled\..* It may be going on: .*\/jobs\/5\/runs\/77/);
+      assert.match(text(), /Run 77 could not be canceled\..* It may be going on: .*\/jobs\/5\/runs\/77/);
     });
 
     it('leaves the run going where it is told to, and says where it is', async () => {

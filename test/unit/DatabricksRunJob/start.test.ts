@@ -177,7 +177,7 @@ describe('starting a run', () => {
     await stopRun(client, run, log);
     assert.match(
       logged(),
-      /could not be cancelled.*It may be going on: https:\/\/example\.org\/jobs\/1\/runs\/2/,
+      /could not be canceled.*It may be going on: https:\/\/example\.org\/jobs\/1\/runs\/2/,
     );
     end();
   });

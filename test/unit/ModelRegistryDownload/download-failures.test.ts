@@ -74,7 +74,7 @@ describe('downloading a model', () => {
               '1.0.0/metadata.json',
               JSON.stringify({ files: [{ path: 'model.pkl', sha256: 'a'.repeat(64) }] }),
             ),
-          /'model\.pkl' is not the file that its version tells of: its SHA-256 is.*Publish the version again/,
+          /'model\.pkl' is not the file that its version lists: its SHA-256 is.*Publish the version again/,
         ],
         [
           'for an account that stays too busy',
@@ -189,7 +189,7 @@ describe('downloading a model', () => {
       story.server.put('titanic', '1.0.0/huge.bin', 'x', { listedSize: 2 ** 50 });
       await assert.rejects(story.download(), {
         name: 'TaskError',
-        message: /no room for the model: 1126 TB are to be downloaded, and .* are free\. Free some space/,
+        message: /no room for the model: the download has 1126 TB, and .* are free\. Free some space/,
       });
       assert.equal(story.server.reads.length, 0);
       assert.deepEqual(await readdir(join(story.workspace.path, 'model-api')), []);

@@ -207,7 +207,7 @@ describe('the builder that auto chooses', () => {
 
   it('is none where an engine is needed and there is none: the error names the line', async () => {
     await assert.rejects(choose('FROM scratch\nRUN x\n', { docker: NO_ENGINE }), {
-      message: /The Docker engine does not answer.*It takes an engine to build this image: line 2 .*RUN/,
+      message: /The Docker engine does not answer.*This image can't be built without an engine: line 2 .*RUN/,
     });
   });
 });

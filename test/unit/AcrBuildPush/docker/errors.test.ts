@@ -37,7 +37,7 @@ describe('what docker says', () => {
     ],
     [
       'ERROR: failed to push r.azurecr.io/titanic:1: unexpected status from PUT request to https://r.azurecr.io/v2/titanic/manifests/1: 401 Unauthorized',
-      /no longer took the sign-in when buildx pushed/,
+      /refused the sign-in when buildx pushed/,
     ],
     ['write /var/lib/docker/tmp/x: no space left on device', /disk is full.*docker system prune/],
     [

@@ -52,7 +52,7 @@ describe('a base image that can not be read', () => {
       await assert.rejects(pull(answer), (error: Error) => {
         assert.match(
           error.message,
-          /^There is no base image '127\.0\.0\.1:\d+\/team\/base', or it takes a login/,
+          /^There is no base image '127\.0\.0\.1:\d+\/team\/base', or it can't be read without a login/,
         );
         assert.match(error.message, /FROM line.*log in to its registry before this step/);
         assert.doesNotMatch(error.message, /push|AcrPush/);
