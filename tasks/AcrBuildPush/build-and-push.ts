@@ -4,6 +4,7 @@ import { makeBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
+import { readOrigin } from './origin';
 import { finish, referenceTo, setImageOutputs } from './outcome';
 import { makePlan } from './plan';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
@@ -21,11 +22,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   const { loginServer: host, repository, identity } = inputs;
   const phases = new Phases(log);
 
-  const plan = makePlan(inputs, {
-    revision: task.variable('Build.SourceVersion'),
-    source: task.variable('Build.Repository.Uri'),
-    created: new Date(),
-  });
+  const plan = makePlan(inputs, await readOrigin(inputs, task));
   const names = plan.tags.map(({ tag }) => tag);
   log.info(`Image ${plan.name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
   for (const remark of plan.remarks) log.info(remark);

@@ -17,6 +17,7 @@ export interface Origin {
   readonly revision: string | undefined;
   /** The repository of the sources. */
   readonly source: string | undefined;
+  /** When the image was made, as far as it says. */
   readonly created: Date;
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Registry, startRegistry } from '../../local/registry/registry';
-import { errorsOf, runStep } from '../support/extension';
+import { errorsOf, runStep, type StepOptions } from '../support/extension';
 
 const MODEL_SIZE = 200_000;
 
@@ -32,7 +33,7 @@ describe('AcrBuildPush without an engine, packed,', () => {
     rmSync(folder, { recursive: true });
   });
 
-  const run = (inputs: Record<string, string>) =>
+  const run = (inputs: Record<string, string>, options: Partial<StepOptions> = {}) =>
     runStep(
       'AcrBuildPush',
       {
@@ -48,6 +49,7 @@ describe('AcrBuildPush without an engine, packed,', () => {
         sources: folder,
         variableGroups: { secrets: { 'acr-password': { value: registry.password, isSecret: true } } },
         environment: { PATH: '/nowhere' },
+        ...options,
       },
     );
 
@@ -94,6 +96,54 @@ describe('AcrBuildPush without an engine, packed,', () => {
     const next = await run({ repository: 'titanic', tags: '1.0.1', compression: 'gzip' });
     assert.equal(next.result, 'Succeeded', next.log.join('\n'));
     assert.ok(Number(next.outputVariables.uploadedBytes) < 5_000, 'the model was sent again');
+  });
+
+  it('makes the same image of a commit in every checkout and repository, for the time that it is told', async () => {
+    const sources = join(folder, 'commit');
+    mkdirSync(sources);
+    writeFileSync(join(sources, 'Dockerfile'), 'FROM scratch\nWORKDIR /app\nCOPY serve.py .\n');
+    writeFileSync(join(sources, 'serve.py'), 'print()\n');
+    const git = (...args: string[]) =>
+      execFileSync('git', [
+        '-c',
+        'user.name=Ada',
+        '-c',
+        'user.email=ada@example.org',
+        '-C',
+        sources,
+        ...args,
+      ]);
+    git('init', '-q');
+    git('add', '.');
+    git('commit', '-q', '-m', 'Serve');
+    git('remote', 'add', 'origin', 'https://dev.azure.com/example/_git/titanic');
+    const digestIn = async (repository: string, of: string, variables: NodeJS.ProcessEnv = {}) => {
+      const environment = { PATH: process.env.PATH, ...variables };
+      // The agent here leaves no .git in the folder that it copies the sources to, where others have one.
+      const inputs = { repository, dockerfile: join(of, 'Dockerfile') };
+      const step = await run(inputs, { sources: of, environment });
+      assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+      return step.outputVariables.imageDigest;
+    };
+
+    const first = await digestIn('first', sources);
+    const copy = join(folder, 'clone');
+    execFileSync('git', ['clone', '-q', sources, copy]);
+    execFileSync('git', [
+      '-C',
+      copy,
+      'remote',
+      'set-url',
+      'origin',
+      git('remote', 'get-url', 'origin').toString().trim(),
+    ]);
+    assert.equal(await digestIn('second', copy), first);
+    const epoch = { SOURCE_DATE_EPOCH: '1000000000' };
+    const told = await digestIn('third', sources, epoch);
+    assert.notEqual(told, first);
+    const { annotations } = JSON.parse(await (await read('third/manifests/1.0.0')).text());
+    assert.equal(annotations['org.opencontainers.image.created'], '2001-09-09T01:46:40.000Z');
+    assert.equal(await digestIn('fourth', sources, epoch), told);
   });
 
   it('stores layers by gzip where it is told to', async () => {

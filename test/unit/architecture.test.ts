@@ -17,7 +17,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['build-and-push', 'promote'],
     ['publish'],
     ['build'],
-    ['plan', 'inputs', 'report', 'labels', 'tags', 'tag-templates', 'build-plan', 'outcome'],
+    ['plan', 'inputs', 'report', 'labels', 'tags', 'tag-templates', 'build-plan', 'outcome', 'origin'],
     ['docker'],
     ['registry'],
     ['dockerfile'],

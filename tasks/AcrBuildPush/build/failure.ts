@@ -12,6 +12,9 @@ import type { BuildFailure } from './build-output';
 /** How much of an instruction fits into a message. */
 const LONGEST_INSTRUCTION = 120;
 
+/** A build that failed at no line of its Dockerfile, for a reason that is not known here. */
+export class UnexplainedBuildError extends TaskError {}
+
 /**
  * What to say of a build that failed.
  *
@@ -42,9 +45,10 @@ export function buildError(
     return new TaskError(line === undefined ? message : `${place}: ${message}`, { details });
   }
   if (!instruction) {
-    return new TaskError(`The image was not built: ${ending}. What it said stands above this message.`, {
-      details,
-    });
+    return new UnexplainedBuildError(
+      `The image was not built: ${ending}. What it said stands above this message.`,
+      { details },
+    );
   }
   return new TaskError(
     `The image was not built: ${place} failed${commandExit ? ` with exit code ${commandExit}` : ''}: ` +

@@ -42,7 +42,7 @@ export function findGitIndex(folder: string): GitIndex | undefined {
 }
 
 /** `.git`, or where a file of that name says that it is, as in a worktree. */
-function gitFolder(top: string): string {
+export function gitFolder(top: string): string {
   const entry = join(top, '.git');
   const link = readIfThere(entry, 4_096)?.toString('utf8');
   const target = link && /^gitdir: (.+)$/m.exec(link)?.[1];

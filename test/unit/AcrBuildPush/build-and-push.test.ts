@@ -25,6 +25,9 @@ case "$1" in
 version) echo '{"Client":{"Version":"28.2.2"},"Server":{"Version":"28.2.2","Os":"linux","Arch":"amd64"}}';;
 buildx) exit 1;;
 build) echo "$*" > "$LAB/built"; cp "$DOCKER_CONFIG/config.json" "$LAB/config.json"
+  if [ -e "$LAB/broken-part" ] && ! grep -q ^COPY "$3"; then
+    echo part >> "$LAB/parts"; cat "$LAB/broken-part"; echo odd >&2; exit 1
+  fi
   [ -e "$LAB/broken" ] && { echo 'Step 1/1 : FROM scratch'; echo odd >&2; exit 1; }
   while [ "$1" != --iidfile ]; do shift; done; printf ${imageId} > "$2";;
 push) echo "$2" > "$LAB/pushed"; echo '111111111111: Pushed'; echo '222222222222: Pushed'; echo "1.0.0: digest: ${digest} size: 739";;
@@ -175,6 +178,30 @@ describe('the task', () => {
     assert.deepEqual(credentialsLeft(), []);
     assert.deepEqual(tags, {});
     assert.equal(outputs.imageRef, `${server.host}/titanic:1.0.0`);
+  });
+
+  describe('of a Dockerfile that is built in two', () => {
+    beforeEach(() =>
+      writeFileSync(join(folder.path, 'Dockerfile'), 'FROM scratch\nRUN make\nCOPY temp /temp\n'),
+    );
+
+    it('has the engine build all of it where that refuses the beginning alone', async () => {
+      writeFileSync(join(folder.path, 'broken-part'), '');
+      const { message } = await run({ builder: 'auto' });
+      assert.match(message, /^Pushed /);
+      const said =
+        'The engine does not build the Dockerfile up to line 2 alone. So the engine builds the rest as well.';
+      assert.ok(server.lines.includes(said), server.lines.join('\n'));
+      assert.ok(wasBuilt());
+    });
+
+    it('fails without another try where a command does', async () => {
+      writeFileSync(join(folder.path, 'broken-part'), 'Step 2/2 : RUN make\n');
+      await assert.rejects(run({ builder: 'auto' }), { message: /Dockerfile line 2 failed: RUN make/ });
+      const built = readFileSync(join(folder.path, 'built'), 'utf8');
+      assert.ok(!built.includes(`--file ${join(folder.path, 'Dockerfile')} `), built);
+      assert.equal(readFileSync(join(folder.path, 'parts'), 'utf8'), 'part\n');
+    });
   });
 
   it('builds nothing and fails when a tag exists that must not', async () => {

@@ -10,6 +10,7 @@ import type { KnownLayers } from '../../registry/known-layers';
 import type { BuilderServices, BuiltImage, PreparedBuild } from '../builder';
 import { directOptions } from '../direct/builder';
 import { type Head, planDirectBuild } from '../direct/direct-build';
+import { UnexplainedBuildError } from '../failure';
 import { NeedsEngine } from '../needs-engine';
 import { type Split, splitBuild } from '../split';
 import { buildWithDocker, mayBuildFromElsewhere } from './build';
@@ -77,7 +78,7 @@ export class SplitBuild implements PreparedBuild {
     const { head } = this.split;
     const name = `${loginServer}/${repository}`;
     const build = { plan, head, builder: engine.builder, name, tags: [], push };
-    const built = await buildWithDocker(docker, build, task);
+    const built = await buildWithDocker(docker, build, task).catch(this.asRefusal);
     if (!built || !('id' in built)) throw new Error('docker has built for several platforms');
     const ownInstructions = countInstructions(head, stageRequest({ ...plan, target: undefined }));
     const parent = await readEngineParent(
@@ -93,6 +94,15 @@ export class SplitBuild implements PreparedBuild {
       return asSplitError(error);
     }
   }
+
+  /** What BuildKit asks of the context depends on all copies of a Dockerfile, so that it may refuse a part of one. */
+  private readonly asRefusal = (error: unknown): never => {
+    if (!(error instanceof UnexplainedBuildError)) throw error;
+    const { lines } = this.split;
+    throw new SplitError(`The engine does not build the Dockerfile up to line ${lines} alone.`, {
+      cause: error,
+    });
+  };
 
   private async addRest(head: Head): Promise<OciImage> {
     const planned = await planDirectBuild(this.plan, directOptions(this.services), head);
