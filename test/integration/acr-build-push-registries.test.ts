@@ -46,7 +46,7 @@ describe('AcrBuildPush, with what a registry asks and holds', function () {
       );
       assert.deepEqual(
         writes.map(({ path }) => path.split('/').pop()),
-        ['1.0.0', 'latest'],
+        [outputVariables.imageDigest, '1.0.0', 'latest'],
       );
     } finally {
       await registry?.stop();
