@@ -1,4 +1,5 @@
 import { TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
 import { plural } from '../../common/text';
 
 /** Names that Windows takes for devices, whatever extension follows. */
@@ -34,6 +35,9 @@ export function sortByPath<T extends { readonly path: string }>(files: readonly 
 export function hasDotSegment(path: string): boolean {
   return path.split('/').some((segment) => segment === '.' || segment === '..');
 }
+
+/** Characters of a blob's name, by the service's own limit. */
+const LONGEST_PATH = 1_024;
 
 /** Whose rules names must keep. */
 export interface NameRules {
@@ -91,12 +95,14 @@ function badNames(paths: readonly string[], reserved: string, rules: NameRules):
       nameOf(path) === nameOf(reserved)
         ? 'is the name of the manifest that this task writes'
         : (faultOf(path) ?? (rules.ofWindows ? faultOnWindows(path) : undefined));
-    return fault ? [`${quote(path)} ${fault}`] : [];
+    return fault ? [`${quote(bound(path, LONGEST_PATH))} ${fault}`] : [];
   });
 }
 
 /** What is wrong with a path everywhere. */
 function faultOf(path: string): string | undefined {
+  if (path.length > LONGEST_PATH)
+    return `has over ${LONGEST_PATH} characters, which Blob storage does not allow`;
   if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(path)) return 'holds control characters';
   if (DIRECTION.test(path))
     return 'holds a mark that turns the direction of writing, so that it looks like another name';
@@ -133,6 +139,8 @@ function collisions(paths: readonly string[], { asOne }: NameRules): string[] {
     else if (other.isFile !== isFile) faults.add(`${quote(name)} is both a file and a folder`);
   };
   for (const path of paths) {
+    // It is refused anyway, and may have folders without number.
+    if (path.length > LONGEST_PATH) continue;
     for (const folder of ancestors(path)) claim(folder, false);
     claim(path, true);
   }

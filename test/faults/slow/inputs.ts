@@ -4,7 +4,7 @@ import { portion } from '../../support/seeded';
 const SIZE = 50_000;
 
 /** What a pattern may try in ever so many ways before it finds that nothing fits. */
-const PIECES: readonly string[] = [
+export const PIECES: readonly string[] = [
   ...[
     '<',
     '<!--',
