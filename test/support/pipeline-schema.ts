@@ -61,7 +61,7 @@ const triggerWith = (own: Schema): Schema => ({
 });
 
 /**
- * The schema of a pipeline's YAML in which the extension's tasks are the only ones: keys as Microsoft's reference of
+ * The schema of a pipeline's YAML in which the extension's tasks and `AzureCLI` are the only ones: keys as Microsoft's reference of
  * the YAML schema lists them, tasks by the rules by which the service makes them from each task.json.
  */
 export function pipelineSchema(): Schema {
@@ -127,6 +127,7 @@ function definitions(): Schema {
     step: {
       anyOf: [
         ...taskNames.map(taskStep),
+        azureCli(),
         beginning('script', SCRIPT),
         beginning('bash', SCRIPT),
         beginning('pwsh', { ...SCRIPT, ...texts('errorActionPreference', 'ignoreLASTEXITCODE') }),
@@ -140,6 +141,21 @@ function definitions(): Schema {
       ],
     },
   };
+}
+
+/** The one task of Microsoft's own that is used, with the inputs that its reference requires. */
+function azureCli(): Schema {
+  const required = ['azureSubscription', 'scriptType', 'scriptLocation'];
+  const inputs = mapping(
+    {
+      ...texts('azureSubscription', 'inlineScript', 'scriptPath', 'arguments', 'workingDirectory'),
+      scriptType: { type: 'string', enum: ['ps', 'pscore', 'batch', 'bash'] },
+      scriptLocation: { type: 'string', enum: ['inlineScript', 'scriptPath'] },
+    },
+    { required },
+  );
+  const task = { type: 'string', enum: ['AzureCLI@2'], ignoreCase: 'value' };
+  return mapping({ ...STEP, task, inputs }, { firstProperty: ['task'], required: ['task', 'inputs'] });
 }
 
 /** A step with one of the extension's tasks. */
