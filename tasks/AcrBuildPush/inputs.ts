@@ -18,6 +18,7 @@ import {
 } from './build-plan';
 import type { DockerRequest } from './docker/install';
 import { type ImageName, readImageName, serverIn } from './image/image-name';
+import { formatPlatform, isKnownPlatform, parsePlatform, startsWithSystem } from './image/platform';
 import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
 import type { Identity } from './registry/credentials';
 import {
@@ -269,12 +270,15 @@ function readSecrets(inputs: InputReader): Record<string, string> {
   return secrets;
 }
 
+/** Platforms by the names that docker knows them by, each once. A processor alone is one of Linux. */
 function readPlatforms(inputs: InputReader): string[] {
-  const platforms = (inputs.optional('platform') ?? '').split(/[\s,]+/).filter(Boolean);
-  for (const platform of platforms) {
-    if (/^[a-z0-9]+\/[a-z0-9]+(\/v[0-9]+)?$/.test(platform)) continue;
-    inputs.reject('platform', `is '${platform}', but a platform is such as linux/amd64 or linux/arm64.`);
-  }
+  const named = (inputs.optional('platform') ?? '').split(/[\s,]+/).filter(Boolean);
+  const platforms = named.map((name) => {
+    const platform = parsePlatform(startsWithSystem(name) ? name : `linux/${name}`);
+    if (platform && isKnownPlatform(platform)) return formatPlatform(platform);
+    inputs.reject('platform', `is '${name}', but a platform is such as linux/amd64 or linux/arm64.`);
+    return name;
+  });
   return [...new Set(platforms)];
 }
 

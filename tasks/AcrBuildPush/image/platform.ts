@@ -19,6 +19,9 @@ const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: '
 /** Systems that may stand alone for a platform; anything else that does is a processor. */
 const SYSTEMS = ['linux', 'windows', 'darwin', 'freebsd'];
 
+/** Processors that images are made for, as Go calls them. */
+const PROCESSORS = /^(?:386|amd64|arm|arm64|loong64|mips(?:64)?(?:le)?|ppc64(?:le)?|riscv64|s390x|wasm)$/;
+
 /** What an engine on this agent would build for: Linux on its own kind of processor. */
 export function agentPlatform(arch: string = process.arch): Platform {
   return withArchitecture('linux', arch, undefined);
@@ -38,6 +41,18 @@ export function parsePlatform(text: string): Platform | undefined {
     return withArchitecture(systemOf(first), agentPlatform().architecture, undefined);
   }
   return withArchitecture('linux', first, undefined);
+}
+
+/** Whether a platform begins with a system, not with a processor. */
+export function startsWithSystem(text: string): boolean {
+  return SYSTEMS.includes(systemOf(text.toLowerCase().split('/')[0]!));
+}
+
+/** Whether a platform's system and processor are among those that images are made for: others are misspelled. */
+export function isKnownPlatform({ os, architecture, variant }: Platform): boolean {
+  return (
+    SYSTEMS.includes(os) && PROCESSORS.test(architecture) && (variant === undefined || /^v\d+$/.test(variant))
+  );
 }
 
 /** `linux/arm/v7`. */

@@ -154,6 +154,28 @@ describe('the inputs of AcrBuildPush', () => {
     assert.equal(inputs.ifTagExists, 'fail');
   });
 
+  for (const [names, platforms] of [
+    ['linux/x86_64', ['linux/amd64']],
+    ['linux/x86-64 Linux/AMD64', ['linux/amd64']],
+    ['amd64/v1', ['linux/amd64']],
+    ['linux/amd64/v3', ['linux/amd64/v3']],
+    ['i386', ['linux/386']],
+    ['aarch64', ['linux/arm64']],
+    ['arm64/v8', ['linux/arm64']],
+    ['linux/arm64/v8,linux/arm64/8', ['linux/arm64']],
+    ['arm', ['linux/arm/v7']],
+    ['linux/arm', ['linux/arm/v7']],
+    ['armhf', ['linux/arm/v7']],
+    ['linux/armel', ['linux/arm/v6']],
+    ['linux/arm/6', ['linux/arm/v6']],
+    ['s390x ppc64le riscv64', ['linux/s390x', 'linux/ppc64le', 'linux/riscv64']],
+    ['windows/amd64', ['windows/amd64']],
+  ] as const) {
+    it(`know the platform ${names} as docker does`, () => {
+      assert.deepEqual(read({ ...minimal, platform: names }).inputs.platforms, platforms);
+    });
+  }
+
   it("take the registry's name for its user also behind another address", () => {
     assert.equal(usernameOf(read({ ...minimal, loginServer: '127.0.0.1:5000' }).inputs), 'myregistry');
   });
@@ -249,7 +271,14 @@ describe('the inputs of AcrBuildPush', () => {
       { dockerDownloadSource: 'https://me:pass@mirror' },
       /Input 'dockerDownloadSource' is no web address without a user/,
     ],
-    ['a bad platform', { platform: 'amd64' }, /Input 'platform' is 'amd64'/],
+    ['a platform of no known processor', { platform: 'linux/adm64' }, /Input 'platform' is 'linux\/adm64'/],
+    ['a platform of no known system', { platform: 'lunix/amd64' }, /Input 'platform' is 'lunix\/amd64'/],
+    [
+      'a platform of too many parts',
+      { platform: 'linux/arm/v7/x' },
+      /Input 'platform' is 'linux\/arm\/v7\/x'/,
+    ],
+    ['a platform that is an option', { platform: '--push' }, /Input 'platform' is '--push'/],
     ['an unknown choice', { ifTagExists: 'replace' }, /Input 'ifTagExists' is 'replace', but must be one of/],
     [
       'a variable that was not expanded',
