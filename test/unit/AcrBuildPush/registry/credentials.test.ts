@@ -78,9 +78,9 @@ describe('an identity in Microsoft Entra', () => {
   it('is shown to registries in their own name that take no tokens for the resource manager', async () => {
     const source = await credentials((form, response) => {
       const isOwn = form.get('access_token')?.includes('containerregistry.azure.net');
-      response.writeHead(isOwn ? 200 : 401).end('{"refresh_token":"mine"}');
+      response.writeHead(isOwn ? 200 : 401).end('{"refresh_token":"refresh-by-own-identity"}');
     });
-    assert.equal((await source.current()).password, 'mine');
+    assert.equal((await source.current()).password, 'refresh-by-own-identity');
   });
 
   it('gets a new password where the old one has run out', async () => {
@@ -103,9 +103,11 @@ describe('an identity in Microsoft Entra', () => {
   it('is asked again where an exchange refused it once', async () => {
     const source = await credentials((form, response) => {
       const isOwn = form.get('access_token')?.includes('containerregistry.azure.net');
-      response.writeHead(isOwn || exchanged.length === 1 ? 401 : 200).end('{"refresh_token":"second"}');
+      response
+        .writeHead(isOwn || exchanged.length === 1 ? 401 : 200)
+        .end('{"refresh_token":"refresh-of-second-try"}');
     });
-    assert.equal((await source.current()).password, 'second');
+    assert.equal((await source.current()).password, 'refresh-of-second-try');
   });
 
   for (const [what, status, body, message] of [
