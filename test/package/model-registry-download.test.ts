@@ -323,7 +323,7 @@ describe('ModelRegistryDownload, packed,', () => {
       // A step that fails at once: all it does is to put things right.
       server.requests.length = 0;
       server.fault = ({ kind }) =>
-        kind === 'read' ? { status: 403, code: 'AuthenticationFailed' } : undefined;
+        kind === 'read' ? { status: 400, code: 'InvalidHeaderValue' } : undefined;
       server.put('forest', '3.0.0/model.pkl', 'x');
       server.put('forest', '3.0.0/metadata.json', '{}');
       assert.match(await (await start('3.0.0')).ended, /It is put back[\s\S]*result=Failed/);
