@@ -79,12 +79,25 @@ function problems(
     ...secrets.filter((secret) => output.includes(secret)).map((secret) => `shows ${secret}`),
     ...(COMMANDS.test(output) ? [`gives an order: ${COMMANDS.exec(output)![0]}`] : []),
     ...(output.includes(INJECTION.split('\n')[0]!) ? ['obeys'] : []),
-    ...(relay.strays.some(({ authorization, cookie }) => authorization ?? cookie)
+    ...(!isFirstRealm(fault, kind, output) &&
+    relay.strays.some(({ authorization, cookie }) => authorization ?? cookie)
       ? ['credentials went elsewhere']
       : []),
     ...(shown.length > MOST_LINES ? [`${shown.length} lines`] : []),
     ...((relay.counts.get(kind) ?? 0) > MOST_REQUESTS ? [`${relay.counts.get(kind)} requests`] : []),
   ];
+}
+
+/**
+ * Whether a registry that is not Azure's named its realm when it was first asked. It may name another host then, which the
+ * log tells, and none afterwards.
+ */
+function isFirstRealm({ name }: Fault, kind: string, output: string): boolean {
+  return (
+    name === 'a realm elsewhere' &&
+    kind === 'GET /v2/' &&
+    output.includes('where the credentials go for tokens')
+  );
 }
 
 async function play({
