@@ -65,7 +65,7 @@ const SIGNATURES: readonly Signature<BuildContext>[] = [
     explain: ([, image]) => explainMissingBase(image!),
   },
   {
-    pattern: /([^\s"]+\/[^\s"]+:[\w.-]+): not found/,
+    pattern: /(?<![^\s"])([^\s"/]*\/[^\s"]*:[\w.-]+): not found/,
     explain: ([, image]) => explainMissingBase(image!),
   },
   {
