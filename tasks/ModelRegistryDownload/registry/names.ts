@@ -95,7 +95,7 @@ function badNames(paths: readonly string[], reserved: string, rules: NameRules):
       nameOf(path) === nameOf(reserved)
         ? 'is the name of the manifest that this task writes'
         : (faultOf(path) ?? (rules.ofWindows ? faultOnWindows(path) : undefined));
-    return fault ? [`${quote(bound(path, LONGEST_PATH))} ${fault}`] : [];
+    return fault ? [`${bound(quote(path), LONGEST_PATH)} ${fault}`] : [];
   });
 }
 

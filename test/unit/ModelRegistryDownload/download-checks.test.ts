@@ -98,7 +98,10 @@ describe('downloading a model', () => {
     it('is refused with the command that corrects it, and with what helps who may only read', async () => {
       const right = createHash('md5').update('the model').digest('base64');
       await assert.rejects(story.download(), (error: Error) => {
-        assert.match(error.message, /stored with 'model\.pkl'.*left it\. Correct it: az storage blob update/);
+        assert.match(
+          error.message,
+          /stored with 'model\.pkl'.*left the MD5\. Correct it: az storage blob update/,
+        );
         assert.ok(error.message.includes(`--name '1.0.0/model.pkl' --content-md5 ${right}`));
         assert.match(error.message, /not damaged.*'verify' to crc64/);
         return true;
