@@ -1,11 +1,11 @@
+import { type DatabricksClient, PATIENCE } from '../common/databricks/client';
+import { DatabricksError, isOutage } from '../common/databricks/errors';
+import { isObject, type JsonObject } from '../common/databricks/json';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import { Patience } from '../common/retry';
 import { plural } from '../common/text';
-import { type DatabricksClient, PATIENCE } from './databricks/client';
-import { DatabricksError, isOutage } from './databricks/errors';
 import { createJob, type Job, readSettings, updateJob } from './databricks/jobs';
-import { isObject, type JsonObject } from './databricks/json';
 import { type FoundJob, findId, findJob, findJobIfAny, isId, readJob } from './job';
 import { type Changes, compare, doubledTasks } from './job-definition';
 

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isObject, parseJson, parseJsonVerbatim, writeJson } from '../common/databricks/json';
 import { defuse, stripControls } from '../common/foreign-text';
 import type { TaskContext } from '../common/task';
-import { isObject, parseJson, parseJsonVerbatim, writeJson } from './databricks/json';
 
 /** Characters of an output variable: later steps get it in their environment, where Windows allows 32,767. */
 const LONGEST_OUTPUT = 32_000;

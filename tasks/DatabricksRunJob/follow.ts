@@ -1,10 +1,10 @@
+import type { Clock } from '../common/clock';
+import type { DatabricksClient } from '../common/databricks/client';
+import { isDeleted, isNotFound, isOutage, retryAfterOf } from '../common/databricks/errors';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import { retryDelay } from '../common/retry';
 import { formatDuration, plural } from '../common/text';
-import type { Clock } from './clock';
-import type { DatabricksClient } from './databricks/client';
-import { isDeleted, isNotFound, isOutage, retryAfterOf } from './databricks/errors';
 import { getRun, type Run, type TaskRun } from './databricks/runs';
 import { NO_STATE, type RunState } from './databricks/states';
 import type { StartedRun } from './start';

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
+import type { JsonObject } from '../common/databricks/json';
+import { AUTH_TYPES, readSignIn, type SignIn } from '../common/databricks/sign-in';
 import { statOf } from '../common/files/paths';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
-import type { JsonObject } from './databricks/json';
 import { type Condition, readConditions } from './gate';
 import { readDefinition } from './job-definition';
 import { notebookProblem } from './notebook';
 import { type Parameters, readParameters } from './parameters';
-import { readSignIn, type SignIn } from './sign-in';
 import { BUSY_POLICIES, type BusyPolicy, CANCEL_POLICIES, type CancelPolicy } from './start';
 
 /** What to make of a run that succeeded although some of its tasks failed. */
@@ -61,7 +61,7 @@ const DAY = 24 * 60;
  */
 export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): Inputs {
   const path = (name: string) => givenPath(inputs.optional(name), variable);
-  const signIn = readSignIn(inputs);
+  const signIn = readSignIn(inputs, inputs.choice('authType', AUTH_TYPES, 'token'));
   const options = {
     ...readNotebook(inputs, path('notebookFile')),
     ...readJob(inputs, path('jobDefinition')),

@@ -1,6 +1,6 @@
+import { isObject, type Json, type JsonObject, parseJson, writeJson } from '../common/databricks/json';
 import { statOf } from '../common/files/paths';
 import { readSourceFile, SourceFileError } from '../common/files/source-file';
-import { isObject, type Json, type JsonObject, parseJson, writeJson } from './databricks/json';
 
 /*
  * A file with settings of a job. It is a patch: what it mentions is so afterwards, `null` removes a setting, and what

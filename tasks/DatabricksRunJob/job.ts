@@ -1,7 +1,8 @@
+import type { DatabricksClient } from '../common/databricks/client';
+import { isNotFound } from '../common/databricks/errors';
+import type { JsonObject } from '../common/databricks/json';
 import { TaskError } from '../common/errors';
 import { nearest } from '../common/text';
-import type { DatabricksClient } from './databricks/client';
-import { isNotFound } from './databricks/errors';
 import {
   getSettings,
   type Job,
@@ -10,7 +11,6 @@ import {
   type NotebookTask,
   readSettings,
 } from './databricks/jobs';
-import type { JsonObject } from './databricks/json';
 import { NOTEBOOK_EXTENSIONS } from './notebook';
 
 /** Of a workspace with more jobs than this, only the first are searched for names like the one that is missing. */

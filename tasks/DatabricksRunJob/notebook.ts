@@ -1,10 +1,10 @@
 import { extname } from 'node:path';
+import type { DatabricksClient } from '../common/databricks/client';
+import { DatabricksError, isNotFound } from '../common/databricks/errors';
 import { TaskError } from '../common/errors';
 import { statOf } from '../common/files/paths';
 import { readSourceFile, refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import { formatBytes } from '../common/text';
-import type { DatabricksClient } from './databricks/client';
-import { DatabricksError, isNotFound } from './databricks/errors';
 import {
   createFolder,
   exportObject,

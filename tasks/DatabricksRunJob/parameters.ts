@@ -1,8 +1,8 @@
+import { parseJsonVerbatim } from '../common/databricks/json';
 import { TaskError } from '../common/errors';
 import type { InputReader } from '../common/inputs';
 import { formatBytes, plural } from '../common/text';
 import type { Job, RunParameters } from './databricks/jobs';
-import { parseJsonVerbatim } from './databricks/json';
 
 export type Parameters = Readonly<Record<string, string>>;
 

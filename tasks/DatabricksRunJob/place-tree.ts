@@ -1,7 +1,7 @@
+import type { DatabricksClient } from '../common/databricks/client';
+import { DatabricksError, isNotFound } from '../common/databricks/errors';
 import { TaskError } from '../common/errors';
 import { Lanes } from '../common/lanes';
-import type { DatabricksClient } from './databricks/client';
-import { DatabricksError, isNotFound } from './databricks/errors';
 import { createFolder, exportObject, type ListedObject, listFolder } from './databricks/workspace';
 import { isSamePath } from './job';
 import { writeObject } from './notebook';

@@ -1,6 +1,6 @@
+import type { DatabricksClient } from '../common/databricks/client';
 import { TaskError } from '../common/errors';
 import { ONE_TRY } from '../common/retry';
-import type { DatabricksClient } from './databricks/client';
 import { getRun, listEndedRuns, type Run } from './databricks/runs';
 import { readExitValue } from './results';
 

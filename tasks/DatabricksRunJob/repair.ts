@@ -1,7 +1,7 @@
+import { type DatabricksClient, PATIENCE } from '../common/databricks/client';
+import { isOutage } from '../common/databricks/errors';
 import { TaskError } from '../common/errors';
 import { Patience } from '../common/retry';
-import { type DatabricksClient, PATIENCE } from './databricks/client';
-import { isOutage } from './databricks/errors';
 import type { RunParameters } from './databricks/jobs';
 import { getLatestRepair, type Run, repairRun } from './databricks/runs';
 import { hasFailed, type RunState } from './databricks/states';

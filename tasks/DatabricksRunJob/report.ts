@@ -1,9 +1,9 @@
+import type { FederationRefusedError } from '../common/databricks/auth';
 import { bound } from '../common/foreign-text';
 import type { Logger } from '../common/log';
 import { redact } from '../common/secrets';
 import { Summary } from '../common/summary';
 import { formatDuration, plural } from '../common/text';
-import type { FederationRefusedError } from './databricks/auth';
 import type { Run } from './databricks/runs';
 import type { Check } from './gate';
 import type { Parameters } from './parameters';

@@ -1,3 +1,4 @@
+import type { DatabricksClient } from '../common/databricks/client';
 import { TaskError } from '../common/errors';
 import { bound, defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
@@ -5,7 +6,6 @@ import type { RetryPolicy } from '../common/retry';
 import { redact } from '../common/secrets';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
-import type { DatabricksClient } from './databricks/client';
 import { exportNotebook, getOutput, getRun, type Run, type RunOutput, type TaskRun } from './databricks/runs';
 import { hasFailed, neverRan, wasCancelled } from './databricks/states';
 import { hintFor } from './hints';

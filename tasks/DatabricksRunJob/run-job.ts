@@ -1,11 +1,11 @@
+import { type Clock, systemClock } from '../common/clock';
+import { FederationRefusedError, tokenProvider } from '../common/databricks/auth';
+import { DatabricksClient, PATIENCE, type Transport } from '../common/databricks/client';
 import { TaskError } from '../common/errors';
 import type { Summary } from '../common/summary';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
-import { type Clock, systemClock } from './clock';
-import { runPage } from './databricks/address';
-import { FederationRefusedError, tokenProvider } from './databricks/auth';
-import { DatabricksClient, PATIENCE, type Transport } from './databricks/client';
+import { runPage } from './databricks/pages';
 import { wasCancelled } from './databricks/states';
 import { carryOut, planJob } from './define-job';
 import { publishExitValue } from './exit-value';

@@ -1,14 +1,14 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { throwIfCancelled } from '../common/cancel';
+import type { Clock } from '../common/clock';
+import type { DatabricksClient } from '../common/databricks/client';
+import { isDeleted } from '../common/databricks/errors';
 import { TaskError } from '../common/errors';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
-import type { Clock } from './clock';
-import { jobPage, runPage } from './databricks/address';
-import type { DatabricksClient } from './databricks/client';
-import { isDeleted } from './databricks/errors';
 import type { Job, RunParameters } from './databricks/jobs';
+import { jobPage, runPage } from './databricks/pages';
 import type { Run } from './databricks/runs';
 import { RunFollower, RunGoneError } from './follow';
 import type { Inputs } from './inputs';

@@ -1,9 +1,9 @@
+import type { DatabricksClient } from '../common/databricks/client';
 import { TaskError } from '../common/errors';
 import { statOf } from '../common/files/paths';
 import type { Logger } from '../common/log';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
-import type { DatabricksClient } from './databricks/client';
 import type { Job } from './databricks/jobs';
 import { checkRunsFolder, checkRunsNotebook } from './job';
 import { type Notebook, notebookRemark, placeNotebook, readNotebook } from './notebook';

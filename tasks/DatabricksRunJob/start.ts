@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { throwIfCancelled } from '../common/cancel';
+import type { DatabricksClient, RequestLimits } from '../common/databricks/client';
+import { isOutage } from '../common/databricks/errors';
 import { CancelledError, describeError, TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { RetryPolicy } from '../common/retry';
-import type { DatabricksClient, RequestLimits } from './databricks/client';
-import { isOutage } from './databricks/errors';
 import { type RunRequest, runNow } from './databricks/jobs';
 import { cancelRun } from './databricks/runs';
 

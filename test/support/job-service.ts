@@ -1,8 +1,8 @@
 import { Headers } from 'node-fetch';
+import type { Transport } from '../../tasks/common/databricks/client';
 import { CancelledError } from '../../tasks/common/errors';
 import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../tasks/common/http';
 import { isRetryableStatus, Patience } from '../../tasks/common/retry';
-import type { Transport } from '../../tasks/DatabricksRunJob/databricks/client';
 
 /** What happens to one request on its way. */
 export type Fate =

@@ -34,7 +34,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['registry'],
     ['storage-blob'],
   ],
-  DatabricksRunJob: [['*'], ['databricks'], ['clock']],
+  DatabricksRunJob: [['*'], ['databricks']],
 };
 
 /** Builders, and which others each may use: docker's leaves the rest of a split build to the direct one. */
@@ -71,6 +71,13 @@ const RULES: readonly Rule[] = [
         ? 'what two tasks need belongs in tasks/common/'
         : undefined;
     },
+  },
+  {
+    name: 'keeps what talks to Databricks out of what every task needs',
+    objection: (file, imported) =>
+      /^tasks\/common\/[^/]+\.ts$/.test(file) && imported.startsWith('tasks/common/databricks/')
+        ? 'tasks/common/databricks/ stands above the rest of tasks/common/'
+        : undefined,
   },
   {
     name: 'imports azure-pipelines-task-lib in tasks/common/ alone',

@@ -1,7 +1,7 @@
+import type { DatabricksClient, RequestLimits } from '../../common/databricks/client';
+import type { JsonObject, WireId } from '../../common/databricks/json';
 import { TaskError } from '../../common/errors';
 import { ONE_TRY } from '../../common/retry';
-import type { DatabricksClient, RequestLimits } from './client';
-import type { JsonObject, WireId } from './json';
 
 /** A job as `jobs/list` shows it. Names are not unique. */
 export interface JobSummary {

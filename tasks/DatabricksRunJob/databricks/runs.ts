@@ -1,7 +1,7 @@
+import type { DatabricksClient, RequestLimits } from '../../common/databricks/client';
+import type { WireId } from '../../common/databricks/json';
 import { ONE_TRY } from '../../common/retry';
-import type { DatabricksClient, RequestLimits } from './client';
 import { type RunParameters, wireParameters } from './jobs';
-import type { WireId } from './json';
 import { type RunState, readState, type WireState } from './states';
 
 /** A failed look is not repeated at once: whoever follows a run looks again anyway. */

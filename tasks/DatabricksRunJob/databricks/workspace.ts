@@ -1,4 +1,4 @@
-import type { DatabricksClient } from './client';
+import type { DatabricksClient } from '../../common/databricks/client';
 
 /** A notebook as the workspace takes it. A Jupyter notebook names its language itself. */
 export type NotebookFormat =

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { JsonObject } from '../../../tasks/DatabricksRunJob/databricks/json';
+import type { JsonObject } from '../../../tasks/common/databricks/json';
 import { compare, doubledTasks, readDefinition } from '../../../tasks/DatabricksRunJob/job-definition';
 
 describe('the file of a job definition', () => {

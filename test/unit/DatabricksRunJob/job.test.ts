@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import type { JsonObject } from '../../../tasks/common/databricks/json';
 import { TaskError } from '../../../tasks/common/errors';
 import { type Job, readSettings } from '../../../tasks/DatabricksRunJob/databricks/jobs';
-import type { JsonObject } from '../../../tasks/DatabricksRunJob/databricks/json';
 import { checkRunsFolder, checkRunsNotebook, findJob } from '../../../tasks/DatabricksRunJob/job';
 import { answer, clientOf, FakeDatabricks, failure, type Received } from './support';
 

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Transport } from '../../../tasks/common/databricks/client';
 import type { AgentLog } from '../../../tasks/common/log';
-import type { Transport } from '../../../tasks/DatabricksRunJob/databricks/client';
 import type { Inputs } from '../../../tasks/DatabricksRunJob/inputs';
 import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
 import { ACCESS, collectLog, FakeClock, FakeDatabricks, failure, inTurn, ORIGIN } from './support';

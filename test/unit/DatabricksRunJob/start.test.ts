@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { DatabricksClient } from '../../../tasks/common/databricks/client';
 import { HttpClient } from '../../../tasks/common/http';
-import { DatabricksClient } from '../../../tasks/DatabricksRunJob/databricks/client';
 import {
   type CancelPolicy,
   idempotencyToken,

@@ -1,14 +1,14 @@
 import { Headers } from 'node-fetch';
 import { throwIfCancelled } from '../../../tasks/common/cancel';
-import { CancelledError } from '../../../tasks/common/errors';
-import type { HttpAnswer, HttpRequest } from '../../../tasks/common/http';
-import { type AgentLog, createLogger } from '../../../tasks/common/log';
-import type { Clock } from '../../../tasks/DatabricksRunJob/clock';
+import type { Clock } from '../../../tasks/common/clock';
 import {
   DatabricksClient,
   type TokenProvider,
   type Transport,
-} from '../../../tasks/DatabricksRunJob/databricks/client';
+} from '../../../tasks/common/databricks/client';
+import { CancelledError } from '../../../tasks/common/errors';
+import type { HttpAnswer, HttpRequest } from '../../../tasks/common/http';
+import { type AgentLog, createLogger } from '../../../tasks/common/log';
 
 export const ORIGIN = 'https://adb-1234567890123456.7.azuredatabricks.net';
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { CancelledError } from '../../../tasks/common/errors';
-import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../../tasks/common/http';
 import {
   type Credential,
   FederationRefusedError,
   tokenProvider,
-} from '../../../tasks/DatabricksRunJob/databricks/auth';
-import { isOutage } from '../../../tasks/DatabricksRunJob/databricks/errors';
-import { answer, collectLog, ORIGIN } from './support';
+} from '../../../../tasks/common/databricks/auth';
+import { isOutage } from '../../../../tasks/common/databricks/errors';
+import { CancelledError } from '../../../../tasks/common/errors';
+import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../../../tasks/common/http';
+import { answer, collectLog, ORIGIN } from '../../DatabricksRunJob/support';
 
 const MINUTE = 60_000;
 const PRINCIPAL: Credential = { kind: 'servicePrincipal', clientId: 'c', clientSecret: 's:x' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { ConnectionError, type HttpAnswer } from '../../../tasks/common/http';
-import { DatabricksClient } from '../../../tasks/DatabricksRunJob/databricks/client';
-import { DatabricksError, isNotFound, isOutage } from '../../../tasks/DatabricksRunJob/databricks/errors';
+import { DatabricksClient } from '../../../../tasks/common/databricks/client';
+import { DatabricksError, isNotFound, isOutage } from '../../../../tasks/common/databricks/errors';
+import { ConnectionError, type HttpAnswer } from '../../../../tasks/common/http';
 import {
   ACCESS,
   answer,
@@ -12,7 +12,7 @@ import {
   failure,
   inTurn,
   ORIGIN,
-} from './support';
+} from '../../DatabricksRunJob/support';
 
 const CALL = { action: 'list the jobs', permission: "'Can View' on the jobs" };
 const PATH = '/api/2.2/jobs/list';

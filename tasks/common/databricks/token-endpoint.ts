@@ -1,8 +1,8 @@
-import { TaskError } from '../../common/errors';
-import { bound, defuse } from '../../common/foreign-text';
-import type { HttpClient } from '../../common/http';
-import { readJsonObject } from '../../common/json';
-import type { SignInLimits } from '../../common/renewal';
+import { TaskError } from '../errors';
+import { bound, defuse } from '../foreign-text';
+import type { HttpClient } from '../http';
+import { readJsonObject } from '../json';
+import type { SignInLimits } from '../renewal';
 import { servesOneWorkspace, type WorkspaceAddress } from './address';
 
 /** Under these names, everything is Databricks' own. */

@@ -1,9 +1,9 @@
-import { TaskError } from '../../common/errors';
-import { explainBy, type Signature } from '../../common/explain';
-import { bound, defuse, stripControls } from '../../common/foreign-text';
-import { ConnectionError, type HttpAnswer } from '../../common/http';
-import { isRetryableStatus } from '../../common/retry';
-import { redact } from '../../common/secrets';
+import { TaskError } from '../errors';
+import { explainBy, type Signature } from '../explain';
+import { bound, defuse, stripControls } from '../foreign-text';
+import { ConnectionError, type HttpAnswer } from '../http';
+import { isRetryableStatus } from '../retry';
+import { redact } from '../secrets';
 import { isObject, parseJson } from './json';
 
 /** Databricks answered, but not with what was asked for. */

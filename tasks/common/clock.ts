@@ -1,4 +1,4 @@
-import { sleep } from '../common/cancel';
+import { sleep } from './cancel';
 
 /** Time, as far as following a run depends on it. */
 export interface Clock {

@@ -1,8 +1,8 @@
-import type { InputReader } from '../common/inputs';
-import { readAzureConnection, readTokenConnection } from '../common/service-connection';
-import { addressProblem, parseWorkspaceAddress, type WorkspaceAddress } from './databricks/address';
-import type { Credential } from './databricks/auth';
-import type { AccessNames } from './databricks/errors';
+import type { InputReader } from '../inputs';
+import { readAzureConnection, readTokenConnection } from '../service-connection';
+import { addressProblem, parseWorkspaceAddress, type WorkspaceAddress } from './address';
+import type { Credential } from './auth';
+import type { AccessNames } from './errors';
 
 /** The ways into a workspace. */
 export const AUTH_TYPES = [
@@ -12,7 +12,7 @@ export const AUTH_TYPES = [
   'servicePrincipal',
   'federation',
 ] as const;
-type AuthType = (typeof AUTH_TYPES)[number];
+export type AuthType = (typeof AUTH_TYPES)[number];
 
 /** Where the workspace is, and how the step proves who it is. */
 export interface SignIn {
@@ -21,9 +21,8 @@ export interface SignIn {
   readonly access: AccessNames;
 }
 
-/** Reads the inputs of the group Workspace. Undefined after a mistake, which the reader then has. */
-export function readSignIn(inputs: InputReader): SignIn | undefined {
-  const authType = inputs.choice('authType', AUTH_TYPES, 'token');
+/** Reads the inputs that an `authType` takes. Undefined after a mistake, which the reader then has. */
+export function readSignIn(inputs: InputReader, authType: AuthType): SignIn | undefined {
   if (authType === 'databricksConnection') return readOwnConnection(inputs);
   const workspace = readHost(inputs, `with authType '${authType}'`);
   const credential = readCredential(inputs, authType);

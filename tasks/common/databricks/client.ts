@@ -1,12 +1,12 @@
-import { TaskError } from '../../common/errors';
-import { ConnectionError, type HttpAnswer, type HttpRequest } from '../../common/http';
-import type { AnswerKind } from '../../common/limits';
-import type { Logger } from '../../common/log';
-import type { SignInLimits } from '../../common/renewal';
-import { isRetryableStatus, Patience, type RetryPolicy } from '../../common/retry';
-import { formatDuration } from '../../common/text';
-import { type TroubledRequest, Troubles } from '../../common/trouble';
 import type { Clock } from '../clock';
+import { TaskError } from '../errors';
+import { ConnectionError, type HttpAnswer, type HttpRequest } from '../http';
+import type { AnswerKind } from '../limits';
+import type { Logger } from '../log';
+import type { SignInLimits } from '../renewal';
+import { isRetryableStatus, Patience, type RetryPolicy } from '../retry';
+import { formatDuration } from '../text';
+import { type TroubledRequest, Troubles } from '../trouble';
 import { type WorkspaceAddress, workspaceHeaders } from './address';
 import {
   type AccessNames,

@@ -51,17 +51,8 @@ export function addressProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** The page of a run. The service's own `run_page_url` has an older form that sends some users to the home page. */
-export function runPage(address: WorkspaceAddress, jobId: string, runId: string): string {
-  return page(address, `/jobs/${jobId}/runs/${runId}`);
-}
-
-/** The page of a job, with its latest runs. */
-export function jobPage(address: WorkspaceAddress, jobId: string): string {
-  return page(address, `/jobs/${jobId}`);
-}
-
-function page({ origin, workspaceId }: WorkspaceAddress, path: string): string {
+/** A page of the workspace in a browser. */
+export function pageAt({ origin, workspaceId }: WorkspaceAddress, path: string): string {
   return `${origin}${path}${workspaceId ? `?o=${workspaceId}` : ''}`;
 }
 

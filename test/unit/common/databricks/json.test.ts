@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseJson, parseJsonVerbatim, writeJson } from '../../../tasks/DatabricksRunJob/databricks/json';
+import { parseJson, parseJsonVerbatim, writeJson } from '../../../../tasks/common/databricks/json';
 
 describe('JSON of Databricks', () => {
   it('keeps every digit of ids beyond 2^53', () => {

@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  addressProblem,
-  jobPage,
-  parseWorkspaceAddress,
-  runPage,
-} from '../../../tasks/DatabricksRunJob/databricks/address';
+import { addressProblem, parseWorkspaceAddress } from '../../../../tasks/common/databricks/address';
 
 describe('the address of a workspace', () => {
   const azure = 'https://adb-1234567890123456.7.azuredatabricks.net';
@@ -37,14 +32,4 @@ describe('the address of a workspace', () => {
   for (const [text, problem] of problems) {
     it(`is refused when it is ${text}`, () => assert.match(addressProblem(text) ?? '', problem));
   }
-
-  it('leads to the pages of jobs and runs', () => {
-    const address = parseWorkspaceAddress(azure);
-    assert.equal(jobPage(address, '12'), `${azure}/jobs/12?o=1234567890123456`);
-    assert.equal(runPage(address, '12', '34'), `${azure}/jobs/12/runs/34?o=1234567890123456`);
-    assert.equal(
-      runPage(parseWorkspaceAddress('localhost:1'), '12', '34'),
-      'https://localhost:1/jobs/12/runs/34',
-    );
-  });
 });
