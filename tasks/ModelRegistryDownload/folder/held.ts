@@ -4,8 +4,11 @@ import { codeOf } from '../../common/files/open-folder';
 /** What Windows answers while a scanner or an indexer has a file open, which it mostly has for some milliseconds. */
 const HELD = new Set(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY']);
 
-/** Milliseconds before each further try: five and a half seconds in all. */
-const WAITS = [50, 100, 200, 400, 800, 1000, 1000, 1000, 1000];
+/** How long somebody may hold it, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** Milliseconds before a further try, at least and at most: by chance, so as not to keep step with who opens it again and again. */
+const PAUSE = { least: 30, most: 170 };
 
 interface Options {
   readonly platform?: NodeJS.Platform;
@@ -15,13 +18,14 @@ interface Options {
 /** Does something to a file or folder, and tries for some seconds where another process holds it, as on Windows. */
 export async function whileHeld<T>(action: () => Promise<T>, options: Options = {}): Promise<T> {
   const { platform = process.platform, sleep = delay } = options;
-  for (let tries = 0; ; tries++) {
+  for (let waited = 0; ; ) {
     try {
       return await action();
     } catch (error) {
-      const wait = WAITS[tries];
-      if (platform !== 'win32' || wait === undefined || !HELD.has(codeOf(error) ?? '')) throw error;
-      await sleep(wait);
+      if (platform !== 'win32' || waited >= PATIENCE || !HELD.has(codeOf(error) ?? '')) throw error;
+      const pause = PAUSE.least + Math.round(Math.random() * (PAUSE.most - PAUSE.least));
+      await sleep(pause);
+      waited += pause;
     }
   }
 }

@@ -19,14 +19,19 @@ describe('something that another process holds', () => {
 
   for (const code of ['EPERM', 'EACCES', 'EBUSY']) {
     it(`is waited for on Windows (${code})`, async () => {
-      assert.deepEqual(await tryWith(code, 2, 'win32'), { result: 'done', tries: 3, waited: 150 });
+      const { result, tries } = await tryWith(code, 2, 'win32');
+      assert.deepEqual({ result, tries }, { result: 'done', tries: 3 });
     });
   }
 
   it('is given up after some seconds', async () => {
     const { result, waited } = await tryWith('EBUSY', 1000, 'win32');
     assert.equal(result, 'EBUSY');
-    assert.ok(waited >= 3_000 && waited <= 10_000, String(waited));
+    assert.ok(waited >= 5_000 && waited <= 11_000, String(waited));
+  });
+
+  it('is tried often, since somebody may let go for a moment only', async () => {
+    assert.ok((await tryWith('EBUSY', 1000, 'win32')).tries >= 50);
   });
 
   it('is not waited for where it says something else', async () => {
