@@ -1,6 +1,6 @@
 import type { Clock } from '../common/clock';
 import type { DatabricksClient } from '../common/databricks/client';
-import { isDeleted, isNotFound, isOutage, retryAfterOf } from '../common/databricks/errors';
+import { isDeleted, isNotFound, isOutage, NonsenseError, retryAfterOf } from '../common/databricks/errors';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import { retryDelay } from '../common/retry';
@@ -124,7 +124,8 @@ export class RunFollower {
       run = await getRun(this.client, this.run.id);
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
-      this.noteFailure(error);
+      if (error instanceof NonsenseError) this.noteSense(`${error.fault}.`);
+      else this.noteFailure(error);
       const header = retryAfterOf(error);
       return { retryAfter: header === null ? 0 : retryDelay(1, header) };
     }
@@ -136,7 +137,7 @@ export class RunFollower {
       this.outage = undefined;
     }
     this.latest = run;
-    this.noteSense(run.state);
+    this.noteSense(faultIn(run.state));
     const isFirstLook = this.shown.size === 0;
     this.show('Run', run.state);
     if (isFirstLook && run.tasks.length > MAX_FIRST_LINES) this.sayStates(run.tasks);
@@ -191,8 +192,8 @@ export class RunFollower {
   }
 
   /** A run in no state that is known here may be in a new one of the service, or the answers are not about a run. */
-  private noteSense({ isKnown, name }: RunState): void {
-    if (isKnown) {
+  private noteSense(fault: string | undefined): void {
+    if (fault === undefined) {
       this.nonsense = undefined;
       return;
     }
@@ -200,11 +201,7 @@ export class RunFollower {
     const { since, isSaid } = this.nonsense;
     const elapsed = this.clock.now() - since;
     if (elapsed < NONSENSE_WARNING) return;
-    const sense =
-      `For ${this.durationSince(since)} Databricks has said nothing of run ${this.run.id} that makes sense: ` +
-      (name === NO_STATE
-        ? 'its answers tell no state.'
-        : `it shows the state '${name}', which is not known here.`);
+    const sense = `For ${this.durationSince(since)} Databricks has said nothing of run ${this.run.id} that makes sense: ${fault}`;
     if (elapsed >= LONGEST_NONSENSE) {
       throw new TaskError(`${sense} The run may be going on: ${this.run.page}`);
     }
@@ -239,6 +236,14 @@ export class RunFollower {
   private durationSince(time: number): string {
     return formatDuration(this.clock.now() - time);
   }
+}
+
+/** What makes no sense in a state, as a sentence; undefined where it does make sense. */
+function faultIn({ isKnown, name }: RunState): string | undefined {
+  if (isKnown) return undefined;
+  return name === NO_STATE
+    ? 'its answers tell no state.'
+    : `it shows the state '${name}', which is not known here.`;
 }
 
 function nameOf({ key, attempt }: TaskRun): string {

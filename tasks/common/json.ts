@@ -14,7 +14,7 @@ const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] =
  */
 export function readJson(text: string | Buffer): unknown {
   const json = text.toString();
-  if (depthOf(json) > DEEPEST) return undefined;
+  if (nestsTooDeep(json)) return undefined;
   try {
     return JSON.parse(json);
   } catch {
@@ -47,11 +47,6 @@ export function textIn(content: unknown, path: string, from: string): string {
   );
 }
 
-/** The objects of what should be a list of them; none where it is something else. */
-export function recordsIn(value: unknown): readonly Record<string, unknown>[] {
-  return Array.isArray(value) ? value.filter(isRecord) : [];
-}
-
 /** What JSON is, without anything of it that could be secret. */
 function describe(value: unknown): string {
   if (value === undefined) return 'no JSON';
@@ -64,10 +59,9 @@ function describe(value: unknown): string {
     : 'an empty object';
 }
 
-/** How deep the brackets of a JSON text nest. */
-export function depthOf(json: string): number {
+/** Whether the brackets of a JSON text nest deeper than those of any answer. */
+export function nestsTooDeep(json: string): boolean {
   let depth = 0;
-  let deepest = 0;
   let inString = false;
   for (let at = 0; at < json.length; at++) {
     const character = json.charCodeAt(at);
@@ -78,10 +72,10 @@ export function depthOf(json: string): number {
       inString = true;
     } else if (character === OPEN_BRACE || character === OPEN_BRACKET) {
       depth += 1;
-      if (depth > deepest) deepest = depth;
+      if (depth > DEEPEST) return true;
     } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) {
       depth -= 1;
     }
   }
-  return deepest;
+  return false;
 }

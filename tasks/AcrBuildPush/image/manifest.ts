@@ -1,4 +1,5 @@
-import { isRecord, readJson, readJsonObject } from '../../common/json';
+import { readJson } from '../../common/json';
+import { EACH, faultIn, type Shape } from '../../common/shape';
 import { type Descriptor, digestOfBytes, type ImageConfig, type Manifest, type Platform } from './image';
 import { isIndex } from './media-types';
 
@@ -7,22 +8,74 @@ import { isIndex } from './media-types';
 /** The grammar of the OCI image specification. */
 const DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[\w=-]+$/;
 
-/** Reads a manifest; undefined for what is none. */
+const PLATFORM = { os: 'text', architecture: 'text', variant: 'text' } as const;
+
+const DESCRIPTOR = {
+  mediaType: 'text',
+  digest: 'text',
+  size: 'number',
+  urls: ['text'],
+  annotations: { [EACH]: 'text' },
+} as const;
+
+const ABOUT = {
+  subject: 'object',
+  artifactType: 'text',
+  annotations: { [EACH]: 'text' },
+} as const;
+
+const IMAGE_MANIFEST = { ...ABOUT, config: DESCRIPTOR, layers: [DESCRIPTOR] } as const;
+
+const INDEX = {
+  ...ABOUT,
+  manifests: [{ ...DESCRIPTOR, platform: PLATFORM, artifactType: 'text' }],
+} as const;
+
+const CONFIG = {
+  ...PLATFORM,
+  created: 'text',
+  author: 'text',
+  config: {
+    User: 'text',
+    ExposedPorts: { [EACH]: 'object' },
+    Env: ['text'],
+    Entrypoint: ['text'],
+    Cmd: ['text'],
+    Volumes: { [EACH]: 'object' },
+    WorkingDir: 'text',
+    Labels: { [EACH]: 'text' },
+    StopSignal: 'text',
+    Healthcheck: 'object',
+    OnBuild: ['text'],
+  },
+  rootfs: { diff_ids: ['text'] },
+  history: [{ created: 'text', created_by: 'text', comment: 'text', author: 'text', empty_layer: 'flag' }],
+} as const satisfies Shape;
+
+/** Reads a manifest; undefined for what is none, of which {@link faultInManifest} tells why. */
 export function readManifest(body: Buffer, mediaType: string): Manifest | undefined {
+  if (faultInManifest(body, mediaType) !== undefined) return undefined;
+  const { config, layers } = readJson(body) as { config?: Descriptor; layers?: Descriptor[] };
+  return { digest: digestOfBytes(body), mediaType, body, config, layers: layers ?? [] };
+}
+
+/** What of a manifest is not as it has to be, and what stands there. */
+export function faultInManifest(body: Buffer, mediaType: string): string | undefined {
   const content = readJson(body);
-  if (!isRecord(content)) return undefined;
-  const { config, layers = [], manifests } = content;
-  const isSound = isIndex(mediaType)
-    ? isListOf(manifests, isEntry)
-    : (config === undefined || isDescriptor(config)) && isListOf(layers, isDescriptor);
-  if (!isSound) return undefined;
-  return {
-    digest: digestOfBytes(body),
-    mediaType,
-    body,
-    config: config as Descriptor | undefined,
-    layers: layers as Descriptor[],
-  };
+  if (isIndex(mediaType)) {
+    return (
+      faultIn(content, INDEX) ??
+      // An entry of an index is only asked for.
+      faultInDescriptors('manifests', (content as { manifests?: unknown }).manifests, hasDigest)
+    );
+  }
+  const fault = faultIn(content, IMAGE_MANIFEST);
+  if (fault !== undefined) return fault;
+  const { config, layers = [] } = content as { config?: unknown; layers?: unknown };
+  return (
+    (config === undefined ? undefined : faultInDescriptors('config', [config], isDescriptor)) ??
+    faultInDescriptors('layers', layers, isDescriptor)
+  );
 }
 
 /** An image in an index. */
@@ -34,35 +87,48 @@ export interface IndexEntry extends Descriptor {
 
 /** The images that an index lists; undefined for the manifest of one image. */
 export function entriesOf({ body }: Manifest): readonly IndexEntry[] | undefined {
-  const manifests = readJsonObject(body).manifests;
-  return isListOf(manifests, isEntry) ? (manifests as IndexEntry[]) : undefined;
+  const content = readJson(body);
+  if (faultIn(content, INDEX) !== undefined) return undefined;
+  const { manifests } = content as { manifests?: unknown };
+  return faultInDescriptors('manifests', manifests, hasDigest) === undefined
+    ? (manifests as IndexEntry[])
+    : undefined;
 }
 
-/** Reads an image's configuration; undefined for what is none. */
+/** Reads an image's configuration; undefined for what is none, of which {@link faultInConfig} tells why. */
 export function readConfig(content: Buffer): ImageConfig | undefined {
-  const config = readJsonObject(content);
-  const rootfs = config.rootfs as { diff_ids?: unknown } | undefined;
-  return isListOf(rootfs?.diff_ids, isDigest) ? (config as unknown as ImageConfig) : undefined;
+  return faultInConfig(content) === undefined ? (readJson(content) as ImageConfig) : undefined;
 }
 
-function isDescriptor(value: unknown): boolean {
-  return isEntry(value) && isCount((value as Partial<Descriptor>).size);
+/** What of an image's configuration is not as it has to be, and what stands there. */
+export function faultInConfig(content: Buffer): string | undefined {
+  const config = readJson(content);
+  const fault = faultIn(config, CONFIG);
+  if (fault !== undefined) return fault;
+  const { rootfs } = config as { rootfs?: { diff_ids?: readonly unknown[] } | null };
+  const isSound = Array.isArray(rootfs?.diff_ids) && rootfs.diff_ids.every(isDigest);
+  return isSound ? undefined : "'rootfs.diff_ids' is no list of digests";
 }
 
-/** An entry of an index is only asked for. */
-function isEntry(value: unknown): boolean {
-  const { mediaType, digest } = (value ?? {}) as Partial<Descriptor>;
-  return ['string', 'undefined'].includes(typeof mediaType) && isDigest(digest);
+function faultInDescriptors(
+  place: string,
+  descriptors: unknown,
+  isSound: (descriptor: Partial<Descriptor>) => boolean,
+): string | undefined {
+  if (!Array.isArray(descriptors)) return `'${place}' is missing`;
+  return descriptors.every((one) => isSound(one ?? {}))
+    ? undefined
+    : `'${place}' holds something without a digest or a size`;
+}
+
+function isDescriptor(one: Partial<Descriptor>): boolean {
+  return hasDigest(one) && Number.isSafeInteger(one.size) && (one.size as number) >= 0;
+}
+
+function hasDigest({ digest }: Partial<Descriptor>): boolean {
+  return isDigest(digest);
 }
 
 function isDigest(value: unknown): boolean {
   return typeof value === 'string' && DIGEST.test(value);
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(isItem);
 }

@@ -21,7 +21,7 @@ export function annotate(manifest: Manifest, annotations: Annotations): Manifest
     ...content,
     mediaType,
     config: convert(content.config),
-    layers: content.layers.map(convert),
+    layers: (content.layers ?? []).map(convert),
     annotations: { ...content.annotations, ...annotations },
   });
 }

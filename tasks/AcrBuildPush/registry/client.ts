@@ -2,7 +2,7 @@ import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { digestOfBytes, type Manifest } from '../image/image';
-import { entriesOf, type IndexEntry, readManifest } from '../image/manifest';
+import { entriesOf, faultInManifest, type IndexEntry, readManifest } from '../image/manifest';
 import { MANIFEST_TYPES, OCI_INDEX } from '../image/media-types';
 import { isNearAddress } from './addresses';
 import { Authorization, type Rights } from './authorization';
@@ -107,10 +107,11 @@ export class RegistryClient {
 
   private readAnswer(reference: string, answer: HttpAnswer): Manifest {
     if (answer.status !== 200) throw this.refusal(answer, `read the manifest of '${reference}'`);
-    const manifest = readManifest(answer.body, answer.headers.get('content-type') ?? '');
+    const mediaType = answer.headers.get('content-type') ?? '';
+    const manifest = readManifest(answer.body, mediaType);
     if (manifest) return manifest;
     throw new TaskError(
-      `${this.host} sent no manifest of an image for '${reference}'. Check input 'loginServer', and the proxy in front of the registry if there is one.`,
+      `${this.host} sent no manifest of an image for '${reference}': ${faultInManifest(answer.body, mediaType)}. Check input 'loginServer', and the proxy in front of the registry if there is one.`,
       { details: [textOf(answer)] },
     );
   }

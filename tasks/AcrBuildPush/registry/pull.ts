@@ -6,7 +6,7 @@ import type { Logger } from '../../common/log';
 import { ONE_TRY } from '../../common/retry';
 import type { Descriptor, Manifest, ParentImage, Platform, RemoteLayer } from '../image/image';
 import { apiHostOf, parseImageName, referenceOf } from '../image/image-name';
-import { entriesOf, readConfig } from '../image/manifest';
+import { entriesOf, faultInConfig, readConfig } from '../image/manifest';
 import { RegistryClient } from './client';
 import type { CredentialSource } from './credentials';
 
@@ -47,9 +47,15 @@ export function createPull(options: PullOptions): Pull {
     });
     const { digest, manifest } = await findManifest(client, reference, platform, image);
     if (!manifest.config) throw new TaskError(`Image ${image} has a format that is no longer in use.`);
-    const config = readConfig(await client.blob(manifest.config.digest));
-    const diffIds = config?.rootfs.diff_ids ?? [];
-    if (!config || diffIds.length !== manifest.layers.length) {
+    const content = await client.blob(manifest.config.digest);
+    const config = readConfig(content);
+    if (!config) {
+      throw new TaskError(
+        `Image ${image} is broken: in its configuration, ${faultInConfig(content)}. Have it built and pushed again, or use another one.`,
+      );
+    }
+    const diffIds = config.rootfs.diff_ids;
+    if (diffIds.length !== manifest.layers.length) {
       throw new TaskError(`Image ${image} is broken: its configuration does not fit its layers.`);
     }
     options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);

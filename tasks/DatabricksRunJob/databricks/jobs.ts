@@ -1,7 +1,8 @@
 import type { DatabricksClient, RequestLimits } from '../../common/databricks/client';
-import type { JsonObject, WireId } from '../../common/databricks/json';
+import type { JsonObject } from '../../common/databricks/json';
 import { TaskError } from '../../common/errors';
 import { ONE_TRY } from '../../common/retry';
+import type { Shaped } from '../../common/shape';
 
 /** A job as `jobs/list` shows it. Names are not unique. */
 export interface JobSummary {
@@ -53,33 +54,32 @@ export interface RunRequest extends RunParameters {
   readonly waitsForTurn: boolean;
 }
 
-interface WireJobSummary {
-  job_id: WireId;
-  creator_user_name?: string;
-  created_time?: number;
-  settings?: { name?: string };
-}
+const JOB_PAGE = {
+  jobs: [{ job_id: 'id', creator_user_name: 'text', created_time: 'number', settings: { name: 'text' } }],
+  next_page_token: 'text',
+} as const;
 
-interface WireTask {
-  task_key?: string;
-  notebook_task?: { notebook_path?: string; source?: string };
-  spark_python_task?: { python_file?: string; source?: string };
-  for_each_task?: { task?: WireTask };
-}
+const TASK = {
+  task_key: 'text',
+  notebook_task: { notebook_path: 'text', source: 'text' },
+  spark_python_task: { python_file: 'text', source: 'text' },
+} as const;
 
-interface WireSettings {
-  name?: string;
-  tasks?: WireTask[];
-  parameters?: { name: string }[];
-  git_source?: GitSource;
-}
+const GIT_SOURCE = { git_url: 'text', git_branch: 'text', git_tag: 'text', git_commit: 'text' } as const;
 
-interface GitSource {
-  git_url?: string;
-  git_branch?: string;
-  git_tag?: string;
-  git_commit?: string;
-}
+/** What is read of a job's settings, in an answer and in the file of a definition. */
+export const SETTINGS = {
+  name: 'text',
+  // A task that runs another one for each of a list runs no such task in turn.
+  tasks: [{ ...TASK, for_each_task: { task: TASK } }],
+  parameters: [{ name: 'text' }],
+  git_source: GIT_SOURCE,
+} as const;
+
+const SETTINGS_PAGE = { settings: SETTINGS, run_as_user_name: 'text', next_page_token: 'text' } as const;
+
+type WireTask = Shaped<typeof TASK>;
+type GitSource = Shaped<typeof GIT_SOURCE>;
 
 /** All jobs that the token's user may see, or those of a name, upper and lower case being one to the service. */
 export async function* listJobs(client: DatabricksClient, name?: string): AsyncGenerator<JobSummary> {
@@ -87,12 +87,14 @@ export async function* listJobs(client: DatabricksClient, name?: string): AsyncG
   do {
     const query = { limit: '100', name, page_token: pageToken };
     // A page may be empty and still not be the last.
-    const page = await client.get<{ jobs?: WireJobSummary[]; next_page_token?: string }>(
-      '/api/2.2/jobs/list',
-      query,
-      { action: 'list the jobs', permission: "access to this workspace's jobs" },
-    );
+    const page = await client.get('/api/2.2/jobs/list', query, {
+      action: 'list the jobs',
+      permission: "access to this workspace's jobs",
+      shape: JOB_PAGE,
+    });
     for (const job of page.jobs ?? []) {
+      // What has no id can't be run.
+      if (job.job_id === undefined || job.job_id === null) continue;
       yield {
         id: String(job.job_id),
         name: job.settings?.name ?? '',
@@ -119,16 +121,16 @@ export async function getSettings(
   let runsAs: string | undefined;
   let pageToken: string | undefined;
   do {
-    const page = await client.get<{
-      settings?: JsonObject;
-      run_as_user_name?: string;
-      next_page_token?: string;
-    }>(
+    const page = await client.get(
       '/api/2.2/jobs/get',
       { job_id: id, page_token: pageToken },
-      { action: `read job ${id}`, permission: "'Can View' on the job, if the job exists" },
+      {
+        action: `read job ${id}`,
+        permission: "'Can View' on the job, if the job exists",
+        shape: SETTINGS_PAGE,
+      },
     );
-    for (const [name, value] of Object.entries(page.settings ?? {})) {
+    for (const [name, value] of Object.entries((page.settings ?? {}) as JsonObject)) {
       const before = settings[name];
       const goesOn = PAGED_LISTS.has(name) && Array.isArray(before) && Array.isArray(value);
       settings[name] = goesOn ? [...before, ...value] : value;
@@ -139,26 +141,30 @@ export async function getSettings(
   return { settings, runsAs };
 }
 
-/** What settings make of a job. */
+/** What settings make of a job; they are as {@link SETTINGS} has it. */
 export function readSettings(settings: JsonObject): Omit<Job, 'id'> {
-  const { name, tasks, parameters, git_source } = settings as WireSettings;
+  const { name, tasks, parameters, git_source } = settings as Shaped<typeof SETTINGS>;
+  const runners = (tasks ?? []).map((task) => task.for_each_task?.task ?? task);
   return {
     name: name ?? '',
-    notebooks: (tasks ?? []).flatMap((task) => notebookTasks(task, git_source)),
-    otherTasks: (tasks ?? []).flatMap((task) => otherTasks(task, git_source)),
-    parameters: (parameters ?? []).map((parameter) => parameter.name),
+    notebooks: runners.flatMap((task) => notebookTasks(task, git_source)),
+    otherTasks: runners.flatMap((task) => otherTasks(task, git_source)),
+    parameters: (parameters ?? []).map((parameter) => parameter.name ?? ''),
   };
 }
 
 /** Creates a job and returns its id. Each request makes a job of its own, so none is repeated. */
 export async function createJob(client: DatabricksClient, settings: JsonObject): Promise<string> {
-  const { job_id: id } = await client.post<{ job_id?: WireId }>('/api/2.2/jobs/create', settings, {
+  const { job_id: id } = await client.post('/api/2.2/jobs/create', settings, {
     action: `create job '${settings.name}'`,
     permission: 'permission to create jobs',
+    shape: { job_id: 'id' } as const,
     // Its caller looks first whether the job is there, and has all the patience.
     retry: ONE_TRY,
   });
-  if (id === undefined) throw new TaskError(`Databricks did not say which id job '${settings.name}' has.`);
+  if (id === undefined || id === null) {
+    throw new TaskError(`Databricks did not say which id job '${settings.name}' has.`);
+  }
   return String(id);
 }
 
@@ -181,24 +187,29 @@ export async function updateJob(
   });
 }
 
-function otherTasks(task: WireTask, git: GitSource | undefined): OtherTask[] {
-  if (task.for_each_task?.task) return otherTasks(task.for_each_task.task, git);
+function otherTasks(task: WireTask, git: GitSource | null | undefined): OtherTask[] {
   if (task.notebook_task) return [];
   const kind = Object.keys(task).find((name) => /^[a-z_]+_task$/.test(name)) ?? 'nothing that is known here';
-  const { python_file, source = git ? 'GIT' : 'WORKSPACE' } = task.spark_python_task ?? {};
-  return [{ taskKey: task.task_key ?? '', kind, file: source === 'GIT' ? undefined : python_file }];
+  const file = task.spark_python_task?.python_file ?? undefined;
+  const isInGit = (task.spark_python_task?.source ?? usualSource(git)) === 'GIT';
+  return [{ taskKey: task.task_key ?? '', kind, file: isInGit ? undefined : file }];
 }
 
-function notebookTasks(task: WireTask, git: GitSource | undefined): NotebookTask[] {
-  if (task.for_each_task?.task) return notebookTasks(task.for_each_task.task, git);
-  const { notebook_path: path, source = git ? 'GIT' : 'WORKSPACE' } = task.notebook_task ?? {};
+function notebookTasks(task: WireTask, git: GitSource | null | undefined): NotebookTask[] {
+  const path = task.notebook_task?.notebook_path ?? undefined;
   if (path === undefined) return [];
-  return [{ taskKey: task.task_key ?? '', path, git: source === 'GIT' ? describeGit(git) : undefined }];
+  const isInGit = (task.notebook_task?.source ?? usualSource(git)) === 'GIT';
+  return [{ taskKey: task.task_key ?? '', path, git: isInGit ? describeGit(git) : undefined }];
 }
 
-function describeGit(git: GitSource = {}): string {
-  const reference = git.git_branch ?? git.git_tag ?? git.git_commit;
-  return `${git.git_url ?? 'its git repository'}${reference ? ` at ${reference}` : ''}`;
+/** Where a task's file is that does not say it. */
+function usualSource(git: GitSource | null | undefined): string {
+  return git ? 'GIT' : 'WORKSPACE';
+}
+
+function describeGit(git: GitSource | null | undefined): string {
+  const reference = git?.git_branch ?? git?.git_tag ?? git?.git_commit;
+  return `${git?.git_url ?? 'its git repository'}${reference ? ` at ${reference}` : ''}`;
 }
 
 /** Starts a run and returns its id. */
@@ -213,14 +224,16 @@ export async function runNow(
     queue: { enabled: request.waitsForTurn },
     ...wireParameters(request),
   };
-  const { run_id: runId } = await client.post<{ run_id?: WireId }>('/api/2.2/jobs/run-now', body, {
+  const { run_id: runId } = await client.post('/api/2.2/jobs/run-now', body, {
     action: `start job ${request.jobId}`,
     permission: "'Can Manage Run' on the job",
+    shape: { run_id: 'id' } as const,
     repeatable: true,
     ...limits,
   });
-  if (runId === undefined)
+  if (runId === undefined || runId === null) {
     throw new TaskError(`Databricks did not say which run of job ${request.jobId} it started.`);
+  }
   return String(runId);
 }
 

@@ -1,8 +1,8 @@
 import type { DatabricksClient, RequestLimits } from '../../common/databricks/client';
-import type { WireId } from '../../common/databricks/json';
 import { ONE_TRY } from '../../common/retry';
+import type { Shaped } from '../../common/shape';
 import { type RunParameters, wireParameters } from './jobs';
-import { type RunState, readState, type WireState } from './states';
+import { type RunState, readState, STATES } from './states';
 
 /** A failed look is not repeated at once: whoever follows a run looks again anyway. */
 const ONE_TRY_ONLY: RequestLimits = { retry: ONE_TRY };
@@ -57,31 +57,42 @@ export interface RunOutput {
   readonly childRunId: string | undefined;
 }
 
-interface WireTaskRun extends WireState {
-  run_id?: WireId;
-  task_key?: string;
-  attempt_number?: number;
-  start_time?: number;
-  end_time?: number;
-  queue_duration?: number;
-  setup_duration?: number;
-  execution_duration?: number;
-  cluster_instance?: { cluster_id?: string };
-  existing_cluster_id?: string;
-  job_cluster_key?: string;
-  environment_key?: string;
-  notebook_task?: { notebook_path?: string };
-  run_job_task?: { job_id?: WireId };
-  for_each_task?: { stats?: { error_message_stats?: { error_message?: string; count?: number }[] } };
-}
+const TASK_RUN = {
+  ...STATES,
+  run_id: 'key',
+  task_key: 'text',
+  attempt_number: 'number',
+  start_time: 'number',
+  end_time: 'number',
+  queue_duration: 'number',
+  setup_duration: 'number',
+  execution_duration: 'number',
+  cluster_instance: { cluster_id: 'text' },
+  existing_cluster_id: 'text',
+  job_cluster_key: 'text',
+  environment_key: 'text',
+  notebook_task: { notebook_path: 'text' },
+  run_job_task: { job_id: 'id' },
+  for_each_task: { stats: { error_message_stats: [{ error_message: 'text', count: 'number' }] } },
+} as const;
 
-interface WireRun extends WireState {
-  run_id?: WireId;
-  start_time?: number;
-  end_time?: number;
-  tasks?: WireTaskRun[];
-  next_page_token?: string;
-}
+const RUN = { ...STATES, run_id: 'id', start_time: 'number', end_time: 'number' } as const;
+
+const RUN_PAGE = { ...RUN, tasks: [TASK_RUN], next_page_token: 'text' } as const;
+
+const RUN_LIST_PAGE = { runs: [RUN], next_page_token: 'text' } as const;
+
+const OUTPUT = {
+  notebook_output: { result: 'text', truncated: 'flag' },
+  error: 'text',
+  error_trace: 'text',
+  logs: 'text',
+  run_job_output: { run_id: 'id' },
+} as const;
+
+type WireTaskRun = Shaped<typeof TASK_RUN>;
+type WireRun = Shaped<typeof RUN>;
+type WireId = Shaped<'id'>;
 
 /** Where a run is now, with all its tasks, which come in pages of a hundred. */
 export async function getRun(
@@ -91,14 +102,14 @@ export async function getRun(
 ): Promise<Run> {
   const tasks: TaskRun[] = [];
   let pageToken: string | undefined;
-  let page: WireRun;
+  let page: Shaped<typeof RUN_PAGE>;
   do {
-    page = await client.get<WireRun>(
+    page = await client.get(
       '/api/2.2/jobs/runs/get',
       { run_id: id, page_token: pageToken },
-      { action: `look at run ${id}`, permission: "'Can View' on the job", ...limits },
+      { action: `look at run ${id}`, permission: "'Can View' on the job", shape: RUN_PAGE, ...limits },
     );
-    tasks.push(...listOf(page.tasks).map(readTask));
+    tasks.push(...(page.tasks ?? []).map(readTask));
     pageToken = page.next_page_token || undefined;
   } while (pageToken);
   return { ...readSummary(page), id, tasks: latestAttempts(tasks) };
@@ -112,21 +123,19 @@ export async function* listEndedRuns(
 ): AsyncGenerator<RunSummary> {
   let pageToken: string | undefined;
   do {
-    const page = await client.get<{ runs?: WireRun[]; next_page_token?: string }>(
+    const page = await client.get(
       '/api/2.2/jobs/runs/list',
       { job_id: jobId, completed_only: 'true', limit: '25', page_token: pageToken },
-      { action: `list the runs of job ${jobId}`, permission: "'Can View' on the job", ...limits },
+      {
+        action: `list the runs of job ${jobId}`,
+        permission: "'Can View' on the job",
+        shape: RUN_LIST_PAGE,
+        ...limits,
+      },
     );
-    yield* listOf(page.runs).map(readSummary);
+    yield* (page.runs ?? []).map(readSummary);
     pageToken = page.next_page_token || undefined;
   } while (pageToken);
-}
-
-/** What should be a list, and may be something else in an answer that makes no sense. */
-function listOf<T>(value: readonly T[] | undefined): readonly T[] {
-  return Array.isArray(value)
-    ? value.filter((element) => typeof element === 'object' && element !== null)
-    : [];
 }
 
 function readSummary(run: WireRun): RunSummary {
@@ -139,7 +148,7 @@ function readSummary(run: WireRun): RunSummary {
 }
 
 function readTask(task: WireTaskRun): TaskRun {
-  const errors = listOf(task.for_each_task?.stats?.error_message_stats);
+  const errors = task.for_each_task?.stats?.error_message_stats ?? [];
   return {
     id: idOf(task.run_id),
     key: task.task_key ?? String(task.run_id ?? 'unnamed'),
@@ -156,18 +165,19 @@ function readTask(task: WireTaskRun): TaskRun {
       task.cluster_instance?.cluster_id ??
       task.existing_cluster_id ??
       task.job_cluster_key ??
-      task.environment_key,
+      task.environment_key ??
+      undefined,
     kind: Object.keys(task).find((name) => /^[a-z_]+_task$/.test(name)),
-    notebookPath: task.notebook_task?.notebook_path,
+    notebookPath: task.notebook_task?.notebook_path ?? undefined,
     jobId: idOf(task.run_job_task?.job_id),
     iterationErrors: errors
-      .map(({ error_message: message = '', count = 0 }) => ({ message, count }))
+      .map(({ error_message, count }) => ({ message: error_message ?? '', count: count ?? 0 }))
       .sort((a, b) => b.count - a.count),
   };
 }
 
-function idOf(id: WireId | undefined): string | undefined {
-  return id === undefined ? undefined : String(id);
+function idOf(id: WireId | null | undefined): string | undefined {
+  return id === undefined || id === null ? undefined : String(id);
 }
 
 /** A task that was tried again is listed once for each attempt, in no order. */
@@ -195,24 +205,19 @@ export async function getOutput(
   taskRunId: string,
   limits: RequestLimits = {},
 ): Promise<RunOutput> {
-  const output = await client.get<{
-    notebook_output?: { result?: string; truncated?: boolean };
-    error?: string;
-    error_trace?: string;
-    logs?: string;
-    run_job_output?: { run_id?: WireId };
-  }>(
+  const output = await client.get(
     '/api/2.2/jobs/runs/get-output',
     { run_id: taskRunId },
     {
       action: `read the output of run ${taskRunId}`,
       permission: "'Can View' on the job",
       answer: 'notebook',
+      shape: OUTPUT,
       ...limits,
     },
   );
   return {
-    exitValue: output.notebook_output?.result,
+    exitValue: output.notebook_output?.result ?? undefined,
     isTruncated: output.notebook_output?.truncated ?? false,
     error: output.error || undefined,
     trace: output.error_trace || undefined,
@@ -227,23 +232,32 @@ export async function exportNotebook(
   taskRunId: string,
   limits: RequestLimits = {},
 ): Promise<string | undefined> {
-  const { views = [] } = await client.get<{ views?: { content?: string; type?: string }[] }>(
+  const { views } = await client.get(
     '/api/2.2/jobs/runs/export',
     { run_id: taskRunId, views_to_export: 'CODE' },
-    { action: `export run ${taskRunId}`, permission: "'Can View' on the job", answer: 'notebook', ...limits },
+    {
+      action: `export run ${taskRunId}`,
+      permission: "'Can View' on the job",
+      answer: 'notebook',
+      shape: { views: [{ content: 'text', type: 'text' }] } as const,
+      ...limits,
+    },
   );
-  return views.find(({ type }) => type === 'NOTEBOOK')?.content;
+  return views?.find(({ type }) => type === 'NOTEBOOK')?.content ?? undefined;
 }
 
 /** The id of the latest repair of a run; undefined when there was none. */
 export async function getLatestRepair(client: DatabricksClient, id: string): Promise<string | undefined> {
-  const { repair_history: history = [] } = await client.get<{ repair_history?: { id?: WireId }[] }>(
+  const { repair_history: history } = await client.get(
     '/api/2.2/jobs/runs/get',
     { run_id: id, include_history: 'true' },
-    { action: `look at the repairs of run ${id}`, permission: "'Can View' on the job" },
+    {
+      action: `look at the repairs of run ${id}`,
+      permission: "'Can View' on the job",
+      shape: { repair_history: [{ id: 'id' }] } as const,
+    },
   );
-  const latest = history.at(-1)?.id;
-  return latest === undefined ? undefined : String(latest);
+  return idOf(history?.at(-1)?.id);
 }
 
 /**

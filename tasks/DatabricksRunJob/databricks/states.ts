@@ -1,22 +1,21 @@
+import type { Shaped } from '../../common/shape';
+
 /*
  * The states of a run and of its tasks. Jobs API 2.2 tells them twice: in the older `state`, and in `status`. Both
  * are read, since either may be absent; names that are not known here are states of a run that is going on.
  */
 
 /** `state` and `status` as they come, of a run or of one of its tasks. */
-export interface WireState {
-  state?: null | {
-    life_cycle_state?: string;
-    result_state?: string;
-    state_message?: string;
-    queue_reason?: string;
-  };
-  status?: null | {
-    state?: string;
-    termination_details?: { code?: string; type?: string; message?: string };
-    queue_details?: { code?: string; message?: string };
-  };
-}
+export const STATES = {
+  state: { life_cycle_state: 'text', result_state: 'text', state_message: 'text', queue_reason: 'text' },
+  status: {
+    state: 'text',
+    termination_details: { code: 'text', type: 'text', message: 'text' },
+    queue_details: { code: 'text', message: 'text' },
+  },
+} as const;
+
+export type WireState = Shaped<typeof STATES>;
 
 export interface RunState {
   readonly isOver: boolean;

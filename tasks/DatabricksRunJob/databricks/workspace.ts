@@ -35,13 +35,15 @@ export interface WorkspaceObject {
   readonly language: string | undefined;
 }
 
+const OBJECT = { path: 'text', object_type: 'text', language: 'text' } as const;
+
 export async function getObject(client: DatabricksClient, path: string): Promise<WorkspaceObject> {
-  const found = await client.get<{ object_type?: string; language?: string }>(
+  const found = await client.get(
     '/api/2.0/workspace/get-status',
     { path },
-    { action: `look at '${path}'`, permission: `'Can View' on '${path}'` },
+    { action: `look at '${path}'`, permission: `'Can View' on '${path}'`, shape: OBJECT },
   );
-  return { type: found.object_type ?? '', language: found.language };
+  return { type: found.object_type ?? '', language: found.language ?? undefined };
 }
 
 /** An object in a folder of the workspace. */
@@ -52,17 +54,19 @@ export interface ListedObject extends WorkspaceObject {
 
 /** What is in a folder; for anything but a folder, that itself. */
 export async function listFolder(client: DatabricksClient, path: string): Promise<ListedObject[]> {
-  const { objects = [] } = await client.get<{
-    objects?: { path?: string; object_type?: string; language?: string }[];
-  }>(
+  const { objects } = await client.get(
     '/api/2.0/workspace/list',
     { path },
-    { action: `list the folder '${path}'`, permission: `'Can View' on '${path}'` },
+    {
+      action: `list the folder '${path}'`,
+      permission: `'Can View' on '${path}'`,
+      shape: { objects: [OBJECT] } as const,
+    },
   );
-  return objects.map(({ path: place = '', object_type: type = '', language }) => ({
-    path: place,
-    type,
-    language,
+  return (objects ?? []).map((object) => ({
+    path: object.path ?? '',
+    type: object.object_type ?? '',
+    language: object.language ?? undefined,
   }));
 }
 
@@ -72,12 +76,16 @@ export async function exportObject(
   path: string,
   format: NotebookFormat['format'] | 'AUTO',
 ): Promise<Buffer> {
-  const { content = '' } = await client.get<{ content?: string }>(
+  const { content } = await client.get(
     '/api/2.0/workspace/export',
     { path, format },
-    { action: `read '${path}'`, permission: `'Can View' on '${path}'` },
+    {
+      action: `read '${path}'`,
+      permission: `'Can View' on '${path}'`,
+      shape: { content: 'text' } as const,
+    },
   );
-  return Buffer.from(content, 'base64');
+  return Buffer.from(content ?? '', 'base64');
 }
 
 /** Creates a folder with all that is missing above it. */

@@ -5,6 +5,7 @@ import type { AnswerKind } from '../limits';
 import type { Logger } from '../log';
 import type { SignInLimits } from '../renewal';
 import { isRetryableStatus, Patience, type RetryPolicy } from '../retry';
+import { faultIn, type Shape, type Shaped } from '../shape';
 import { formatDuration } from '../text';
 import { type TroubledRequest, Troubles } from '../trouble';
 import { type WorkspaceAddress, workspaceHeaders } from './address';
@@ -13,6 +14,7 @@ import {
   DatabricksError,
   errorFromAnswer,
   isSuccess,
+  nonsenseError,
   refusesToken,
   retryAfterOf,
   SignInError,
@@ -40,11 +42,13 @@ export interface RequestLimits {
   readonly signal?: AbortSignal;
 }
 
-export interface Call extends RequestLimits {
+export interface Call<S extends Shape = Shape> extends RequestLimits {
   /** What is asked for, as messages go on from "could not": `find the job`. */
   readonly action: string;
   /** The permission that it takes, as messages go on from "give that user": `'Can View' on the job`. */
   readonly permission: string;
+  /** What the answer is to be; any object where that does not matter. */
+  readonly shape?: S;
   /** Whether sending it twice does no harm. Reading calls may always be sent again. */
   readonly repeatable?: boolean;
 }
@@ -83,17 +87,21 @@ export class DatabricksClient {
     return this.options.workspace.origin;
   }
 
-  get<T>(path: string, query: Record<string, string | undefined>, call: Call): Promise<T> {
+  get<S extends Shape>(
+    path: string,
+    query: Record<string, string | undefined>,
+    call: Call<S>,
+  ): Promise<Shaped<S>> {
     const url = new URL(path, this.origin);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, value);
     }
-    return this.send<T>({ method: 'GET', url: url.href }, { ...call, repeatable: true });
+    return this.send({ method: 'GET', url: url.href }, { ...call, repeatable: true });
   }
 
-  post<T>(path: string, body: object, call: Call): Promise<T> {
+  post<S extends Shape>(path: string, body: object, call: Call<S>): Promise<Shaped<S>> {
     const { href } = new URL(path, this.origin);
-    return this.send<T>({ method: 'POST', url: href, body: writeJson(body) }, call);
+    return this.send({ method: 'POST', url: href, body: writeJson(body) }, call);
   }
 
   /**
@@ -114,7 +122,7 @@ export class DatabricksClient {
   }
 
   /** What the status of an answer shows is tried again by the transport; here, what only its body shows, or signing in. */
-  private async send<T>(request: HttpRequest, call: Call): Promise<T> {
+  private async send<S extends Shape>(request: HttpRequest, call: Call<S>): Promise<Shaped<S>> {
     const { clock, signal } = this.options;
     const policy = call.retry ?? PATIENCE;
     const patience = new Patience(policy);
@@ -124,7 +132,7 @@ export class DatabricksClient {
       for (;;) {
         const begun = clock.now();
         const left = { forMilliseconds: Math.max(0, policy.forMilliseconds - patience.spent) };
-        const { value, retryAfter } = await this.sendOnce<T>(request, { ...call, retry: left });
+        const { value, retryAfter } = await this.sendOnce<S>(request, { ...call, retry: left });
         isServed = !(value instanceof TaskError);
         if (!(value instanceof TaskError)) return value;
         const wait = this.mayMend(value, call) ? patience.next(clock.now() - begun, retryAfter) : undefined;
@@ -153,10 +161,10 @@ export class DatabricksClient {
   }
 
   /** A request that was turned away for its token has done nothing, so it is sent again with a new one. */
-  private async sendOnce<T>(
+  private async sendOnce<S extends Shape>(
     request: HttpRequest,
-    call: Call,
-  ): Promise<{ value: T | TaskError; retryAfter: string | null }> {
+    call: Call<S>,
+  ): Promise<{ value: Shaped<S> | TaskError; retryAfter: string | null }> {
     const limits = call.retry && { retry: call.retry };
     try {
       const token = await this.options.token(undefined, limits);
@@ -170,7 +178,7 @@ export class DatabricksClient {
           answer = await this.sendWith(renewed, request, call);
         }
       }
-      return { value: this.read<T>(answer, request, call), retryAfter: answer.headers.get('retry-after') };
+      return { value: this.read(answer, request, call), retryAfter: answer.headers.get('retry-after') };
     } catch (error) {
       if (error instanceof SignInError) return { value: error, retryAfter: null };
       throw error;
@@ -178,7 +186,7 @@ export class DatabricksClient {
   }
 
   private async sendWith(token: string, request: HttpRequest, call: Call): Promise<HttpAnswer> {
-    const { action, permission: _, repeatable = false, ...limits } = call;
+    const { action, permission: _, shape: __, repeatable = false, ...limits } = call;
     const headers = {
       Authorization: `Bearer ${token}`,
       ...workspaceHeaders(this.options.workspace),
@@ -196,22 +204,26 @@ export class DatabricksClient {
   }
 
   /** What a success holds, otherwise the error. Calls that change something may be answered with nothing. */
-  private read<T>(
+  private read<S extends Shape>(
     answer: HttpAnswer,
     { method }: HttpRequest,
-    { action, permission }: Call,
-  ): T | DatabricksError {
+    { action, permission, shape }: Call<S>,
+  ): Shaped<S> | DatabricksError {
+    const { access } = this.options;
+    const call = { origin: this.origin, access, action, permission };
     this.serviceTime = Date.parse(answer.headers.get('date') ?? '') || this.serviceTime;
     if (isSuccess(answer.status)) {
       const text = answer.body.toString('utf8');
       try {
         const value = parseJson(text || (method === 'POST' ? '{}' : ''));
-        if (isObject(value)) return value as T;
+        if (isObject(value)) {
+          const fault = shape && faultIn(value, shape);
+          return fault === undefined ? (value as Shaped<S>) : nonsenseError(answer, call, fault);
+        }
       } catch {
         // The page of a proxy or of a login stands in place of the answer.
       }
     }
-    const { access } = this.options;
-    return errorFromAnswer(answer, { origin: this.origin, access, action, permission });
+    return errorFromAnswer(answer, call);
   }
 }

@@ -4,7 +4,7 @@ import { bound, defuse, stripControls } from '../foreign-text';
 import { ConnectionError, type HttpAnswer } from '../http';
 import { isRetryableStatus } from '../retry';
 import { redact } from '../secrets';
-import { isObject, parseJson } from './json';
+import { isObject, type Json, type JsonObject, parseJson } from './json';
 
 /** Databricks answered, but not with what was asked for. */
 export class DatabricksError extends TaskError {
@@ -27,6 +27,18 @@ export class DatabricksError extends TaskError {
     readonly isTransient: boolean,
   ) {
     super(message);
+  }
+}
+
+/** An answer of Databricks, or of somebody in its place, is not what it is to be. */
+export class NonsenseError extends DatabricksError {
+  constructor(
+    message: string,
+    /** What is wrong with it: `'tasks' is a text, where a list should be`. */
+    readonly fault: string,
+    answer: Pick<DatabricksError['answer'], 'status' | 'retryAfter'>,
+  ) {
+    super(message, { ...answer, code: '', reason: fault, isPage: false, metadata: {} }, true);
   }
 }
 
@@ -166,6 +178,24 @@ export function errorFromAnswer(answer: HttpAnswer, call: FailedCall): Databrick
   return new DatabricksError(message, { status, code, reason, isPage, metadata, retryAfter }, isTransient);
 }
 
+/**
+ * The error that a success stands for whose content is not what it should be: somebody else may have answered, and the
+ * service may do better a little later.
+ *
+ * @param fault from the check of its shape
+ */
+export function nonsenseError(
+  answer: HttpAnswer,
+  { origin, action, access }: FailedCall,
+  fault: string,
+): NonsenseError {
+  const message =
+    `${origin} was asked to ${action}, and its answer makes no sense: ${fault}. Check that ` +
+    `${access.host} is the address of a workspace, and whether a proxy stands in between.`;
+  const { status, headers } = answer;
+  return new NonsenseError(message, fault, { status, retryAfter: headers.get('retry-after') });
+}
+
 interface Explained extends FailedCall {
   readonly status: number;
   readonly code: string;
@@ -228,36 +258,33 @@ function withoutQuery(location: string | null, origin: string): string {
   return `${url.origin}${url.pathname}`;
 }
 
-/** How the generations of Databricks' APIs word an error in JSON. */
-interface WireError {
-  error_code?: string | number;
-  message?: string;
-  error?: string;
-  /** SCIM's word for the message. */
-  detail?: string;
-  scimType?: string;
-  details?: { metadata?: Record<string, string> }[];
+/** The first of some members that is a word or a number. */
+function firstWord(...members: readonly (Json | undefined)[]): string {
+  const found = members.find((member) => ['string', 'number', 'bigint'].includes(typeof member));
+  return found === undefined ? '' : String(found);
 }
 
-/** Reads an error from JSON of several shapes, from `CODE: message`, or from what a web page shows. */
+/** Reads an error from JSON of several shapes, since the generations of the APIs word it differently; from `CODE: message`, or from what a web page shows. */
 function readErrorBody(body: string): { code: string; reason: string; metadata: Record<string, string> } {
   const wire = tryParse(body);
   if (wire) {
-    const details = Array.isArray(wire.details) ? wire.details : [];
+    const details = Array.isArray(wire.details) ? wire.details.filter(isObject) : [];
     return {
-      code: String(wire.error_code ?? wire.scimType ?? ''),
-      reason: clean(wire.message ?? wire.error ?? wire.detail ?? ''),
-      metadata: Object.assign({}, ...details.map(({ metadata }) => metadata)),
+      code: firstWord(wire.error_code, wire.scimType),
+      reason: clean(firstWord(wire.message, wire.error, wire.detail)),
+      metadata: Object.fromEntries(
+        details.flatMap(({ metadata }) => Object.entries(isObject(metadata) ? metadata : {})),
+      ) as Record<string, string>,
     };
   }
   const [, code = '', text = textOfPage(body)] = /^([A-Z_]{4,}): (.+)$/s.exec(body.trim()) ?? [];
   return { code, reason: clean(text), metadata: {} };
 }
 
-function tryParse(body: string): WireError | undefined {
+function tryParse(body: string): JsonObject | undefined {
   try {
     const parsed = parseJson(body);
-    return isObject(parsed) ? (parsed as WireError) : undefined;
+    return isObject(parsed) ? parsed : undefined;
   } catch {
     return undefined;
   }

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { nestsTooDeep } from '../json';
 
 /** What {@link parseJson} reads and {@link writeJson} writes. */
 export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
 export type JsonObject = { [name: string]: Json };
-
-/** An id as it comes: a bigint when it is long. */
-export type WireId = number | bigint | string;
 
 /** Marks a long number while it is a string; no text from outside begins with it. */
 const MARK = `number ${randomUUID()} `;
@@ -17,6 +15,7 @@ const MARK = `number ${randomUUID()} `;
  * @throws SyntaxError when the text is not JSON
  */
 export function parseJson(text: string): Json {
+  checkDepth(text);
   const marked = quoteNumbers(text, (number) => (/^-?\d{16,}$/.test(number) ? MARK + number : undefined));
   return JSON.parse(marked, (_name, value) =>
     typeof value === 'string' && value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value,
@@ -25,8 +24,14 @@ export function parseJson(text: string): Json {
 
 /** Parses JSON with all numbers as strings, as they were written: `1.0` stays `1.0`. */
 export function parseJsonVerbatim(text: string): unknown {
+  checkDepth(text);
   JSON.parse(text);
   return JSON.parse(quoteNumbers(text, (number) => number));
+}
+
+/** Whoever walks through what nests too deeply runs out of stack. */
+function checkDepth(text: string): void {
+  if (nestsTooDeep(text)) throw new SyntaxError('it nests too deeply');
 }
 
 /** Writes JSON; a bigint becomes a plain number, and members that are undefined are left out. */

@@ -248,6 +248,7 @@ describe('following a run', () => {
     ['{}', {}],
     ['a state that is not known', going('FROBBING')],
     ['tasks that are no list', { ...going(''), tasks: 'none' }],
+    ['a state that is no object', { run_id: 77, state: 'RUNNING' }],
   ] as const) {
     it(`says after ten minutes that ${title} makes no sense, and gives up after half an hour`, async () => {
       const { run, clock, lines } = follow(() => look);

@@ -3,10 +3,16 @@ import { TaskError } from '../../../common/errors';
 import { explainBy, type Signature } from '../../../common/explain';
 import { bound } from '../../../common/foreign-text';
 import type { HttpAnswer, HttpClient } from '../../../common/http';
-import { isRecord, readJson, recordsIn, textIn } from '../../../common/json';
+import { isRecord, readJson, textIn } from '../../../common/json';
 import type { AzureServiceConnection } from '../../../common/service-connection';
+import { faultIn, type Shape, type Shaped } from '../../../common/shape';
 
 const REGISTRY_API = '2023-07-01';
+
+const REGISTRY_PAGE = {
+  value: [{ id: 'text', properties: { loginServer: 'text' } }],
+  nextLink: 'text',
+} as const;
 
 /** What Azure answers when it refuses, by the codes of its errors. */
 const SIGNATURES: readonly Signature<{ input: string; purpose: string }>[] = [
@@ -27,6 +33,16 @@ const SIGNATURES: readonly Signature<{ input: string; purpose: string }>[] = [
   },
 ];
 
+/** What a call to the resource manager takes beside its address. */
+export interface AzureCall<S extends Shape> {
+  readonly body?: object;
+  readonly signal?: AbortSignal;
+  /** Whether sending it twice does no harm. */
+  readonly repeatable?: boolean;
+  /** What the answer is to be; any object where that does not matter. */
+  readonly shape?: S;
+}
+
 /** Azure's resource manager, as an identity that signs in by a service connection. */
 export class ResourceManager {
   constructor(
@@ -45,13 +61,17 @@ export class ResourceManager {
     let next: string | undefined =
       `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries?api-version=${REGISTRY_API}`;
     while (next) {
-      const page = await this.send('GET', next, 'list the registries of its subscription');
-      const found = recordsIn(page.value).find(
-        ({ properties }) =>
-          isRecord(properties) && String(properties.loginServer).toLowerCase() === loginServer,
+      const page: Shaped<typeof REGISTRY_PAGE> = await this.send(
+        'GET',
+        next,
+        'list the registries of its subscription',
+        { shape: REGISTRY_PAGE },
+      );
+      const found = page.value?.find(
+        ({ properties }) => properties?.loginServer?.toLowerCase() === loginServer,
       );
       if (found) return textIn(found, 'id', resourceManagerUrl);
-      const link = String(page.nextLink);
+      const link = page.nextLink ?? '';
       // The token must not go anywhere else.
       next = link.startsWith(`${resourceManagerUrl}/`) ? link.slice(resourceManagerUrl.length) : undefined;
     }
@@ -66,16 +86,12 @@ export class ResourceManager {
    * @returns the answer's JSON
    * @throws TaskError when Azure refuses, or something else answers
    */
-  async send(
+  async send<S extends Shape = 'object'>(
     method: 'GET' | 'POST',
     path: string,
     purpose: string,
-    {
-      body,
-      signal,
-      repeatable = method === 'GET',
-    }: { body?: object; signal?: AbortSignal; repeatable?: boolean } = {},
-  ): Promise<Record<string, unknown>> {
+    { body, signal, shape, repeatable = method === 'GET' }: AzureCall<S> = {},
+  ): Promise<Shaped<S>> {
     const { resourceManagerUrl, input } = this.connection;
     const token = await this.tokens.token(`${resourceManagerUrl}/.default`);
     const answer = await this.http.send({
@@ -89,9 +105,11 @@ export class ResourceManager {
     if (answer.status < 200 || answer.status > 299) throw refusal(answer, { input, purpose });
     // What only does something may be answered by nothing.
     const content = answer.body.length === 0 ? {} : readJson(answer.body);
-    if (isRecord(content)) return content;
+    const fault = isRecord(content) && shape ? faultIn(content, shape) : undefined;
+    if (isRecord(content) && !fault) return content as Shaped<S>;
+    const what = fault ? `answered in words that make no sense: ${fault}` : 'did not answer in JSON';
     throw new TaskError(
-      `${resourceManagerUrl} was asked to ${purpose}, and did not answer in JSON. Check for a proxy in between, and run the step again.`,
+      `${resourceManagerUrl} was asked to ${purpose}, and ${what}. Check for a proxy in between, and run the step again.`,
       { details: [bound(answer.body.toString('utf8'), 500)] },
     );
   }

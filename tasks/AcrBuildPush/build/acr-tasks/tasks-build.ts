@@ -5,8 +5,9 @@ import { sleep, throwIfCancelled } from '../../../common/cancel';
 import { describeError, TaskError } from '../../../common/errors';
 import { bound } from '../../../common/foreign-text';
 import type { HttpClient } from '../../../common/http';
-import { recordsIn, textIn } from '../../../common/json';
+import { textIn } from '../../../common/json';
 import type { Logger } from '../../../common/log';
+import type { Shape, Shaped } from '../../../common/shape';
 import { formatBytes } from '../../../common/text';
 import type { BuildPlan } from '../../build-plan';
 import { readIgnoreRules } from '../../context/build-context';
@@ -16,7 +17,7 @@ import { isLoopback } from '../../registry/names';
 import { BuildOutput } from '../build-output';
 import type { RemoteImage } from '../builder';
 import { buildError } from '../failure';
-import type { ResourceManager } from './resource-manager';
+import type { AzureCall, ResourceManager } from './resource-manager';
 import { RemoteLog } from './tasks-log';
 
 const TASKS_API = '2019-06-01-preview';
@@ -115,26 +116,26 @@ function withGrace(signal: AbortSignal): AbortSignal {
   return late.signal;
 }
 
-type Call = (
+type Call = <S extends Shape = 'object'>(
   method: 'GET' | 'POST',
   path: string,
   purpose: string,
-  options?: { body?: object; signal?: AbortSignal; repeatable?: boolean },
-) => Promise<Record<string, unknown>>;
+  options?: AzureCall<S>,
+) => Promise<Shaped<S>>;
 
 /** Who answers, as messages begin. */
 const AZURE = 'Azure';
 
 /** The parts of a run that matter here. */
-interface RunState {
-  readonly status: string;
-  readonly runErrorMessage?: string;
-  readonly outputImages?: readonly {
-    readonly repository: unknown;
-    readonly tag: unknown;
-    readonly digest: string;
-  }[];
-}
+const RUN = {
+  properties: {
+    status: 'text',
+    runErrorMessage: 'text',
+    outputImages: [{ repository: 'text', tag: 'text', digest: 'text' }],
+  },
+} as const;
+
+type RunState = NonNullable<Shaped<typeof RUN>['properties']>;
 
 function runRequest({ plan, repository, tag, push }: TasksBuild, dockerfile: string, source: string): object {
   const [os = 'linux', architecture = 'amd64', variant] = plan.platforms[0]?.split('/') ?? [];
@@ -255,18 +256,9 @@ async function follow(
 }
 
 async function stateOf(call: Call, run: string): Promise<{ state: RunState; isOver: boolean }> {
-  const answer = await call('GET', run, 'read the state of a build');
+  const answer = await call('GET', run, 'read the state of a build', { shape: RUN });
   const status = textIn(answer, 'properties.status', AZURE);
-  const { runErrorMessage, outputImages } = answer.properties as Record<string, unknown>;
-  const state = {
-    status,
-    ...(typeof runErrorMessage === 'string' && { runErrorMessage }),
-    outputImages: recordsIn(outputImages).map(({ repository, tag, digest }) => ({
-      ...{ repository, tag },
-      digest: typeof digest === 'string' ? digest : '',
-    })),
-  };
-  return { state, isOver: STATES_OF_END.includes(status) };
+  return { state: answer.properties ?? {}, isOver: STATES_OF_END.includes(status) };
 }
 
 /** The digest of what was pushed; undefined where nothing was to be. */
@@ -290,5 +282,5 @@ function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): stri
   const image = state.outputImages?.find((one) => one.repository === repository && one.tag === tag);
   if (push && !image)
     throw new TaskError(`Azure built the image, but does not say that it pushed ${repository}:${tag}.`);
-  return push ? image?.digest : undefined;
+  return push ? textIn(image, 'digest', AZURE) : undefined;
 }

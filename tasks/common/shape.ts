@@ -1,0 +1,107 @@
+import { isRecord } from './json';
+
+/**
+ * What a part of an answer is to be. `id` is a whole number, as digits or as text, and `key` may be any text too; a list has one element, the shape of all
+ * of its elements; the members of an object may each be absent or null, and there may be others, but for those of the name
+ * {@link EACH}, which stands for every member.
+ */
+export type Shape =
+  | 'text'
+  | 'number'
+  | 'flag'
+  | 'id'
+  | 'key'
+  | 'object'
+  | readonly [Shape]
+  | { readonly [name: string]: Shape };
+
+/** In place of a name: every member of the object. */
+export const EACH = '*';
+
+/** What has a shape. */
+export type Shaped<S> = S extends 'text'
+  ? string
+  : S extends 'number'
+    ? number
+    : S extends 'flag'
+      ? boolean
+      : S extends 'id' | 'key'
+        ? number | bigint | string
+        : S extends 'object'
+          ? Readonly<Record<string, unknown>>
+          : S extends readonly [infer E]
+            ? readonly Shaped<E>[]
+            : S extends { readonly [EACH]: infer E }
+              ? Readonly<Record<string, Shaped<E>>>
+              : { readonly [N in keyof S]?: Shaped<S[N]> | null };
+
+const WORDS = {
+  text: 'a text',
+  number: 'a number',
+  flag: 'true or false',
+  id: 'an id',
+  key: 'an id',
+  object: 'an object',
+};
+
+/**
+ * Where something is not what it is to be, and what stands there: `'jobs[0].name' is a list, where a text should be`.
+ * Undefined where all is right. It repeats nothing but the names of members.
+ */
+export function faultIn(value: unknown, shape: Shape, place = ''): string | undefined {
+  if (typeof shape === 'string') return isPlain(value, shape) ? undefined : fault(value, WORDS[shape], place);
+  if (Array.isArray(shape)) {
+    if (!Array.isArray(value)) return fault(value, 'a list', place);
+    return first(value, (element, index) => faultIn(element, shape[0], `${place}[${index}]`));
+  }
+  if (!isRecord(value)) return fault(value, WORDS.object, place);
+  const within = (name: string) => (place ? `${place}.${name}` : name);
+  return first(Object.entries(shape as { readonly [name: string]: Shape }), ([name, member]) => {
+    const members = name === EACH ? Object.values(value) : Object.hasOwn(value, name) ? [value[name]] : [];
+    const given = members.filter((one) => one !== undefined && one !== null);
+    return first(given, (one) => faultIn(one, member, within(name === EACH ? '…' : name)));
+  });
+}
+
+function first<T>(items: readonly T[], look: (item: T, index: number) => string | undefined) {
+  for (const [index, item] of items.entries()) {
+    const found = look(item, index);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function isPlain(value: unknown, kind: keyof typeof WORDS): boolean {
+  switch (kind) {
+    case 'text':
+      return typeof value === 'string';
+    case 'number':
+      return Number.isFinite(value);
+    case 'flag':
+      return typeof value === 'boolean';
+    case 'object':
+      return isRecord(value);
+    case 'key':
+      return typeof value === 'string' || isPlain(value, 'id');
+    default:
+      return isWhole(value) && /^-?\d{1,20}$/.test(String(value));
+  }
+}
+
+function isWhole(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'bigint' || Number.isSafeInteger(value);
+}
+
+function fault(value: unknown, wanted: string, place: string): string {
+  return `${place ? `'${place}'` : 'it'} is ${describe(value)}, where ${wanted} should be`;
+}
+
+/** What a JSON value is, without anything of it that could be secret. */
+function describe(value: unknown): string {
+  if (value === undefined) return 'no JSON';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'string') return 'a text';
+  if (typeof value === 'boolean') return 'true or false';
+  return isRecord(value) ? 'an object' : 'a number';
+}
