@@ -87,6 +87,15 @@ const RULES: readonly Rule[] = [
         : undefined,
   },
   {
+    name: 'starts programs in tasks/common/program.ts alone',
+    objection: (file, imported) =>
+      file.startsWith('tasks/') &&
+      file !== 'tasks/common/program.ts' &&
+      /^(node:)?child_process$/.test(imported)
+        ? 'a program of that name may lie in the checkout'
+        : undefined,
+  },
+  {
     name: 'imports no inside of a task into local/',
     objection: (file, imported) =>
       file.startsWith('local/') && imported.startsWith('tasks/')

@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
 import { dirname, join, resolve } from 'node:path';
 import { statOf } from '../../common/files/paths';
+import { outputOf } from '../../common/program';
 import { gitFolder } from './git-index';
 
 /** Milliseconds that git may take to look up a commit; it needs a few. */
@@ -10,7 +10,7 @@ const LONGEST = 10_000;
  * When a commit was made, by the checkout that one of some folders is part of.
  *
  * Git is told where its repository is, rather than left to look for one: a commit can hold folders that look like one, with
- * settings of their own. It is started in a folder of the step's, since Windows looks for programs there first.
+ * settings of their own.
  *
  * @returns undefined where there is no such checkout, no such commit in it, or no git
  */
@@ -36,15 +36,16 @@ function findGitFolder(folder: string): string | undefined {
   }
 }
 
-function askGit(gitDir: string, revision: string, ownFolder: string): Promise<Date | undefined> {
+async function askGit(gitDir: string, revision: string, ownFolder: string): Promise<Date | undefined> {
   const own = Object.entries(process.env).filter(([name]) => !/^GIT_/i.test(name));
   // Of a commit that a partial clone lacks, git would ask the server.
   const env = { ...Object.fromEntries(own), GIT_NO_LAZY_FETCH: '1', GIT_TERMINAL_PROMPT: '0' };
   const args = [`--git-dir=${gitDir}`, 'rev-list', '--max-count=1', '--timestamp', revision];
-  return new Promise((resolved) => {
-    execFile('git', args, { cwd: ownFolder, env, timeout: LONGEST, windowsHide: true }, (error, stdout) => {
-      const seconds = error ? undefined : /^(\d+) /.exec(stdout)?.[1];
-      resolved(seconds === undefined ? undefined : new Date(Number(seconds) * 1000));
-    });
-  });
+  try {
+    const output = await outputOf('git', args, { cwd: ownFolder, env, timeout: LONGEST });
+    const seconds = /^(\d+) /.exec(output)?.[1];
+    return seconds === undefined ? undefined : new Date(Number(seconds) * 1000);
+  } catch {
+    return undefined;
+  }
 }

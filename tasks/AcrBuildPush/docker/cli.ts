@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { CancelledError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
+import { type ChildProcess, startProgram } from '../../common/program';
 
 /** There is no docker here, or no engine behind it. */
 export class NoEngineError extends TaskError {}
@@ -105,14 +105,8 @@ export class DockerCli {
     if (signal.aborted) throw new CancelledError();
     log.debug(`docker ${args.join(' ')}`);
 
-    const child = spawn('docker', args, {
-      env: { ...this.options.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      windowsHide: true,
-      // A process group of its own, so that docker's plugins can be stopped with it.
-      detached: process.platform !== 'win32',
-    });
-    listen(child.stdout, child.stderr);
+    const child = start(args, { ...this.options.env, ...env });
+    listen(child.stdout!, child.stderr!);
 
     let timedOut = false;
     const timers: NodeJS.Timeout[] = [];
@@ -150,6 +144,19 @@ export class DockerCli {
   }
 }
 
+function start(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  try {
+    return startProgram('docker', args, {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A process group of its own, so that docker's plugins can be stopped with it.
+      detached: process.platform !== 'win32',
+    });
+  } catch (error) {
+    throw startError(error as NodeJS.ErrnoException);
+  }
+}
+
 function byLine(onLine: OnLine): Listen {
   return (stdout, stderr) => {
     splitLines(stdout, (line) => onLine(line, 'stdout'));
@@ -173,7 +180,7 @@ function kill(child: ChildProcess, signal: NodeJS.Signals): void {
  * a program without a console would see, so this is the only way.
  */
 function killTree(pid: number): void {
-  spawn('taskkill', ['/T', '/F', '/PID', String(pid)], { stdio: 'ignore', windowsHide: true }).on(
+  startProgram('taskkill', ['/T', '/F', '/PID', String(pid)], { stdio: 'ignore' }).on(
     'error',
     () => undefined,
   );

@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
 import * as tools from 'azure-pipelines-tool-lib/tool';
 import { CancelledError, describeError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
+import { outputOf } from '../../common/program';
 import { describePlatform } from './download-names';
 
 /** Which docker client to build with, and where it comes from. */
@@ -121,7 +120,7 @@ async function unpack(archive: string, member: string, url: string): Promise<str
   const folder = `${archive}-unpacked`;
   mkdirSync(folder);
   try {
-    await promisify(execFile)('tar', ['-xf', archive, '-C', folder, member]);
+    await outputOf('tar', ['-xf', archive, '-C', folder, member]);
     return join(folder, member);
   } catch (error) {
     throw new TaskError(
