@@ -9,7 +9,7 @@ import { openTunnel, tlsTo } from './tunnel';
 
 /** Errors of a connection that will not mend by themselves within a step. */
 const HOPELESS =
-  /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TOO_LARGE|ERR_PROXY_DENIED|ERR_SSL_(WRONG_VERSION|\w*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|PROTOCOL_VERSION)))/;
+  /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TOO_LARGE|ERR_PROXY_DENIED|ERR_SSL_(WRONG_VERSION|PACKET_LENGTH|\w*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|PROTOCOL)))/;
 
 /** Has a connection made in its own time. */
 type Connect = (
@@ -66,9 +66,13 @@ export function explainConnectionError(error: Error): string {
   if (/EXPIRED|NOT_YET_VALID/.test(code)) {
     return `its certificate is not valid at this time (${code}). Check the clock of this agent, or have the certificate renewed.`;
   }
-  if (/^ERR_SSL_WRONG_VERSION/.test(code))
+  if (/^ERR_SSL_(WRONG_VERSION|PACKET_LENGTH)/.test(code)) {
     return `it does not speak TLS (${code}). Check the address and port.`;
-  if (/^ERR_SSL\w*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|PROTOCOL_VERSION)/.test(code)) {
+  }
+  if (/^ERR_SSL\w*PROTOCOL/.test(code)) {
+    return `it speaks no version of TLS that is safe (${code}). Have it brought up to TLS 1.2 or later, or the proxy that stands in between.`;
+  }
+  if (/^ERR_SSL\w*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA)/.test(code)) {
     return `it refused the TLS connection (${code}). It may want a client certificate: give the agent one (--sslclientcert).`;
   }
   if (isHopeless(error)) {
@@ -89,6 +93,12 @@ export function reasonOf(error: unknown): string {
     );
 }
 
+/** The reason that OpenSSL gives in a message, such as `error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:`. */
+const OPENSSL_REASON = /:SSL routines:[^:]*:([^:]+):/;
+
+/** The code of an error; a refusal of TLS that comes while something is sent has that in its message alone. */
 function errorCode(error: Error): string {
-  return (error as NodeJS.ErrnoException).code ?? '';
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const reason = code === 'EPROTO' ? OPENSSL_REASON.exec(error.message)?.[1] : undefined;
+  return reason ? `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}` : code;
 }
