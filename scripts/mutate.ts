@@ -46,13 +46,15 @@ try {
     mutate: [mutate],
     testRunner: 'command',
     commandRunner: {
+      // One process a change, without npx and without the one that mocha starts for options of Node.
       command: [
-        'npx',
-        'mocha',
-        '--no-parallel',
+        `"${process.execPath}"`,
+        '--import=tsx',
+        'node_modules/mocha/bin/mocha.js',
+        '--no-config',
         '--bail',
-        '--reporter',
-        'min',
+        '--timeout=20000',
+        '--reporter=min',
         ...tests.map((test) => `"${test}"`),
       ].join(' '),
     },

@@ -5,6 +5,7 @@ import {
   parseImageName,
   readImageName,
   referenceOf,
+  registryOf,
   serverIn,
 } from '../../../../tasks/AcrBuildPush/image/image-name';
 
@@ -65,9 +66,18 @@ describe("an image's name", () => {
     });
   }
 
-  it('says so where only capitals are wrong with it', () => {
-    assert.throws(() => parseImageName('r.io/Team/Base:RC1'), /since it has capitals/);
-  });
+  for (const text of ['Python', 'r.io/Team/Base:RC1', 'localhost/Base', 'r:5000/teaM/x', `A@${SHA256}`]) {
+    it(`has capitals where it may have none: ${text}`, () => {
+      assert.throws(() => parseImageName(text), /since it has capitals/);
+    });
+  }
+
+  // Servers, tags and digests may have them.
+  for (const text of ['R.io/../x', 'R:port/x', 'localhost/-x:RC1', '-x:RC1', '-x@SHA256:1']) {
+    it(`has something else wrong with it than its capitals: ${text}`, () => {
+      assert.throws(() => parseImageName(text), /Check the FROM lines/);
+    });
+  }
 
   it('names a server where its first part can be nothing else', () => {
     assert.deepEqual(['r.io/x', 'r:1/x', 'localhost/x', 'team/x', 'x', 'x:1'].map(serverIn), [
@@ -82,6 +92,14 @@ describe("an image's name", () => {
 
   it('of Docker Hub leads to a server of another name', () => {
     assert.deepEqual(['docker.io', 'r.azurecr.io'].map(apiHostOf), ['registry-1.docker.io', 'r.azurecr.io']);
+    assert.deepEqual(['registry-1.docker.io', 'r.azurecr.io'].map(registryOf), ['docker.io', 'r.azurecr.io']);
+  });
+
+  it('has just the parts that were written', () => {
+    assert.deepEqual(readImageName('team/base'), { registry: 'docker.io', repository: 'team/base' });
+    assert.deepEqual(readImageName(`r.io/x:1@${SHA256}`), {
+      ...{ registry: 'r.io', repository: 'x', tag: '1', digest: SHA256 },
+    });
   });
 
   it('is read in time that its length bounds', () => {
