@@ -141,15 +141,19 @@ export class OpenFolder {
   }
 
   link(name: string, folder: OpenFolder, newName: string): Promise<void> {
-    return this.async(name, (place) => files.link(place, folder.at(newName)));
+    return this.async(name, (place) => files.link(place, folder.at(newName)), folder);
   }
 
   copyFile(name: string, folder: OpenFolder, newName: string): Promise<void> {
-    return this.async(name, (place) => files.copyFile(place, folder.at(newName), constants.COPYFILE_EXCL));
+    return this.async(
+      name,
+      (place) => files.copyFile(place, folder.at(newName), constants.COPYFILE_EXCL),
+      folder,
+    );
   }
 
   rename(name: string, folder: OpenFolder, newName: string): Promise<void> {
-    return this.async(name, (place) => files.rename(place, folder.at(newName)));
+    return this.async(name, (place) => files.rename(place, folder.at(newName)), folder);
   }
 
   unlink(name: string): Promise<void> {
@@ -188,11 +192,15 @@ export class OpenFolder {
     }
   }
 
-  private async async<T>(name: string, action: (place: string) => Promise<T>): Promise<T> {
+  private async async<T>(
+    name: string,
+    action: (place: string) => Promise<T>,
+    target: OpenFolder = this,
+  ): Promise<T> {
     try {
       return await action(this.at(name));
     } catch (error) {
-      throw renamed(error, this.place, this.path);
+      throw renamed(renamed(error, this.place, this.path), target.place, target.path);
     }
   }
 }
@@ -200,7 +208,8 @@ export class OpenFolder {
 function renamed(error: unknown, place: string, path: string): unknown {
   const failure = error as NodeJS.ErrnoException & { dest?: string };
   if (place === path || typeof failure?.path !== 'string') return error;
-  const rename = (text: string) => text.replaceAll(place, path);
+  // One descriptor's number may begin as another's does.
+  const rename = (text: string) => text.replace(new RegExp(`${place}(?!\\d)`, 'g'), () => path);
   failure.message = rename(failure.message);
   failure.path = rename(failure.path);
   if (failure.dest !== undefined) failure.dest = rename(failure.dest);
