@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSourceFile } from '../../../../tasks/common/files/source-file';
+import { checkoutFolders, readFrom, readSourceFile } from '../../../../tasks/common/files/source-file';
+import { TemporaryFolder } from '../../../../tasks/common/files/temporary-folder';
 
 describe('a file that a commit can have made', () => {
   let room: string;
@@ -35,6 +45,44 @@ describe('a file that a commit can have made', () => {
     symlinkSync('s', join(room, 'work'));
     const path = join(room, 'work/sub/file');
     assert.equal(readSourceFile(path, 100, [join(room, 'work')]).toString(), 'content');
+  });
+
+  it('is read where it is just as large as may be', () => {
+    writeFileSync(join(sources, 'x'), 'x'.repeat(100));
+    assert.equal(read('x').length, 100);
+    writeFileSync(join(sources, 'empty'), '');
+    assert.equal(read('empty'), '');
+  });
+
+  it("is the machine's own affair outside of every checkout, and so are git's files where they are named", () => {
+    assert.equal(readSourceFile(join(room, 'secret'), 100, [sources]).toString(), 'secret');
+    assert.equal(read('.git/config'), 'secret');
+  });
+
+  it('lies in one of the folders that the agent tells', () => {
+    const env = { BUILD_SOURCESDIRECTORY: '/w/1/s', PIPELINE_WORKSPACE: '/w/1', AGENT_BUILDDIRECTORY: '' };
+    assert.deepEqual(checkoutFolders(env), ['/w/1/s', '/w/1']);
+    assert.deepEqual(
+      checkoutFolders({ SYSTEM_DEFAULTWORKINGDIRECTORY: '/d', BUILD_REPOSITORY_LOCALPATH: '/r' }),
+      ['/d', '/r'],
+    );
+    assert.deepEqual(checkoutFolders({}), []);
+  });
+
+  it('is read from its beginning, as far as it goes or as is wanted', () => {
+    const descriptor = openSync(join(sources, 'sub/file'), 'r');
+    try {
+      for (const [most, content] of [
+        [100, 'content'],
+        [7, 'content'],
+        [3, 'con'],
+        [0, ''],
+      ] as const) {
+        assert.equal(readFrom(descriptor, most).toString(), content);
+      }
+    } finally {
+      closeSync(descriptor);
+    }
   });
 
   const stray: [what: string, plant: () => void, path: string, why: RegExp][] = [
@@ -80,4 +128,17 @@ describe('a file that a commit can have made', () => {
       assert.throws(() => read(path), why);
     });
   }
+});
+
+describe('a temporary folder', () => {
+  it("is the step's own until it is removed, and goes with the process", () => {
+    const before = process.listeners('exit');
+    const folder = new TemporaryFolder(tmpdir(), 'temporary-folder-test-');
+    writeFileSync(join(folder.path, 'file'), '');
+    assert.deepEqual(process.listeners('exit'), [...before, folder.remove]);
+    folder.remove();
+    assert.equal(existsSync(folder.path), false);
+    assert.deepEqual(process.listeners('exit'), before);
+    folder.remove();
+  });
 });
