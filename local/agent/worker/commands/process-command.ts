@@ -9,14 +9,13 @@ import { TASK_COMMANDS } from './task-commands';
  * @returns whether the line was one; if not, it is to be printed
  */
 export function processCommand(context: StepContext, line: string): boolean {
+  if (!line.includes(COMMAND_KEYWORD)) return false;
   const decodePercents = context.isOn('DECODE_PERCENTS', true);
   const command = parseCommand(line, decodePercents);
   if (!command) {
-    if (line.includes(COMMAND_KEYWORD)) {
-      context.warning(
-        `'${line}' contains logging command keyword '${COMMAND_KEYWORD}', but it's not a legal command.`,
-      );
-    }
+    context.warning(
+      `'${line}' contains logging command keyword '${COMMAND_KEYWORD}', but it's not a legal command.`,
+    );
     return false;
   }
   const [area, event] = [command.area.toLowerCase(), command.event.toLowerCase()];

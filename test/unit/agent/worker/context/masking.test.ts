@@ -19,6 +19,10 @@ describe('Masking', () => {
     [['1'], '123', '***23'],
     [['Secret'], 'secret SECRET', 'secret SECRET'],
     [['a\nb'], 'a', 'a'],
+    [['.*+?^${}()|[]\\/-'], 'abc .*+?^${}()|[]\\/- abc', 'abc *** abc'],
+    [['(', 'a.c'], 'abc a.c f(x)', 'abc *** f***x)'],
+    [['🔑-key'], 'the 🔑-key', 'the ***'],
+    [['long-beginning-1', 'long-beginning-22'], 'long-beginning-2 long-beginning-22', 'long-beginning-2 ***'],
     [[''], 'text', 'text'],
   ];
   for (const [secrets, text, masked] of table) {
