@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { readSchema, schemaFaults } from './json-schema';
 import { taskNames } from './paths';
 
 interface TaskInput {
@@ -45,6 +46,7 @@ export function validateExtension(folder: string): string[] {
     ({ type }) => type === 'ms.vss-endpoint.service-endpoint-type',
   );
   return [
+    ...schemaFaults(manifest, readSchema('extension')).map((fault) => `vss-extension.json: ${fault}`),
     ...taskNames.flatMap((name) =>
       validateTask(join(folder, 'tasks', name), endpointTypes).map((fault) => `${name}: ${fault}`),
     ),
@@ -60,6 +62,7 @@ function validateTask(folder: string, endpointTypes: readonly EndpointType[]): s
     return [(error as Error).message];
   }
   return [
+    ...schemaFaults(JSON.parse(readFileSync(join(folder, 'task.json'), 'utf8')), readSchema('task')),
     ...task.inputs.flatMap((input) =>
       validateInput(input, task).map((fault) => `input ${input.name}: ${fault}`),
     ),

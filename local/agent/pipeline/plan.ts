@@ -122,5 +122,7 @@ export interface CheckoutStepPlan extends StepCommon {
   readonly folder: string;
   /** Deletes whatever is in the folder first. */
   readonly clean: boolean;
+  /** How many commits of the history come with the files; 0 for all. */
+  readonly fetchDepth: number;
 }
 export type StepPlan = TaskStepPlan | ScriptStepPlan | CheckoutStepPlan;

@@ -194,6 +194,7 @@ function readCheckout(value: YamlNode, step: YamlMapping, reading: Reading): Unn
     repository: other?.key ?? '',
     folder: other?.folder ?? '',
     clean: flagAt(step, 'clean'),
+    fetchDepth: numberAt(step, 'fetchDepth') ?? USUAL_DEPTH,
   };
 }
 
@@ -257,6 +258,8 @@ function textsAt(step: YamlMapping, key: string): Record<string, string> {
 }
 
 const CHECKOUT_NAME = 'Checkout';
+/** How many commits a checkout brings that says nothing of it: pipelines made since 2022 are set to this. */
+const USUAL_DEPTH = 1;
 
 /** What a job does first when no step of it says otherwise. */
 function checkoutStep(at: Position): UnnamedStep {
@@ -266,6 +269,7 @@ function checkoutStep(at: Position): UnnamedStep {
     repository: '',
     folder: '',
     clean: false,
+    fetchDepth: USUAL_DEPTH,
   };
 }
 

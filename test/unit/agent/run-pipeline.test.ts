@@ -265,10 +265,36 @@ steps:
     const run = await agent.runSteps(
       '- script: ls -A\n  name: a\n- script: echo $(Build.SourceVersion) $(Build.SourceBranchName) "$(Build.SourceVersionMessage)"\n  name: b\n',
     );
-    assert.deepEqual(outputOf(stepOf(run, 'a')), ['.gitignore', 'new', 'tracked']);
+    assert.deepEqual(outputOf(stepOf(run, 'a')), ['.git', '.gitignore', 'new', 'tracked']);
     assert.deepEqual(outputOf(stepOf(run, 'b')), [
       `${git('rev-parse', 'HEAD')} trunk First **vso[task.debug]`,
     ]);
+  });
+
+  it('has a .git like that of an agent: one commit, no branch, and the address of the repository', async () => {
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@b', ...args], {
+        cwd: agent.sources,
+        encoding: 'utf8',
+      }).trim();
+    git('init', '-q', '-b', 'trunk');
+    git('remote', 'add', 'origin', 'https://example.com/titanic.git');
+    for (const text of ['first', 'second']) {
+      agent.write('tracked', text);
+      git('add', '.');
+      git('commit', '-qm', text);
+    }
+    const look =
+      '- script: git rev-list --count HEAD; git branch --show-current | wc -l; git status --porcelain; git remote get-url origin; git log -1 --format=%H%s\n  name: look\n';
+    const origin = 'https://example.com/titanic.git';
+    const seen = async (steps: string) => outputOf(stepOf(await agent.runSteps(steps), 'look'));
+    assert.deepEqual(await seen(look), ['1', '0', origin, `${git('rev-parse', 'HEAD')}second`]);
+    agent.write('tracked', 'changed');
+    assert.deepEqual(await seen(look), ['1', '0', ' M tracked', origin, `${git('rev-parse', 'HEAD')}second`]);
+    git('commit', '-qam', 'third');
+    assert.deepEqual(await seen(look), ['1', '0', origin, `${git('rev-parse', 'HEAD')}third`]);
+    const whole = `- checkout: self\n  fetchDepth: 0\n${look}`;
+    assert.deepEqual(await seen(whole), ['3', '0', origin, `${git('rev-parse', 'HEAD')}third`]);
   });
 
   it('brings every file of a folder that the git checkout around it ignores', async () => {

@@ -14,6 +14,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { JobContext } from '../context/job-context';
 import type { StepContext } from '../context/step-context';
 import { askGit } from './git';
+import { bringGitFolder } from './git-folder';
 import type { CheckoutStep } from './steps';
 
 /**
@@ -41,10 +42,12 @@ export async function checkOut({ plan, isOneOfSeveral }: CheckoutStep, context: 
   let copied = 0;
   for (const file of files) if (await bring(join(source, file), join(target, file))) copied++;
   await writeFile(listFile, JSON.stringify(files));
+  const commit = fromGit ? await bringGitFolder(source, target, plan.fetchDepth) : undefined;
   context.output(
     `${fromGit ? 'Sources of the git checkout' : 'All files'} in ${source}: ${files.length} files.`,
   );
   context.output(`Copied ${copied} new or changed files to ${target}, removed ${gone.length}.`);
+  if (commit) context.output(`HEAD is now at ${commit}.`);
 }
 
 async function listSources(root: string, job: JobContext): Promise<{ files: string[]; fromGit: boolean }> {

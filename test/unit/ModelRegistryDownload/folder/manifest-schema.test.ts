@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { schemaFaults } from '../../../../scripts/json-schema';
 import { root } from '../../../../scripts/paths';
 import { downloadModel } from '../../../../tasks/ModelRegistryDownload/download-model';
 import { BlobServer } from '../../../support/blob-server';
-import { schemaFaults } from '../../../support/json-schema';
 import { FakeStep, impatient, inputsFor, temporaryFolder } from '../support';
 
 const schema = JSON.parse(readFileSync(join(root, 'docs/model-manifest.schema.json'), 'utf8'));
@@ -43,17 +43,22 @@ describe("the manifest's schema", () => {
   });
 
   const broken: [what: string, changes: object, fileChanges: object, fault: string][] = [
-    ['of another format', { schemaVersion: 2 }, {}, '$.schemaVersion is not 1'],
-    ['with half a digest', { digest: 'sha256:ab' }, {}, '$.digest does not match ^sha256:[0-9a-f]{64}$'],
-    ['without files', { files: [] }, {}, '$.files has too few items'],
-    ['without a source', { source: null }, {}, '$.source is no object'],
-    ['with half a checksum', {}, { sha256: 'ab' }, '$.files[0].sha256 does not match ^[0-9a-f]{64}$'],
-    ['with a size that is no number', {}, { size: '9' }, '$.files[0].size is no integer'],
+    ['of another format', { schemaVersion: 2 }, {}, '$.schemaVersion must be equal to constant'],
+    [
+      'with half a digest',
+      { digest: 'sha256:ab' },
+      {},
+      '$.digest must match pattern "^sha256:[0-9a-f]{64}$"',
+    ],
+    ['without files', { files: [] }, {}, '$.files must NOT have fewer than 1 items'],
+    ['without a source', { source: null }, {}, '$.source must be object'],
+    ['with half a checksum', {}, { sha256: 'ab' }, '$.files[0].sha256 must match pattern "^[0-9a-f]{64}$"'],
+    ['with a size that is no number', {}, { size: '9' }, '$.files[0].size must be integer'],
     [
       'with a path that leads out',
       {},
       { path: '/etc' },
-      '$.files[0].path does not match ^[^/\\\\]+(/[^/\\\\]+)*$',
+      '$.files[0].path must match pattern "^[^/\\\\]+(/[^/\\\\]+)*$"',
     ],
   ];
   for (const [what, changes, fileChanges, fault] of broken) {
@@ -66,6 +71,6 @@ describe("the manifest's schema", () => {
 
   it('does not fit a manifest that lacks a property', () => {
     const { digest: _, ...rest } = manifest;
-    assert.deepEqual(schemaFaults(rest, schema), ['$ lacks digest']);
+    assert.deepEqual(schemaFaults(rest, schema), ["$ must have required property 'digest'"]);
   });
 });
