@@ -12,6 +12,7 @@ interface TaskManifest {
   groups: { name: string; displayName: string }[];
   inputs: {
     name: string;
+    aliases?: string[];
     type: string;
     groupName: string;
     required?: boolean;
@@ -79,7 +80,10 @@ function tables(task: TaskManifest): string {
   const groups = task.groups.map(({ name, displayName }) => {
     const rows = task.inputs
       .filter(({ groupName }) => groupName === name)
-      .map((input) => `| \`${input.name}\` | ${facts(input)} | ${cell(input.helpMarkDown)} |`);
+      .map(
+        (input) =>
+          `| ${[input.name, ...(input.aliases ?? [])].map((name) => `\`${name}\``).join(' or ')} | ${facts(input)} | ${cell(input.helpMarkDown)} |`,
+      );
     return [`### ${displayName}`, '', '| input | | what it is |', '|---|---|---|', ...rows].join('\n');
   });
   const outputs = task.outputVariables.map(

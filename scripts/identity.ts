@@ -40,6 +40,8 @@ export interface Task {
   readonly name: string;
   readonly friendlyName: string;
   readonly instanceNameFormat: string;
+  /** Where the form and the log say there is more about it. */
+  readonly helpUrl: string;
   readonly version: TaskVersion;
   readonly inputs: readonly { readonly name: string; readonly type: string }[];
 }

@@ -1,4 +1,4 @@
-import type { Manifest } from './identity';
+import type { Extension, Manifest } from './identity';
 
 /**
  * The manifest with links that lead into a repository, since those that it is written with are paths in any clone.
@@ -13,6 +13,30 @@ export function linkedTo(manifest: Manifest, repository: string | undefined): Ma
     repository: { type: 'git', url },
     links: Object.fromEntries(
       Object.entries(links).map(([name, { uri }]) => [name, { uri: addressOf(uri, url) }]),
+    ),
+  };
+}
+
+/**
+ * The extension whose forms and dialogs lead to its documentation: the pages in a repository, or else the extension's
+ * own page in the Marketplace.
+ *
+ * @param page where they lead as they are written
+ */
+export function documentedAt(
+  { manifest, tasks }: Extension,
+  page: string,
+  repository: string | undefined,
+): Extension {
+  const { publisher, id } = manifest;
+  const own = `https://marketplace.visualstudio.com/items?itemName=${publisher}.${id}`;
+  const pageOf = (file: string) =>
+    repository === undefined ? own : addressOf(`docs/${file}.md`, repository.replace(/\/+$|\.git$/g, ''));
+  const led = <T>(part: T, to: string): T => JSON.parse(JSON.stringify(part).replaceAll(page, to));
+  return {
+    manifest: { ...manifest, contributions: led(manifest.contributions, pageOf('DatabricksRunJob')) },
+    tasks: Object.fromEntries(
+      Object.entries(tasks).map(([folder, task]) => [folder, led(task, pageOf(folder))]),
     ),
   };
 }

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildExtension } from './build';
-import { type Extension, underIdentity } from './identity';
+import { type Extension, type Task, underIdentity } from './identity';
 import { changeExtension } from './laid-out';
-import { linkedTo } from './links';
+import { documentedAt, linkedTo } from './links';
 import { type PackageOptions, readPackageOptions } from './options';
 import { asList, packExtension } from './pack';
 import { buildFolder, root, vsixIn } from './paths';
@@ -38,7 +38,8 @@ export async function packageExtension(
 function asAskedFor(extension: Extension, options: PackageOptions): Extension {
   const { identity, version, repository } = options;
   const versioned = version === undefined ? extension : atVersion(extension, version);
-  const { manifest, tasks } = underIdentity(versioned, identity);
+  const [{ helpUrl }] = Object.values(extension.tasks) as [Task];
+  const { manifest, tasks } = documentedAt(underIdentity(versioned, identity), helpUrl, repository);
   return { manifest: { ...linkedTo(manifest, repository), public: options.public }, tasks };
 }
 

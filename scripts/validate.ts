@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { readRule } from './designer/visible-rules';
 import { readSchema, schemaFaults } from './json-schema';
 import { taskNames } from './paths';
 
@@ -13,13 +14,22 @@ interface TaskInput {
   defaultValue?: string;
   visibleRule?: string;
   options?: Record<string, string>;
+  properties?: Record<string, unknown>;
 }
 
 interface TaskManifest {
   name: string;
-  groups: { name: string }[];
+  friendlyName: string;
+  helpUrl?: string;
+  helpMarkDown: string;
+  groups: { name: string; visibleRule?: string }[];
   inputs: TaskInput[];
-  dataSourceBindings?: { target: string; endpointId: string; dataSourceName: string }[];
+  dataSourceBindings?: {
+    target: string;
+    endpointId: string;
+    dataSourceName?: string;
+    parameters?: Record<string, string>;
+  }[];
   outputVariables: { name: string; description: string }[];
   execution: Record<string, { target: string }>;
   postjobexecution?: Record<string, { target: string }>;
@@ -66,6 +76,8 @@ function validateTask(folder: string, endpointTypes: readonly EndpointType[]): s
     ...task.inputs.flatMap((input) =>
       validateInput(input, task).map((fault) => `input ${input.name}: ${fault}`),
     ),
+    ...validateHelp(task),
+    ...validateGroups(task),
     ...validateDataSources(task, endpointTypes),
     ...validateOutputs(task),
     ...validateIcon(join(folder, 'icon.png'), 32),
@@ -84,7 +96,13 @@ function validateInput(input: TaskInput, task: TaskManifest): string[] {
   if (input.options && input.defaultValue && !(input.defaultValue in input.options)) {
     faults.push('has a default that is not one of its options');
   }
-  for (const operand of visibleRuleOperands(input.visibleRule)) {
+  if (input.options && input.type === 'pickList') {
+    for (const text of Object.values(input.options)) {
+      if (text.split(' ').length > MOST_WORDS)
+        faults.push(`has the option '${text}' of more than three words`);
+    }
+  }
+  for (const operand of operandsOf(input.visibleRule, faults)) {
     const other = task.inputs.find(({ name }) => name === operand);
     if (!other) faults.push(`is shown by the rule of an input '${operand}' that is not there`);
     // Azure DevOps Server refuses the task otherwise (azure-pipelines-task-lib issue 1109).
@@ -94,9 +112,37 @@ function validateInput(input: TaskInput, task: TaskManifest): string[] {
   return faults;
 }
 
-function visibleRuleOperands(rule: string | undefined): string[] {
+/** Options stand side by side or in a narrow list. */
+const MOST_WORDS = 3;
+
+function validateHelp({ helpUrl, helpMarkDown }: TaskManifest): string[] {
+  if (!helpUrl) return ['has no helpUrl'];
+  return helpMarkDown.endsWith(`[Learn more about this task](${helpUrl})`)
+    ? []
+    : ['its help does not end in a link to its helpUrl'];
+}
+
+/** The rule of a whole group may name inputs of others, as those of Microsoft's own tasks do. */
+function validateGroups({ groups, inputs }: TaskManifest): string[] {
+  return groups.flatMap(({ name, visibleRule }) => {
+    const faults: string[] = [];
+    for (const operand of operandsOf(visibleRule, faults)) {
+      if (!inputs.some((input) => input.name === operand))
+        faults.push(`is shown by the rule of an input '${operand}' that is not there`);
+    }
+    if (!inputs.some(({ groupName }) => groupName === name)) faults.push('has no inputs');
+    return faults.map((fault) => `group ${name}: ${fault}`);
+  });
+}
+
+function operandsOf(rule: string | undefined, faults: string[]): string[] {
   if (!rule) return [];
-  return rule.split(/\s+(?:&&|\|\|)\s+/).map((condition) => condition.split(/\s+/)[0]!);
+  try {
+    return readRule(rule).comparisons.map(({ input }) => input);
+  } catch (error) {
+    faults.push((error as Error).message);
+    return [];
+  }
 }
 
 interface EndpointType {
@@ -104,23 +150,40 @@ interface EndpointType {
   properties: { name: string; dataSources?: { name: string }[] };
 }
 
+/** Lists of the types that Azure DevOps itself brings, of which no file of this project tells. */
+const BUILT_IN_LISTS: Readonly<Record<string, readonly string[]>> = {
+  AzureRM: [
+    'AzureRMContainerRegistries',
+    'AzureContainerRegistryRepositories',
+    'AzureStorageAccountRM',
+    'AzureStorageContainer',
+  ],
+};
+
 /** What fills a pick list comes from a connection that another input names, by a data source of its type. */
 function validateDataSources(
   { inputs, dataSourceBindings = [] }: TaskManifest,
   endpointTypes: readonly EndpointType[],
 ): string[] {
-  return dataSourceBindings.flatMap(({ target, endpointId, dataSourceName }) => {
+  return dataSourceBindings.flatMap(({ target, endpointId, dataSourceName, parameters = {} }) => {
     const faults: string[] = [];
-    if (!inputs.some(({ name }) => name === target))
-      faults.push(`a data source fills '${target}', which is no input`);
+    const input = inputs.find(({ name }) => name === target);
+    if (!input) faults.push(`a data source fills '${target}', which is no input`);
+    else if (input.type !== 'pickList' || input.properties?.EditableOptions !== 'True')
+      faults.push(`a data source fills '${target}', in which nothing else can be typed`);
+    for (const value of Object.values(parameters)) {
+      const [, name] = /^\$\((\w+)\)$/.exec(value) ?? [];
+      if (name && !inputs.some((other) => other.name === name))
+        faults.push(`the list of '${target}' asks for '${name}', which is no input`);
+    }
     const connection = inputs.find(({ name }) => `$(${name})` === endpointId);
-    const endpointType = endpointTypes.find(
-      ({ properties }) => connection?.type === `connectedService:${properties.name}`,
-    );
-    if (!endpointType?.properties.dataSources?.some(({ name }) => name === dataSourceName)) {
-      faults.push(
-        `the extension has no data source '${dataSourceName}' for the connections of ${endpointId}`,
-      );
+    const [kind, type = ''] = connection?.type.split(':') ?? [];
+    if (kind !== 'connectedService') faults.push(`${endpointId} is no input for a service connection`);
+    if (dataSourceName === undefined) return faults;
+    const own = endpointTypes.find(({ properties }) => properties.name === type)?.properties.dataSources;
+    const names = own?.map(({ name }) => name) ?? BUILT_IN_LISTS[type] ?? [];
+    if (!names.includes(dataSourceName)) {
+      faults.push(`connections of ${endpointId} have no data source '${dataSourceName}'`);
     }
     return faults;
   });

@@ -28,10 +28,15 @@ export type AzureCredential =
   /** Azure vouches for the agent's machine. */
   | { readonly kind: 'managedIdentity' };
 
-/** A connection that is an address and a token. */
-export interface TokenConnection {
+/** A connection of the type that this extension brings: a workspace's address, and one of three ways to sign in there. */
+export interface DatabricksConnection {
+  readonly id: string;
   readonly url: string;
-  readonly token: string;
+  readonly credential:
+    | { readonly kind: 'token'; readonly token: string }
+    | { readonly kind: 'servicePrincipal'; readonly clientId: string; readonly clientSecret: string }
+    /** Azure DevOps vouches for the connection; without an application where the policy is one of the account. */
+    | { readonly kind: 'federation'; readonly clientId: string | undefined };
 }
 
 /** A connection to a container registry: a user and password, or, to one in Azure, an identity there. */
@@ -64,18 +69,39 @@ export function readAzureConnection(
   return connection && toAzure(inputs, input, connection);
 }
 
-/** The connection by address and token, such as this extension's own to Databricks, that an input names. */
-export function readTokenConnection(
+/** The connection to Databricks, of this extension's own type, that an input names. */
+export function readDatabricksConnection(
   inputs: InputReader,
   input: string,
   why = '',
-): TokenConnection | undefined {
+): DatabricksConnection | undefined {
   const connection = inputs.connection(input, why);
   if (!connection) return undefined;
-  const token = connection.parameters.apitoken;
-  if (token && connection.url) return { url: connection.url, token };
-  inputs.reject(input, 'names a service connection that lacks an address or a token. Edit the connection.');
+  const { id, url } = connection;
+  const credential = toDatabricksCredential(connection);
+  if (credential && url) return { id, url, credential };
+  inputs.reject(
+    input,
+    'names a service connection that lacks an address, or a way to sign in to Databricks. Edit the connection, which must be of type Databricks workspace.',
+  );
   return undefined;
+}
+
+function toDatabricksCredential({
+  scheme,
+  parameters,
+}: ServiceConnection): DatabricksConnection['credential'] | undefined {
+  const { apitoken: token, username: clientId, password: clientSecret, clientid } = parameters;
+  switch (scheme.toLowerCase()) {
+    case 'token':
+      return token ? { kind: 'token', token } : undefined;
+    case 'usernamepassword':
+      return clientId && clientSecret ? { kind: 'servicePrincipal', clientId, clientSecret } : undefined;
+    case 'none':
+      return { kind: 'federation', clientId: clientid || undefined };
+    default:
+      return undefined;
+  }
 }
 
 /** The Docker Registry connection that an input names. */

@@ -1,5 +1,9 @@
 import type { InputReader } from '../inputs';
-import { readAzureConnection, readTokenConnection } from '../service-connection';
+import {
+  type DatabricksConnection,
+  readAzureConnection,
+  readDatabricksConnection,
+} from '../service-connection';
 import { addressProblem, parseWorkspaceAddress, type WorkspaceAddress } from './address';
 import type { Credential } from './auth';
 import type { AccessNames } from './errors';
@@ -33,7 +37,7 @@ export function readSignIn(inputs: InputReader, authType: AuthType): SignIn | un
 
 function readOwnConnection(inputs: InputReader): SignIn | undefined {
   const input = 'databricksConnection';
-  const connection = readTokenConnection(inputs, input, `with authType '${input}'`);
+  const connection = readDatabricksConnection(inputs, input, `with authType '${input}'`);
   if (!connection) return undefined;
   const problem = addressProblem(connection.url);
   if (problem) {
@@ -43,9 +47,15 @@ function readOwnConnection(inputs: InputReader): SignIn | undefined {
   const workspace = parseWorkspaceAddress(connection.url);
   const access = {
     host: `the address of the service connection of input '${input}'`,
-    token: `the service connection of input '${input}' holds a token of ${workspace.origin}`,
+    token: `the service connection of input '${input}' ${proofOf(connection)} ${workspace.origin}`,
   };
-  return { workspace, credential: { kind: 'token', token: connection.token }, access };
+  const { id, credential } = connection;
+  if (credential.kind !== 'federation') return { workspace, credential, access };
+  return { workspace, credential: { ...credential, serviceConnectionId: id }, access };
+}
+
+function proofOf({ credential }: DatabricksConnection): string {
+  return credential.kind === 'token' ? 'holds a token of' : 'names a service principal of';
 }
 
 function readHost(inputs: InputReader, why: string): WorkspaceAddress | undefined {

@@ -128,7 +128,7 @@ describe('the inputs of DatabricksRunJob', () => {
     ],
     [
       { authType: 'databricksConnection', databricksConnection: 'azure' },
-      /'databricksConnection' names a service connection that lacks an address or a token/,
+      /'databricksConnection' names a service connection that lacks an address, or a way to sign in/,
     ],
     [{ authType: 'azureServiceConnection' }, /'azureServiceConnection' is missing/],
     [{ authType: 'azureServiceConnection', azureServiceConnection: 'own' }, /signs in by 'Token'/],

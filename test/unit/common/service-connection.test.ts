@@ -4,8 +4,8 @@ import { InputReader } from '../../../tasks/common/inputs';
 import { createLogger } from '../../../tasks/common/log';
 import {
   readAzureConnection,
+  readDatabricksConnection,
   readRegistryConnection,
-  readTokenConnection,
 } from '../../../tasks/common/service-connection';
 
 const ID = '8a1c6bb0-5a3f-4a5e-9b0e-d0c7f0f5a111';
@@ -168,25 +168,46 @@ describe('a service connection to Azure', () => {
   });
 });
 
-describe('a service connection by token', () => {
-  it('is an address and a masked token', () => {
-    const { inputs, masked } = step({
-      url: 'https://adb-1.1.azuredatabricks.net/',
-      scheme: 'Token',
-      parameters: { apitoken: 'dapi-of-a-connection' },
+describe('a service connection to Databricks', () => {
+  const url = 'https://adb-1.1.azuredatabricks.net/';
+  const ways: [scheme: string, parameters: Record<string, string>, credential: object, secrets: string[]][] =
+    [
+      [
+        'Token',
+        { apitoken: 'dapi-of-a-connection' },
+        { kind: 'token', token: 'dapi-of-a-connection' },
+        ['dapi-of-a-connection'],
+      ],
+      [
+        'UsernamePassword',
+        { username: CLIENT, password: 'dose-of-a-connection' },
+        { kind: 'servicePrincipal', clientId: CLIENT, clientSecret: 'dose-of-a-connection' },
+        ['dose-of-a-connection', Buffer.from(`${CLIENT}:dose-of-a-connection`).toString('base64')],
+      ],
+      ['None', { clientid: CLIENT }, { kind: 'federation', clientId: CLIENT }, []],
+      ['None', {}, { kind: 'federation', clientId: undefined }, []],
+    ];
+  for (const [scheme, parameters, credential, secrets] of ways) {
+    it(`by ${scheme} with ${Object.keys(parameters).join(', ') || 'nothing'} says how to sign in, and hides what is secret`, () => {
+      const { inputs, masked } = step({ url, scheme, parameters });
+      assert.deepEqual(readDatabricksConnection(inputs, 'connection'), { id: ID, url, credential });
+      for (const secret of secrets) assert.ok(masked().includes(secret), secret);
     });
-    assert.deepEqual(readTokenConnection(inputs, 'connection'), {
-      url: 'https://adb-1.1.azuredatabricks.net/',
-      token: 'dapi-of-a-connection',
-    });
-    assert.ok(masked().includes('dapi-of-a-connection'));
-  });
+  }
 
-  it('without a token is a mistake', () => {
-    const { inputs } = step({ url: 'https://host/', scheme: 'Token', parameters: {} });
-    assert.equal(readTokenConnection(inputs, 'connection'), undefined);
-    assert.throws(() => inputs.check(), /lacks an address or a token/);
-  });
+  const unfit: Given[] = [
+    { url, scheme: 'Token', parameters: {} },
+    { scheme: 'Token', parameters: { apitoken: 'dapi' } },
+    { url, scheme: 'UsernamePassword', parameters: { username: CLIENT } },
+    { url, scheme: 'Certificate', parameters: { certificate: 'c' } },
+  ];
+  for (const given of unfit) {
+    it(`by ${given.scheme} with ${Object.keys(given.parameters).join(', ') || 'nothing'}${given.url ? '' : ' and no address'} is a mistake`, () => {
+      const { inputs } = step(given);
+      assert.equal(readDatabricksConnection(inputs, 'connection'), undefined);
+      assert.throws(() => inputs.check(), /lacks an address, or a way to sign in/);
+    });
+  }
 });
 
 describe('a service connection to a registry', () => {

@@ -26,6 +26,7 @@ const extension: Extension = {
       name: 'AcrBuildPush',
       friendlyName: 'Build an image',
       instanceNameFormat: 'Build $(repository)',
+      helpUrl: 'https://example.com/here',
       version: { Major: 1, Minor: 0, Patch: 0 },
       inputs: [
         { name: 'plain', type: 'connectedService:databricks' },
