@@ -1,6 +1,7 @@
 /*
  * Makes the pictures of docs/ anew, with the system's Chromium: `npm run demo`, then `npm run screenshots`. The failure
- * is that of the example which the tests of the page use.
+ * is that of the example which the tests of the page use. `npm run screenshots -- designer` draws the designer's forms
+ * alone, which needs no demo.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,13 +10,15 @@ import { pathToFileURL } from 'node:url';
 import { renderPage } from '../local/agent/page';
 import { openBrowser } from '../test/support/browser';
 import { runExamples } from '../test/support/example-runs';
+import { drawForms } from './designer/pictures';
 import { root } from './paths';
 
 const demoPage = join(root, '.local/demo.html');
 
+await drawForms();
 const folder = mkdtempSync(join(tmpdir(), 'screenshots-'));
 try {
-  await takePictures();
+  if (process.argv[2] !== 'designer') await takePictures();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -13,6 +13,7 @@ interface TaskManifest {
   version: { Major: number };
   inputs: {
     name: string;
+    aliases?: string[];
     required?: boolean;
     defaultValue?: string;
     visibleRule?: string;
@@ -112,6 +113,11 @@ function patternOf(name: string): string {
   return name.replaceAll('.', '\\.').replace(/<[^>]+>/g, '[^/]+');
 }
 
+/** YAML may call an input by its name or by an alias. */
+function namesOf({ name, aliases = [] }: TaskManifest['inputs'][number]): string[] {
+  return [name, ...aliases];
+}
+
 describe('what a reader may copy', () => {
   for (const [where, { task, inputs }] of examples()) {
     it(`gives ${task} in ${where} inputs that it has, and all that it needs`, () => {
@@ -119,13 +125,17 @@ describe('what a reader may copy', () => {
       const manifest: TaskManifest = JSON.parse(readFileSync(join(root, 'tasks', name, 'task.json'), 'utf8'));
       assert.equal(major, String(manifest.version.Major));
       for (const [input, value] of Object.entries(inputs)) {
-        const declared = manifest.inputs.find((candidate) => candidate.name === input);
+        const declared = manifest.inputs.find((candidate) => namesOf(candidate).includes(input));
         assert.ok(declared, `there is no input ${input}`);
         if (declared.options) assert.ok(value in declared.options, `${input} can't be ${value}`);
       }
       const missing = manifest.inputs
         .filter(
-          (input) => input.required && !input.defaultValue && !input.visibleRule && !(input.name in inputs),
+          (input) =>
+            input.required &&
+            !input.defaultValue &&
+            !input.visibleRule &&
+            !namesOf(input).some((one) => one in inputs),
         )
         .map(({ name }) => name);
       assert.deepEqual(missing, []);
