@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { type Fault, headOf, type Reply, write } from './relay';
+import { TLS_FAULTS } from './tls';
 
 const PASSING_STATUSES = [408, 429, 500, 502, 503, 504];
 const OTHER_STATUSES = [400, 401, 403, 404, 405, 409, 410, 412, 413, 416, 418, 421, 501, 505, 507];
@@ -240,4 +241,7 @@ async function drip({ socket, real: { status, headers, body } }: Reply): Promise
   }
 }
 
-export const FAULTS: readonly Fault[] = faults;
+export const FAULTS: readonly Fault[] = [
+  ...faults,
+  ...TLS_FAULTS.map((one) => ({ isSilent: false, isCarriedOut: false, answer: () => undefined, ...one })),
+];

@@ -6,6 +6,9 @@ import {
   type Server,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { NetworkSettings } from '../../../tasks/common/network';
+import { AUTHORITY, serveTls } from './tls';
 
 /** An answer on its way from the service to the task. */
 export interface Answer {
@@ -25,6 +28,21 @@ export interface Fault {
   readonly isSilent: boolean;
   /** Writes the answer, or what comes of it, to the task. */
   answer(to: Reply): unknown;
+  /**
+   * What becomes of the connection that the task makes next, where the fault is one of connections; the one by which the
+   * request came is closed.
+   */
+  readonly meet?: (socket: Duplex) => void;
+}
+
+/** What the relay stands before. */
+export interface Service {
+  /** Where it is. */
+  readonly target: string;
+  /** By which customers know it. */
+  readonly name: string;
+  /** Answers, in place of the service, what another is asked: Microsoft Entra, Azure DevOps. Undefined for all else. */
+  readonly party?: (path: string, form: URLSearchParams) => object | undefined;
 }
 
 /** What a fault may do to the task's connection. */
@@ -40,7 +58,7 @@ export interface Reply {
 }
 
 /** A request as the matrix names it: method and path, without what differs from run to run. */
-export function kindOf({ method, url = '' }: IncomingMessage): string {
+export function kindOf({ method, url = '' }: Pick<IncomingMessage, 'method' | 'url'>): string {
   const path = url
     .replace(/\?.*/, (query) => (/comp=list/.test(query) ? ' list' : ''))
     .replace(/sha256:[0-9a-f]{64}/g, '<digest>')
@@ -54,19 +72,21 @@ export class Relay {
   readonly counts = new Map<string, number>();
   /** Headers of requests that came to a server to which nothing must be sent. */
   readonly strays: IncomingHttpHeaders[] = [];
-  private readonly sockets = new Set<Socket>();
+  private readonly sockets = new Set<Duplex>();
+  /** How many of the next connections go wrong. */
+  private doomed = 0;
 
   private constructor(
     private readonly server: Server,
     private readonly elsewhere: Server,
-    private readonly target: URL,
+    private readonly service: Service,
     private readonly fault: Fault | undefined,
     private readonly isHit: (kind: string, count: number) => boolean,
   ) {}
 
   /** @param isHit whether a request goes wrong, by its kind and how many of that kind came */
   static async start(
-    target: string,
+    service: Service,
     fault?: Fault,
     isHit: (kind: string, count: number) => boolean = () => false,
   ): Promise<Relay> {
@@ -75,12 +95,13 @@ export class Relay {
       relay.strays.push(incoming.headers);
       response.end('{}');
     });
-    const relay: Relay = new Relay(server, stray, new URL(target), fault, isHit);
+    const relay: Relay = new Relay(server, stray, service, fault, isHit);
     for (const one of [server, stray]) {
       one.on('connection', (socket: Socket) => relay.keep(socket));
       await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve));
     }
     server.on('request', (incoming: IncomingMessage) => void relay.take(incoming));
+    server.on('connect', (_asked: IncomingMessage, socket: Duplex) => relay.open(socket));
     return relay;
   }
 
@@ -89,7 +110,35 @@ export class Relay {
     return this.fault?.isSilent ?? false;
   }
 
+  /** Whether a request that the task is about to send will go wrong. */
+  isNextHit({ method, url }: { readonly method: string; readonly url: string }): boolean {
+    const { pathname, search } = new URL(url);
+    const kind = kindOf({ method, url: pathname + search });
+    return this.isHit(kind, (this.counts.get(kind) ?? 0) + 1);
+  }
+
+  /** The service as the task is to know it. */
   get host(): string {
+    return this.isSecure ? this.service.name : this.address;
+  }
+
+  get origin(): string {
+    return `http${this.isSecure ? 's' : ''}://${this.host}`;
+  }
+
+  /** How the task gets there. */
+  get network(): NetworkSettings {
+    const proxy = { url: new URL(`http://${this.address}`), whose: "the agent's proxy" };
+    return this.isSecure
+      ? { proxyFor: () => proxy, tls: { ca: [AUTHORITY] } }
+      : { proxyFor: () => undefined, tls: {} };
+  }
+
+  private get isSecure(): boolean {
+    return this.fault?.meet !== undefined;
+  }
+
+  private get address(): string {
     return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
@@ -100,7 +149,20 @@ export class Relay {
     );
   }
 
-  private keep(socket: Socket): void {
+  /** A tunnel to the service, which speaks TLS. */
+  private open(socket: Duplex): void {
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    if (this.doomed > 0) {
+      this.doomed -= 1;
+      this.fault!.meet!(socket);
+      return;
+    }
+    const plain = serveTls(socket);
+    this.keep(plain);
+    this.server.emit('connection', plain);
+  }
+
+  private keep(socket: Duplex): void {
     this.sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => this.sockets.delete(socket));
   }
@@ -118,6 +180,11 @@ export class Relay {
     }
     const body = Buffer.concat(chunks);
     const fault = this.isHit(kind, count) ? this.fault : undefined;
+    if (fault?.meet) {
+      this.doomed = this.isHit(kind, count + 1) ? Number.POSITIVE_INFINITY : 1;
+      socket.destroy();
+      return;
+    }
     const real =
       fault && !fault.isCarriedOut
         ? { status: 200, headers: {}, body: Buffer.alloc(0) }
@@ -134,16 +201,24 @@ export class Relay {
   }
 
   private forward(incoming: IncomingMessage, body: Buffer): Promise<Answer> {
-    const { hostname, port, host } = this.target;
+    const { hostname, port, host } = new URL(this.service.target);
+    const isForm = incoming.headers['content-type']?.includes('form-urlencoded');
+    const form = new URLSearchParams(isForm ? body.toString() : '');
+    const own = this.service.party?.(incoming.url ?? '', form);
+    if (own) {
+      const headers = { 'content-type': 'application/json' };
+      return Promise.resolve({ status: 200, headers, body: Buffer.from(JSON.stringify(own)) });
+    }
+    const sent = isForm ? Buffer.from(this.named(body.toString(), host)) : body;
     return new Promise((resolve, reject) => {
-      const headers = { ...incoming.headers, 'content-length': String(body.length), connection: 'close' };
+      const headers = { ...incoming.headers, 'content-length': String(sent.length), connection: 'close' };
       delete (headers as IncomingHttpHeaders)['transfer-encoding'];
       request(
         {
           hostname,
           port,
           method: incoming.method,
-          path: incoming.url?.replaceAll(encodeURIComponent(this.host), encodeURIComponent(host)),
+          path: this.named(incoming.url ?? '', host),
           headers,
           agent: false,
         },
@@ -153,7 +228,7 @@ export class Relay {
           const own = Object.entries(answer.headers).flatMap(([name, value]) =>
             /^(connection|keep-alive|transfer-encoding)$/.test(name)
               ? []
-              : [[name, String(value).replaceAll(host, this.host)]],
+              : [[name, String(value).replaceAll(`http://${host}`, this.origin).replaceAll(host, this.host)]],
           );
           resolve({
             status: answer.statusCode!,
@@ -163,8 +238,13 @@ export class Relay {
         },
       )
         .on('error', reject)
-        .end(body);
+        .end(sent);
     });
+  }
+
+  /** A text of the task's with the service's own name in it. */
+  private named(text: string, host: string): string {
+    return text.replaceAll(encodeURIComponent(this.host), encodeURIComponent(host));
   }
 }
 

@@ -1,114 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { infrastructureFailed, succeeded } from '../../../local/databricks/runs/outcome';
 import { startWorkspace } from '../../../local/databricks/workspace';
 import { startRegistry } from '../../../local/registry/registry';
 import { buildAndPush } from '../../../tasks/AcrBuildPush/build-and-push';
 import { readInputs as readBuildInputs } from '../../../tasks/AcrBuildPush/inputs';
-import { HttpClient, type HttpRequest } from '../../../tasks/common/http';
-import { InputReader } from '../../../tasks/common/inputs';
-import { createLogger } from '../../../tasks/common/log';
-import type { Outcome, TaskContext } from '../../../tasks/common/task';
+import type { TaskContext } from '../../../tasks/common/task';
 import { readInputs as readRunInputs } from '../../../tasks/DatabricksRunJob/inputs';
 import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
 import { readInputs as readDownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
 import { PATIENCE } from '../../../tasks/ModelRegistryDownload/registry/persist';
 import { BlobServer } from '../../support/blob-server';
-import type { Relay } from './relay';
-
-/** How a step ended, and what of it can be seen. */
-export interface Ending {
-  readonly outcome: Outcome | undefined;
-  readonly error: unknown;
-  /** All that it printed, and the pages that it left. */
-  readonly output: string;
-  /** What is wrong with what it did; empty where nothing is. */
-  readonly effect: readonly string[];
-}
-
-/** A task with a service behind it, for one run. */
-export interface Stage {
-  /** Where the service is. */
-  readonly target: string;
-  readonly secrets: readonly string[];
-  /** Runs the task by way of the relay. */
-  run(relay: Relay): Promise<Ending>;
-  stop(): Promise<void>;
-}
-
-export type Story = () => Promise<Stage>;
-
-/**
- * Milliseconds of silence that a step of a test waits for, whatever its task would: little where silence is the fault, and
- * where it is not, more than a busy machine takes for an answer.
- */
-function patienceFor({ isSilent }: Relay): number {
-  return isSilent ? 1_500 : 15_000;
-}
-
-/** Runs a task's story in this process, with its own log and client. */
-async function play(
-  inputs: Record<string, string>,
-  folder: string,
-  silence: number,
-  story: (task: TaskContext) => Promise<Outcome>,
-): Promise<Omit<Ending, 'effect'>> {
-  const lines: string[] = [];
-  const pages: string[] = [];
-  const log = createLogger((line) => {
-    if (!line.startsWith('##vso[task.setsecret]')) lines.push(line);
-  });
-  const network = { proxyFor: () => undefined, tls: {} };
-  const cancel = new AbortController();
-  setMaxListeners(0, cancel.signal);
-  const client = new HttpClient({ log, signal: cancel.signal, network, userAgent: 'test' });
-  const http = {
-    send: (request: HttpRequest) =>
-      client.send({ ...request, idleTimeout: Math.min(request.idleTimeout ?? silence, silence) }),
-    close: () => client.close(),
-  } as HttpClient;
-  const tempFolder = mkdtempSync(join(folder, 'temp-'));
-  const task: TaskContext = {
-    log,
-    signal: cancel.signal,
-    http,
-    network,
-    tempFolder,
-    inputs: new InputReader(
-      (name) => inputs[name]?.trim() || undefined,
-      log,
-      () => undefined,
-    ),
-    variable: (name) => (name === 'Agent.WorkFolder' ? join(folder, 'work') : undefined),
-    secretVariables: () => new Map(),
-    oidcToken: () => Promise.reject(new Error('nobody vouches here')),
-    setOutput: (name, value) => pages.push(`${name}=${value}`),
-    setTaskVariable: () => undefined,
-    uploadSummary: (title, summary) => pages.push(title, summary.toString()),
-    attach: (name) => pages.push(name),
-  };
-  let outcome: Outcome | undefined;
-  let error: unknown;
-  try {
-    outcome = await story(task);
-  } catch (failure) {
-    error = failure;
-    log.error(failure instanceof Error ? failure.message : String(failure));
-    for (const detail of (failure as { details?: readonly string[] }).details ?? []) log.info(detail);
-  } finally {
-    cancel.abort();
-    client.close();
-  }
-  return { outcome, error, output: [...lines, ...pages].join('\n') };
-}
-
-function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'matrix-'));
-}
+import { APPLICATION, startEntra } from './entra';
+import { patienceFor, play, quickClock, type Story, temporaryFolder } from './step';
 
 const MODEL = Buffer.alloc(50_000, 'model');
 
@@ -134,12 +40,13 @@ export const STORIES: Record<string, Story> = {
     });
     return {
       target: workspace.url,
+      name: 'adb-1234567890123456.7.azuredatabricks.net',
       secrets: [secret],
       async run(relay) {
         const ending = await play(
           {
             authType: 'servicePrincipal',
-            databricksHost: `http://${relay.host}`,
+            databricksHost: relay.origin,
             clientId: 'principal',
             clientSecret: secret,
             notebookFile: join(folder, 'train.py'),
@@ -150,18 +57,8 @@ export const STORIES: Record<string, Story> = {
             exportHtml: 'true',
           },
           folder,
-          patienceFor(relay),
-          (task) => {
-            let time = 0;
-            const clock = {
-              now: () => time,
-              async sleep(milliseconds: number) {
-                time += milliseconds;
-                await new Promise((resolve) => setTimeout(resolve, 1));
-              },
-            };
-            return runJob(readRunInputs(task), { ...task, clock });
-          },
+          relay,
+          (task) => runJob(readRunInputs(task), { ...task, clock: quickClock() }),
         );
         const list = async (what: string) => {
           const headers = { Authorization: `Bearer ${workspace.token}` };
@@ -198,6 +95,7 @@ export const STORIES: Record<string, Story> = {
     server.put('titanic', '1.2.0/flags.pkl', 'flags');
     return {
       target: server.endpoint,
+      name: 'teststorage.blob.core.windows.net',
       secrets: [server.key],
       async run(relay) {
         const destination = join(folder, 'sources/pickles');
@@ -205,14 +103,14 @@ export const STORIES: Record<string, Story> = {
         const inputs = {
           storageAccount: server.account,
           storageKey: server.key,
-          blobEndpoint: `http://${relay.host}/${server.account}`,
+          blobEndpoint: `${relay.origin}/${server.account}`,
           modelName: 'titanic',
           modelVersion: 'latest',
           destinationFolder: destination,
         };
         const silence = patienceFor(relay);
         const patience = { ...PATIENCE, idle: silence };
-        const ending = await play(inputs, folder, silence, (task) =>
+        const ending = await play(inputs, folder, relay, (task) =>
           downloadModel(readDownloadInputs(task), task, patience),
         );
         const read = (name: string) => {
@@ -248,6 +146,7 @@ export const STORIES: Record<string, Story> = {
     });
     return {
       target: registry.url,
+      name: 'myregistry.azurecr.io',
       secrets: [password, Buffer.from(`myregistry:${password}`).toString('base64')],
       async run(relay) {
         const inputs = {
@@ -261,9 +160,7 @@ export const STORIES: Record<string, Story> = {
           builder: 'direct',
           lockTag: 'true',
         };
-        const ending = await play(inputs, folder, patienceFor(relay), (task) =>
-          buildAndPush(readBuildInputs(task), task),
-        );
+        const ending = await play(inputs, folder, relay, (task) => buildAndPush(readBuildInputs(task), task));
         const headers = {
           Authorization: `Basic ${Buffer.from(`myregistry:${password}`).toString('base64')}`,
         };
@@ -277,6 +174,108 @@ export const STORIES: Record<string, Story> = {
           ...(ending.outcome && digest !== stored ? [`${digest} was told, and ${stored} is stored`] : []),
         ];
         return { ...ending, effect };
+      },
+      async stop() {
+        await registry.stop();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  },
+
+  'DatabricksRunJob by a federated connection': async () => {
+    const folder = temporaryFolder();
+    const workspace = await startWorkspace({ folder, timing: { pending: 1, terminating: 1 } });
+    const notebook = { notebook_path: '/live/train' };
+    workspace.createJob(
+      { name: 'train', tasks: [{ task_key: 'train', notebook_task: notebook }] },
+      { task: () => ({ outcome: succeeded({ exitValue: 'stored' }) }) },
+    );
+    const entra = startEntra('WorkloadIdentityFederation', workspace.token);
+    return {
+      target: workspace.url,
+      name: 'adb-1234567890123456.7.azuredatabricks.net',
+      ...entra,
+      async run(relay) {
+        const inputs = {
+          authType: 'azureServiceConnection',
+          azureServiceConnection: 'connection',
+          databricksHost: relay.origin,
+          job: 'train',
+        };
+        const story = (task: TaskContext) => runJob(readRunInputs(task), { ...task, clock: quickClock() });
+        return { ...(await play(inputs, folder, relay, story, entra)), effect: [] };
+      },
+      async stop() {
+        await workspace.stop();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  },
+
+  'ModelRegistryDownload by a connection with a secret': async () => {
+    const folder = temporaryFolder();
+    const server = await BlobServer.start();
+    server.put('titanic', '1.2.0/model.pkl', MODEL);
+    const entra = startEntra('ServicePrincipal');
+    return {
+      target: server.endpoint,
+      name: 'teststorage.blob.core.windows.net',
+      ...entra,
+      async run(relay) {
+        mkdirSync(join(folder, 'sources'), { recursive: true });
+        const inputs = {
+          authType: 'azureServiceConnection',
+          azureServiceConnection: 'connection',
+          storageAccount: server.account,
+          blobEndpoint: `${relay.origin}/${server.account}`,
+          modelName: 'titanic',
+          modelVersion: '1.2.0',
+          destinationFolder: join(folder, 'sources/pickles'),
+        };
+        const patience = { ...PATIENCE, idle: patienceFor(relay) };
+        const story = (task: TaskContext) => downloadModel(readDownloadInputs(task), task, patience);
+        return { ...(await play(inputs, folder, relay, story, entra)), effect: [] };
+      },
+      async stop() {
+        await server.stop();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  },
+
+  'AcrBuildPush by a connection with a secret': async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
+    const entra = startEntra('ServicePrincipal');
+    const claims = { aud: 'https://management.azure.com', tid: entra.tenantId, appid: APPLICATION };
+    const registry = await startRegistry({
+      folder: join(folder, 'registry'),
+      username: 'myregistry',
+      password: randomUUID(),
+      identities: {
+        tenantId: entra.tenantId,
+        claims: (token) => (token === entra.accessToken ? claims : undefined),
+        rights: () => ['pull', 'push', 'metadata_read', 'metadata_write'],
+      },
+    });
+    return {
+      target: registry.url,
+      name: 'myregistry.azurecr.io',
+      ...entra,
+      async run(relay) {
+        const inputs = {
+          authType: 'azureServiceConnection',
+          azureServiceConnection: 'connection',
+          acrName: 'myregistry',
+          loginServer: relay.host,
+          repository: 'titanic-model-api',
+          tags: '1.0.0',
+          dockerfile: join(folder, 'Dockerfile'),
+          buildContext: folder,
+          builder: 'direct',
+        };
+        const story = (task: TaskContext) => buildAndPush(readBuildInputs(task), task);
+        return { ...(await play(inputs, folder, relay, story, entra)), effect: [] };
       },
       async stop() {
         await registry.stop();
