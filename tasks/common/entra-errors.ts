@@ -3,6 +3,7 @@ import { bound } from './foreign-text';
 import type { HttpAnswer } from './http';
 import { readJsonObject } from './json';
 import type { AzureServiceConnection } from './service-connection';
+import { faultWithout } from './shape';
 
 const FEDERATION = [70021, 70025, 700211, 700212, 700213, 700223];
 
@@ -21,6 +22,13 @@ export function signInError(
   const { description, codes } = parse(answer);
   const details = description ? [bound(description, 2000)] : [];
   const why = codes.map((code) => explain(code, connection, scope, assertion)).find(Boolean);
+  if (answer.status === 200) {
+    const fault = faultWithout('access_token', answer.body);
+    return signInFailure(
+      connection,
+      `${connection.authorityUrl} gave no token: ${fault}. Check for a proxy in between, and run the step again.`,
+    );
+  }
   return signInFailure(connection, why ?? unexplained(answer.status, description), details);
 }
 

@@ -4,6 +4,7 @@ import type { HttpAnswer, HttpClient } from './http';
 import { readJsonObject } from './json';
 import type { Logger } from './log';
 import type { SignInLimits } from './renewal';
+import { faultWithout } from './shape';
 
 /** What a job knows of the server that runs it. */
 export interface PipelineJob {
@@ -44,6 +45,11 @@ export async function requestOidcToken(
     ...limits,
   });
   const body = readJsonObject(answer.body);
+  if (answer.status === 200 && typeof body.oidcToken !== 'string') {
+    throw new TaskError(
+      `${url.host} was asked to vouch for this pipeline, and gave no token: ${faultWithout('oidcToken', answer.body)}. Check for a proxy in between, and run the step again.`,
+    );
+  }
   if (typeof body.oidcToken !== 'string') throw refusal(answer, body, serviceConnectionId);
   log.maskSecret(body.oidcToken);
   return body.oidcToken;

@@ -1,4 +1,4 @@
-import { isRecord } from './json';
+import { isRecord, readJson } from './json';
 
 /**
  * What a part of an answer is to be. `id` is a whole number, as digits or as text, and `key` may be any text too; a list has one element, the shape of all
@@ -61,6 +61,11 @@ export function faultIn(value: unknown, shape: Shape, place = ''): string | unde
     const given = members.filter((one) => one !== undefined && one !== null);
     return first(given, (one) => faultIn(one, member, within(name === EACH ? '…' : name)));
   });
+}
+
+/** What is wrong with an answer that should tell a text, such as a token, and does not. */
+export function faultWithout(member: string, body: Buffer): string {
+  return faultIn(readJson(body), { [member]: 'text' }) ?? `it has no '${member}' that can be used`;
 }
 
 function first<T>(items: readonly T[], look: (item: T, index: number) => string | undefined) {

@@ -5,7 +5,7 @@ export async function startLine(target: string) {
   const port = Number(target.split(':')[1]);
   const sockets = new Set<Socket>();
   const lost = new Set<Socket>();
-  let plan: { bytes: number; how: 'cut' | 'stall' } | undefined;
+  let plan: { bytes: number; how: 'cut' | 'stall'; onBreak: () => void } | undefined;
   const server: Server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1');
     let passed = 0;
@@ -28,17 +28,19 @@ export async function startLine(target: string) {
       }
       // Whatever comes now is lost.
       lost.add(client);
-      const { how } = plan;
+      const { how, onBreak } = plan;
       plan = undefined;
       // What has passed so far arrives before the line breaks.
       if (how === 'cut') upstream.end(() => client.destroy());
+      onBreak();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    breakAfter(bytes: number, how: 'cut' | 'stall') {
-      plan = { bytes, how };
+    /** @param onBreak called when it has come to that */
+    breakAfter(bytes: number, how: 'cut' | 'stall', onBreak: () => void = () => undefined) {
+      plan = { bytes, how, onBreak };
     },
     stop() {
       server.close();

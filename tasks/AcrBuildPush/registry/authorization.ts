@@ -2,6 +2,7 @@ import { TaskError } from '../../common/errors';
 import type { HttpAnswer, HttpClient } from '../../common/http';
 import { readJsonObject } from '../../common/json';
 import type { Logger } from '../../common/log';
+import { faultWithout } from '../../common/shape';
 import { type Challenge, parseChallenge } from './challenge';
 import type { CredentialSource, Credentials } from './credentials';
 import { explainMissingBase, explainRefusedSignIn, refusal, textOf } from './errors';
@@ -163,6 +164,11 @@ export class Authorization {
 
   /** Who may push may still have no right to see locks, or to set them. */
   private noToken(answer: HttpAnswer, rights: Rights): TaskError {
+    if (answer.status === 200) {
+      return new TaskError(
+        `${this.options.host} gave no token: ${faultWithout('access_token', answer.body)}. Check for a proxy in front of the registry, and run the step again.`,
+      );
+    }
     return answer.status === 401 && rights === this.options.access
       ? this.wrongCredentials(answer)
       : refusal({ ...this.options, access: rights }, answer, 'give a token');

@@ -5,6 +5,7 @@ import { bound } from '../../common/foreign-text';
 import type { HttpAnswer } from '../../common/http';
 import { readJsonObject } from '../../common/json';
 import type { AzureServiceConnection } from '../../common/service-connection';
+import { faultWithout } from '../../common/shape';
 import { explainRegistryError } from './errors';
 import { registryUrl } from './names';
 
@@ -127,6 +128,11 @@ export class EntraCredentials implements CredentialSource {
     const text = bound(body.toString('utf8'), 2_000);
     const details = [`${host}: HTTP ${status}. ${text}`];
     if (status === 401) return new TaskError(this.refusal, { details });
+    if (status === 200) {
+      return new TaskError(
+        `${host} gave no token: ${faultWithout('refresh_token', body)}. Check for a proxy in front of the registry, and run the step again.`,
+      );
+    }
     const known =
       status === 404
         ? `${host} exchanges no tokens of Microsoft Entra, so it is no Azure Container Registry. Check inputs 'acrName' and 'loginServer'.`

@@ -7,6 +7,7 @@ import { readJsonObject } from '../json';
 import { RenewedToken, type SignInLimits } from '../renewal';
 import { isRetryableStatus } from '../retry';
 import type { AzureServiceConnection } from '../service-connection';
+import { faultWithout } from '../shape';
 import type { WorkspaceAddress } from './address';
 import type { TokenProvider } from './client';
 import { explainNetworkRefusal, explainRedirect, reasonOf, SignInError } from './errors';
@@ -142,6 +143,11 @@ function refusal(
 ): TaskError {
   if (answer.status >= 300 && answer.status < 400) {
     return new TaskError(explainRedirect(origin, answer.headers.get('location'), "input 'databricksHost'"));
+  }
+  if (answer.status === 200) {
+    return new TaskError(
+      `Databricks at ${origin} was asked to let the step sign in, and gave no token: ${faultWithout('access_token', answer.body)}. Check that input 'databricksHost' is the address of a workspace, and whether a proxy stands in between.`,
+    );
   }
   const { error, error_description: description, message } = readJsonObject(answer.body);
   const said = [error, description ?? message].filter((word) => typeof word === 'string').join(': ');

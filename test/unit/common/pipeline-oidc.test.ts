@@ -88,7 +88,7 @@ describe("a token of Azure DevOps's own", () => {
       'with a success that holds none',
       'c-1',
       { status: 200, body: '{}' },
-      /\(HTTP 200\)\. Check that the connection/,
+      /gave no token: .*Check for a proxy/,
     ],
   ] as const) {
     it(`that is refused ${title} says why`, async () => {

@@ -17,6 +17,7 @@ import { readImages } from '../../../../tasks/AcrBuildPush/registry/earlier-imag
 import { layersOf } from '../../../../tasks/AcrBuildPush/registry/known-layers';
 import { Uploads } from '../../../../tasks/AcrBuildPush/registry/upload';
 import { ConnectionError, HttpClient, type HttpRequest } from '../../../../tasks/common/http';
+import { holdTimers } from '../../../support/held-timers';
 import { startLine } from '../../../support/line';
 import { capturedLog, scriptedServer } from '../support';
 
@@ -269,6 +270,8 @@ describe('an image that the step publishes itself', () => {
 
   describe('when its upload breaks off', () => {
     const size = 12 * MEGABYTE;
+    /** Milliseconds that nothing else takes. */
+    const IDLE = 29_876;
 
     for (const compression of ['none', 'gzip'] as const) {
       for (const how of ['cut', 'stall'] as const) {
@@ -276,10 +279,14 @@ describe('an image that the step publishes itself', () => {
           const content = compressible(size);
           const layer = localLayer(content);
           const whole = compression === 'none' ? size : size / 2;
-          line.breakAfter(Math.floor(whole * 0.75), how);
+          // The patience with a silent line is over as soon as it is silent, and never before.
+          const patience = holdTimers(IDLE);
+          line.breakAfter(Math.floor(whole * 0.75), how, () => {
+            if (how === 'stall') patience.expire();
+          });
           // With the real wait, in which the registry finds the old connection gone.
-          const options = { compression, idleTimeout: 300, sleep: undefined };
-          const result = await publish(imageOf(layer), options);
+          const options = { compression, idleTimeout: IDLE, sleep: undefined };
+          const result = await publish(imageOf(layer), options).finally(() => patience.restore());
           assert.match(result.lines.join('\n'), /Layer 1 of 1 broke off: /);
           assert.match(result.lines.join('\n'), /has \d.* of Layer 1 of 1; the rest follows/);
           const blob = await stored(result.manifest.layers[0]!.digest);

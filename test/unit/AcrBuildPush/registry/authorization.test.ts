@@ -65,7 +65,7 @@ describe('an authorization', () => {
       const options = { http, log, host: 'r.io', repository: 'api', credentials: undefined };
       const one = new Authorization({ ...options, access: 'pull' });
       const parameters = { realm: 'https://r.io/token' };
-      await assert.rejects(one.signIn({ scheme: 'bearer', parameters }), /refused to give a token/);
+      await assert.rejects(one.signIn({ scheme: 'bearer', parameters }), /gave no token: it has no/);
     });
   }
 });
