@@ -15,6 +15,29 @@ export function throwIfCancelled(signal: AbortSignal): void {
   if (signal.aborted) throw new CancelledError();
 }
 
+/** Milliseconds that a cancelled step waits for the name of what it has just asked for. */
+const GRACE = 1_200;
+
+/**
+ * Asks for something that can be ended only once its name is known: the request itself goes on for a moment after the step
+ * was cancelled.
+ */
+export async function withGrace<T>(signal: AbortSignal, ask: (late: AbortSignal) => Promise<T>): Promise<T> {
+  throwIfCancelled(signal);
+  const late = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const abort = () => {
+    timer = setTimeout(() => late.abort(), GRACE);
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await ask(late.signal);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Aborts when it was not touched for a while, or when the step is cancelled. (`AbortSignal.any` would hold on to every
  * request for as long as the step lives.)

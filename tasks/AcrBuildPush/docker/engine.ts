@@ -1,4 +1,6 @@
 import { TaskError } from '../../common/errors';
+import { readJson } from '../../common/json';
+import { faultIn, type Shaped } from '../../common/shape';
 import { type DockerCli, NoEngineError } from './cli';
 import { explainDockerError } from './errors';
 import { hasBuildxFile } from './plugins';
@@ -17,10 +19,10 @@ export interface Engine {
   readonly builder: BuilderKind;
 }
 
-interface VersionAnswer {
-  readonly Client: { readonly Version: string };
-  readonly Server: { readonly Version: string; readonly Os: string; readonly Arch: string } | null;
-}
+const VERSION = {
+  Client: { Version: 'text' },
+  Server: { Version: 'text', Os: 'text', Arch: 'text' },
+} as const;
 
 /** Milliseconds for an engine to say its version. */
 const ANSWER_LIMIT = 20_000;
@@ -37,21 +39,19 @@ export async function findEngine(docker: DockerCli, env: NodeJS.ProcessEnv): Pro
     hasBuildxFile(env.DOCKER_CONFIG) ? docker.capture(['buildx', 'version'], ANSWER_LIMIT) : undefined,
   ]);
   const answer = parseVersion(version.stdout);
-  if (version.exitCode !== 0 || !answer?.Server) {
+  if (version.exitCode !== 0 || !answer) {
     const output = version.stderr || version.stdout;
     throw new NoEngineError(
       explainDockerError(output) ?? `The Docker engine does not answer. Check that it runs on this agent.`,
       { details: output.split('\n') },
     );
   }
-  const { Client: client, Server: server } = answer;
+  const { clientVersion, serverVersion, os, architecture } = answer;
   return {
-    clientVersion: client.Version,
-    serverVersion: server.Version,
-    platform: `${server.Os}/${server.Arch}`,
+    ...{ clientVersion, serverVersion },
+    platform: `${os}/${architecture}`,
     builder: chooseBuilder({
-      clientVersion: client.Version,
-      serverOs: server.Os,
+      ...{ clientVersion, serverOs: os },
       hasBuildx: buildx?.exitCode === 0,
       requested: env.DOCKER_BUILDKIT,
     }),
@@ -86,12 +86,18 @@ export function describeBuilder({ clientVersion, builder }: Engine): string {
   return `docker ${clientVersion} (${name})`;
 }
 
-function parseVersion(text: string): VersionAnswer | undefined {
-  try {
-    return JSON.parse(text) as VersionAnswer;
-  } catch {
-    return undefined;
-  }
+/** What a client and its engine say of themselves; undefined where one of them is missing. */
+function parseVersion(text: string) {
+  const answer = readJson(text);
+  if (faultIn(answer, VERSION) !== undefined) return undefined;
+  const { Client: client, Server: server } = answer as Shaped<typeof VERSION>;
+  if (!client?.Version || !server?.Version || !server.Os || !server.Arch) return undefined;
+  return {
+    clientVersion: client.Version,
+    serverVersion: server.Version,
+    os: server.Os,
+    architecture: server.Arch,
+  };
 }
 
 /** What an engine knows of an image by its name. */
@@ -145,12 +151,13 @@ export async function describeImage(docker: DockerCli, id: string): Promise<Imag
   const format = '{{json .RootFS.Layers}} {{.Size}} {{.Os}}';
   const { stdout, stderr } = await docker.capture(['image', 'inspect', '--format', format, id], ANSWER_LIMIT);
   const [, layers, size, os] = /^(\[.*\]|null) (\d+) (\w+)$/.exec(stdout.trim()) ?? [];
-  if (!layers || !os) {
+  const diffIds = readJson(layers ?? '') ?? [];
+  if (!layers || !os || faultIn(diffIds, ['text']) !== undefined) {
     throw new UnreadableImageError(`The engine does not describe the image ${id}.`, {
       details: stderr.split('\n'),
     });
   }
-  return { diffIds: JSON.parse(layers) ?? [], size: Number(size), os };
+  return { diffIds: diffIds as string[], size: Number(size), os };
 }
 
 /** Bytes of the files that the last instructions of an image added to it. */

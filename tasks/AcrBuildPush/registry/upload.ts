@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { sleep } from '../../common/cancel';
+import { sleep, throwIfCancelled, withGrace } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer } from '../../common/http';
 import type { Logger } from '../../common/log';
@@ -85,9 +85,12 @@ export class Uploads {
     registry.includeSource(repository);
     const query = new URLSearchParams({ mount: digest, from: repository });
     const path = registry.path(`blobs/uploads/?${query}`);
-    const answer = await registry.send(path, { method: 'POST', repeatable: true, signal });
+    const answer = await withGrace(signal, (late) =>
+      registry.send(path, { method: 'POST', repeatable: true, signal: late }),
+    );
     // In place of a blob that it can't mount, a registry begins an upload.
     if (answer.status === 202) this.keep(new UploadSession(registry, answer));
+    throwIfCancelled(signal);
     return answer.status === 201;
   }
 
@@ -129,8 +132,9 @@ export class Uploads {
     const isLarge = size === undefined || size > SMALL;
     const spare = isLarge ? this.spares.pop() : undefined;
     if (spare && performance.now() - spare.begun <= SPARE_LIMIT) return spare.session;
-    const session = await UploadSession.begin(this.registry, signal);
+    const session = await withGrace(signal, (late) => UploadSession.begin(this.registry, late));
     this.open.add(session);
+    throwIfCancelled(signal);
     return session;
   }
 

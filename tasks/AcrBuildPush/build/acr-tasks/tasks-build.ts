@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pipeline, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { sleep, throwIfCancelled } from '../../../common/cancel';
+import { sleep, throwIfCancelled, withGrace } from '../../../common/cancel';
 import { describeError, TaskError } from '../../../common/errors';
 import { bound } from '../../../common/foreign-text';
 import type { HttpClient } from '../../../common/http';
@@ -30,9 +30,6 @@ const BUILD_LIMIT = 28_800;
 
 /** Milliseconds for the service to say that it has stopped a build. */
 const CANCEL_LIMIT = 3_000;
-
-/** Milliseconds that a cancelled step waits for the name of the run that it has just asked for. */
-const SCHEDULE_LIMIT = 1_200;
 
 /** Milliseconds between two looks at a build; longer while nothing happens. */
 const SHORTEST_WAIT = 1_000;
@@ -80,10 +77,10 @@ export async function buildWithTasks(
   const source = textIn(target, 'relativePath', AZURE);
   await sendContext(build.plan, dockerfile, textIn(target, 'uploadUrl', AZURE), services);
 
-  const scheduled = await call('POST', '/scheduleRun', 'schedule a build', {
-    body: runRequest(build, dockerfile, source),
-    signal: withGrace(signal),
-  });
+  const body = runRequest(build, dockerfile, source);
+  const scheduled = await withGrace(signal, (late) =>
+    call('POST', '/scheduleRun', 'schedule a build', { body, signal: late }),
+  );
   const id = textIn(scheduled, 'properties.runId', AZURE);
   const run = `/runs/${encodeURIComponent(id)}`;
   log.info(`Run ${id} of ${build.loginServer} builds the image.`);
@@ -105,15 +102,6 @@ export async function buildWithTasks(
     }
     throw error;
   }
-}
-
-/** Aborts a moment after the step was cancelled: a run can't be stopped before its name is known. */
-function withGrace(signal: AbortSignal): AbortSignal {
-  const late = new AbortController();
-  signal.addEventListener('abort', () => setTimeout(() => late.abort(), SCHEDULE_LIMIT).unref(), {
-    once: true,
-  });
-  return late.signal;
 }
 
 type Call = <S extends Shape = 'object'>(

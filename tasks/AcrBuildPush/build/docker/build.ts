@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../../common/errors';
 import { TemporaryFolder } from '../../../common/files/temporary-folder';
+import { readJsonObject } from '../../../common/json';
 import type { Logger } from '../../../common/log';
 import type { BuildPlan } from '../../build-plan';
 import { readIfThere, readIgnoreRules } from '../../context/build-context';
@@ -160,14 +161,20 @@ async function buildIn(
   if (exitCode !== 0) throw buildError(output.failure, build, `docker ended with exit code ${exitCode}`);
   const digest = build.builder === 'buildx' ? readDigest(metadataFile) : undefined;
   if (isForSeveral(plan)) return build.push && digest ? { digest } : undefined;
-  const id = readFileSync(idFile, 'utf8').trim();
+  const id = readIfThere(idFile)?.trim();
+  if (!id) {
+    throw new TaskError(
+      `docker ended well, but did not say which image it built. Check that the docker of this agent is Docker's own, in a version of today.`,
+    );
+  }
   // Which of the two an engine knows depends on its store, and buildx does not tell.
   const known = digest && digest !== id ? await findImageId(docker, [digest, id]) : id;
   return { id: known ?? id };
 }
 
 function readDigest(metadataFile: string): string | undefined {
-  return JSON.parse(readFileSync(metadataFile, 'utf8'))['containerimage.digest'];
+  const digest = readJsonObject(readIfThere(metadataFile) ?? '')['containerimage.digest'];
+  return typeof digest === 'string' ? digest : undefined;
 }
 
 /** Arguments that commands get without an `ARG`. */

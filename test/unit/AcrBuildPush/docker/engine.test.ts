@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DockerCli } from '../../../../tasks/AcrBuildPush/docker/cli';
+import { DockerCli, NoEngineError } from '../../../../tasks/AcrBuildPush/docker/cli';
 import { chooseBuilder, describeBuilder, findEngine } from '../../../../tasks/AcrBuildPush/docker/engine';
+import { withWrongTypes } from '../../../support/wrong-types';
 import { capturedLog, fakeDocker, temporaryFolder } from '../support';
 
 describe('the builder', () => {
@@ -50,6 +51,18 @@ describe('the engine', () => {
       builder: 'buildx',
     });
     assert.equal(describeBuilder(engine), 'docker 28.2.2 (BuildKit by buildx)');
+  });
+
+  it('is none whose answer is not what docker says', async () => {
+    const version = {
+      Client: { Version: '28.2.2' },
+      Server: { Version: '28.2.2', Os: 'linux', Arch: 'amd64' },
+    };
+    const answers = [...withWrongTypes(version)].map(({ value }) => value);
+    for (const answer of [...answers.slice(0, 8), {}, null, { ...version, Server: null }]) {
+      writeFileSync(join(folder.path, 'answer'), JSON.stringify(answer));
+      await assert.rejects(find(`cat ${folder.path}/answer`), NoEngineError);
+    }
   });
 
   for (const [state, words, message] of [

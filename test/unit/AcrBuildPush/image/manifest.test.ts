@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { entriesOf, readConfig, readManifest } from '../../../../tasks/AcrBuildPush/image/manifest';
+import {
+  entriesOf,
+  faultInConfig,
+  faultInManifest,
+  readConfig,
+  readManifest,
+} from '../../../../tasks/AcrBuildPush/image/manifest';
 import {
   asOci,
   isImage,
@@ -8,6 +14,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from '../../../../tasks/AcrBuildPush/image/media-types';
+import { withWrongTypes } from '../../../support/wrong-types';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const part = { mediaType: 'x', digest: DIGEST, size: 1 };
@@ -68,6 +75,50 @@ describe('a manifest of a registry', () => {
   it('leads to a configuration', () => {
     const config = { rootfs: { diff_ids: [DIGEST, DIGEST] } };
     assert.deepEqual(readConfig(bytes(config)), config);
+  });
+
+  it('says what is wrong with its parts', () => {
+    const fault = (content: unknown, type: string) => faultInManifest(bytes(content), type);
+    assert.equal(fault([], OCI_MANIFEST), 'it is a list, where an object should be');
+    assert.equal(fault({ layers: {} }, OCI_MANIFEST), "'layers' is an object, where a list should be");
+    assert.equal(fault({}, OCI_INDEX), "'manifests' is missing");
+    assert.equal(
+      fault({ layers: [{}] }, OCI_MANIFEST),
+      "'layers' holds something without a digest or a size",
+    );
+  });
+
+  it('has a configuration, of which each part is what it has to be', () => {
+    const config = {
+      ...{ os: 'linux', architecture: 'arm64', variant: 'v8', created: '2026-01-01T00:00:00Z', author: 'a' },
+      config: {
+        User: 'a',
+        ExposedPorts: { '80/tcp': {} },
+        Env: ['A=b'],
+        Entrypoint: ['/a'],
+        Cmd: ['b'],
+        Volumes: { '/c': {} },
+        WorkingDir: '/d',
+        Labels: { e: 'f' },
+        StopSignal: 'SIGTERM',
+        Healthcheck: { Test: ['NONE'] },
+        OnBuild: ['RUN a'],
+      },
+      rootfs: { type: 'layers', diff_ids: [DIGEST] },
+      history: [{ created: 'a', created_by: 'b', comment: 'c', author: 'd', empty_layer: true }],
+    };
+    assert.deepEqual(readConfig(bytes(config)), config);
+    const free = /^(rootfs\.type|config\.Healthcheck\.Test.*)$/;
+    for (const { place, value } of withWrongTypes(config)) {
+      if (!free.test(place)) assert.equal(readConfig(bytes(value)), undefined, place);
+    }
+    const nothing = Object.fromEntries(Object.keys(config.config).map((name) => [name, null]));
+    const spare = { ...config, config: nothing, history: null };
+    assert.deepEqual(readConfig(bytes(spare)), spare);
+    assert.match(
+      String(faultInConfig(bytes({ ...config, config: { Env: 'A=b' } }))),
+      /^'config\.Env' is a text/,
+    );
   });
 
   for (const content of [

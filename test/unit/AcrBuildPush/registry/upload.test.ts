@@ -10,6 +10,7 @@ import { type Registry, startRegistry } from '../../../../local/registry/registr
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
 import { type BlobSource, Uploads } from '../../../../tasks/AcrBuildPush/registry/upload';
+import { CancelledError } from '../../../../tasks/common/errors';
 import { HttpClient } from '../../../../tasks/common/http';
 import { capturedLog } from '../support';
 
@@ -245,6 +246,21 @@ describe('an upload', () => {
     await send(source);
     growing = [];
     assert.ok(Buffer.concat(received).equals(content.subarray(8 * MEGABYTE)), 'it went on elsewhere');
+  });
+
+  it('that a cancelled step has just begun is known to it, and dropped', async () => {
+    const cancel = new AbortController();
+    fault = ({ method }) => {
+      if (method === 'POST') cancel.abort();
+      return false;
+    };
+    const options = { log: capturedLog().log, signal: cancel.signal };
+    await assert.rejects(uploads.send(blobOf(randomBytes(size)), options), CancelledError);
+    await uploads.close();
+    assert.deepEqual(
+      requests().filter((one) => /20[24]$/.test(one)),
+      ['POST uploads/ 202', 'DELETE uploads/u 204'],
+    );
   });
 
   describe('of the check before a build', () => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildWithDocker } from '../../../../../tasks/AcrBuildPush/build/docker/build';
 import type { BuildPlan } from '../../../../../tasks/AcrBuildPush/build-plan';
 import { DockerCli } from '../../../../../tasks/AcrBuildPush/docker/cli';
 import type { BuilderKind } from '../../../../../tasks/AcrBuildPush/docker/engine';
 import { TaskError } from '../../../../../tasks/common/errors';
+import { createLogger } from '../../../../../tasks/common/log';
 import { capturedLog, fakeDocker, leastPlan, temporaryFolder } from '../../support';
 
 const plan: BuildPlan = {
@@ -55,6 +56,54 @@ END
     assert.ok(result instanceof TaskError, String(result));
     return result;
   }
+
+  for (const [how, script] of [
+    ['ends when it is told to', 'trap "exit 130" INT; wait_here'],
+    ['does not heed that', 'trap "" INT; wait_here'],
+    ['ends before that', 'kill -9 $$'],
+  ] as const) {
+    it(`leaves nothing behind when the step is cancelled and docker ${how}`, async () => {
+      const temp = join(folder.path, 'temp');
+      mkdirSync(temp);
+      const cancel = new AbortController();
+      const log = createLogger((line) => {
+        if (line.includes('Step 1/1')) cancel.abort();
+      });
+      const env = fakeDocker(
+        folder.path,
+        `wait_here() { echo 'Step 1/1 : FROM base'; while :; do sleep 0.05; done; }
+        ${script}`,
+      );
+      const docker = new DockerCli({ env, signal: cancel.signal, log });
+      // With labels the legacy builder is given a Dockerfile of the step's own.
+      const labels = { 'model.name': 'titanic' };
+      const request = {
+        plan: { ...plan, labels },
+        builder: 'legacy',
+        name: 'r/t',
+        tags: ['1'],
+        push: true,
+      } as const;
+      const building = buildWithDocker(docker, request, { tempFolder: temp, log });
+      assert.equal(readdirSync(temp).length, 1);
+      await assert.rejects(building);
+      assert.deepEqual(readdirSync(temp), []);
+    });
+  }
+
+  it('that ends well without an image is told', async () => {
+    const { log } = capturedLog();
+    const docker = new DockerCli({
+      env: fakeDocker(folder.path, 'exit 0'),
+      signal: new AbortController().signal,
+      log,
+    });
+    const request = { plan, builder: 'legacy', name: 'r/t', tags: ['1'], push: true } as const;
+    await assert.rejects(
+      buildWithDocker(docker, request, { tempFolder: folder.path, log }),
+      /^TaskError: docker ended well, but did not say which image it built/,
+    );
+  });
 
   it('gives the id of the image', async () => {
     assert.deepEqual((await build('legacy', {})).result, { id: 'sha256:abc' });
