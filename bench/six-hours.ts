@@ -37,6 +37,7 @@ const options: Inputs = {
   },
   notebookFile: join(folder, 'train.py'),
   notebookPath: '/Shared/train',
+  copyPath: undefined,
   job: 'train',
   jobDefinition: undefined,
   parameters: {},

@@ -15,6 +15,7 @@ export interface JobPlan {
   readonly id: string | undefined;
   /** As it will be. */
   readonly job: Omit<Job, 'id'>;
+  readonly settings: JsonObject;
   readonly definition: JsonObject | undefined;
   /** Undefined when there is nothing to do. */
   readonly changes: Changes | undefined;
@@ -33,7 +34,7 @@ export async function planJob(
 ): Promise<JobPlan> {
   if (!given) {
     const job = await findJob(client, idOrName);
-    return { id: job.id, job, definition: undefined, changes: undefined };
+    return { id: job.id, job, settings: job.settings, definition: undefined, changes: undefined };
   }
   const found = await findJobIfAny(client, idOrName);
   const definition = isId(idOrName) ? given : { ...given, name: idOrName };
@@ -42,6 +43,7 @@ export async function planJob(
   return {
     id: found?.id,
     job: readSettings(changes.settings),
+    settings: changes.settings,
     definition,
     changes: isDifferent ? changes : undefined,
   };

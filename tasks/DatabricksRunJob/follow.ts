@@ -7,7 +7,7 @@ import { retryDelay } from '../common/retry';
 import { formatDuration, plural } from '../common/text';
 import { getRun, type Run, type TaskRun } from './databricks/runs';
 import { NO_STATE, type RunState } from './databricks/states';
-import type { StartedRun } from './start';
+import { LostRunError, type StartedRun } from './start';
 
 /** With a look and a sign-off, a step ends within fifteen seconds of its run. */
 const LONGEST_INTERVAL = 14_000;
@@ -91,7 +91,7 @@ export class RunFollower {
    * @returns the run as it was seen last; undefined when no look succeeded,
    * or none showed the repair
    * @throws RunGoneError when there is no such run
-   * @throws TaskError when the run can't be seen any more; it goes on nevertheless
+   * @throws LostRunError when the run can't be seen any more
    */
   async until(deadline: number, repaired?: Run): Promise<Run | undefined> {
     if (repaired) this.latest = undefined;
@@ -173,7 +173,7 @@ export class RunFollower {
     }
     // Who was let see the run before may be so again in a while: permissions, firewalls and gateways have their moments.
     const isRefusal = !isOutage(error);
-    if (isRefusal && !hasBeenSeen) throw new TaskError(`${error.message} ${stillGoing}`, { cause: error });
+    if (isRefusal && !hasBeenSeen) throw new LostRunError(`${error.message} ${stillGoing}`, { cause: error });
     const limit = isRefusal ? LONGEST_REFUSAL : LONGEST_OUTAGE;
     if (!this.outage) {
       this.outage = { since: this.clock.now(), failures: 0, limit };
@@ -184,7 +184,7 @@ export class RunFollower {
     this.outage.failures += 1;
     if (this.clock.now() - this.outage.since < this.outage.limit) return;
     const what = isRefusal ? 'has not shown it' : 'has not answered';
-    throw new TaskError(
+    throw new LostRunError(
       `Lost sight of the run: Databricks ${what} for ${this.durationSince(this.outage.since)}. ` +
         `${stillGoing} The last failure: ${error.message}`,
       { cause: error },
@@ -203,7 +203,7 @@ export class RunFollower {
     if (elapsed < NONSENSE_WARNING) return;
     const sense = `For ${this.durationSince(since)} Databricks has said nothing of run ${this.run.id} that makes sense: ${fault}`;
     if (elapsed >= LONGEST_NONSENSE) {
-      throw new TaskError(`${sense} The run may be going on: ${this.run.page}`);
+      throw new LostRunError(`${sense} The run may be going on: ${this.run.page}`);
     }
     if (isSaid) return;
     this.nonsense.isSaid = true;

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { JsonObject } from '../common/databricks/json';
 import { AUTH_TYPES, readSignIn, type SignIn } from '../common/databricks/sign-in';
@@ -26,6 +26,8 @@ export interface Inputs {
   readonly notebookFile: string | undefined;
   /** An absolute path in the workspace; given together with `notebookFile`. */
   readonly notebookPath: string | undefined;
+  /** Where the step's own copy goes, which is run in place of what is at `notebookPath`; undefined without `isolate`. */
+  readonly copyPath: string | undefined;
   /** An exact name, or a numeric id. */
   readonly job: string;
   /** Settings that the job is to have; undefined when it is taken as it is. */
@@ -62,8 +64,10 @@ const DAY = 24 * 60;
 export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): Inputs {
   const path = (name: string) => givenPath(inputs.optional(name), variable);
   const signIn = readSignIn(inputs, inputs.choice('authType', AUTH_TYPES, 'token'));
+  const notebook = readNotebook(inputs, path('notebookFile'));
+  const isIsolated = inputs.boolean('isolate', false);
   const options = {
-    ...readNotebook(inputs, path('notebookFile')),
+    ...notebook,
     ...readJob(inputs, path('jobDefinition')),
     parameters: readParameters(inputs),
     waitForCompletion: inputs.boolean('waitForCompletion', true),
@@ -79,8 +83,52 @@ export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'v
   if (options.metricsGate.length > 0 && !options.waitForCompletion) {
     inputs.reject('metricsGate', "needs the end of the run. Set input 'waitForCompletion' to true.");
   }
+  if (isIsolated) checkIsolation(inputs, options);
   inputs.check();
-  return { signIn: signIn!, ...options, ...identify(variable, onRerun) };
+  const { ofStep, ...identity } = identify(variable, onRerun);
+  const copyPath = isIsolated ? copyPathOf(notebook, ofStep) : undefined;
+  return { signIn: signIn!, ...options, copyPath, ...identity };
+}
+
+/** A copy has to stay for as long as its run goes on, and somebody has to remove it then. */
+function checkIsolation(
+  inputs: InputReader,
+  options: Pick<Inputs, 'notebookFile' | 'waitForCompletion' | 'onCancel' | 'repairAttempts'>,
+): void {
+  if (options.notebookFile === undefined) {
+    inputs.reject(
+      'isolate',
+      "is true, but without 'notebookFile' and 'notebookPath' there is nothing to copy.",
+    );
+  }
+  if (!options.waitForCompletion) {
+    inputs.reject(
+      'isolate',
+      "is true, but the copy can only be removed at the end of the run. Set input 'waitForCompletion' to true.",
+    );
+  }
+  if (options.onCancel === 'leaveRunning') {
+    inputs.reject(
+      'isolate',
+      "is true, but a run that goes on after the step still needs the copy. Set input 'onCancel' to cancelRun.",
+    );
+  }
+  if (options.repairAttempts > 0) {
+    inputs.reject(
+      'isolate',
+      "is true, but Databricks repairs a run by the job's settings, which name no copy. Leave input 'repairAttempts' empty.",
+    );
+  }
+}
+
+/** Below a folder; beside a notebook, since nothing can be below one, and so that its `%run ./helpers` works. */
+function copyPathOf(
+  { notebookFile, notebookPath = '' }: Pick<Inputs, 'notebookFile' | 'notebookPath'>,
+  identity: readonly string[],
+): string {
+  const name = `isolated-${createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16)}`;
+  const isFolder = statOf(notebookFile ?? '')?.isDirectory() ?? false;
+  return `${notebookPath}${isFolder ? '/' : '-'}${name}`;
 }
 
 /**
@@ -169,21 +217,33 @@ const ATTEMPT_VARIABLES = [
   'Release.AttemptNumber',
 ];
 
-/** Outside a pipeline nothing tells one start from the next, so each is a step of its own. */
+/**
+ * Outside a pipeline nothing tells one start from the next, so each is a step of its own.
+ *
+ * @returns also the identity that all attempts share, whatever a rerun does with their runs
+ */
 function identify(
   variable: (name: string) => string | undefined,
   onRerun: RerunPolicy,
-): Pick<Inputs, 'stepIdentity' | 'attempt'> {
+): Pick<Inputs, 'stepIdentity' | 'attempt'> & { readonly ofStep: readonly string[] } {
   const attempts = ATTEMPT_VARIABLES.filter((name) => name.includes('Attempt')).map((name) => variable(name));
   const attempt = Math.max(1, ...attempts.map((text) => Number(text) || 1));
   const isPipeline = variable('Build.BuildId') || variable('Release.ReleaseId');
-  if (!isPipeline || !variable('System.TaskInstanceId')) return { stepIdentity: [randomUUID()], attempt };
+  if (!isPipeline || !variable('System.TaskInstanceId')) {
+    const stepIdentity = [randomUUID()];
+    return { stepIdentity, ofStep: stepIdentity, attempt };
+  }
   // Without a name of its own, a step is known by its id only, which belongs to the attempt.
   const isNamed = variable('System.TaskInstanceName') !== undefined;
-  const names = [
+  const names = (withAttempt: boolean) => [
     ...STEP_VARIABLES,
     ...(variable('Release.ReleaseId') === undefined ? ['System.PlanId'] : []),
-    ...(onRerun === 'startAnew' || !isNamed ? ATTEMPT_VARIABLES : []),
+    ...(withAttempt ? ATTEMPT_VARIABLES : []),
   ];
-  return { stepIdentity: names.map((name) => variable(name) ?? ''), attempt };
+  const valuesOf = (withAttempt: boolean) => names(withAttempt).map((name) => variable(name) ?? '');
+  return {
+    stepIdentity: valuesOf(onRerun === 'startAnew' || !isNamed),
+    ofStep: valuesOf(!isNamed),
+    attempt,
+  };
 }

@@ -179,6 +179,7 @@ export function isAtOrBelow(path: string, folder: string): boolean {
   return isSamePath(path, folder) || plainPath(path).startsWith(`${plainPath(folder)}/`);
 }
 
-function plainPath(path: string): string {
+/** A path of the workspace in its shorter form. */
+export function plainPath(path: string): string {
   return path.replace(/^\/Workspace(?=\/)/, '');
 }

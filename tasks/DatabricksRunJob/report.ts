@@ -27,7 +27,8 @@ export type PageOf = (runId: string, jobId?: string) => string;
 export interface Report {
   readonly pageOf: PageOf;
   readonly job: { readonly id: string; readonly name: string };
-  readonly notebookPath: string | undefined;
+  /** What was imported for it. */
+  readonly notebook: string | undefined;
   /** The gate, where there is one and the notebook's metrics came to it. */
   readonly checks: readonly Check[];
   /** How long the job's runs take, where that is known. */
@@ -98,14 +99,14 @@ export function describeEnd({ state }: Run): string {
 
 /** The page about the run for the pipeline's Extensions tab. */
 export function summarize(report: Report): Summary {
-  const { job, notebookPath, parameters, started, run, results, checks, usualTime, pageOf } = report;
+  const { job, notebook, parameters, started, run, results, checks, usualTime, pageOf } = report;
   const state = run?.state.name ?? 'started';
   const summary = new Summary()
     .heading(`${job.name}: ${state}`)
     .link(`Run ${started.id} in Databricks`, started.page)
     .facts([
       ['Job', `${job.name} (${job.id})`],
-      ...(notebookPath === undefined ? [] : [['Notebook', notebookPath] as const]),
+      ...(notebook === undefined ? [] : [['Notebook', notebook] as const]),
       ['Result', state],
       ['Time', run ? timeOf(run) + describeUsual(usualTime) : ''],
     ]);

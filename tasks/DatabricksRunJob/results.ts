@@ -78,12 +78,17 @@ const LONGEST_ERROR = 1_000;
 /**
  * Reads what the notebook returned, and the errors of failed tasks: one request for each of these tasks.
  *
- * @param options `notebookPath` is the notebook whose exit value counts, or the folder, undefined for whichever has one
+ * @param options `notebookPath`, or its copy, is the notebook whose exit value counts, or the folder, undefined for whichever
+ * has one
  */
 export async function readResults(
   client: DatabricksClient,
   run: Run,
-  { notebookPath, repairAttempts }: Pick<Inputs, 'notebookPath' | 'repairAttempts'>,
+  {
+    notebookPath,
+    copyPath = notebookPath,
+    repairAttempts,
+  }: Pick<Inputs, 'notebookPath' | 'copyPath' | 'repairAttempts'>,
   log: Logger,
 ): Promise<Results> {
   const failed = run.tasks.filter(({ state }) => hasFailed(state));
@@ -97,7 +102,7 @@ export async function readResults(
     failures.push(...(await Promise.all(next.map(read))));
   }
   return {
-    ...(await tryExitValue(client, run, notebookPath)),
+    ...(await tryExitValue(client, run, copyPath)),
     failures,
     moreFailures: failed.length - failures.length,
   };

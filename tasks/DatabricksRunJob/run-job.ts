@@ -2,22 +2,27 @@ import { type Clock, systemClock } from '../common/clock';
 import { FederationRefusedError, tokenProvider } from '../common/databricks/auth';
 import { DatabricksClient, PATIENCE, type Transport } from '../common/databricks/client';
 import { TaskError } from '../common/errors';
+import type { Logger } from '../common/log';
 import type { Summary } from '../common/summary';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
+import { onCopy } from './copy';
 import { runPage } from './databricks/pages';
+import type { Run } from './databricks/runs';
 import { wasCancelled } from './databricks/states';
-import { carryOut, planJob } from './define-job';
+import { carryOut, type JobPlan, planJob } from './define-job';
 import { publishExitValue } from './exit-value';
 import { type Check, checkGate, describeCheck, needsPrevious } from './gate';
 import { hintFor } from './hints';
 import type { Inputs } from './inputs';
+import { oneTimeRun, separateClusters } from './one-time-run';
 import { assignParameters } from './parameters';
 import { findPreviousRun, findUsualTime, type UsualTime } from './previous-run';
 import { describeEnd, errorMessage, logResults, type PageOf, summarize, summarizeRefusal } from './report';
 import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { type Ending, isGoodEnough, runOnce, type Work } from './run-once';
 import { checkRuns, place, readSources } from './sources';
+import { LostRunError } from './start';
 
 /** What the story needs of the step that it is part of. */
 export interface Step
@@ -43,7 +48,7 @@ export async function runJob(inputs: Inputs, step: Step): Promise<Outcome> {
 
 async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
   const { log, signal, http, clock = systemClock } = step;
-  const { signIn, notebookFile, notebookPath } = inputs;
+  const { signIn, notebookFile, notebookPath, copyPath } = inputs;
   const { workspace } = signIn;
   // Whoever is asked on the way to the run has as much time to answer as Databricks itself.
   const patient: Transport = { send: (request) => http.send({ retry: PATIENCE, ...request }) };
@@ -65,13 +70,45 @@ async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
   if (sources && notebookPath !== undefined) checkRuns(plan.job, sources, notebookPath);
   const parameters = assignParameters(inputs.parameters, plan.job);
 
+  const start = { inputs, step, client, clock, parameters };
+  if (sources && notebookPath !== undefined && copyPath !== undefined) {
+    const job = { ...plan.job, id: idOfPresent(plan) };
+    const copy = { of: notebookPath, path: copyPath };
+    const oneTime = oneTimeRun(job.name, plan.settings, copy, parameters);
+    sayClusters(separateClusters(plan.settings), log);
+    return onCopy(client, copyPath, step, async (onStarted) => {
+      await place(client, sources, copyPath, step);
+      return runAndReport({ ...start, job, oneTime, onStarted }, step);
+    });
+  }
   if (sources && notebookPath !== undefined) await place(client, sources, notebookPath, step);
   const job = await carryOut(client, plan, log);
   if (!plan.id) step.setOutput('jobId', job.id);
+  return runAndReport({ ...start, job, oneTime: undefined }, step);
+}
 
-  const work: Work = { inputs, step, client, clock, job, parameters };
+/** An isolated run changes nothing for others, so it does not create the job for them either. */
+function idOfPresent({ id, job }: JobPlan): string {
+  if (id !== undefined) return id;
+  throw new TaskError(
+    `There is no job named '${job.name}' in this workspace yet, and with input 'isolate' the step creates none. Run it ` +
+      "once without 'isolate', on the branch whose job it is to be.",
+  );
+}
+
+function sayClusters(count: number, log: Logger): void {
+  if (count === 0) return;
+  log.info(
+    `Of the tasks, ${count} share a cluster in the job. In this run, each of them has one of its own: one-time runs can't share them.`,
+  );
+}
+
+async function runAndReport(work: Work, step: Step): Promise<Outcome> {
+  const { inputs, client, job } = work;
   const ending = await runOnce(work);
-  const results = ending.run?.state.isOver ? await readResults(client, ending.run, inputs, log) : NO_RESULTS;
+  const results = ending.run?.state.isOver
+    ? await readResults(client, ending.run, inputs, step.log)
+    : NO_RESULTS;
   await publish(work, step, ending, results);
   const gate = await passGate(work, ending, results);
   const usualTime = ending.run?.state.isOver ? await findUsualTime(client, job.id, ending.run) : undefined;
@@ -81,10 +118,9 @@ async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
 
 /** Hands on all that the run left behind, whatever the step makes of it afterwards. */
 async function publish(work: Work, step: Step, { run }: Ending, results: Results): Promise<void> {
-  const { inputs, client, job } = work;
+  const { inputs, client } = work;
   const { exitValue, isTruncated, failures } = results;
-  const pageOf: PageOf = (runId, jobId = job.id) => runPage(inputs.signIn.workspace, jobId, runId);
-  await logResults(results, pageOf, step.log);
+  await logResults(results, pagesOf(work, run), step.log);
   if (run?.state.isOver) step.setOutput('resultState', run.state.name);
   if (exitValue !== undefined) publishExitValue(exitValue, isTruncated, step);
   for (const { taskKey, trace, logs } of failures) {
@@ -92,6 +128,11 @@ async function publish(work: Work, step: Step, { run }: Ending, results: Results
     if (logs) step.attach(`${taskKey}-output.txt`, logs);
   }
   if (run?.state.isOver && inputs.exportHtml) await attachNotebooks(client, run, step);
+}
+
+/** Where the pages of a run's tasks are: below the job that the run belongs to. */
+function pagesOf({ inputs, job }: Pick<Work, 'inputs' | 'job'>, run: Run | undefined): PageOf {
+  return (runId, jobId = run?.jobId ?? job.id) => runPage(inputs.signIn.workspace, jobId, runId);
 }
 
 /** What came of the gate; empty where there is none, or no metrics came to it. */
@@ -130,9 +171,10 @@ function summaryOf(
   { checks }: Gate,
   usualTime: UsualTime | undefined,
 ): Summary {
-  const { notebookPath, parameters, signIn } = inputs;
-  const pageOf: PageOf = (runId, jobId = job.id) => runPage(signIn.workspace, jobId, runId);
-  return summarize({ job, notebookPath, parameters, started, run, results, checks, usualTime, pageOf });
+  const { notebookPath, copyPath, parameters } = inputs;
+  const pageOf = pagesOf({ inputs, job }, run);
+  const notebook = copyPath === undefined ? notebookPath : `${notebookPath}, by a copy of this run's own`;
+  return summarize({ job, notebook, parameters, started, run, results, checks, usualTime, pageOf });
 }
 
 function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Results, gate: Gate): Outcome {
@@ -148,12 +190,12 @@ function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Resul
   const wasStopped =
     isTimedOut && run?.state.verdict !== 'success' && (!run?.state.isOver || wasCancelled(run.state));
   if (!run || wasStopped) {
-    return fail(
-      `${name} timed out: it had not ended after ${plural(inputs.timeoutMinutes, 'minute')}` +
-        (run?.state.isOver
-          ? " and was canceled. Raise input 'timeoutMinutes' if it needs longer."
-          : `, nor within a minute of being asked to stop. It may be going on: ${started.page}`),
-    );
+    const limit = `${name} timed out: it had not ended after ${plural(inputs.timeoutMinutes, 'minute')}`;
+    if (run?.state.isOver)
+      return fail(`${limit} and was canceled. Raise input 'timeoutMinutes' if it needs longer.`);
+    const message = `${limit}, nor within a minute of being asked to stop. It may be going on: ${started.page}`;
+    step.setOutput('errorMessage', message);
+    throw new LostRunError(message);
   }
   const { verdict } = run.state;
   if (isGoodEnough(run, inputs) && results.unread !== undefined) {

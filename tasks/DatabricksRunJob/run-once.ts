@@ -4,17 +4,18 @@ import { throwIfCancelled } from '../common/cancel';
 import type { Clock } from '../common/clock';
 import type { DatabricksClient } from '../common/databricks/client';
 import { isDeleted } from '../common/databricks/errors';
-import { TaskError } from '../common/errors';
+import type { JsonObject } from '../common/databricks/json';
+import { CancelledError, TaskError } from '../common/errors';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
-import type { Job, RunParameters } from './databricks/jobs';
-import { jobPage, runPage } from './databricks/pages';
-import type { Run } from './databricks/runs';
+import { type Job, type RunParameters, runNow, submitRun } from './databricks/jobs';
+import { jobPage, runPage, runsPage } from './databricks/pages';
+import { getRun, type Run } from './databricks/runs';
 import { RunFollower, RunGoneError } from './follow';
 import type { Inputs } from './inputs';
 import { failedByInfrastructure, repair } from './repair';
 import { describeEnd } from './report';
-import { idempotencyToken, type StartedRun, startRun, stopRun } from './start';
+import { idempotencyToken, type Launch, LostRunError, type StartedRun, startRun, stopRun } from './start';
 
 /** Milliseconds for which a run that was cancelled for its time limit is watched until it ends. */
 const CANCEL_PATIENCE = 60_000;
@@ -33,6 +34,10 @@ export interface Work {
   readonly clock: Clock;
   readonly job: Job;
   readonly parameters: RunParameters;
+  /** What a one-time run does in place of the job; undefined where the job itself is run. */
+  readonly oneTime: JsonObject | undefined;
+  /** Called when the step knows its run. */
+  readonly onStarted?: () => void;
 }
 
 export interface Ending {
@@ -60,7 +65,12 @@ export async function runOnce(work: Work): Promise<Ending> {
   const firstAskedAt = client.serviceTime;
   const mostEarlierRuns = MAX_STEP_RETRIES * inputs.attempt;
   for (let earlierRuns = 0; ; earlierRuns++) {
-    const token = idempotencyToken([...inputs.stepIdentity, work.job.id, inputs.parameters, earlierRuns]);
+    const kind = work.oneTime ? ['one-time'] : [];
+    const token = idempotencyToken([
+      ...inputs.stepIdentity,
+      ...kind,
+      ...[work.job.id, inputs.parameters, earlierRuns],
+    ]);
     const marker = markerOf(token, step);
     try {
       const started = await start(work, token);
@@ -112,25 +122,43 @@ function beganBefore({ startedAt, endedAt }: Run, time: number): boolean {
   return began > 0 && began < time;
 }
 
-async function start({ inputs, step, client, job, parameters }: Work, token: string): Promise<StartedRun> {
+async function start(work: Work, token: string): Promise<StartedRun> {
+  const { inputs, step, job, oneTime } = work;
   const { log, signal } = step;
   const { onCancel } = inputs;
   const { workspace } = inputs.signIn;
   const shown = Object.entries(inputs.parameters).map(([key, value]) => `${key}=${value}`);
-  log.info(`Starting job '${job.name}' (${job.id})${shown.length > 0 ? ` with ${shown.join(', ')}` : ''}.`);
+  const what = oneTime ? `a one-time run of the settings of job` : 'job';
+  log.info(
+    `Starting ${what} '${job.name}' (${job.id})${shown.length > 0 ? ` with ${shown.join(', ')}` : ''}.`,
+  );
 
-  const request = {
-    jobId: job.id,
-    ...parameters,
-    idempotencyToken: token,
-    waitsForTurn: inputs.whenBusy === 'queue',
-  };
-  const id = await startRun(client, request, { signal, log, onCancel, jobPage: jobPage(workspace, job.id) });
-  const page = runPage(workspace, job.id, id);
-  log.info(`Run ${id}: ${page}`);
+  const page = oneTime ? runsPage(workspace) : jobPage(workspace, job.id);
+  const id = await startRun(launchOf(work, token), { signal, log, onCancel, jobPage: page });
+  work.onStarted?.();
   step.setOutput('runId', id);
-  step.setOutput('runUrl', page);
-  return { id, page };
+  const started = { id, page: await pageOf(work, id) };
+  log.info(`Run ${id}: ${started.page}`);
+  step.setOutput('runUrl', started.page);
+  return started;
+}
+
+function launchOf({ inputs, client, job, parameters, oneTime }: Work, token: string): Launch {
+  const waitsForTurn = inputs.whenBusy === 'queue';
+  if (!oneTime) {
+    const request = { jobId: job.id, ...parameters, idempotencyToken: token, waitsForTurn };
+    return (limits) => runNow(client, request, limits);
+  }
+  const settings = { ...oneTime, idempotency_token: token, queue: { enabled: waitsForTurn } };
+  return (limits) => submitRun(client, settings, limits);
+}
+
+/** Only a look tells which job was made for a one-time run, and that is in the address of its page. */
+async function pageOf({ inputs, client, job, oneTime }: Work, id: string): Promise<string> {
+  const { workspace } = inputs.signIn;
+  if (!oneTime) return runPage(workspace, job.id, id);
+  const run = await getRun(client, id).catch(() => undefined);
+  return run?.jobId === undefined ? runsPage(workspace) : runPage(workspace, run.jobId, id);
 }
 
 /**
@@ -165,9 +193,11 @@ async function follow(
     await stopRun(client, started, log, {});
     return { started, run: await follower.until(clock.now() + CANCEL_PATIENCE), isTimedOut: true };
   } catch (error) {
-    if (signal.aborted && onCancel === 'cancelRun') await stopRun(client, started, log);
-    else if (signal.aborted) log.info(`Run ${started.id} is left running: ${started.page}`);
-    throw error;
+    if (!signal.aborted) throw error;
+    if (onCancel === 'cancelRun' && (await stopRun(client, started, log))) throw error;
+    const left = `Run ${started.id} is left running: ${started.page}`;
+    if (onCancel === 'leaveRunning') log.info(left);
+    throw new CancelledError(undefined, { cause: new LostRunError(left) });
   }
 }
 

@@ -5,13 +5,25 @@ import { isOutage } from '../common/databricks/errors';
 import { CancelledError, describeError, TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { RetryPolicy } from '../common/retry';
-import { type RunRequest, runNow } from './databricks/jobs';
 import { cancelRun } from './databricks/runs';
 
 /** A run that was started, and its page. */
 export interface StartedRun {
   readonly id: string;
   readonly page: string;
+}
+
+/** Asks for a run, and returns its id: that of the same run, however often it is asked. */
+export type Launch = (limits: RequestLimits) => Promise<string>;
+
+/** The step ends, while its run may be going on; a rerun of the step takes it over. */
+export class LostRunError extends TaskError {}
+
+/** Whether an error ends a step whose run may be going on. */
+export function leavesRun(error: unknown): boolean {
+  return (
+    error instanceof LostRunError || (error instanceof CancelledError && error.cause instanceof LostRunError)
+  );
 }
 
 /** What to do with the run when the step is cancelled. */
@@ -22,7 +34,7 @@ export type CancelPolicy = (typeof CANCEL_POLICIES)[number];
 export const BUSY_POLICIES = ['queue', 'fail'] as const;
 export type BusyPolicy = (typeof BUSY_POLICIES)[number];
 
-/** Milliseconds for each of the two requests that a cancelled step may still have to make: three seconds in all. */
+/** Milliseconds for each of the three requests that a cancelled step may still have to make: some four seconds in all. */
 const LAST_REQUEST_LIMIT = 1_400;
 const LAST_REQUEST_RETRY: RetryPolicy = { forMilliseconds: LAST_REQUEST_LIMIT };
 
@@ -43,36 +55,35 @@ export function idempotencyToken(parts: readonly unknown[]): string {
  *
  * @param jobPage where the reader finds the run when its id stays unknown
  * @returns the run's id, also when the step was cancelled meanwhile
+ * @throws LostRunError when a run may have been started
  */
 export async function startRun(
-  client: DatabricksClient,
-  request: RunRequest,
+  launch: Launch,
   options: { signal: AbortSignal; log: Logger; onCancel: CancelPolicy; jobPage: string },
 ): Promise<string> {
   const { signal, log, onCancel, jobPage } = options;
   throwIfCancelled(signal);
   try {
-    return await runNow(client, request, { signal });
+    return await launch({ signal });
   } catch (error) {
     const lookThere = `A run may have been started all the same. Look for it at ${jobPage}`;
     if (signal.aborted) {
-      const answer = onCancel === 'cancelRun' ? await askAgain(client, request) : { reason: '' };
+      const answer = onCancel === 'cancelRun' ? await askAgain(launch) : { reason: '' };
       if ('id' in answer) return answer.id;
       log.warning(`The step was canceled while it started the job. ${answer.reason}${lookThere}`);
-    } else if (isOutage(error)) {
-      throw new TaskError(`${messageOf(error)} ${lookThere}`, { cause: error });
+      throw new CancelledError(undefined, { cause: new LostRunError(lookThere) });
+    }
+    if (isOutage(error)) {
+      throw new LostRunError(`${messageOf(error)} ${lookThere}`, { cause: error });
     }
     throw error;
   }
 }
 
 /** The id of the run that a request has started, or why it can't be told. */
-async function askAgain(
-  client: DatabricksClient,
-  request: RunRequest,
-): Promise<{ id: string } | { reason: string }> {
+async function askAgain(launch: Launch): Promise<{ id: string } | { reason: string }> {
   try {
-    return { id: await runNow(client, request, lastRequest()) };
+    return { id: await launch(lastRequest()) };
   } catch (error) {
     return { reason: `Databricks did not tell in time which run that is: ${reasonOf(error)} ` };
   }
@@ -82,27 +93,31 @@ async function askAgain(
  * Asks for a run to be cancelled. When that fails, the log says where to do it by hand.
  *
  * @param limits of the request; by default those of a step that is itself being cancelled
+ * @returns whether the service will cancel it
  */
 export async function stopRun(
   client: DatabricksClient,
   run: StartedRun,
   log: Logger,
   limits: RequestLimits = lastRequest(),
-): Promise<void> {
+): Promise<boolean> {
   try {
     await cancelRun(client, run.id, limits);
     log.info(`Run ${run.id} is being canceled.`);
+    return true;
   } catch (error) {
     log.warning(`Run ${run.id} could not be canceled. ${reasonOf(error)} It may be going on: ${run.page}`);
+    return false;
   }
 }
 
-/** The step's own signal is aborted by now, so these requests have one of theirs. */
-function lastRequest(): RequestLimits {
+/** Limits of a request by a step that is being cancelled: its own signal is aborted, so the request has another. */
+export function lastRequest(): RequestLimits {
   return { signal: AbortSignal.timeout(LAST_REQUEST_LIMIT), retry: LAST_REQUEST_RETRY };
 }
 
-function reasonOf(error: unknown): string {
+/** Why such a request failed, as a sentence. */
+export function reasonOf(error: unknown): string {
   return error instanceof CancelledError ? 'No answer came in time.' : messageOf(error);
 }
 

@@ -16,8 +16,8 @@ export class TaskError extends Error {
 export class CancelledError extends Error {
   override readonly name = 'CancelledError';
 
-  constructor(message = 'The step was canceled.') {
-    super(message);
+  constructor(message = 'The step was canceled.', options: { cause?: unknown } = {}) {
+    super(message, options);
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -14,6 +14,8 @@ import { connect, type Fate, JobService } from '../support/job-service';
  */
 
 const ORIGIN = 'https://adb-1.2.azuredatabricks.net';
+/** Where the steps' own copy of the notebook goes. */
+const COPY = '/live/train-isolated-0';
 const START = Date.UTC(2026, 10, 23, 12);
 
 /** How many; `npm run test:histories` tries a thousand. A failure prints its seed, which `SEED` repeats. */
@@ -45,6 +47,9 @@ interface Real {
   readonly service: JobService;
   readonly clock: { time: number };
   readonly nextRun: { lasts: number; outcome: 'SUCCESS' | 'FAILED' };
+  /** Whether each try makes a copy of its notebook, and runs that. */
+  readonly isIsolated: boolean;
+  readonly notebook: string;
   folder: string;
   attempt: number;
   folders: string[];
@@ -95,14 +100,15 @@ class Try extends Command {
           credential: { kind: 'token', token: 'dapi' },
           access: { host: 'the host', token: 'the token is one' },
         },
-        notebookFile: undefined,
-        notebookPath: undefined,
+        notebookFile: real.isIsolated ? real.notebook : undefined,
+        notebookPath: real.isIsolated ? '/live/train' : undefined,
+        copyPath: real.isIsolated ? COPY : undefined,
         job: 'train',
         jobDefinition: undefined,
         parameters: {},
         waitForCompletion: true,
         timeoutMinutes: 0,
-        onCancel: this.onCancel,
+        onCancel: real.isIsolated ? 'cancelRun' : this.onCancel,
         whenBusy: 'queue',
         onPartialSuccess: 'warn',
         repairAttempts: 0,
@@ -133,6 +139,9 @@ class Try extends Command {
     assert.deepEqual(service.violations, []);
     assert.ok(service.runs.length <= before + 1, 'one run a try at most');
     if (end !== 'Succeeded') return;
+    if (this.fates.every((fate) => fate === 'answered')) {
+      assert.deepEqual([...service.imported], [], 'a step that succeeds leaves no copy');
+    }
     const run = service.runs.find(({ id }) => String(id) === outputs.runId);
     assert.equal(run?.outcome, 'SUCCESS', 'a step succeeds with a run that succeeded');
   }
@@ -192,6 +201,7 @@ const history = fc.commands(
   { maxCommands: 12, size: 'max' },
 );
 const world = fc.record({
+  isIsolated: fc.boolean(),
   skew: fc.constantFrom(0, -2_000, 2_000),
   birth: fc.constantFrom(0, 0, 3_000, 7_000),
   showsDeleted: fc.constantFrom('at the start' as const, 'at a look' as const),
@@ -202,12 +212,15 @@ describe('DatabricksRunJob, through histories of lost answers, kills and reruns'
 
   it(`pays for no second run (${HISTORIES} histories from seed ${SEED})`, async () => {
     await fc.assert(
-      fc.asyncProperty(world, history, async (options, commands) => {
+      fc.asyncProperty(world, history, async ({ isIsolated, ...options }, commands) => {
         const clock = { time: 0 };
         const nextRun = { lasts: 0, outcome: 'SUCCESS' as 'SUCCESS' | 'FAILED' };
         const service = new JobService({ ...options, now: () => START + clock.time, next: () => nextRun });
         const folder = mkdtempSync(join(tmpdir(), 'history-'));
-        const real: Real = { service, clock, nextRun, folder, attempt: 1, folders: [folder] };
+        const notebook = join(folder, 'train.py');
+        writeFileSync(notebook, '# Databricks notebook source\n');
+        const more = { isIsolated, notebook };
+        const real: Real = { service, clock, nextRun, folder, attempt: 1, folders: [folder], ...more };
         try {
           await fc.asyncModelRun(() => ({ model: {}, real }), commands);
         } finally {

@@ -25,6 +25,7 @@ const contract = {
       timeoutMinutes: 'string',
       onCancel: 'pickList: cancelRun, leaveRunning',
       onRerun: 'pickList: takeOver, startAnew',
+      isolate: 'boolean',
       onPartialSuccess: 'pickList: warn, fail, succeed',
       repairAttempts: 'string',
       metricsGate: 'multiLine',

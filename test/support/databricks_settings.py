@@ -38,4 +38,5 @@ def describe(shape):
 
 
 describe(jobs.JobSettings)
+describe(jobs.SubmitTask)
 print(json.dumps(shapes))

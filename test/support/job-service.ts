@@ -19,6 +19,8 @@ export type Fate =
   /** The step is cancelled while it waits. */
   | 'cancelled';
 
+const TASKS = [{ task_key: 'main', notebook_task: { notebook_path: '/live/train' } }];
+
 /** A run as the service knows it. */
 export interface ServiceRun {
   readonly id: number;
@@ -49,6 +51,8 @@ export interface ServiceOptions {
 export class JobService {
   readonly runs: ServiceRun[] = [];
   readonly violations: string[] = [];
+  /** What was imported to the workspace, and not removed since. */
+  readonly imported = new Set<string>();
 
   constructor(private readonly options: ServiceOptions) {}
 
@@ -74,7 +78,23 @@ export class JobService {
       case 'GET jobs/list':
         return this.answer(200, { jobs: [{ job_id: 5, settings: { name: 'train' } }] });
       case 'GET jobs/get':
-        return this.answer(200, { job_id: 5, settings: { name: 'train', tasks: [{ task_key: 'main' }] } });
+        return this.answer(200, { job_id: 5, settings: { name: 'train', tasks: TASKS } });
+      case 'GET workspace/export':
+        return this.unknown('RESOURCE_DOES_NOT_EXIST', 'There is nothing there.');
+      case 'GET workspace/get-status':
+        return this.imported.has(searchParams.get('path')!)
+          ? this.answer(200, { object_type: 'NOTEBOOK' })
+          : this.unknown('RESOURCE_DOES_NOT_EXIST', 'There is nothing there.');
+      case 'POST workspace/import':
+        this.imported.add(fields.path);
+        return this.answer(200, {});
+      case 'POST workspace/delete':
+        return this.remove(fields.path);
+      case 'POST runs/submit':
+        if (!this.imported.has(fields.tasks[0].notebook_task.notebook_path)) {
+          this.violations.push('a run without its notebook');
+        }
+        return this.start(fields.idempotency_token);
       case 'POST jobs/run-now':
         return this.start(fields.idempotency_token);
       case 'GET runs/get':
@@ -112,6 +132,17 @@ export class JobService {
     const id = 100 + this.runs.length;
     this.runs.push({ id, token, startedAt: now() + skew, endsAt: now() + lasts, outcome, isDeleted: false });
     return this.answer(200, { run_id: id });
+  }
+
+  private remove(path: string): HttpAnswer {
+    for (const run of this.runs) {
+      if (!this.isOver(run) && run.outcome !== 'CANCELED') {
+        this.violations.push(`the notebook of run ${run.id} was removed, which goes on`);
+      }
+    }
+    return this.imported.delete(path)
+      ? this.answer(200, {})
+      : this.unknown('RESOURCE_DOES_NOT_EXIST', 'There is nothing there.');
   }
 
   private look(run: ServiceRun | undefined): HttpAnswer {

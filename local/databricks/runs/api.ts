@@ -3,7 +3,6 @@ import { invalid } from '../errors';
 import { flag, integer, list, object, optionalText } from '../fields';
 import { readId } from '../ids';
 import type { Jobs } from '../jobs/jobs';
-import { withoutTaskMembers } from '../jobs/single-task';
 import type { Json, JsonObject } from '../json';
 import { pageFrom } from '../paging';
 import { describeHead, describeRun, describeTask, type PageUrl } from './describe';
@@ -13,6 +12,7 @@ import { renderNotebookPage } from './page';
 import { checkDeclared, readParameters } from './parameters';
 import { isOver, latestAttempts, type Run, type TaskRun } from './run';
 import { select } from './select';
+import { settingsToRun } from './submit';
 
 /** `runs/get-output` gives the first 5 MB of a notebook's exit value. */
 const LONGEST_RESULT = 5 * 1024 * 1024;
@@ -78,10 +78,9 @@ export class RunsApi {
   }
 
   private submit({ fields, version, user }: ApiRequest): JsonObject {
-    const sent = { ...fields, name: optionalText(fields, 'run_name') ?? 'Untitled' };
     const run = this.once(fields, () =>
       this.engine.start({
-        job: this.jobs.makeOnce(version === '2.0' ? sent : withoutTaskMembers(sent), {
+        job: this.jobs.makeOnce(settingsToRun(fields, version), {
           queueByDefault: true,
           creator: user,
         }),

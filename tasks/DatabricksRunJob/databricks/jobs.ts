@@ -237,6 +237,26 @@ export async function runNow(
   return String(runId);
 }
 
+/**
+ * Starts a one-time run, which belongs to no job, and returns its id.
+ *
+ * @param settings as `runs/submit` takes them, with an `idempotency_token`
+ */
+export async function submitRun(
+  client: DatabricksClient,
+  settings: JsonObject,
+  limits: RequestLimits = {},
+): Promise<string> {
+  const { run_id: runId } = await client.post<{ run_id?: WireId }>('/api/2.2/jobs/runs/submit', settings, {
+    action: 'start a one-time run',
+    permission: "permission to use the job's compute, and to run as whom the job names",
+    repeatable: true,
+    ...limits,
+  });
+  if (runId === undefined) throw new TaskError('Databricks did not say which one-time run it started.');
+  return String(runId);
+}
+
 /** The two kinds of parameters as the service takes them: one that is empty is left out. */
 export function wireParameters({ notebookParameters, jobParameters }: RunParameters): object {
   const isGiven = (parameters: object) => Object.keys(parameters).length > 0;

@@ -9,3 +9,8 @@ export function runPage(address: WorkspaceAddress, jobId: string, runId: string)
 export function jobPage(address: WorkspaceAddress, jobId: string): string {
   return pageAt(address, `/jobs/${jobId}`);
 }
+
+/** The page of all runs: there, the one-time runs are listed that belong to no job. */
+export function runsPage(address: WorkspaceAddress): string {
+  return pageAt(address, '/jobs/runs');
+}

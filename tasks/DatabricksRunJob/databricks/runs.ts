@@ -9,6 +9,8 @@ const ONE_TRY_ONLY: RequestLimits = { retry: ONE_TRY };
 
 export interface Run {
   readonly id: string;
+  /** The job that it belongs to; of a one-time run, one that is made for it alone. */
+  readonly jobId: string | undefined;
   readonly state: RunState;
   /** Milliseconds since 1970; 0 until it began or ended. */
   readonly startedAt: number;
@@ -76,7 +78,7 @@ const TASK_RUN = {
   for_each_task: { stats: { error_message_stats: [{ error_message: 'text', count: 'number' }] } },
 } as const;
 
-const RUN = { ...STATES, run_id: 'id', start_time: 'number', end_time: 'number' } as const;
+const RUN = { ...STATES, run_id: 'id', job_id: 'id', start_time: 'number', end_time: 'number' } as const;
 
 const RUN_PAGE = { ...RUN, tasks: [TASK_RUN], next_page_token: 'text' } as const;
 
@@ -141,6 +143,7 @@ export async function* listEndedRuns(
 function readSummary(run: WireRun): RunSummary {
   return {
     id: String(run.run_id ?? ''),
+    jobId: idOf(run.job_id),
     state: readState(run),
     startedAt: run.start_time ?? 0,
     endedAt: run.end_time ?? 0,

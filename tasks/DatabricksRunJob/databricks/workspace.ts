@@ -1,4 +1,4 @@
-import type { DatabricksClient } from '../../common/databricks/client';
+import type { DatabricksClient, RequestLimits } from '../../common/databricks/client';
 
 /** A notebook as the workspace takes it. A Jupyter notebook names its language itself. */
 export type NotebookFormat =
@@ -97,6 +97,24 @@ export async function createFolder(client: DatabricksClient, path: string): Prom
       action: `create the folder '${path}'`,
       permission: `'Can Edit' on the folder above '${path}'`,
       repeatable: true,
+    },
+  );
+}
+
+/** Removes what is at a path, a folder with all that is in it. */
+export async function deleteObject(
+  client: DatabricksClient,
+  path: string,
+  limits: RequestLimits = {},
+): Promise<void> {
+  await client.post(
+    '/api/2.0/workspace/delete',
+    { path, recursive: true },
+    {
+      action: `remove '${path}'`,
+      permission: `'Can Manage' on the folder of '${path}'`,
+      repeatable: true,
+      ...limits,
     },
   );
 }

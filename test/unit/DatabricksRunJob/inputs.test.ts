@@ -60,6 +60,7 @@ describe('the inputs of DatabricksRunJob', () => {
       },
       notebookFile: file,
       notebookPath: '/live/train',
+      copyPath: undefined,
       job: 'train',
       jobDefinition: undefined,
       parameters: {},

@@ -84,6 +84,7 @@ export function useRunJob() {
       },
       notebookFile: join(folder, 'train.py'),
       notebookPath: '/live/train',
+      copyPath: undefined,
       job: 'train',
       jobDefinition: undefined,
       parameters: {},

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { DatabricksClient } from '../../../tasks/common/databricks/client';
 import { HttpClient } from '../../../tasks/common/http';
+import { runNow } from '../../../tasks/DatabricksRunJob/databricks/jobs';
 import {
   type CancelPolicy,
   idempotencyToken,
@@ -90,7 +91,7 @@ describe('starting a run', () => {
       idempotencyToken: idempotencyToken(['step']),
       waitsForTurn: true,
     };
-    const started = startRun(client, request, {
+    const started = startRun((limits) => runNow(client, request, limits), {
       signal,
       log,
       onCancel,
@@ -152,18 +153,12 @@ describe('starting a run', () => {
   });
 
   it('starts nothing for a step that is cancelled already', async () => {
-    const { started, client, log, end } = begin();
+    const { started, log, end } = begin();
     await started;
-    const request = {
-      jobId: '1',
-      notebookParameters: {},
-      jobParameters: {},
-      idempotencyToken: 'late',
-      waitsForTurn: true,
-    };
+    const launch = async () => assert.fail('asked for a run');
     const signal = AbortSignal.abort();
-    await assert.rejects(startRun(client, request, { signal, log, onCancel: 'cancelRun', jobPage: '' }));
-    assert.ok(!service.runs.has('late'));
+    const options = { signal, log, onCancel: 'cancelRun', jobPage: '' } as const;
+    await assert.rejects(startRun(launch, options), { name: 'CancelledError' });
     end();
   });
 

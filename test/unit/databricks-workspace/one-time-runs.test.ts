@@ -38,6 +38,29 @@ describe('Runs in the local Databricks workspace', () => {
       assert.match(await client.refused(SUBMIT, { tasks: [TASK, TASK] }), /Task keys must be unique/);
     });
 
+    it('share no clusters', async () => {
+      const job_clusters = [
+        { job_cluster_key: 'small', new_cluster: { num_workers: 1, spark_version: '15.4' } },
+      ];
+      assert.match(
+        await client.refused(SUBMIT, { job_clusters, tasks: [{ ...TASK, job_cluster_key: 'small' }] }),
+        /^400 INVALID_PARAMETER_VALUE: Shared job cluster feature is not supported in runs\/submit API\.$/,
+      );
+    });
+
+    it('drop without a word what only jobs have', async () => {
+      const parameters = [{ name: 'version', default: '1' }];
+      const { run_id } = await client.ok(SUBMIT, {
+        ...{ parameters, tags: { team: 'a' }, max_concurrent_runs: 5 },
+        tasks: [{ ...TASK, disabled: true }],
+      });
+      await client.clock.advance(1000);
+      const run = (await client.run(run_id as bigint)) as unknown as JsonObject;
+      const [task] = run.tasks as JsonObject[];
+      assert.deepEqual((task!.notebook_task as JsonObject).base_parameters, {});
+      assert.deepEqual([run.job_parameters ?? [], task!.disabled], [[], undefined]);
+    });
+
     it('may be of the form of version 2.0', async () => {
       const { run_id } = await client.ok('POST /api/2.0/jobs/runs/submit', { notebook_task: NOTEBOOK });
       const run = await client.ok('GET /api/2.0/jobs/runs/get', { run_id: run_id! });
