@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { JsonObject } from '../common/databricks/json';
-import { AUTH_TYPES, readSignIn, type SignIn } from '../common/databricks/sign-in';
+import { AUTH_TYPES, RESOURCE_ID_VARIABLE, readSignIn, type SignIn } from '../common/databricks/sign-in';
 import { statOf } from '../common/files/paths';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
@@ -63,7 +63,8 @@ const DAY = 24 * 60;
  */
 export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'variable'>): Inputs {
   const path = (name: string) => givenPath(inputs.optional(name), variable);
-  const signIn = readSignIn(inputs, inputs.choice('authType', AUTH_TYPES, 'token'));
+  const authType = inputs.choice('authType', AUTH_TYPES, 'token');
+  const signIn = readSignIn(inputs, authType, variable(RESOURCE_ID_VARIABLE));
   const notebook = readNotebook(inputs, path('notebookFile'));
   const isIsolated = inputs.boolean('isolate', false);
   const options = {

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../common/clock';
-import { FederationRefusedError, tokenProvider } from '../common/databricks/auth';
+import { FederationRefusedError, managementHeaders, tokenProvider } from '../common/databricks/auth';
 import { DatabricksClient, PATIENCE, type Transport } from '../common/databricks/client';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
@@ -52,9 +52,11 @@ async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
   const { workspace } = signIn;
   // Whoever is asked on the way to the run has as much time to answer as Databricks itself.
   const patient: Transport = { send: (request) => http.send({ retry: PATIENCE, ...request }) };
+  const services = { ...step, http: patient };
   const client = new DatabricksClient({
     workspace,
-    token: tokenProvider(signIn.credential, workspace, { ...step, http: patient }),
+    token: tokenProvider(signIn.credential, workspace, services),
+    headers: managementHeaders(signIn.credential, services),
     access: signIn.access,
     http: patient,
     log,

@@ -80,7 +80,11 @@ describe('DatabricksRunJob, packed, signs in', () => {
     data: { environment: 'AzureCloud', environmentAuthorityUrl: `${entra.url}/` },
   });
 
-  const run = (inputs: Record<string, string>, serviceConnections: ServiceConnection[] = []) =>
+  const run = (
+    inputs: Record<string, string>,
+    serviceConnections: ServiceConnection[] = [],
+    variables: Record<string, string> = {},
+  ) =>
     runStep(
       'DatabricksRunJob',
       { notebookFile: 'train.py', notebookPath: '/train', job: 'train', ...inputs },
@@ -89,7 +93,7 @@ describe('DatabricksRunJob, packed, signs in', () => {
         serviceConnections,
         collectionUri: entra.collectionUri,
         accessToken: JOB_TOKEN,
-        variables: { 'system.debug': 'true' },
+        variables: { 'system.debug': 'true', ...variables },
       },
     );
 
@@ -199,4 +203,42 @@ describe('DatabricksRunJob, packed, signs in', () => {
       assert.match(errorsOf(step), message);
     });
   }
+
+  describe('as an identity that is no user of the workspace yet', () => {
+    const RESOURCE_ID =
+      '/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/ml/providers/Microsoft.Databricks/workspaces/live';
+    const CORE = 'https://management.core.windows.net';
+    const signIn = (variables: Record<string, string>) =>
+      run(
+        {
+          authType: 'azureServiceConnection',
+          azureServiceConnection: 'azure',
+          databricksHost: workspace.url,
+        },
+        [azure('ServicePrincipal', { serviceprincipalkey: ENTRA_SECRET })],
+        variables,
+      );
+
+    before(() =>
+      workspace.intercept(({ headers }) => {
+        const token = String(headers['x-databricks-azure-sp-management-token']);
+        const isManager = String(entra.accessTokenClaims(token)?.aud).startsWith(CORE);
+        if (isManager && headers['x-databricks-azure-workspace-resource-id'] === RESOURCE_ID)
+          return undefined;
+        return { answer: { status: 403, body: { error_code: '403', message: 'User is not authorized.' } } };
+      }),
+    );
+    after(() => workspace.intercept(() => undefined));
+
+    it('by what it may do in Azure, where the workspace’s id there is known', async () => {
+      assert.match(errorsOf(await signIn({})), /User is not authorized/);
+      const step = await signIn({ DATABRICKS_AZURE_RESOURCE_ID: RESOURCE_ID });
+      assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+    });
+
+    it('not by something else than an id', async () => {
+      const step = await signIn({ DATABRICKS_AZURE_RESOURCE_ID: 'live' });
+      assert.match(errorsOf(step), /DATABRICKS_AZURE_RESOURCE_ID, but that is 'live'.*portal/);
+    });
+  });
 });

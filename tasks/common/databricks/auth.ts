@@ -17,7 +17,12 @@ import { findTokenEndpoint } from './token-endpoint';
 export type Credential =
   | { readonly kind: 'token'; readonly token: string }
   /** Microsoft Entra's token for the identity of a service connection. */
-  | { readonly kind: 'entra'; readonly connection: AzureServiceConnection }
+  | {
+      readonly kind: 'entra';
+      readonly connection: AzureServiceConnection;
+      /** The workspace's id in Azure, where it is known: by it, who may manage the workspace there gets in. */
+      readonly resourceId?: string | undefined;
+    }
   /** A service principal of Databricks with its secret: OAuth, machine to machine. */
   | { readonly kind: 'servicePrincipal'; readonly clientId: string; readonly clientSecret: string }
   /** Azure DevOps vouches for the pipeline or a service connection, which a service principal of Databricks trusts. */
@@ -49,7 +54,39 @@ export function tokenProvider(
   services: AuthServices,
 ): TokenProvider {
   if (credential.kind === 'token') return async () => credential.token;
-  const provider = renewing(credential, workspace, services);
+  return keeping(renewing(credential, workspace, services));
+}
+
+/** What each request carries besides the token. */
+export type RequestHeaders = (limits?: SignInLimits) => Promise<Record<string, string>>;
+
+/** Azure's management, as Microsoft Entra names it for each cloud. Its name ends with a slash, so its scope has two. */
+const MANAGEMENT: Readonly<Record<string, string>> = {
+  AzureCloud: 'https://management.core.windows.net/',
+  AzureUSGovernment: 'https://management.core.usgovcloudapi.net/',
+  AzureChinaCloud: 'https://management.core.chinacloudapi.cn/',
+};
+
+/**
+ * Lets in an identity of Microsoft Entra that is no user of the workspace yet, but may manage it in Azure, as Databricks' own
+ * clients do. Undefined where the workspace's id in Azure is not known.
+ */
+export function managementHeaders(
+  credential: Credential,
+  services: AuthServices,
+): RequestHeaders | undefined {
+  if (credential.kind !== 'entra' || credential.resourceId === undefined) return undefined;
+  const { connection, resourceId } = credential;
+  const tokens = new EntraTokens(connection, services);
+  const scope = `${MANAGEMENT[connection.cloud] ?? `${connection.resourceManagerUrl}/`}/.default`;
+  const provider = keeping((refused, limits) => tokens.token(scope, refused, limits));
+  return async (limits) => ({
+    'X-Databricks-Azure-SP-Management-Token': await provider(undefined, limits),
+    'X-Databricks-Azure-Workspace-Resource-Id': resourceId,
+  });
+}
+
+function keeping(provider: TokenProvider): TokenProvider {
   let latest: string | undefined;
   return async (refused, limits) => {
     try {

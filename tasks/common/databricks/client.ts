@@ -59,6 +59,8 @@ export const PATIENCE: RetryPolicy = { forMilliseconds: 10 * 60_000 };
 export interface DatabricksClientOptions {
   readonly workspace: WorkspaceAddress;
   readonly token: TokenProvider;
+  /** What requests carry besides. */
+  readonly headers?: ((limits?: SignInLimits) => Promise<Record<string, string>>) | undefined;
   readonly access: AccessNames;
   readonly http: Transport;
   readonly log: Logger;
@@ -168,14 +170,16 @@ export class DatabricksClient {
     const limits = call.retry && { retry: call.retry };
     try {
       const token = await this.options.token(undefined, limits);
-      let answer = await this.sendWith(token, request, call);
+      const more = await this.options.headers?.(limits);
+      const signed = more ? { ...request, headers: more } : request;
+      let answer = await this.sendWith(token, signed, call);
       if (refusesToken(answer)) {
         const renewed = await this.options.token(token, limits);
         if (renewed !== token) {
           this.options.log.info(
             'Databricks no longer accepts the access token in hand. Going on with a new one.',
           );
-          answer = await this.sendWith(renewed, request, call);
+          answer = await this.sendWith(renewed, signed, call);
         }
       }
       return { value: this.read(answer, request, call), retryAfter: answer.headers.get('retry-after') };
@@ -188,6 +192,7 @@ export class DatabricksClient {
   private async sendWith(token: string, request: HttpRequest, call: Call): Promise<HttpAnswer> {
     const { action, permission: _, shape: __, repeatable = false, ...limits } = call;
     const headers = {
+      ...request.headers,
       Authorization: `Bearer ${token}`,
       ...workspaceHeaders(this.options.workspace),
       ...(request.body !== undefined && { 'Content-Type': 'application/json' }),

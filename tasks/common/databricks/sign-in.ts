@@ -25,11 +25,21 @@ export interface SignIn {
   readonly access: AccessNames;
 }
 
-/** Reads the inputs that an `authType` takes. Undefined after a mistake, which the reader then has. */
-export function readSignIn(inputs: InputReader, authType: AuthType): SignIn | undefined {
+/** The variable by which Databricks' own clients are told the workspace's id in Azure. */
+export const RESOURCE_ID_VARIABLE = 'DATABRICKS_AZURE_RESOURCE_ID';
+
+const RESOURCE_ID =
+  /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.Databricks\/workspaces\/[^/]+$/i;
+
+/**
+ * Reads the inputs that an `authType` takes. Undefined after a mistake, which the reader then has.
+ *
+ * @param resourceId the value of {@link RESOURCE_ID_VARIABLE}, where the pipeline has such a variable
+ */
+export function readSignIn(inputs: InputReader, authType: AuthType, resourceId?: string): SignIn | undefined {
   if (authType === 'databricksConnection') return readOwnConnection(inputs);
   const workspace = readHost(inputs, `with authType '${authType}'`);
-  const credential = readCredential(inputs, authType);
+  const credential = readCredential(inputs, authType, resourceId);
   if (!workspace || !credential) return undefined;
   const access = { host: "input 'databricksHost'", token: tokenOf(authType, workspace.origin) };
   return { workspace, credential, access };
@@ -70,6 +80,7 @@ function readHost(inputs: InputReader, why: string): WorkspaceAddress | undefine
 function readCredential(
   inputs: InputReader,
   authType: Exclude<AuthType, 'databricksConnection'>,
+  resourceId: string | undefined,
 ): Credential | undefined {
   const why = `with authType '${authType}'`;
   switch (authType) {
@@ -79,7 +90,14 @@ function readCredential(
     }
     case 'azureServiceConnection': {
       const connection = readAzureConnection(inputs, 'azureServiceConnection', why);
-      return connection && { kind: 'entra', connection };
+      if (resourceId !== undefined && !RESOURCE_ID.test(resourceId)) {
+        inputs.reject(
+          'azureServiceConnection',
+          `goes with the variable ${RESOURCE_ID_VARIABLE}, but that is '${resourceId}', which is no id of a workspace in Azure. It ` +
+            'is in the properties of the workspace in the Azure portal: /subscriptions/.../workspaces/name.',
+        );
+      }
+      return connection && { kind: 'entra', connection, resourceId };
     }
     case 'servicePrincipal': {
       const clientId = inputs.required('clientId', why);
