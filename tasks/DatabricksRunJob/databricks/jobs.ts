@@ -247,13 +247,16 @@ export async function submitRun(
   settings: JsonObject,
   limits: RequestLimits = {},
 ): Promise<string> {
-  const { run_id: runId } = await client.post<{ run_id?: WireId }>('/api/2.2/jobs/runs/submit', settings, {
+  const { run_id: runId } = await client.post('/api/2.2/jobs/runs/submit', settings, {
     action: 'start a one-time run',
     permission: "permission to use the job's compute, and to run as whom the job names",
+    shape: { run_id: 'id' } as const,
     repeatable: true,
     ...limits,
   });
-  if (runId === undefined) throw new TaskError('Databricks did not say which one-time run it started.');
+  if (runId === undefined || runId === null) {
+    throw new TaskError('Databricks did not say which one-time run it started.');
+  }
   return String(runId);
 }
 
