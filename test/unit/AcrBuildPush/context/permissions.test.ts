@@ -109,6 +109,14 @@ describe('what a build context has', () => {
       assert.ok(link?.kind === 'symlink');
       assert.equal(link.target, '../other/file.txt');
     });
+
+    // To Node and to buildx, a junction is a link to a whole path of the agent, which leads nowhere in an image.
+    it('has junctions as links', () => {
+      symlinkSync('C:\\agent\\_work\\1\\s\\lib\\', join(folder, 'junction'));
+      const { junction } = walk('win32');
+      assert.ok(junction?.kind === 'symlink');
+      assert.equal(junction.target, 'C:/agent/_work/1/s/lib/');
+    });
   });
 
   it('has permissions as they are on other platforms', () => {
