@@ -35,3 +35,12 @@ export async function layoutsPython(log: (line: string) => void = () => {}): Pro
     log,
   });
 }
+
+/** A Python that reads Bicep. */
+export function bicepPython(log: (line: string) => void = () => {}): Promise<Python> {
+  return preparePython({
+    folder: join(root, '.local/bicep'),
+    requirements: [join(root, 'test/requirements-bicep.txt')],
+    log,
+  });
+}
