@@ -5,6 +5,9 @@ import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { root, vsixFile } from '../scripts/paths';
 import type { VariableGroup, VariableGroups } from './agent/agent';
+import { type LocalAzure, startLocalAzure } from './azure/azure';
+import { engineRunner } from './azure/engine-runner';
+import { digestsOf } from './azure/registry-digests';
 import { claim } from './claim';
 import { provideApiBase } from './engine/api-base';
 import { findEngine } from './engine/engine';
@@ -39,17 +42,24 @@ async function main(signal: AbortSignal): Promise<void> {
     const { python } = await prepareExamplePython({ log, signal });
     const registryFolder = join(home, 'registry');
     const stack = await startStack({ sources: root, python, registryFolder, version: values.version });
+    let azure: LocalAzure | undefined;
     try {
       const layer = { python, registry: stack.registry, cacheFolder: join(home, 'cache'), log, signal };
-      const base = await provideApiBase(await findEngine(signal), layer);
+      const engine = await findEngine(signal);
+      const base = await provideApiBase(engine, layer);
+      if (!('missing' in engine)) {
+        const runner = engineRunner(stack.registry, signal);
+        azure = await startLocalAzure({ runner, digestOf: digestsOf(stack.registry) });
+      }
       Object.assign(stack.variableGroups['shared-variables']!, base);
       mkdirSync(join(home, 'stack'), { recursive: true });
       writeFileSync(groupsFile, writeGroups(stack.variableGroups), { mode: 0o600 });
-      tell(stack);
+      tell(stack, azure);
       if (!signal.aborted) await once(signal, 'abort');
       console.log('Stopping.');
     } finally {
       rmSync(groupsFile, { force: true });
+      await azure?.stop();
       await stack.stop();
     }
   } finally {
@@ -57,7 +67,7 @@ async function main(signal: AbortSignal): Promise<void> {
   }
 }
 
-function tell({ workspace, blobStorage, registry }: Stack): void {
+function tell({ workspace, blobStorage, registry }: Stack, azure: LocalAzure | undefined): void {
   const groups = relative(process.cwd(), groupsFile);
   console.log(`
   Databricks    ${workspace.url}
@@ -68,8 +78,17 @@ function tell({ workspace, blobStorage, registry }: Stack): void {
 Run a pipeline with the packed tasks (npm run package), from another terminal:
 
   npm run agent -- pipelines/train-titanic-model.yaml --vsix ${relative(process.cwd(), vsixFile)} --variable-groups ${groups}
-
+${azure ? deploying(azure, groups) : ''}
 Ctrl-C ends the stack.`);
+}
+
+/** How a model is taken all the way to where it is served, which takes a Docker engine. */
+function deploying({ folder }: LocalAzure, groups: string): string {
+  return `
+Train, build and deploy; container apps run in the Docker engine, and this az manages them:
+
+  PATH=${folder}:$PATH npm run agent -- pipelines/titanic.yaml --parameter signIn=keys --variable-groups ${groups}
+`;
 }
 
 /** The file that `--variable-groups` of the local agent reads. */

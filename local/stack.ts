@@ -70,6 +70,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           'databricks-host': workspace.url,
           'storage-account': blobStorage.account,
           version: options.version,
+          // Where the deployments serve, which this machine does not ask for.
+          'resource-group': 'local',
+          location: 'local',
+          'container-apps-environment': 'local',
+          'serving-identity': 'local',
         },
         'shared-secrets': {
           'acr-password': { value: acrPassword, isSecret: true },
@@ -96,7 +101,7 @@ async function setUpModels(workspace: Workspace, sources: string): Promise<void>
         {
           task_key: 'train',
           notebook_task: {
-            notebook_path: `/live/scikit-${model}`,
+            notebook_path: `/Shared/live/scikit-${model}`,
             // Databricks puts the run's id in, for the model's record of how it came to be.
             base_parameters: { run_id: '{{job.run_id}}' },
           },

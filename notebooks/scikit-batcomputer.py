@@ -23,6 +23,7 @@ dbutils.widgets.text("model_version", "0.0.0-dev", "Version")
 dbutils.widgets.text("storage_account", "", "Storage account of the registry")
 dbutils.widgets.text("blob_endpoint", "", "Blob endpoint, if not on public Azure")
 dbutils.widgets.text("data_path", "/dbfs/datasets/batcomputer.csv", "Training data")
+dbutils.widgets.text("service_credential", "", "Service credential of Unity Catalog for the registry")
 dbutils.widgets.text("git_commit", "", "Commit, for the record")
 dbutils.widgets.text("run_id", "", "Job run, for the record")
 
@@ -151,10 +152,13 @@ metadata["files"] = [
 ]
 blobs["metadata.json"] = json.dumps(metadata, indent=2).encode()
 
-storage_key = dbutils.secrets.get(scope="model-registry", key="storage-key")
-registry = BlobServiceClient(
-    blob_endpoint, credential={"account_name": storage_account, "account_key": storage_key}
-)
+# With a service credential, the run signs in with an identity, and nobody needs a key.
+if service_credential := dbutils.widgets.get("service_credential"):
+    credential = dbutils.credentials.getServiceCredentialsProvider(service_credential)
+else:
+    storage_key = dbutils.secrets.get(scope="model-registry", key="storage-key")
+    credential = {"account_name": storage_account, "account_key": storage_key}
+registry = BlobServiceClient(blob_endpoint, credential=credential)
 container = registry.get_container_client(model_name)
 if not container.exists():
     container.create_container()

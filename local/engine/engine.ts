@@ -37,14 +37,37 @@ export interface ApiContainer {
  * @throws with the container's log when it ends, or does not answer within half a minute
  */
 export async function startApi(image: string, signal: AbortSignal): Promise<ApiContainer> {
-  const container = await docker(['run', '--detach', '--publish', '127.0.0.1::8000', image], signal);
+  const { host, id, stop } = await startContainer(image, [], signal);
+  try {
+    const url = `http://${host}`;
+    await waitUntilHealthy(url, id, signal);
+    return { url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A container that was started, whether it serves anything or not. */
+export interface StartedContainer {
+  readonly id: string;
+  /** `127.0.0.1:<port>` of what it serves on port 8000. */
+  readonly host: string;
+  stop(): Promise<void>;
+}
+
+/** Starts an image, with other arguments than its own where there are some. */
+export async function startContainer(
+  image: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<StartedContainer> {
+  const id = await docker(['run', '--detach', '--publish', '127.0.0.1::8000', image, ...args], signal);
   const stop = async () => {
-    await docker(['rm', '--force', container]);
+    await docker(['rm', '--force', id]);
   };
   try {
-    const url = `http://${await docker(['port', container, '8000/tcp'], signal)}`;
-    await waitUntilHealthy(url, container, signal);
-    return { url, stop };
+    return { id, host: await docker(['port', id, '8000/tcp'], signal), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -50,7 +50,19 @@ function examples(): [where: string, step: Required<TaskStep>][] {
     stepsOf(parse(text))
       // What other tasks take, the judge in test/unit/pipelines knows.
       .filter(({ task }) => taskNames.some((name) => task?.startsWith(`${name}@`)))
-      .map((step): [string, Required<TaskStep>] => [where, step as Required<TaskStep>]),
+      .map(({ task, inputs }): [string, Required<TaskStep>] => [
+        where,
+        { task: task!, inputs: withConditional(inputs!) },
+      ]),
+  );
+}
+
+/** Inputs with those of either side of a template's conditions. */
+function withConditional(inputs: object): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(inputs).flatMap(([name, value]) =>
+      name.startsWith('${{') ? Object.entries(withConditional(value)) : [[name, value]],
+    ),
   );
 }
 
@@ -106,7 +118,8 @@ function namedFiles(page: string): { name: string; below: string }[] {
   });
 }
 
-const TOP_FOLDERS = /^(?:tasks|local|test|docs|scripts|bench|pipelines|notebooks|model-api|data|\.ci)\//;
+const TOP_FOLDERS =
+  /^(?:tasks|local|deploy|test|docs|scripts|bench|pipelines|notebooks|model-api|data|\.ci)\//;
 
 /** `tasks/<Task>/task.json` stands for one of each. */
 function patternOf(name: string): string {

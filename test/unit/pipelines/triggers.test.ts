@@ -11,6 +11,10 @@ const pipelines: [file: string, startedBy: string[]][] = [
   ['train-batcomputer-model.yaml', ['notebooks/scikit-batcomputer.py']],
   ['build-titanic-image.yaml', []],
   ['build-batcomputer-image.yaml', []],
+  ['deploy-titanic.yaml', []],
+  ['deploy-batcomputer.yaml', []],
+  ['titanic.yaml', []],
+  ['batcomputer.yaml', []],
 ];
 const pushes = [
   'notebooks/scikit-titanic.py',

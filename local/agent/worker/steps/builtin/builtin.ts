@@ -1,3 +1,4 @@
+import { AZURE_CLI } from './azure-cli';
 import type { BuiltinTask } from './builtin-task';
 import { COPY_FILES } from './copy-files';
 import { KEY_VAULT } from './key-vault';
@@ -12,6 +13,7 @@ const TASKS: readonly BuiltinTask[] = [
   PUBLISH_ARTIFACT,
   DOWNLOAD_ARTIFACT,
   KEY_VAULT,
+  AZURE_CLI,
 ];
 
 /** What the agent carries out without any package, for messages. */
