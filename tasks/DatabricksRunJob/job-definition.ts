@@ -1,6 +1,8 @@
 import { isObject, type Json, type JsonObject, parseJson, writeJson } from '../common/databricks/json';
 import { statOf } from '../common/files/paths';
 import { readSourceFile, SourceFileError } from '../common/files/source-file';
+import { faultIn } from '../common/shape';
+import { SETTINGS } from './databricks/jobs';
 
 /*
  * A file with settings of a job. It is a patch: what it mentions is so afterwards, `null` removes a setting, and what
@@ -54,7 +56,13 @@ export function readDefinition(file: string, job: string): JsonObject | string {
   if (!isObject(parsed)) return `is '${file}', which holds no JSON object. ${WANTED}`;
   // As `databricks jobs get` and the job's page show it: the settings within what the service knows further.
   const { format: _, ...settings } = isObject(parsed.settings) ? parsed.settings : parsed;
-  return otherForm(settings, file) ?? problemOf(settings, file, job) ?? settings;
+  return otherForm(settings, file) ?? wrongType(settings, file) ?? problemOf(settings, file, job) ?? settings;
+}
+
+/** What of the settings that this step reads itself is something else than Databricks takes. */
+function wrongType(settings: JsonObject, file: string): string | undefined {
+  const fault = faultIn(settings, SETTINGS);
+  return fault && `is '${file}', in which ${fault}. ${WANTED}`;
 }
 
 const WANTED =

@@ -4,17 +4,20 @@ import { bound } from './foreign-text';
 /** The deepest that an answer may nest: those of the services here nest less than twenty deep. */
 const DEEPEST = 200;
 
-const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [
-  0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d,
+const [QUOTE, BACKSLASH, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [
+  0x22, 0x5c, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d,
 ];
 
+/** The most values that an answer may have: the manifest of a model of 140,000 files has a million. */
+const MOST_VALUES = 1_000_000;
+
 /**
- * What a JSON text says; undefined where it is none, or nests so deep that whoever walks through it would run out of
+ * What a JSON text says; undefined where it is none, has more values than fit into memory, or nests so deep that whoever walks through it would run out of
  * stack.
  */
 export function readJson(text: string | Buffer): unknown {
   const json = text.toString();
-  if (nestsTooDeep(json)) return undefined;
+  if (isTooMuch(json, MOST_VALUES)) return undefined;
   try {
     return JSON.parse(json);
   } catch {
@@ -59,9 +62,13 @@ function describe(value: unknown): string {
     : 'an empty object';
 }
 
-/** Whether the brackets of a JSON text nest deeper than those of any answer. */
-export function nestsTooDeep(json: string): boolean {
+/**
+ * Whether a JSON text nests deeper than any answer, or has more values than some: each takes much more memory than its few
+ * characters, and time in which nothing else goes on.
+ */
+export function isTooMuch(json: string, mostValues: number): boolean {
   let depth = 0;
+  let values = 0;
   let inString = false;
   for (let at = 0; at < json.length; at++) {
     const character = json.charCodeAt(at);
@@ -72,9 +79,12 @@ export function nestsTooDeep(json: string): boolean {
       inString = true;
     } else if (character === OPEN_BRACE || character === OPEN_BRACKET) {
       depth += 1;
-      if (depth > DEEPEST) return true;
+      values += 1;
+      if (depth > DEEPEST || values > mostValues) return true;
     } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) {
       depth -= 1;
+    } else if (character === COMMA) {
+      values += 1;
     }
   }
   return false;

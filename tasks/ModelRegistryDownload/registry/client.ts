@@ -1,3 +1,4 @@
+import { formatBytes } from '../../common/text';
 import {
   type BlobGeneration,
   type Idle,
@@ -13,8 +14,17 @@ import { Connections } from './http/connections';
 import { readListingPage } from './listing-page';
 import { signerFor } from './sign';
 
-/** Bytes of a page of a listing: 5,000 blobs with the longest names and metadata that there may be have less. */
-const LARGEST_PAGE = 128 * 1024 * 1024;
+/**
+ * Bytes of a page of a listing, which is in memory as bytes and as text. 5,000 blobs have some 4 MB; those whose names and
+ * metadata are ever so long are asked for in smaller pages.
+ */
+const LARGEST_PAGE = 24 * 1024 * 1024;
+
+/** The code of what no answer may be; asking again is no use. */
+const TOO_LARGE = 'ERR_TOO_LARGE';
+
+/** Blobs of a smaller page: with the longest names and metadata that there may be, they have 8 MB. */
+const SMALL_PAGE = '500';
 
 /** The service's version that requests are answered in; the library asks for its own. */
 const SERVICE_VERSION = '2021-12-02';
@@ -82,7 +92,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     headers: Readonly<Record<string, string>>,
     idle: Idle,
   ): Promise<string> {
-    const pieces: Buffer[] = [];
+    let pieces: Buffer[] = [];
     let size = 0;
     const receiver = {
       begin(head: Head) {
@@ -93,11 +103,20 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
         // It is good only until this call returns.
         pieces.push(Buffer.from(piece));
         size += piece.length;
-        if (size > LARGEST_PAGE) throw new BrokenAnswerError('the listing has no end');
+        if (size > LARGEST_PAGE) {
+          pieces = [];
+          throw new BrokenAnswerError(`the listing is larger than ${formatBytes(LARGEST_PAGE)}`, TOO_LARGE);
+        }
         idle.touch();
       },
     };
-    await get(root, query, headers, receiver, stopWith(idle.signal));
+    try {
+      await get(root, query, headers, receiver, stopWith(idle.signal));
+    } catch (error) {
+      const isTooLarge = error instanceof BrokenAnswerError && error.code === TOO_LARGE;
+      if (!isTooLarge || query.maxresults === SMALL_PAGE) throw error;
+      return list({ ...query, maxresults: SMALL_PAGE }, headers, idle);
+    }
     return Buffer.concat(pieces).toString('utf8');
   }
 

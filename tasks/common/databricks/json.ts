@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { nestsTooDeep } from '../json';
+import { isTooMuch } from '../json';
 
 /** What {@link parseJson} reads and {@link writeJson} writes. */
 export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
@@ -15,7 +15,7 @@ const MARK = `number ${randomUUID()} `;
  * @throws SyntaxError when the text is not JSON
  */
 export function parseJson(text: string): Json {
-  checkDepth(text);
+  checkSize(text);
   const marked = quoteNumbers(text, (number) => (/^-?\d{16,}$/.test(number) ? MARK + number : undefined));
   return JSON.parse(marked, (_name, value) =>
     typeof value === 'string' && value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value,
@@ -24,14 +24,17 @@ export function parseJson(text: string): Json {
 
 /** Parses JSON with all numbers as strings, as they were written: `1.0` stays `1.0`. */
 export function parseJsonVerbatim(text: string): unknown {
-  checkDepth(text);
+  checkSize(text);
   JSON.parse(text);
   return JSON.parse(quoteNumbers(text, (number) => number));
 }
 
-/** Whoever walks through what nests too deeply runs out of stack. */
-function checkDepth(text: string): void {
-  if (nestsTooDeep(text)) throw new SyntaxError('it nests too deeply');
+/** The most values of an answer: a page of a hundred tasks has some thousands. Each is looked at by a reviver. */
+const MOST_VALUES = 100_000;
+
+/** Whoever walks through what nests too deeply runs out of stack, and what has too many values fills the memory. */
+function checkSize(text: string): void {
+  if (isTooMuch(text, MOST_VALUES)) throw new SyntaxError('it nests too deeply, or has too many values');
 }
 
 /** Writes JSON; a bigint becomes a plain number, and members that are undefined are left out. */

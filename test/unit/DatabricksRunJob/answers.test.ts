@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DatabricksClient, PATIENCE } from '../../../tasks/common/databricks/client';
 import { DatabricksError } from '../../../tasks/common/databricks/errors';
 import type { HttpAnswer } from '../../../tasks/common/http';
@@ -17,6 +20,7 @@ import {
   listEndedRuns,
 } from '../../../tasks/DatabricksRunJob/databricks/runs';
 import { exportObject, getObject, listFolder } from '../../../tasks/DatabricksRunJob/databricks/workspace';
+import { readDefinition } from '../../../tasks/DatabricksRunJob/job-definition';
 import { withWrongTypes } from '../../support/wrong-types';
 import { ACCESS, answer, collectLog, FakeClock, FakeDatabricks, ORIGIN } from './support';
 
@@ -183,6 +187,29 @@ describe("Databricks' answers", () => {
         assert.doesNotMatch(error.message, /\[object|undefined/);
         return true;
       });
+    }
+  });
+
+  it('and the file of a definition, which is of the same form, are read by the same check', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'definition-'));
+    const file = join(folder, 'job.json');
+    const good = {
+      name: 'train',
+      tasks: [TASK, { task_key: 'each', for_each_task: { task: TASK } }],
+      parameters: [{ name: 'a' }],
+      git_source: { git_url: 'a', git_branch: 'b' },
+    };
+    try {
+      for (const { place, value } of withWrongTypes(good)) {
+        writeFileSync(file, JSON.stringify(value));
+        const read = readDefinition(file, 'train');
+        assert.equal(typeof read, 'string', place);
+        assert.doesNotMatch(String(read), /\[object|undefined|is not a function/);
+      }
+      writeFileSync(file, '['.repeat(500_000));
+      assert.match(String(readDefinition(file, 'train')), /not valid JSON: it nests too deeply/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 });

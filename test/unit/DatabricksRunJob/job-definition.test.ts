@@ -36,7 +36,7 @@ describe('the file of a job definition', () => {
   const mistakes: [title: string, text: string, message: RegExp][] = [
     ['no JSON', '{"a":', /not valid JSON/],
     ['no object', '[]', /holds no JSON object/],
-    ['tasks that are no list', '{"tasks":{}}', /'tasks' must be a list.*'task_key'/],
+    ['tasks that are no list', '{"tasks":{}}', /'tasks' is \w+ \w+, where a list should be.*"task_key"/],
     ['a task without a key', '{"tasks":[{"notebook_task":{}}]}', /'tasks' must be a list.*'task_key'/],
     ['a task twice', '{"tasks":[{"task_key":"a"},{"task_key":"a"}]}', /'tasks' has 'a' twice/],
     [

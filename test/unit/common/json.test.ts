@@ -25,6 +25,12 @@ describe('the JSON of an answer', () => {
     assert.equal(readJson(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`), undefined);
   });
 
+  it('is undefined where it has more values than any answer', () => {
+    assert.ok(readJson(`[${'{},'.repeat(400_000)}{}]`));
+    assert.equal(readJson(`[${'{},'.repeat(600_000)}{}]`), undefined);
+    assert.ok(readJson(JSON.stringify(','.repeat(2_000_000))));
+  });
+
   it('does not take brackets in strings for nesting', () => {
     const brackets = '[{'.repeat(1000);
     assert.equal(readJson(JSON.stringify(brackets)), brackets);

@@ -6,6 +6,7 @@ import { proxyRules } from '../../../../tasks/common/proxy';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import type { ModelContainer } from '../../../../tasks/ModelRegistryDownload/registry/container';
 import type { RegistryCredential } from '../../../../tasks/ModelRegistryDownload/registry/credential';
+import { isTransient } from '../../../../tasks/ModelRegistryDownload/registry/errors';
 import { stopWith } from '../../../../tasks/ModelRegistryDownload/registry/http/answer';
 import { BlobServer } from '../../../support/blob-server';
 
@@ -225,6 +226,35 @@ describe('the client of the registry', () => {
     } finally {
       if (before === undefined) delete process.env.HTTPS_PROXY;
       else process.env.HTTPS_PROXY = before;
+    }
+  });
+
+  it('asks for smaller pages where a page is larger than there is memory for, and never for an endless one', async () => {
+    const counts: (string | null)[] = [];
+    let isEndless = false;
+    const huge = createServer((request, response) => {
+      const count = new URL(request.url!, 'http://a').searchParams.get('maxresults');
+      counts.push(count);
+      const page = '<EnumerationResults><Blobs></Blobs></EnumerationResults>';
+      const size = count === '500' && !isEndless ? 0 : 30_000_000;
+      response.on('error', () => undefined).end(`${' '.repeat(size)}${page}`);
+    });
+    await new Promise<void>((resolve) => huge.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(huge.address() as AddressInfo).port}/models`;
+    try {
+      const list = () => use((container) => container.listBlobs('', undefined, idle), { endpoint });
+      assert.deepEqual((await list()).items, []);
+      assert.deepEqual(counts, ['5000', '500']);
+      isEndless = true;
+      await assert.rejects(list(), (error) => {
+        assert.ok(!isTransient(error as Error));
+        assert.match(String(error), /the listing is larger than 25/);
+        return true;
+      });
+      assert.equal(counts.length, 4);
+    } finally {
+      huge.closeAllConnections();
+      huge.close();
     }
   });
 });
