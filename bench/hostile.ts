@@ -84,6 +84,7 @@ async function run(task: string, host: string): Promise<{ megabytes: number; sec
   clearTimeout(timer);
   const [, result = 'none', end = ''] = /task\.complete result=(\w+);\](.*)/.exec(output) ?? [];
   return {
+    // NaN where the task was ended before it had begun to run.
     megabytes: existsSync(file) ? (Number(readFileSync(file, 'utf8')) * 1024) / 1e6 : Number.NaN,
     seconds: (performance.now() - begun) / 1000,
     end: result === 'Canceled' ? 'still trying' : end.slice(0, 100),
@@ -107,7 +108,7 @@ try {
       );
       server.closeAllConnections();
       server.close();
-      most = Math.max(most, megabytes);
+      if (megabytes > most) most = megabytes;
       rows.push([kind, `${megabytes.toFixed(0)} MB`, `${seconds.toFixed(1)} s`, end]);
     }
     printTable(task, ['every answer is', 'memory', 'until', 'it said'], rows);
