@@ -1,4 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -16,6 +17,23 @@ const ownFile: Plugin = {
   name: 'own-file',
   setup({ onResolve }) {
     onResolve({ filter: /^\..*\/storage-blob$/ }, () => ({ path: './storage-blob.js', external: true }));
+  },
+};
+
+/**
+ * Leaves out of libraries what no task uses: task-lib's messages in other languages than its first, which it takes only
+ * with a task's own file of messages, and the WebAssembly by which the storage library would check uploads.
+ */
+const leftOut: Plugin = {
+  name: 'left-out',
+  setup({ onLoad }) {
+    onLoad({ filter: /azure-pipelines-task-lib[\\/]lib-resource\.js$/ }, async ({ path }) => {
+      const { messages } = createRequire(import.meta.url)(path) as { messages: unknown };
+      return { contents: `module.exports = ${JSON.stringify({ messages, localizedMessages: {} })};` };
+    });
+    onLoad({ filter: /storage-common[\\/]dist[\\/]esm[\\/]crc64\.js$/ }, () => ({
+      contents: 'export default () => Promise.reject(new Error("This library checks no CRC64 here."));',
+    }));
   },
 };
 
@@ -56,7 +74,7 @@ async function buildTask(task: (typeof taskNames)[number], target: string): Prom
     target: 'node20',
     legalComments: 'none',
     metafile: true,
-    plugins: [ownFile],
+    plugins: [ownFile, leftOut],
     // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle leaves undefined
     // (azure-sdk-for-js issue 39057). @azure/core-rest-pipeline looks whether a body is FormData, for which Node loads
     // all of undici, in 15 ms.

@@ -44,12 +44,14 @@ def load_model(folder: Path) -> Model:
     """Loads a model's files. Unpickling runs code from them: serve only models of your own registry."""
     if not folder.is_dir():
         raise ModelError(f"There is no folder {folder}.")
+    manifest = load_manifest(folder / "model-manifest.json")
+    refuse_inspected(manifest)
     estimator = load_pickle(folder / "model.pkl")
     lookup = load_pickle(folder / "lookup.pkl")
     outcomes = load_pickle(folder / "flags.pkl")
     check_fit(estimator, lookup, outcomes)
     metadata = load_metadata(folder / "metadata.json")
-    return Model(estimator, lookup, outcomes, metadata, load_digest(folder / "model-manifest.json"))
+    return Model(estimator, lookup, outcomes, metadata, manifest.get("digest"))
 
 
 def load_pickle(file: Path) -> Any:
@@ -77,13 +79,28 @@ def load_metadata(file: Path) -> dict[str, Any]:
     return metadata
 
 
-def load_digest(file: Path) -> str | None:
+def load_manifest(file: Path) -> dict[str, Any]:
+    """Returns what the download of the model has left; nothing, where it was not downloaded by the task."""
     try:
-        return json.loads(file.read_text("utf-8"))["digest"]
+        manifest = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{file} is not a model's manifest: it has no digest.") from error
+        return {}
+    except ValueError as error:
+        raise ModelError(f"{file} is not a model's manifest: {error}.") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("digest"), str):
+        raise ModelError(f"{file} is not a model's manifest: it has no digest.")
+    return manifest
+
+
+def refuse_inspected(manifest: dict[str, Any]) -> None:
+    """Refuses what the download has found to do more than be a model. It is too late for that once it is loaded."""
+    refused = manifest.get("refused")
+    if refused:
+        findings = "; ".join(map(str, refused)) if isinstance(refused, list) else str(refused)
+        raise ModelError(
+            f"Its files would do more than that when they are loaded: {findings}. If that is your own code, name it in"
+            " 'pickleAllow' of the download."
+        )
 
 
 def check_fit(estimator: Any, lookup: Any, outcomes: Any) -> None:

@@ -9,6 +9,8 @@ import { explainDiskError } from './folder/disk';
 import { ModelFolder } from './folder/folder';
 import { MANIFEST_NAME, readManifest } from './folder/manifest';
 import type { Inputs } from './inputs';
+import { judge } from './inspect-model';
+import { compareLibraries } from './libraries';
 import { openContainer } from './registry/client';
 import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
 import { explainRegistryError } from './registry/errors';
@@ -66,7 +68,13 @@ export async function downloadModel(
       const model = await fetchVersion(version, { inputs, container, folder, connection, program, onBytes });
 
       throwIfCancelled(signal);
+      if (model.inspection) judge(model.inspection, model.manifest, inputs, log);
       const swap = model.isInPlace ? undefined : await folder.swap(model.manifest);
+      if (model.inspection) {
+        const { versions } = model.inspection;
+        for (const difference of compareLibraries(versions, folder.path, sourcesFolder(task)))
+          log.warning(difference);
+      }
       if (swap) tellOfForeigners(swap, log);
       else folder.confirm();
       task.setOutput('modelPath', folder.path);
@@ -95,6 +103,10 @@ export async function downloadModel(
     task.setOutput('downloadedBytes', downloadedBytes);
     container.close();
   }
+}
+
+function sourcesFolder(task: TaskContext): string | undefined {
+  return task.variable('Build.SourcesDirectory') ?? task.variable('System.DefaultWorkingDirectory');
 }
 
 /** A token of Microsoft Entra lasts about an hour, and a download may take longer: it is asked for anew each time. */

@@ -5,6 +5,8 @@ import type { ModelFolder } from './folder/folder';
 import { createManifest, type ModelManifest } from './folder/manifest';
 import { findUnchanged, isSameSource } from './folder/unchanged';
 import type { Inputs } from './inputs';
+import { describeFinding, inspectModel } from './inspect-model';
+import type { Inspection } from './pickles/inspection';
 import { MovedError } from './registry/errors';
 import type { ModelFile } from './registry/listing';
 import { sameOnSomeDisks } from './registry/names';
@@ -23,6 +25,8 @@ import {
 /** A model that is whole and verified, and not yet in its place. */
 export interface FetchedModel {
   readonly manifest: ModelManifest;
+  /** What loading it would do; undefined where nobody asked. */
+  readonly inspection: Inspection | undefined;
   /** How each file was verified, by its path; files that did not change since the last download have none. */
   readonly proofs: ReadonlyMap<string, Proof>;
   /** Whether the folder holds exactly this model already. */
@@ -101,10 +105,10 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
   const { digests: known } = unchanged;
   const wanted = version.files.filter(({ path }) => !known.has(path));
   if (wanted.length === 0) {
-    const manifest = describe(version, source, known, inputs);
+    const { manifest, inspection } = await inspected(describe(version, source, known, inputs), download);
     if (folder.holds(manifest)) {
       if (unchanged.read > 0) await folder.confirmVerified(manifest);
-      return { manifest, proofs: new Map(), isInPlace: true, duration: 0 };
+      return { manifest, inspection, proofs: new Map(), isInPlace: true, duration: 0 };
     }
   }
 
@@ -131,7 +135,7 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
 
   const digests = new Map([...known, ...[...verified].map(([path, { sha256 }]) => [path, sha256] as const)]);
   return {
-    manifest: describe(version, source, digests, inputs),
+    ...(await inspected(describe(version, source, digests, inputs), download)),
     proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
     isInPlace: false,
     duration,
@@ -159,6 +163,16 @@ function sourceOf(
 ): ModelManifest['source'] {
   const { account, model } = inputs;
   return { account, container: model, prefix, endpoint: container.address.host };
+}
+
+/** A model's manifest, with what came of looking into its files. */
+async function inspected(
+  manifest: ModelManifest,
+  { inputs, folder, connection }: Download,
+): Promise<Pick<FetchedModel, 'manifest' | 'inspection'>> {
+  const inspection = await inspectModel(manifest, folder, inputs, connection.signal);
+  if (!inspection || inspection.findings.length === 0) return { manifest, inspection };
+  return { manifest: { ...manifest, refused: inspection.findings.map(describeFinding) }, inspection };
 }
 
 /** @param digests the SHA-256 of each file by its path */

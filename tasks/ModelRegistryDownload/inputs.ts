@@ -20,6 +20,10 @@ export interface Inputs extends RegistryInputs {
   readonly nameRules: NameRules;
   /** Whether files without a checksum in the registry are compared part by part, on their way. */
   readonly verify: (typeof VERIFY)[number];
+  /** What becomes of a model that would do more than be a model when it is loaded. */
+  readonly pickleScan: (typeof PICKLE_SCAN)[number];
+  /** Names that pickles may import besides those of the well-known libraries. */
+  readonly pickleAllow: ReadonlySet<string>;
   /** Absolute. */
   readonly destination: string;
   /** The most requests at the same time. */
@@ -29,6 +33,8 @@ export interface Inputs extends RegistryInputs {
 const FILE_NAMES = ['agent', 'portable'] as const;
 
 const VERIFY = ['stored', 'crc64'] as const;
+
+const PICKLE_SCAN = ['warn', 'fail', 'off'] as const;
 
 /** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
 export function readInputs(task: TaskContext, platform = process.platform): Inputs {
@@ -44,6 +50,8 @@ export function readInputs(task: TaskContext, platform = process.platform): Inpu
     completeness: inputs.choice('completeness', COMPLETENESS, 'auto'),
     nameRules: inputs.choice('fileNames', FILE_NAMES, 'agent') === 'agent' ? rulesOf(platform) : PORTABLE,
     verify: inputs.choice('verify', VERIFY, 'stored'),
+    pickleScan: inputs.choice('pickleScan', PICKLE_SCAN, 'warn'),
+    pickleAllow: readPickleAllow(task),
     destination: readDestination(task),
     concurrency: inputs.integer('maxConcurrency', { min: 1, max: 128 }, 96),
   };
@@ -78,6 +86,19 @@ function readVersion({ inputs }: TaskContext): string {
     );
   }
   return version;
+}
+
+/** Whole names only: what a package holds as a whole, nobody can answer for. */
+function readPickleAllow({ inputs }: TaskContext): ReadonlySet<string> {
+  const names = lines(inputs.optional('pickleAllow') ?? '').filter((line) => !line.startsWith('#'));
+  const wrong = names.find((name) => !/^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)+$/u.test(name));
+  if (wrong !== undefined) {
+    inputs.reject(
+      'pickleAllow',
+      `holds '${wrong}', which is no full name. Give each class or function with its module, one a line, such as mymodule.MyTransformer.`,
+    );
+  }
+  return new Set(names);
 }
 
 function readVersionsFolder({ inputs }: TaskContext): string {

@@ -4,6 +4,7 @@ import { formatBytes, formatDuration, plural } from '../common/text';
 import type { FetchedModel } from './fetch-version';
 import type { ModelFolder, SwapReport } from './folder/folder';
 import type { ModelManifest } from './folder/manifest';
+import type { Inspection } from './pickles/inspection';
 
 export interface Report {
   readonly model: FetchedModel;
@@ -88,8 +89,22 @@ export function summarize(report: Report): Summary {
       ['Folder', folder],
       ['Size', `${plural(files.length, 'file')}, ${formatBytes(totalSize(model.manifest))}`],
       ['Downloaded', traffic(report)],
+      ...loading(model.inspection),
       ...TRAINING.flatMap(([key, label]) => fact(label, metadata[key])),
     ]);
+  const findings = model.inspection?.findings ?? [];
+  if (findings.length > 0) {
+    summary.table(
+      ['Loading the model would do this', 'At byte'],
+      findings
+        .slice(0, MOST_ROWS)
+        .map(({ place, what, position }) => [
+          `${place} ${what}`,
+          position === undefined ? '' : String(position),
+        ]),
+      ['At byte'],
+    );
+  }
   const metrics = Object.entries(asRecord(metadata.metrics)).flatMap(([key, value]) => fact(key, value));
   if (metrics.length > 0) summary.table(['Metric', 'Value'], metrics, ['Value']);
   summary.table(
@@ -108,6 +123,26 @@ export function summarize(report: Report): Summary {
     summary.paragraph(`And ${plural(files.length - MOST_ROWS, 'more file')}: see the manifest.`);
   }
   return summary;
+}
+
+/** What loading the model imports, by package, and what it was made with. */
+function loading(inspection: Inspection | undefined): [string, string][] {
+  if (!inspection || inspection.pickles.size === 0) return [];
+  const counts = new Map<string, number>();
+  for (const name of inspection.imports) {
+    const top = name.split('.')[0]!;
+    counts.set(top, (counts.get(top) ?? 0) + 1);
+  }
+  const imports = [...counts]
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([top, count]) => `${top} (${count})`);
+  const made = [...inspection.versions].map(
+    ([library, versions]) => `${library} ${[...versions].join(', ')}`,
+  );
+  return [
+    ['Loading it imports', imports.length > 0 ? imports.join(', ') : 'nothing'],
+    ...(made.length > 0 ? [['Made with', made.join(', ')] as [string, string]] : []),
+  ];
 }
 
 function traffic({ model, downloadedBytes }: Report): string {

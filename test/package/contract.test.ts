@@ -60,6 +60,8 @@ const contract = {
       requiredFiles: 'multiLine',
       completeness: 'pickList: auto, requiredFiles, off',
       verify: 'pickList: stored, crc64',
+      pickleScan: 'pickList: warn, fail, off',
+      pickleAllow: 'multiLine',
       destinationFolder: 'filePath',
       fileNames: 'pickList: agent, portable',
       maxConcurrency: 'string',

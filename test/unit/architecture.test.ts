@@ -27,9 +27,9 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ModelRegistryDownload: [
     ['index', 'digest-thread'],
     ['download-model'],
-    ['fetch-version', 'transfer-and-verify', 'report', 'progress', 'inputs'],
+    ['fetch-version', 'transfer-and-verify', 'report', 'progress', 'inputs', 'inspect-model', 'libraries'],
     ['version'],
-    ['transfer', 'folder'],
+    ['transfer', 'folder', 'pickles'],
     ['registry-inputs'],
     ['registry'],
     ['storage-blob'],

@@ -230,6 +230,12 @@ export class ModelFolder {
     }
   }
 
+  /** Opens a file of the model, wherever the model is now. The caller closes the descriptor. */
+  open(path: string): number {
+    const tree = this.tree ?? this.installed.tree;
+    return tree!.openFile(path, constants.O_RDONLY);
+  }
+
   /** Reads a small file of the model that is in place; undefined where there is none. */
   read(path: string, most: number): Buffer | undefined {
     const tree = this.tree ?? this.installed.tree;

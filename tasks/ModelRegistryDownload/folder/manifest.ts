@@ -44,6 +44,8 @@ export interface ModelManifest {
     readonly endpoint: string;
   };
   readonly files: readonly ManifestFile[];
+  /** Only where the inspection has found something: what loads models is not to load this one. */
+  readonly refused?: readonly string[];
 }
 
 /** Makes a manifest; its files may come in any order. */
@@ -66,6 +68,7 @@ export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'dig
     digest: modelDigest(files),
     source: { account, container, prefix, endpoint },
     files,
+    ...(model.refused && { refused: model.refused }),
   };
 }
 

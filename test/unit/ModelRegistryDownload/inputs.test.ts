@@ -43,6 +43,8 @@ describe('the inputs of a download', () => {
       completeness: 'auto',
       nameRules: { ofWindows: false, asOne: false },
       verify: 'stored',
+      pickleScan: 'warn',
+      pickleAllow: new Set(),
       destination: join(sources, 'model-api/pickles'),
       concurrency: 96,
     });
@@ -55,6 +57,13 @@ describe('the inputs of a download', () => {
     });
     assert.deepEqual(inputs.patterns, ['**', '!**/*.log']);
     assert.deepEqual(inputs.requiredFiles, ['model.pkl', 'metadata.json']);
+  });
+
+  it('take full names that pickles may import, and nothing less', () => {
+    const { inputs } = read({ pickleAllow: '# ours\nmymodule.Scorer\n__main__.Clean\n' });
+    assert.deepEqual([...inputs.pickleAllow], ['mymodule.Scorer', '__main__.Clean']);
+    for (const wrong of ['mymodule', 'mymodule.*', 'mymodule.Scorer()', 'a b.c'])
+      assert.throws(() => read({ pickleAllow: wrong }), /'pickleAllow' holds .* no full name/);
   });
 
   const understood: [

@@ -86,6 +86,8 @@ export function inputsFor(server: BlobServer, destination: string, changes: Part
     completeness: 'auto',
     nameRules: PORTABLE,
     verify: 'stored',
+    pickleScan: 'warn',
+    pickleAllow: new Set(),
     destination,
     concurrency: 4,
     ...changes,

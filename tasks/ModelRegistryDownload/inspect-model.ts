@@ -1,0 +1,73 @@
+import { closeSync, fstatSync } from 'node:fs';
+import { TaskError } from '../common/errors';
+import type { Logger } from '../common/log';
+import { plural } from '../common/text';
+import type { ModelFolder } from './folder/folder';
+import type { ModelManifest } from './folder/manifest';
+import type { Inputs } from './inputs';
+import { fileContent } from './pickles/byte-reader';
+import { inspectFile } from './pickles/inspect-file';
+import { type Finding, Inspection } from './pickles/inspection';
+
+/** How many findings a message shows. */
+const MOST_NAMED = 10;
+
+/**
+ * Looks into the files of a model that would run code when they are loaded, and loads none of them.
+ *
+ * @returns undefined where it is not asked for
+ */
+export async function inspectModel(
+  { files }: ModelManifest,
+  folder: ModelFolder,
+  { pickleScan, pickleAllow }: Pick<Inputs, 'pickleScan' | 'pickleAllow'>,
+  signal: AbortSignal,
+): Promise<Inspection | undefined> {
+  if (pickleScan === 'off') return undefined;
+  const inspection = new Inspection(pickleAllow);
+  for (const { path } of files) {
+    const file = folder.open(path);
+    try {
+      await inspectFile(path, fileContent(file, 0, fstatSync(file).size), inspection, signal);
+    } finally {
+      closeSync(file);
+    }
+  }
+  return inspection;
+}
+
+/**
+ * Says what the inspection has found.
+ *
+ * @throws TaskError where the step is to fail on it
+ */
+export function judge(
+  inspection: Inspection,
+  { name, version }: ModelManifest,
+  { pickleScan }: Pick<Inputs, 'pickleScan'>,
+  log: Logger,
+): void {
+  const { findings } = inspection;
+  if (findings.length === 0) return;
+  const shown = findings.slice(0, MOST_NAMED).map(describeFinding);
+  const more = findings.length - shown.length;
+  const named = [...new Set(findings.flatMap((finding) => finding.name ?? []))];
+  const remedy =
+    named.length > 0
+      ? `If you know ${named.length === 1 ? 'this name' : 'these names'} to be your own code or a library's, add ${enumerate(named)} to 'pickleAllow'. Otherwise find out who published this version.`
+      : 'No pickle of a library does that: find out who published this version.';
+  const message = `Loading ${name} ${version} would do more than make a model. ${remedy}`;
+  const details = [...shown, ...(more > 0 ? [`and ${plural(more, 'more finding')}`] : [])];
+  if (pickleScan === 'fail') throw new TaskError(message, { details });
+  log.warning(`${message} The API of this project does not load it. ${details.join('; ')}.`);
+}
+
+/** A finding as the end of a list tells it: `model.pkl calls os.system (byte 12)`. */
+export function describeFinding({ place, what, position }: Finding): string {
+  return `${place} ${what}${position === undefined ? '' : ` (byte ${position})`}`;
+}
+
+function enumerate(names: readonly string[]): string {
+  const more = names.length - MOST_NAMED;
+  return `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
