@@ -80,6 +80,39 @@ describe('every request failing once', function () {
     });
   }
 
+  for (const fault of [503, 'connection cut', 'answer lost'] as const) {
+    it(`with ${fault}: DatabricksRunJob starts exactly one run of a copy, and removes the copy`, async () => {
+      writeFileSync(join(folder, 'train.py'), '# Databricks notebook source\n');
+      const scenario = { task: () => ({ outcome: succeeded({ exitValue: 'stored' }) }) };
+      const workspace = await startWorkspace({ folder, timing: { pending: 1, terminating: 1 }, scenario });
+      const notebook = { notebook_path: '/live/train' };
+      workspace.createJob({ name: 'train', tasks: [{ task_key: 'train', notebook_task: notebook }] });
+      failEachOnce(workspace, fault);
+      try {
+        const step = await runStep(
+          'DatabricksRunJob',
+          {
+            ...{ databricksHost: workspace.url, databricksToken: workspace.token, isolate: 'true' },
+            ...{ notebookFile: 'train.py', notebookPath: '/live/train', job: 'train' },
+          },
+          { sources: folder },
+        );
+        assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        assert.equal(step.outputVariables.notebookOutput, 'stored');
+        workspace.intercept(() => undefined);
+        assert.equal((await list(workspace, 'runs/list')).runs!.length, 1);
+        const deleted = workspace.requests.filter(({ path }) => path.endsWith('/workspace/delete')).at(-1)!;
+        const status = await fetch(
+          `${workspace.url}/api/2.0/workspace/get-status?path=${encodeURIComponent(String(deleted.fields.path))}`,
+          { headers: { authorization: `Bearer ${workspace.token}` } },
+        );
+        assert.equal(status.status, 404);
+      } finally {
+        await workspace.stop();
+      }
+    });
+  }
+
   for (const fault of [...statuses, 'connection cut', 'answer lost'] as const) {
     it(`with ${fault}: DatabricksRunJob signs in, creates one job, repairs its run and exports it`, async () => {
       writeFileSync(join(folder, 'train.py'), '# Databricks notebook source\n');

@@ -79,7 +79,13 @@ async function make(home: string, sources: readonly string[]): Promise<void> {
     // Node asks for Windows 10.
     await run(WINE, ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f'], { env });
     await run('wineserver', ['--wait'], { env });
-    renameSync(unfinished, home);
+    try {
+      renameSync(unfinished, home);
+    } catch (error) {
+      // Another process of tests was quicker.
+      if (!existsSync(home)) throw error;
+      rmSync(unfinished, { recursive: true, force: true });
+    }
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
     throw error;
