@@ -280,6 +280,29 @@ describe('the inputs of DatabricksRunJob', () => {
     }
   });
 
+  describe('give an isolated step a path of its own', () => {
+    const named = { ...PIPELINE, 'System.TaskInstanceName': 'train' };
+    const rerun = { ...named, 'System.JobAttempt': '2', 'System.TaskInstanceId': 'u', 'System.JobId': 'j' };
+    const pathOf = (variables: Record<string, string>, changes: Record<string, string> = {}) =>
+      read({ isolate: 'true', ...changes }, variables).options.copyPath;
+
+    it('beside the notebook, or below the folder', () => {
+      assert.match(pathOf(named)!, /^\/live\/train-isolated-[0-9a-f]{16}$/);
+      assert.match(pathOf(named, { notebookFile: folder })!, /^\/live\/train\/isolated-[0-9a-f]{16}$/);
+      assert.equal(pathOf(named, { isolate: 'false' }), undefined);
+    });
+
+    it('that every attempt has, also one that starts anew, so that nothing of a lost agent stays', () => {
+      assert.equal(pathOf(named), pathOf(rerun));
+      assert.equal(pathOf(named, { onRerun: 'startAnew' }), pathOf(rerun, { onRerun: 'startAnew' }));
+    });
+
+    it('that no other step, run or start has', () => {
+      const others = [named, { ...named, 'Build.BuildId': '8' }, { ...named, 'System.JobName': 'b' }, {}, {}];
+      assert.equal(new Set(others.map((variables) => pathOf(variables))).size, others.length);
+    });
+  });
+
   it('identify every start outside a pipeline as a step of its own', () => {
     assert.notDeepEqual(read({}, {}).options.stepIdentity, read({}, {}).options.stepIdentity);
   });
