@@ -45,7 +45,7 @@ describe('what the chart renders', function () {
     const runtime = await makeRuntimeImage({
       python,
       registry: stack.registry,
-      cacheFolder: join(root, '.local/cache'),
+      cacheFolder: join(folder, 'cache'),
       log: () => {},
     });
     Object.assign(stack.variableGroups['shared-variables']!, { 'runtime-image': runtime });

@@ -31,7 +31,7 @@ describe('the whole pipeline of titanic', function () {
       registryFolder: join(folder, 'registry'),
       version: '1.0.0',
     });
-    const cacheFolder = join(root, '.local/cache');
+    const cacheFolder = join(folder, 'cache');
     const base = await provideApiBase(engine, {
       python,
       registry: stack.registry,
