@@ -8,16 +8,16 @@ const [QUOTE, BACKSLASH, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRA
   0x22, 0x5c, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d,
 ];
 
-/** The most values that an answer may have: the manifest of a model of 140,000 files has a million. */
-const MOST_VALUES = 1_000_000;
+/** The most values that an answer of a service has: pages of lists and manifests of images have some thousands. */
+const MOST_VALUES = 100_000;
 
 /**
  * What a JSON text says; undefined where it is none, has more values than fit into memory, or nests so deep that whoever walks through it would run out of
  * stack.
  */
-export function readJson(text: string | Buffer): unknown {
+export function readJson(text: string | Buffer, mostValues = MOST_VALUES): unknown {
   const json = text.toString();
-  if (isTooMuch(json, MOST_VALUES)) return undefined;
+  if (isTooMuch(json, mostValues)) return undefined;
   try {
     return JSON.parse(json);
   } catch {
@@ -26,8 +26,8 @@ export function readJson(text: string | Buffer): unknown {
 }
 
 /** What a JSON text says, where that is an object; one without members where it is not. */
-export function readJsonObject(text: string | Buffer): Record<string, unknown> {
-  const value = readJson(text);
+export function readJsonObject(text: string | Buffer, mostValues = MOST_VALUES): Record<string, unknown> {
+  const value = readJson(text, mostValues);
   return isRecord(value) ? value : {};
 }
 
@@ -66,7 +66,7 @@ function describe(value: unknown): string {
  * Whether a JSON text nests deeper than any answer, or has more values than some: each takes much more memory than its few
  * characters, and time in which nothing else goes on.
  */
-export function isTooMuch(json: string, mostValues: number): boolean {
+export function isTooMuch(json: string, mostValues = MOST_VALUES): boolean {
   let depth = 0;
   let values = 0;
   let inString = false;

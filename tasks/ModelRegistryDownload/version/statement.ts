@@ -37,6 +37,9 @@ export function isStatement({ path }: { readonly path: string }): boolean {
   return LISTS.includes(path) || INDEX.test(path);
 }
 
+/** Values of a statement: that of 140,000 files has a million. */
+const MOST_VALUES = 1_000_000;
+
 /**
  * Reads what a version says of its own files: its `model-manifest.json` (a version that was stored from a folder of this
  * task has one) or its `metadata.json` may hold a list `files` of objects with `path` and at least one of `size`,
@@ -53,7 +56,7 @@ export async function readStatement(
   const watch = new Watch(connection);
   for (const file of files) {
     if (!isStatement(file) || file.size === 0 || file.size > LARGEST) continue;
-    const content = readJsonObject(await readWhole(container, file, watch, connection));
+    const content = readJsonObject(await readWhole(container, file, watch, connection), MOST_VALUES);
     for (const [path, said] of LISTS.includes(file.path) ? listed(content) : indexed(content, file.path)) {
       if (path !== file.path) stated.set(path, { ...stated.get(path), ...said, by: file.path });
     }

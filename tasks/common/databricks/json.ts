@@ -29,12 +29,9 @@ export function parseJsonVerbatim(text: string): unknown {
   return JSON.parse(quoteNumbers(text, (number) => number));
 }
 
-/** The most values of an answer: a page of a hundred tasks has some thousands. Each is looked at by a reviver. */
-const MOST_VALUES = 100_000;
-
 /** Whoever walks through what nests too deeply runs out of stack, and what has too many values fills the memory. */
 function checkSize(text: string): void {
-  if (isTooMuch(text, MOST_VALUES)) throw new SyntaxError('it nests too deeply, or has too many values');
+  if (isTooMuch(text)) throw new SyntaxError('it nests too deeply, or has too many values');
 }
 
 /** Writes JSON; a bigint becomes a plain number, and members that are undefined are left out. */
