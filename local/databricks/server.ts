@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Identity, SignIn } from './access';
 import { type Api, FileAnswer, findRoute, type HandlerAnswer } from './api';
 import { readAll, readFields, readForm } from './body';
+import type { ContentAnswer } from './catalog/file-answer';
+import type { FilesApi } from './catalog/files-api';
 import { discover, type HostOptions, isForWorkspace, tokenPath } from './discovery';
 import { ApiError, malformed } from './errors';
 import { type JsonObject, writeJson } from './json';
@@ -41,6 +43,8 @@ export interface ServerOptions {
   /** Whether it says of an expired token that it is that, or takes it for any other wrong one. */
   readonly namesExpiredTokens: boolean;
   readonly signIn: SignIn;
+  /** Files by paths with slashes, where there are any. */
+  readonly files: FilesApi;
   /** Looks at each request before anything else and may spoil it. */
   readonly intercept: (request: RecordedRequest) => Fault | undefined;
 }
@@ -125,6 +129,8 @@ async function answerToUser(
   const identity = identify(recorded, options);
   if (typeof identity !== 'string') return identity;
   if (unreadable) return answerOf(unreadable);
+  const file = answerFromFiles(recorded, query, options);
+  if (file) return file;
   const route = findRoute(options.apis, method, path);
   // What a unified host says to a request that names no workspace is not documented; such an API is not the account's.
   if (!route || !isForWorkspace(headers, query, options.host)) {
@@ -137,6 +143,26 @@ async function answerToUser(
   } catch (error) {
     return answerOf(error instanceof ApiError ? error : new ApiError(500, 'INTERNAL_ERROR', String(error)));
   }
+}
+
+function answerFromFiles(
+  { method, path, headers }: RecordedRequest,
+  query: URLSearchParams,
+  { files, host }: ServerOptions,
+): Answer | undefined {
+  if (!isForWorkspace(headers, query, host)) return undefined;
+  try {
+    const answer = files.answer({ method, path, query, headers });
+    if (!answer) return undefined;
+    if (!isContent(answer)) return { status: 200, body: answer };
+    return { status: answer.status, headers: answer.headers, body: new FileAnswer('file', answer.content) };
+  } catch (error) {
+    return answerOf(error instanceof ApiError ? error : new ApiError(500, 'INTERNAL_ERROR', String(error)));
+  }
+}
+
+function isContent(answer: JsonObject | ContentAnswer): answer is ContentAnswer {
+  return Buffer.isBuffer((answer as ContentAnswer).content);
 }
 
 function spoil(response: ServerResponse, recorded: RecordedRequest, { isSilent, answer }: Fault): void {

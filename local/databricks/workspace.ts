@@ -2,6 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SignIn, type SignInOptions } from './access';
+import { CloudStorage } from './catalog/cloud-storage';
+import { FilesApi } from './catalog/files-api';
+import { mlflowApi, modelsApi } from './catalog/models-api';
+import { CatalogStore } from './catalog/store';
 import { type Clock, systemClock } from './clock';
 import { dbfsApi } from './dbfs';
 import { WorkspaceFiles } from './files/tree';
@@ -56,6 +60,8 @@ export interface WorkspaceOptions {
   readonly refusesUndeclaredParameters?: boolean;
   /** How repairs number attempts is not documented: they count on (default) or anew. */
   readonly repairsCountAnew?: boolean;
+  /** How much Unity Catalog puts on a page, where that is less than its own limits. */
+  readonly catalogPages?: { readonly versions?: number; readonly entries?: number };
   /** The form of `run_page_url`: today's (default), or the one with `#job/`, which the service still gives out. */
   readonly pageUrls?: 'modern' | 'legacy';
 }
@@ -70,6 +76,12 @@ export interface Workspace {
   readonly dbfs: string;
   /** Every request so far, with the status of its answer. */
   readonly requests: readonly RecordedRequest[];
+  /** The models of Unity Catalog, and the files in its volumes. */
+  readonly catalog: CatalogStore;
+  /** Where those files lie, for whoever has a link. */
+  readonly storage: CloudStorage;
+  /** Whether there are links to it. */
+  givesLinks: boolean;
   /** Creates a job as version 2.2 of the API does, and returns its id. With a scenario, it runs that, not notebooks. */
   createJob(settings: JsonObject, scenario?: Scenario): string;
   /** From now on asks this about each request first: what it returns happens instead of the answer. */
@@ -119,10 +131,30 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
       ? `${server.url}/?o=${WORKSPACE_ID}#job/${run.job.id}/run/${id}`
       : `${server.url}/jobs/${run.job.id}/runs/${id}?o=${WORKSPACE_ID}`;
   };
+  const catalog = new CatalogStore(clock);
+  const storage = new CloudStorage(catalog);
+  await storage.start();
+  let givesLinks = true;
+  const { entries, versions } = options.catalogPages ?? {};
+  const catalogPages = {
+    emptyPages: options.emptyPages ?? false,
+    ...(versions !== undefined && { versionsPage: versions }),
+  };
   const signIn = new SignIn(options.signIn ?? { servicePrincipals: [] }, clock);
   const runs = new RunsApi(engine, jobs, pageUrl, options.refusesUndeclaredParameters ?? false);
   const server = await startServer({
-    apis: [files.api, jobs.api, runs.api, permissions.api, secrets.api, dbfsApi(dbfs), scimApi()],
+    apis: [
+      files.api,
+      jobs.api,
+      runs.api,
+      permissions.api,
+      secrets.api,
+      dbfsApi(dbfs),
+      scimApi(),
+      modelsApi(catalog, catalogPages),
+      mlflowApi(catalog),
+    ],
+    files: new FilesApi(catalog, storage, { entriesPage: entries, givesLinks: () => givesLinks }),
     host: { workspaceId: WORKSPACE_ID, unifiedAccountId: options.unifiedAccountId },
     judgeToken: (candidate) =>
       (options.isTokenValid?.(candidate) ?? candidate === token)
@@ -139,13 +171,21 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
     token,
     dbfs,
     requests: server.requests,
+    catalog,
+    storage,
+    get givesLinks() {
+      return givesLinks;
+    },
+    set givesLinks(gives) {
+      givesLinks = gives;
+    },
     createJob: (settings, scenario) =>
       String(jobs.create(settings, { queueByDefault: true, creator: USER, scenario }).id),
     intercept(decide) {
       intercept = decide;
     },
     async stop() {
-      await Promise.all([server.stop(), engine.stop()]);
+      await Promise.all([server.stop(), storage.stop(), engine.stop()]);
     },
   };
 }

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { throwIfCancelled } from '../common/cancel';
-import { EntraTokens } from '../common/entra';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
 import { fetchVersion, seemsHeld } from './fetch-version';
@@ -11,14 +10,9 @@ import { MANIFEST_NAME, readManifest } from './folder/manifest';
 import type { Inputs } from './inputs';
 import { judge } from './inspect-model';
 import { compareLibraries } from './libraries';
-import { openContainer } from './registry/client';
-import { type RegistryCredential, STORAGE_SCOPE } from './registry/credential';
-import { explainRegistryError } from './registry/errors';
-import { connect, PATIENCE, type RegistryPatience } from './registry/persist';
-import type { SignIn } from './registry-inputs';
+import { openRegistry } from './open-registry';
+import { connect, PATIENCES, type RegistryPatience } from './registry/persist';
 import { outcomeMessage, readMetadata, summarize, tellOfForeigners, warnOfNames } from './report';
-import { chooseVersion } from './version/choose-version';
-import type { ModelVersion } from './version/version';
 
 /**
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
@@ -29,24 +23,18 @@ import type { ModelVersion } from './version/version';
 export async function downloadModel(
   inputs: Inputs,
   task: TaskContext,
-  patience: RegistryPatience = PATIENCE,
+  patience: RegistryPatience = PATIENCES[inputs.registry.kind],
   program?: string,
 ): Promise<Outcome> {
   const { log, signal } = task;
   const connection = connect(log, signal, patience);
-  const container = openContainer({
-    account: inputs.account,
-    credential: credentialOf(inputs.signIn, task),
-    endpoint: inputs.endpoint,
-    container: inputs.model,
-    network: task.network,
-  });
+  const registry = openRegistry(inputs, task, connection);
+  const { container } = registry;
   let downloadedBytes = 0;
   try {
-    log.info(`Looking for ${inputs.model} ${inputs.version} at ${inputs.endpoint}.`);
+    log.info(`Looking for ${inputs.model} ${inputs.version} at ${registry.address}.`);
     const left = await readManifest(inputs.destination);
-    const isHeld = (version: ModelVersion) => seemsHeld(left, version, { inputs, container });
-    const version = await chooseVersion(container, { ...inputs, isHeld }, connection);
+    const { version, source } = await registry.choose((found, place) => seemsHeld(left, found, place));
     const totalBytes = version.files.reduce((sum, { size }) => sum + size, 0);
     log.info(`Found ${plural(version.files.length, 'file')}, ${formatBytes(totalBytes)}.`);
     warnOfNames(version.oddNames, log);
@@ -65,7 +53,8 @@ export async function downloadModel(
       const onBytes = (count: number) => {
         downloadedBytes += count;
       };
-      const model = await fetchVersion(version, { inputs, container, folder, connection, program, onBytes });
+      const download = { inputs, container, source, folder, connection, program, onBytes };
+      const model = await fetchVersion(version, download);
 
       throwIfCancelled(signal);
       if (model.inspection) judge(model.inspection, model.manifest, inputs, log);
@@ -98,7 +87,7 @@ export async function downloadModel(
       await folder.release({ keep });
     }
   } catch (error) {
-    throw explainDiskError(explainRegistryError(error, container.address), inputs.destination);
+    throw explainDiskError(container.explain(error), inputs.destination);
   } finally {
     task.setOutput('downloadedBytes', downloadedBytes);
     container.close();
@@ -107,11 +96,4 @@ export async function downloadModel(
 
 function sourcesFolder(task: TaskContext): string | undefined {
   return task.variable('Build.SourcesDirectory') ?? task.variable('System.DefaultWorkingDirectory');
-}
-
-/** A token of Microsoft Entra lasts about an hour, and a download may take longer: it is asked for anew each time. */
-function credentialOf(signIn: SignIn, task: TaskContext): RegistryCredential {
-  if (signIn.kind !== 'entra') return signIn;
-  const tokens = new EntraTokens(signIn.connection, task);
-  return { kind: 'entra', input: signIn.input, token: (refused) => tokens.token(STORAGE_SCOPE, refused) };
 }

@@ -2,14 +2,15 @@ import { TaskError } from '../common/errors';
 import { formatBytes, plural } from '../common/text';
 import { refuseLackOfRoom } from './folder/disk';
 import type { ModelFolder } from './folder/folder';
-import { createManifest, type ModelManifest } from './folder/manifest';
-import { findUnchanged, isSameSource } from './folder/unchanged';
+import { createManifest, type ModelManifest, stateOf } from './folder/manifest';
+import { findUnchanged } from './folder/unchanged';
 import type { Inputs } from './inputs';
 import { describeFinding, inspectModel } from './inspect-model';
 import type { Inspection } from './pickles/inspection';
 import { MovedError } from './registry/errors';
 import type { ModelFile } from './registry/listing';
 import { sameOnSomeDisks } from './registry/names';
+import { isSameSource, type ModelSource } from './registry/source';
 import type { Proof } from './transfer/verify';
 import { type Download, transferAndVerify } from './transfer-and-verify';
 import { readStatement } from './version/statement';
@@ -84,7 +85,7 @@ async function listAgain(
   }
   if (isGone && isAsBefore(blob, version, listing.files)) {
     throw new TaskError(
-      `'${blob}' is listed in version '${version.name}', but the registry answers that there is no such file. If 'blobEndpoint' leads to a copy of the account, such as its secondary endpoint, a CDN or a proxy, read from the account itself; else publish the file again.`,
+      `'${blob}' is listed in version '${version.name}', but the registry answers that there is no such file. If its address leads to a copy of the account, such as its secondary endpoint, a CDN or a proxy, read from the account itself; else publish the file again.`,
     );
   }
   return selectVersion(version.name, listing, inputs);
@@ -96,9 +97,8 @@ function isAsBefore(path: string, before: ModelVersion, now: readonly ModelFile[
 }
 
 async function fetchOnce(version: ModelVersion, download: Download): Promise<FetchedModel> {
-  const { inputs, container, folder, connection } = download;
+  const { inputs, container, source, folder, connection } = download;
   await folder.refuseClashes(version.files.map(({ path }) => path));
-  const source = sourceOf(version, download);
 
   const { signal } = connection;
   const unchanged = await findUnchanged(folder.installed, source, version.files, signal);
@@ -148,21 +148,13 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
 export function seemsHeld(
   manifest: ModelManifest | undefined,
   version: ModelVersion,
-  place: Pick<Download, 'inputs' | 'container'>,
+  source: ModelSource,
 ): boolean {
-  if (!manifest || !isSameSource(manifest.source, sourceOf(version, place))) return false;
-  const etags = new Map(manifest.files.map(({ path, etag }) => [path, etag]));
+  if (!manifest || !isSameSource(manifest.source, source)) return false;
+  const states = new Map(manifest.files.map((file) => [file.path, stateOf(file)]));
   return (
-    etags.size === version.files.length && version.files.every(({ path, etag }) => etags.get(path) === etag)
+    states.size === version.files.length && version.files.every(({ path, etag }) => states.get(path) === etag)
   );
-}
-
-function sourceOf(
-  { prefix }: ModelVersion,
-  { inputs, container }: Pick<Download, 'inputs' | 'container'>,
-): ModelManifest['source'] {
-  const { account, model } = inputs;
-  return { account, container: model, prefix, endpoint: container.address.host };
 }
 
 /** A model's manifest, with what came of looking into its files. */
@@ -178,7 +170,7 @@ async function inspected(
 /** @param digests the SHA-256 of each file by its path */
 function describe(
   { name, files }: ModelVersion,
-  source: ModelManifest['source'],
+  source: ModelSource,
   digests: ReadonlyMap<string, string>,
   inputs: Inputs,
 ): ModelManifest {
@@ -188,6 +180,7 @@ function describe(
     source,
     files: files.map((file) => ({
       ...file,
+      etag: 'account' in source ? file.etag : null,
       sha256: digests.get(file.path)!,
       lastModified: file.lastModified.toISOString(),
     })),

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { runTask } from '../common/task';
 import { downloadModel } from './download-model';
 import { readInputs } from './inputs';
-import { PATIENCE } from './registry/persist';
 
 const program = join(__dirname, 'digest-thread.js');
-runTask((task) => downloadModel(readInputs(task), task, PATIENCE, program));
+runTask((task) => downloadModel(readInputs(task), task, undefined, program));

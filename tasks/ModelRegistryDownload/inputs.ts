@@ -1,18 +1,21 @@
 import { resolve } from 'node:path';
 import type { TaskContext } from '../common/task';
+import { type BlobInputs, readBlobInputs } from './blob-inputs';
+import { type CatalogInputs, readCatalogInputs } from './catalog-inputs';
 import { agentFolders } from './folder/agent-folders';
 import { destinationProblem } from './folder/destination-name';
 import { type NameRules, PORTABLE, rulesOf } from './registry/names';
-import { type RegistryInputs, readRegistryInputs } from './registry-inputs';
 import { COMPLETENESS, type Completeness } from './version/completeness';
 import { rangeOf } from './version/ranking';
 
-export interface Inputs extends RegistryInputs {
+export interface Inputs {
+  readonly registry: BlobInputs | CatalogInputs;
+  /** What the model is called: the name of its container, `catalog.schema.model`, or the name of its folder. */
   readonly model: string;
-  /** A version's name, `latest`, or a semantic-version range. */
+  /** A version's name or number, an alias, `latest`, or a semantic-version range. */
   readonly version: string;
   readonly includePrereleases: boolean;
-  /** Where the versions are in the container: empty, or a path that ends with a slash. */
+  /** Where the versions are in the container or the volume's folder: empty, or a path that ends with a slash. */
   readonly versionsFolder: string;
   readonly patterns: readonly string[];
   readonly requiredFiles: readonly string[];
@@ -30,6 +33,9 @@ export interface Inputs extends RegistryInputs {
   readonly concurrency: number;
 }
 
+/** Where models are. */
+const REGISTRY_TYPES = ['blob', 'unityCatalog'] as const;
+
 const FILE_NAMES = ['agent', 'portable'] as const;
 
 const VERIFY = ['stored', 'crc64'] as const;
@@ -39,10 +45,12 @@ const PICKLE_SCAN = ['warn', 'fail', 'off'] as const;
 /** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
 export function readInputs(task: TaskContext, platform = process.platform): Inputs {
   const { inputs } = task;
-  const read: Inputs = {
-    ...readRegistryInputs(task),
-    model: readModel(task),
-    version: readVersion(task),
+  const isBlob = inputs.choice('registryType', REGISTRY_TYPES, 'blob') === 'blob';
+  const registry = isBlob ? readBlobInputs(task) : readCatalogInputs(inputs);
+  const isRegistered = registry?.kind === 'unityCatalog' && registry.path.kind === 'model';
+  const read = {
+    model: registry?.kind === 'unityCatalog' ? registry.path.name : isBlob ? readContainer(task) : '',
+    version: isRegistered ? inputs.required('modelVersion') : readVersion(task),
     includePrereleases: inputs.boolean('includePrereleases', false),
     versionsFolder: readVersionsFolder(task),
     patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
@@ -57,16 +65,16 @@ export function readInputs(task: TaskContext, platform = process.platform): Inpu
   };
   if (read.patterns.length === 0) inputs.reject('patterns', 'holds only comments. Add a pattern such as **.');
   inputs.check();
-  return read;
+  return { ...read, registry: registry! };
 }
 
 /** The model's name is the name of its container: rules of Blob storage. */
-function readModel({ inputs }: TaskContext): string {
+function readContainer({ inputs }: TaskContext): string {
   const model = inputs.required('modelName');
   if (model && !/^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/.test(model)) {
     inputs.reject(
       'modelName',
-      `is '${model}', which no container can be named: 3 to 63 lower-case letters, digits and single hyphens, no underscores. Give the name of the container that holds the model's versions.`,
+      `is '${model}', which no container can be named: 3 to 63 lower-case letters, digits and single hyphens, no underscores. Give the name of the container that holds the model's versions${/^\/|^[^.]+\.[^.]+\.[^.]+$/.test(model) ? "; for a model of Unity Catalog, set 'registryType' to unityCatalog" : ''}.`,
     );
   }
   return model;

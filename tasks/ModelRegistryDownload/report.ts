@@ -5,6 +5,7 @@ import type { FetchedModel } from './fetch-version';
 import type { ModelFolder, SwapReport } from './folder/folder';
 import type { ModelManifest } from './folder/manifest';
 import type { Inspection } from './pickles/inspection';
+import { describeSource, type ModelSource } from './registry/source';
 
 export interface Report {
   readonly model: FetchedModel;
@@ -85,7 +86,8 @@ export function summarize(report: Report): Summary {
     .facts([
       ['Why this version', why],
       ['Digest', digest],
-      ['Registry', `${source.endpoint}, container ${source.container}, ${source.prefix}`],
+      ['Registry', describeSource(source)],
+      ...runOf(source),
       ['Folder', folder],
       ['Size', `${plural(files.length, 'file')}, ${formatBytes(totalSize(model.manifest))}`],
       ['Downloaded', traffic(report)],
@@ -159,6 +161,11 @@ function totalSize({ files }: ModelManifest): number {
 function enumerate(paths: readonly string[]): string {
   const more = paths.length - MOST_NAMED;
   return `${paths.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** The run of MLflow that made a model, where its registry tells it. */
+function runOf(source: ModelSource): [string, string][] {
+  return 'runId' in source ? fact('MLflow run', source.runId) : [];
 }
 
 /** A row for a value that is one; numbers as a person reads them. */

@@ -7,6 +7,7 @@ import { Progress } from './progress';
 import type { ModelContainer } from './registry/container';
 import type { ModelFile } from './registry/listing';
 import type { Connection } from './registry/persist';
+import type { ModelSource } from './registry/source';
 import { transferFiles } from './transfer/queue';
 import { type Digests, type Fault, type Proof, verify } from './transfer/verify';
 import type { StatedFile, Statement } from './version/statement';
@@ -15,6 +16,8 @@ import type { StatedFile, Statement } from './version/statement';
 export interface Download {
   readonly inputs: Inputs;
   readonly container: ModelContainer;
+  /** Where the version's files come from. */
+  readonly source: ModelSource;
   readonly folder: ModelFolder;
   readonly connection: Connection;
   /** File that digests when it is started as a thread. */
@@ -43,7 +46,13 @@ export async function transferAndVerify(
   journal: Journal,
   download: Download,
 ): Promise<Map<string, VerifiedFile>> {
+  const { container } = download;
   const { log } = download.connection;
+  // A listing may tell no checksum, and the answers that bring the files one all the same.
+  const told = (file: ModelFile, own: Digests) => {
+    const later = own.md5 === undefined ? undefined : container.toldMd5?.(file.name);
+    return { ...file, md5: file.md5 ?? later ?? null };
+  };
   const byParts = download.inputs.verify === 'crc64';
   const statedOf = ({ path }: ModelFile): Partial<StatedFile> => statement.get(path) ?? {};
   const isUnproven = (file: ModelFile) =>
@@ -62,11 +71,13 @@ export async function transferAndVerify(
     const doubtful: ModelFile[] = [];
     for (const file of missing) {
       const own = digests.get(file.path)!;
-      const verdict = verify(file, own, statedOf(file), checked.has(file.path));
+      const partsChecked = checked.has(file.path);
+      const { leastProof } = container;
+      const verdict = verify(told(file, own), own, statedOf(file), { partsChecked, leastProof });
       if ('proof' in verdict) {
         verified.set(file.path, { sha256: own.sha256, proof: verdict.proof });
         if (verdict.isStale)
-          log.warning(`${staleMd5(file, own, download)} Another checksum proves the file.`);
+          log.warning(`${staleMd5(told(file, own), own, download)} Another checksum proves the file.`);
       } else if (transfers < MOST_TRANSFERS) {
         log.warning(`'${file.path}' arrived damaged: ${verdict.fault}. It is downloaded again.`);
         doubtful.push(file);
@@ -74,9 +85,9 @@ export async function transferAndVerify(
         if (byParts && file.size > 0) checked.add(file.path);
       } else if (verdict.by === 'registry' && checked.has(file.path)) {
         verified.set(file.path, { sha256: own.sha256, proof: 'CRC64 of each part' });
-        log.warning(`${staleMd5(file, own, download)} The CRC64 of each part proves the file.`);
+        log.warning(`${staleMd5(told(file, own), own, download)} The CRC64 of each part proves the file.`);
       } else {
-        throw refusal(file, own, verdict, before.get(file.path)?.sha256 === own.sha256, download);
+        throw refusal(told(file, own), own, verdict, before.get(file.path)?.sha256 === own.sha256, download);
       }
     }
     before = digests;
@@ -103,14 +114,18 @@ function refusal(
       `'${file.path}' is not the file that its version lists: ${fault}. It was not damaged on its way, since two downloads brought the same bytes. Publish the version again.`,
     );
   }
+  const damage = `${staleMd5(file, own, download)} Two downloads brought the same bytes, so the file itself is not damaged.`;
+  if (!('account' in download.source)) return new TaskError(damage);
   return new TaskError(
-    `${staleMd5(file, own, download)} Two downloads brought the same bytes, so the file itself is not damaged. If you may only read the registry, set 'verify' to crc64: each part is then compared with its CRC64 instead.`,
+    `${damage} If you may only read the registry, set 'verify' to crc64: each part is then compared with its CRC64 instead.`,
   );
 }
 
-function staleMd5({ path, name, md5 }: ModelFile, own: Digests, { inputs }: Download): string {
+function staleMd5({ path, name, md5 }: ModelFile, own: Digests, { source }: Download): string {
+  const fault = `The MD5 that is stored with '${path}' (${md5}) is not that of its content (${own.md5}): somebody replaced the content and left the MD5.`;
+  if (!('account' in source)) return `${fault} Store the file again.`;
   const right = Buffer.from(own.md5!, 'hex').toString('base64');
-  return `The MD5 that is stored with '${path}' (${md5}) is not that of its content (${own.md5}): somebody replaced the content and left the MD5. Correct it: az storage blob update --account-name ${inputs.account} --container-name ${inputs.model} --name '${name}' --content-md5 ${right}`;
+  return `${fault} Correct it: az storage blob update --account-name ${source.account} --container-name ${source.container} --name '${name}' --content-md5 ${right}`;
 }
 
 async function transfer(
@@ -119,12 +134,13 @@ async function transfer(
   journal: Journal,
   { inputs, container, folder, connection, program, onBytes }: Download,
 ): Promise<Map<string, Digests>> {
+  const most = (await container.prepare?.(files, connection)) ?? inputs.concurrency;
   const size = files.reduce((sum, file) => sum + file.size - journal.bytesOf(file), 0);
   connection.log.info(`Downloading ${plural(files.length, 'file')}, ${formatBytes(size)}.`);
   const progress = new Progress(size, connection.log);
   const options = {
     files: folder.staging,
-    concurrency: inputs.concurrency,
+    concurrency: Math.min(most, inputs.concurrency),
     program,
     checked,
     record: journal,

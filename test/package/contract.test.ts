@@ -45,13 +45,20 @@ const contract = {
   ModelRegistryDownload: {
     id: 'a2927c0f-783e-43d5-8396-1b5012ad0b45',
     inputs: {
-      authType: 'pickList: accountKey, sasToken, connectionString, azureServiceConnection, anonymous',
+      registryType: 'pickList: blob, unityCatalog',
+      authType:
+        'pickList: accountKey, sasToken, connectionString, azureServiceConnection, anonymous, token, databricksConnection, servicePrincipal, federation',
       storageAccount: 'pickList',
       storageKey: 'string',
       sasToken: 'string',
       connectionString: 'string',
       'azureServiceConnection, azureSubscription': 'connectedService:AzureRM',
       blobEndpoint: 'string',
+      databricksConnection: 'connectedService:model-pipeline-databricks',
+      databricksHost: 'string',
+      databricksToken: 'string',
+      clientId: 'string',
+      clientSecret: 'string',
       modelName: 'pickList',
       modelVersion: 'string',
       includePrereleases: 'boolean',

@@ -8,6 +8,7 @@ import { realPath } from '../../common/files/paths';
 import type { Logger } from '../../common/log';
 import type { ModelFile } from '../registry/listing';
 import { ancestors } from '../registry/names';
+import type { ModelSource } from '../registry/source';
 import { type AgentFolders, openDestination, openParent, refuseKept } from './destination';
 import { carryOver, type Foreigner, findForeigners, keepFolders } from './foreigners';
 import { Installed, seal } from './installed';
@@ -112,7 +113,7 @@ export class ModelFolder {
    *
    * @returns the journal of what is there, to be gone on with
    */
-  async prepare(files: readonly ModelFile[], source: ModelManifest['source']): Promise<Journal> {
+  async prepare(files: readonly ModelFile[], source: ModelSource): Promise<Journal> {
     const { parent, state, lock } = this;
     const soFar = this.journal?.soFar;
     this.journal?.close();

@@ -2,8 +2,8 @@ import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { uptime } from 'node:os';
 import type { Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
+import type { ModelSource } from '../registry/source';
 import type { TransferRecord } from '../transfer/queue';
-import type { ModelManifest } from './manifest';
 
 /** A range that has come; without one, a file of which nothing counts any more. */
 interface Entry {
@@ -23,7 +23,7 @@ const BOOT_TOLERANCE = 60_000;
 
 /** What a journal is about. */
 export interface JournalHead {
-  readonly source: ModelManifest['source'];
+  readonly source: ModelSource;
   /** The folder whose files it tells of, as its disk knows it. */
   readonly workshop: string;
 }

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NO_LINK } from '../../common/files/open-folder';
 import { sortByPath } from '../registry/names';
+import type { ModelSource } from '../registry/source';
 
 /** Bytes of a manifest that is read: over a hundred thousand files. */
 const LARGEST = 64 * 1024 * 1024;
@@ -20,8 +21,8 @@ export interface ManifestFile {
   readonly sha256: string;
   /** The MD5 stored with the blob, as 32 hexadecimal digits; null where none was. */
   readonly md5: string | null;
-  /** The blob's ETag, without quotes. */
-  readonly etag: string;
+  /** The blob's ETag, without quotes; null where a registry has none. */
+  readonly etag: string | null;
   /** When the blob was written, in ISO 8601. */
   readonly lastModified: string;
 }
@@ -36,21 +37,19 @@ export interface ModelManifest {
   readonly version: string;
   /** Of the whole model, from {@link modelDigest}. */
   readonly digest: string;
-  readonly source: {
-    readonly account: string;
-    readonly container: string;
-    readonly prefix: string;
-    /** Host of the Blob endpoint. */
-    readonly endpoint: string;
-  };
+  readonly source: ModelSource;
   readonly files: readonly ManifestFile[];
   /** Only where the inspection has found something: what loads models is not to load this one. */
   readonly refused?: readonly string[];
 }
 
+/** What tells the state of a file that was downloaded from every other. */
+export function stateOf({ etag, lastModified }: ManifestFile): string {
+  return etag ?? lastModified;
+}
+
 /** Makes a manifest; its files may come in any order. */
 export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'digest'>): ModelManifest {
-  const { account, container, prefix, endpoint } = model.source;
   const files = sortByPath(
     model.files.map(({ path, size, sha256, md5, etag, lastModified }) => ({
       path,
@@ -66,7 +65,7 @@ export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'dig
     name: model.name,
     version: model.version,
     digest: modelDigest(files),
-    source: { account, container, prefix, endpoint },
+    source: model.source,
     files,
     ...(model.refused && { refused: model.refused }),
   };

@@ -1,6 +1,7 @@
 import type { ModelFile } from '../registry/listing';
+import { isSameSource, type ModelSource } from '../registry/source';
 import type { Installed } from './installed';
-import type { ManifestFile, ModelManifest } from './manifest';
+import { type ManifestFile, stateOf } from './manifest';
 
 /** Files of a version that need not be downloaded. */
 export interface Unchanged {
@@ -18,7 +19,7 @@ export interface Unchanged {
  */
 export async function findUnchanged(
   installed: Installed,
-  source: ModelManifest['source'],
+  source: ModelSource,
   files: readonly ModelFile[],
   signal: AbortSignal,
 ): Promise<Unchanged> {
@@ -31,7 +32,7 @@ export async function findUnchanged(
   let read = 0;
   for (const { path, etag, size, md5, lastModified } of files) {
     const before = known.get(path);
-    const isKnown = before?.etag === etag && before.size === size;
+    const isKnown = before !== undefined && stateOf(before) === etag && before.size === size;
     if (isKnown && installed.isUntouched(path, size, lastModified)) {
       digests.set(path, before.sha256);
       continue;
@@ -46,8 +47,4 @@ export async function findUnchanged(
     digests.set(path, found.sha256);
   }
   return { digests, read };
-}
-
-export function isSameSource(a: ModelManifest['source'], b: ModelManifest['source']): boolean {
-  return (['account', 'container', 'prefix', 'endpoint'] as const).every((key) => a[key] === b[key]);
 }

@@ -1,27 +1,24 @@
-import { formatBytes } from '../../common/text';
 import {
   type BlobGeneration,
-  type Idle,
   type ModelContainer,
   PAGE_SIZE,
   type Range,
   type RangeReceiver,
   type RegistrySettings,
 } from './container';
-import { AlteredError, BrokenAnswerError, bareEtag, isRefusal, MovedError, PageError } from './errors';
-import { type Head, type Receiver, type Stop, stopWith } from './http/answer';
+import { BrokenAnswerError, explainRegistryError, isRefusal } from './errors';
+import { type Idle, type Receiver, type Stop, stopWith } from './http/answer';
 import { Connections } from './http/connections';
 import { readListingPage } from './listing-page';
+import { RangeGuard, refuseOtherBlob } from './range-guard';
 import { signerFor } from './sign';
+import { TextReceiver, TOO_LARGE } from './text-receiver';
 
 /**
  * Bytes of a page of a listing, which is in memory as bytes and as text. 5,000 blobs have some 4 MB; those whose names and
  * metadata are ever so long are asked for in smaller pages.
  */
 const LARGEST_PAGE = 24 * 1024 * 1024;
-
-/** The code of what no answer may be; asking again is no use. */
-const TOO_LARGE = 'ERR_TOO_LARGE';
 
 /** Blobs of a smaller page: with the longest names and metadata that there may be, they have 8 MB. */
 const SMALL_PAGE = '500';
@@ -56,11 +53,12 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     const signed = await sign(unsigned, refused);
     const pairs = Object.entries(signed.query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
     const request = {
+      method: 'GET' as const,
       path: [path, ...(pairs.length > 0 ? [pairs.join('&')] : [])].join('?'),
       headers: signed.headers,
     };
     try {
-      await connections.get(request, receiver, stop);
+      await connections.send(request, receiver, stop);
     } catch (error) {
       if (isRefusal(error as Error)) refused = signed.headers.authorization;
       throw error;
@@ -80,7 +78,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       'if-match': `"${blob.etag}"`,
       ...more,
     };
-    const guard = new RangeGuard(blob, range, receiver);
+    const guard = new RangeGuard(range, receiver, (head) => refuseOtherBlob(blob, head));
     await get(path, {}, headers, guard, stop);
     guard.end();
     return guard.headers;
@@ -92,24 +90,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     headers: Readonly<Record<string, string>>,
     idle: Idle,
   ): Promise<string> {
-    let pieces: Buffer[] = [];
-    let size = 0;
-    const receiver = {
-      begin(head: Head) {
-        refusePage(head);
-        idle.touch();
-      },
-      take(piece: Buffer) {
-        // It is good only until this call returns.
-        pieces.push(Buffer.from(piece));
-        size += piece.length;
-        if (size > LARGEST_PAGE) {
-          pieces = [];
-          throw new BrokenAnswerError(`the listing is larger than ${formatBytes(LARGEST_PAGE)}`, TOO_LARGE);
-        }
-        idle.touch();
-      },
-    };
+    const receiver = new TextReceiver('the listing', LARGEST_PAGE, idle);
     try {
       await get(root, query, headers, receiver, stopWith(idle.signal));
     } catch (error) {
@@ -117,16 +98,17 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       if (!isTooLarge || query.maxresults === SMALL_PAGE) throw error;
       return list({ ...query, maxresults: SMALL_PAGE }, headers, idle);
     }
-    return Buffer.concat(pieces).toString('utf8');
+    return receiver.text;
   }
 
+  const { account, container } = settings;
+  const address = { account, host: endpoint.host, container, signIn: settings.credential };
+
   return {
-    address: {
-      account: settings.account,
-      host: endpoint.host,
-      container: settings.container,
-      signIn: settings.credential,
-    },
+    place: `container '${container}' of storage account '${account}'`,
+    leastProof: 'length and ETag',
+
+    explain: (error) => explainRegistryError(error, address),
 
     async listBlobs(prefix, from, idle) {
       const page = { maxresults: `${PAGE_SIZE}`, prefix, ...(from && { marker: from }) };
@@ -155,72 +137,4 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
       connections.close();
     },
   };
-}
-
-/** The service has no pages for people; whoever answers with one stands in between. */
-function refusePage({ headers }: Head): void {
-  if (/^text\/html\b/i.test(headers.get('content-type') ?? '') && !headers.has('x-ms-request-id')) {
-    throw new PageError('a web page came');
-  }
-}
-
-/** Hands on what comes of a range, and makes sure that it is what was asked for. */
-class RangeGuard implements Receiver {
-  headers: ReadonlyMap<string, string> = new Map();
-  private missing: number;
-
-  constructor(
-    private readonly blob: BlobGeneration,
-    private readonly range: Range,
-    private readonly receiver: RangeReceiver,
-  ) {
-    this.missing = range.length;
-  }
-
-  begin(head: Head): void {
-    const { headers } = head;
-    const { offset, length } = this.range;
-    refusePage(head);
-    const etag = headers.get('etag') ?? '';
-    if (bareEtag(etag.replace(/^W\//, '')) !== this.blob.etag) throw new MovedError(this.blob.name);
-    this.refuseAltered(head);
-    const size = headers.get('content-length');
-    if (size !== undefined && Number(size) !== length) {
-      throw new BrokenAnswerError(`${size} bytes came where ${length} were asked for`);
-    }
-    const place = headers.get('content-range');
-    if (place !== undefined && !place.startsWith(`bytes ${offset}-${offset + length - 1}/`)) {
-      throw new BrokenAnswerError(`the range '${place}' came, which was not asked for`);
-    }
-    this.headers = headers;
-    this.receiver.begin();
-  }
-
-  /** It is the blob that was asked for, and yet not its content: to ask again brings the same. */
-  private refuseAltered({ status, headers }: Head): void {
-    const { name, size } = this.blob;
-    const total = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
-    const length = headers.get('content-length');
-    if (headers.get('etag')!.startsWith('W/'))
-      throw new AlteredError(name, 'it says so itself, by a weak ETag');
-    if (total !== undefined && Number(total) !== size) {
-      throw new AlteredError(name, `it has ${total} bytes in all, where ${size} are listed`);
-    }
-    if (status === 200 && (length === undefined || Number(length) !== size)) {
-      throw new AlteredError(
-        name,
-        `${length ?? 'no told number of'} bytes come of it, where ${size} are listed`,
-      );
-    }
-  }
-
-  take(piece: Buffer): void {
-    if (piece.length > this.missing) throw new BrokenAnswerError('more came than was asked for');
-    this.missing -= piece.length;
-    this.receiver.take(piece);
-  }
-
-  end(): void {
-    if (this.missing > 0) throw new BrokenAnswerError(`${this.missing} bytes of the range did not come`);
-  }
 }

@@ -1,7 +1,7 @@
 import type { NetworkSettings } from '../../common/network';
 import type { RegistryCredential } from './credential';
-import type { RegistryAddress } from './errors';
-import type { Stop } from './http/answer';
+import type { Idle, Stop } from './http/answer';
+import type { Connection } from './persist';
 
 export interface RegistrySettings {
   readonly account: string;
@@ -16,7 +16,10 @@ export interface RegistrySettings {
 export interface ListedBlob {
   readonly name: string;
   readonly size: number;
-  /** Without the quotes that it has in headers. */
+  /**
+   * What tells this state of it from every other: its ETag, without the quotes that it has in headers; where a registry has
+   * none, the time of its last change.
+   */
   readonly etag: string;
   /** The MD5 that whoever wrote the blob stored with it, in hexadecimal digits. */
   readonly md5: string | null;
@@ -48,13 +51,6 @@ export interface Range {
   readonly length: number;
 }
 
-/** The watch over a request that may be silent for a time only; an IdleTimer is one. */
-export interface Idle {
-  readonly signal: AbortSignal;
-  /** Is called at every sign of life. */
-  touch(): void;
-}
-
 /** What takes a part of a blob as it comes. */
 export interface RangeReceiver {
   /** The answer has begun. */
@@ -63,9 +59,24 @@ export interface RangeReceiver {
   take(piece: Buffer): void;
 }
 
-/** The container that holds a model's versions, as far as a download needs one. Each call makes one request. */
+/** By what length and state are known to be right of every file that came. */
+export type LeastProof = 'length and ETag' | 'length and time';
+
+/** What holds a model's versions, as far as a download needs to know. Each call that lists or reads makes one request. */
 export interface ModelContainer {
-  readonly address: RegistryAddress;
+  /** As messages name it: `container 'titanic' of storage account 'contoso'`. */
+  readonly place: string;
+  readonly leastProof: LeastProof;
+  /** What an error of the registry means for the reader, and what to do about it; other errors come back as they are. */
+  explain(error: unknown): unknown;
+  /**
+   * Finds the best way to some files before they are read.
+   *
+   * @returns how many requests may be made at a time; undefined where the registry sets no limit
+   */
+  prepare?(blobs: readonly BlobGeneration[], connection: Connection): Promise<number | undefined>;
+  /** The MD5 of a blob in hexadecimal digits, as answers to {@link read} told it where listings tell none. */
+  toldMd5?(name: string): string | null;
   listBlobs(prefix: string, from: string | undefined, idle: Idle): Promise<Page<ListedBlob>>;
   /** The names directly under a prefix that have something under them, without the prefix and slash. */
   listFolders(prefix: string, from: string | undefined, idle: Idle): Promise<Page<string>>;
@@ -76,7 +87,7 @@ export interface ModelContainer {
    */
   read(blob: BlobGeneration, range: Range, receiver: RangeReceiver, stop: Stop): Promise<void>;
   /**
-   * As {@link read}, for at most 4 MiB.
+   * As {@link read}, for at most 4 MiB. Where a registry tells no CRC64, there is none.
    *
    * @returns the CRC64 that the service tells of the part, in Base64
    */

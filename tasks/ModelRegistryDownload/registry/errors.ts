@@ -70,6 +70,8 @@ export class RestError extends Error {
     readonly code: string | undefined,
     /** By names in lower case. */
     readonly headers: ReadonlyMap<string, string>,
+    /** The beginning of what it says. */
+    readonly body = '',
   ) {
     super(message);
   }

@@ -1,6 +1,7 @@
 import { TaskError } from '../../common/errors';
 import { plural } from '../../common/text';
-import type { Idle, ListedBlob, ModelContainer, Page } from './container';
+import type { ListedBlob, ModelContainer, Page } from './container';
+import type { Idle } from './http/answer';
 import { ancestors, sortByPath } from './names';
 import { type Connection, limitSilence, persist } from './persist';
 
@@ -14,7 +15,7 @@ export interface ModelFile extends ListedBlob {
 const MOST_BLOBS = 1_000_000;
 
 const ENDLESS =
-  "The registry lists the same blobs again and again. Check that 'blobEndpoint' is the Blob endpoint of a storage account, and whether a proxy stands in between.";
+  'The registry lists the same files again and again. Check that its address is right, and whether a proxy stands in between.';
 
 /** The service may send empty pages between full ones, but not without end. */
 const MOST_EMPTY_PAGES = 100;

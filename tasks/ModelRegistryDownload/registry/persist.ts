@@ -3,8 +3,8 @@ import type { Logger } from '../../common/log';
 import { DEFAULT_RETRY, Patience, type RetryPolicy } from '../../common/retry';
 import { formatDuration } from '../../common/text';
 import { type TroubledRequest, Troubles } from '../../common/trouble';
-import type { Idle } from './container';
 import { BrokenAnswerError, isRefusal, isRefusedConnection, isTransient, reason, retryAfter } from './errors';
+import type { Idle } from './http/answer';
 
 /** How long the registry is waited for. */
 export interface RegistryPatience {
@@ -22,6 +22,12 @@ export const PATIENCE: RegistryPatience = {
   retry: DEFAULT_RETRY,
   refusal: { forMilliseconds: 30_000 },
   sleep,
+};
+
+/** Of each kind of registry: Databricks asks its clients for twice as much. */
+export const PATIENCES: Readonly<Record<'blob' | 'unityCatalog', RegistryPatience>> = {
+  blob: PATIENCE,
+  unityCatalog: { ...PATIENCE, retry: { forMilliseconds: 10 * 60_000 } },
 };
 
 /** Where nothing listens at the first request, the address is wrong, or an emulator is only just starting. */

@@ -62,6 +62,8 @@ export async function transferFiles(
   const concurrency = chooseConcurrency(files, options.concurrency);
   const lanes = new Lanes(concurrency);
   const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
+  // Where the listing tells no MD5, the first answer may, and no file is digested before that.
+  const hasMd5 = ({ md5, name }: ModelFile) => md5 !== null || (container.toldMd5?.(name) ?? null) !== null;
   const targets = files.map((file) => {
     const checked = isChecked(file);
     return new PartialFile(
@@ -110,7 +112,7 @@ export async function transferFiles(
     target.finishRange(range);
     record?.add(target.file, range, checked);
     if (target.isWhole()) return true;
-    digester.reach(target.open(), target.file.md5 !== null, target.frontier());
+    digester.reach(target.open(), hasMd5(target.file), target.frontier());
     return false;
   };
 
@@ -120,8 +122,9 @@ export async function transferFiles(
       return async () => {
         for (const { target, range } of parts) {
           if (range && !(await bring(target, range, watch, running))) continue;
-          const { size, path, md5 } = target.file;
-          digests.set(path, await digester.finish(target.open(), md5 !== null, size, running.signal));
+          const { size, path } = target.file;
+          const digest = digester.finish(target.open(), hasMd5(target.file), size, running.signal);
+          digests.set(path, await digest);
           target.finish();
         }
       };

@@ -1,7 +1,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { throwIfCancelled } from '../../common/cancel';
-import type { ModelFile } from '../registry/listing';
+import type { LeastProof } from '../registry/container';
 
 /** Digests of a file as it lies on the disk, in hexadecimal digits. */
 export interface Digests {
@@ -9,13 +9,13 @@ export interface Digests {
   readonly md5: string | undefined;
 }
 
-/** By what a file was found to be the publisher's, best first. Length and ETag hold for every file. */
+/** By what a file was found to be the publisher's, best first. Length and state hold for every file. */
 export type Proof =
   | 'SHA-256 in the version'
   | 'Content-MD5'
   | 'MD5 in the version'
   | 'CRC64 of each part'
-  | 'length and ETag';
+  | LeastProof;
 
 /** What a version itself says that a file's digests are, in hexadecimal digits. */
 export interface StatedDigests {
@@ -109,12 +109,13 @@ function digestSmall(file: number, size: number, md5: boolean): Digests {
  *
  * @param stated what the version says of the file
  * @param partsChecked whether each part was compared on its way
+ * @param leastProof what holds for it already
  */
 export function verify(
-  { md5 }: ModelFile,
+  { md5 }: { readonly md5: string | null },
   digests: Digests,
   stated: StatedDigests,
-  partsChecked: boolean,
+  { partsChecked, leastProof }: { readonly partsChecked: boolean; readonly leastProof: LeastProof },
 ): Verdict {
   const isStale = md5 !== null && digests.md5 !== md5;
   if (stated.sha256 !== undefined) {
@@ -129,5 +130,5 @@ export function verify(
   }
   if (md5 !== null) return { proof: 'Content-MD5', isStale };
   if (stated.md5 !== undefined) return { proof: 'MD5 in the version', isStale };
-  return { proof: partsChecked ? 'CRC64 of each part' : 'length and ETag', isStale };
+  return { proof: partsChecked ? 'CRC64 of each part' : leastProof, isStale };
 }

@@ -240,9 +240,9 @@ function noVersions(container: ModelContainer, wish: VersionWish): TaskError {
   );
 }
 
-function whereOf({ address }: ModelContainer, { versionsFolder }: VersionWish): string {
+function whereOf({ place }: ModelContainer, { versionsFolder }: VersionWish): string {
   const under = versionsFolder ? ` under '${versionsFolder}'` : '';
-  return `container '${address.container}' of storage account '${address.account}'${under}`;
+  return `${place}${under}`;
 }
 
 function quoteAll(names: readonly string[]): string {

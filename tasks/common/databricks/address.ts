@@ -43,7 +43,7 @@ export function addressProblem(text: string): string | undefined {
     return `is '${text}', which begins with a scheme twice. ${ADVICE}`;
   }
   if (/^accounts[.-]/.test(url.hostname)) {
-    return `is '${text}', the address of the account console, which has no jobs. ${ADVICE}`;
+    return `is '${text}', the address of the account console, which is no workspace. ${ADVICE}`;
   }
   if (url.protocol === 'http:' && !isLocal(url.hostname)) {
     return `is '${text}', which would send the token unencrypted. Begin it with https://.`;

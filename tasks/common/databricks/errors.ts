@@ -1,10 +1,17 @@
 import { TaskError } from '../errors';
 import { explainBy, type Signature } from '../explain';
 import { bound, defuse, stripControls } from '../foreign-text';
-import { ConnectionError, type HttpAnswer } from '../http';
+import { ConnectionError } from '../http';
 import { isRetryableStatus } from '../retry';
 import { redact } from '../secrets';
 import { isObject, type Json, type JsonObject, parseJson } from './json';
+
+/** What of an answer tells what went wrong. */
+export interface RefusingAnswer {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: Buffer;
+}
 
 /** Databricks answered, but not with what was asked for. */
 export class DatabricksError extends TaskError {
@@ -76,12 +83,12 @@ export function isDeleted(error: unknown): boolean {
 }
 
 /** What an answer that is no success says, in its own words. */
-export function reasonOf({ body }: HttpAnswer): string {
+export function reasonOf({ body }: Pick<RefusingAnswer, 'body'>): string {
   return readErrorBody(body.toString('utf8')).reason;
 }
 
 /** Whether an answer says that the token is not accepted, so that another one may be. */
-export function refusesToken(answer: HttpAnswer): boolean {
+export function refusesToken(answer: Pick<RefusingAnswer, 'status' | 'body'>): boolean {
   return answer.status === 401 || (answer.status === 403 && BAD_TOKEN.test(reasonOf(answer)));
 }
 
@@ -155,7 +162,7 @@ export interface AccessNames {
 }
 
 /** The error that an answer stands for, with a remedy. */
-export function errorFromAnswer(answer: HttpAnswer, call: FailedCall): DatabricksError {
+export function errorFromAnswer(answer: RefusingAnswer, call: FailedCall): DatabricksError {
   const { status } = answer;
   const body = answer.body.toString('utf8');
   const { code, reason, metadata } = readErrorBody(body);

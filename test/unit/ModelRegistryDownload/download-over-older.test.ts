@@ -3,7 +3,7 @@ import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { agentFolders, memoryFolder } from '../../../tasks/ModelRegistryDownload/folder/agent-folders';
 import { ModelFolder } from '../../../tasks/ModelRegistryDownload/folder/folder';
-import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
+import { parseManifest, stateOf } from '../../../tasks/ModelRegistryDownload/folder/manifest';
 import { findUnchanged } from '../../../tasks/ModelRegistryDownload/folder/unchanged';
 import { MANIFEST, untilTimeMoves, useDownload } from './download';
 
@@ -21,7 +21,7 @@ describe('downloading a model', () => {
     async function findAgain() {
       const manifest = parseManifest(await readFile(join(story.destination, MANIFEST), 'utf8'))!;
       const files = manifest.files.map((file) => ({
-        ...{ ...file, name: '', lastModified: new Date(file.lastModified) },
+        ...{ ...file, name: '', etag: stateOf(file), lastModified: new Date(file.lastModified) },
         ...{ tier: undefined, rehydration: undefined, isFolder: false },
       }));
       const claim = {

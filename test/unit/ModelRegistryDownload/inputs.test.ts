@@ -31,9 +31,12 @@ function read(changes: Record<string, string> = {}) {
 describe('the inputs of a download', () => {
   it('need only account, key, model, version and folder', () => {
     assert.deepEqual(read().inputs, {
-      account: 'contosomodels',
-      signIn: { kind: 'accountKey', input: 'storageKey', key },
-      endpoint: 'https://contosomodels.blob.core.windows.net',
+      registry: {
+        kind: 'blob',
+        account: 'contosomodels',
+        endpoint: 'https://contosomodels.blob.core.windows.net',
+        signIn: { kind: 'accountKey', input: 'storageKey', key },
+      },
       model: 'titanic',
       version: '1.0.0',
       includePrereleases: false,
@@ -72,13 +75,6 @@ describe('the inputs of a download', () => {
     name: keyof ReturnType<typeof read>['inputs'],
     expected: unknown,
   ][] = [
-    [
-      'blobEndpoint',
-      'http://127.0.0.1:10000/devstoreaccount1/',
-      'endpoint',
-      'http://127.0.0.1:10000/devstoreaccount1',
-    ],
-    ['blobEndpoint', 'https://models.contoso.com', 'endpoint', 'https://models.contoso.com'],
     ['pathPrefix', '/models/live/', 'versionsFolder', 'models/live/'],
     ['pathPrefix', '/', 'versionsFolder', ''],
     ['modelVersion', '2026-11-23 (rc 1)', 'version', '2026-11-23 (rc 1)'],

@@ -74,9 +74,12 @@ export class FakeStep implements TaskContext {
 /** Inputs for `titanic` 1.0.0 on a server. */
 export function inputsFor(server: BlobServer, destination: string, changes: Partial<Inputs> = {}): Inputs {
   return {
-    account: server.account,
-    signIn: server.credential,
-    endpoint: server.endpoint,
+    registry: {
+      kind: 'blob',
+      account: server.account,
+      signIn: server.credential,
+      endpoint: server.endpoint,
+    },
     model: 'titanic',
     version: '1.0.0',
     includePrereleases: false,

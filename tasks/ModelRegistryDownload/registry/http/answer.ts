@@ -26,6 +26,13 @@ export function stopWith(signal: AbortSignal): Stop {
   return stop;
 }
 
+/** The watch over a request that may be silent for a time only; an IdleTimer is one. */
+export interface Idle {
+  readonly signal: AbortSignal;
+  /** Is called at every sign of life. */
+  touch(): void;
+}
+
 /** What becomes of an answer as it comes. Pieces are good only until the call returns. */
 export interface Receiver {
   /** The service grants the request. Throws when this is not the answer that was hoped for. */
@@ -111,9 +118,13 @@ export class AnswerReader {
 
   private refused(): RestError {
     const { status, headers } = this.head!;
-    const code = /<Code>([^<]*)<\/Code>/.exec(this.refusal)?.[1] || headers.get('x-ms-error-code');
-    const message = /<Message>([^<]*)<\/Message>/.exec(this.refusal)?.[1] ?? '';
-    return new RestError(message, status, code, headers);
+    const body = this.refusal;
+    const code =
+      /<Code>([^<]*)<\/Code>/.exec(body)?.[1] ||
+      headers.get('x-ms-error-code') ||
+      /"error_code"\s*:\s*"(\w+)"/.exec(body)?.[1];
+    const message = /<Message>([^<]*)<\/Message>/.exec(body)?.[1] ?? '';
+    return new RestError(message, status, code, headers, body);
   }
 }
 

@@ -6,8 +6,9 @@ import { BrokenAnswerError, brokenBy } from '../errors';
 import { AnswerReader, type Receiver, type Stop } from './answer';
 import { Gatherer } from './gatherer';
 
-/** A GET request that is ready to be sent. */
-export interface GetRequest {
+/** A request that is ready to be sent. It may be sent twice, and has no body. */
+export interface BareRequest {
+  readonly method: 'GET' | 'POST';
   /** With the query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -39,7 +40,7 @@ export class Connections {
    * @throws RestError when the service refuses; BrokenAnswerError when there was no whole answer; whatever the receiver
    *   throws
    */
-  async get(request: GetRequest, receiver: Receiver, stop: Stop): Promise<void> {
+  async send(request: BareRequest, receiver: Receiver, stop: Stop): Promise<void> {
     for (let used = this.idle.pop(); used; used = this.idle.pop()) {
       if (await this.ask(used, request, receiver, stop)) return;
       // The service had closed it while nobody used it.
@@ -54,7 +55,7 @@ export class Connections {
   /** @returns false when the connection, which was used before, ended without a sign of life */
   private async ask(
     connection: Connection,
-    request: GetRequest,
+    request: BareRequest,
     receiver: Receiver,
     stop: Stop,
   ): Promise<boolean> {
@@ -206,8 +207,9 @@ class Connection {
   }
 }
 
-function toText({ path, headers }: GetRequest, host: string): string {
-  let text = `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+function toText({ method, path, headers }: BareRequest, host: string): string {
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+  if (method === 'POST') text += 'content-length: 0\r\n';
   for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
   return `${text}\r\n`;
 }

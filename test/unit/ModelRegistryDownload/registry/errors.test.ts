@@ -3,7 +3,6 @@ import { TaskError } from '../../../../tasks/common/errors';
 import { createLogger } from '../../../../tasks/common/log';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
 import type { RegistryCredential } from '../../../../tasks/ModelRegistryDownload/registry/credential';
-import { explainRegistryError } from '../../../../tasks/ModelRegistryDownload/registry/errors';
 import { listFiles } from '../../../../tasks/ModelRegistryDownload/registry/listing';
 import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import { BlobServer, type Fault } from '../../../support/blob-server';
@@ -38,7 +37,7 @@ describe('an error of the registry', () => {
     try {
       await listFiles(container, '1.0.0/', connection);
     } catch (error) {
-      const { name, message, details } = explainRegistryError(error, container.address) as Error & {
+      const { name, message, details } = container.explain(error) as Error & {
         details: string[];
       };
       assert.equal(name, 'TaskError');

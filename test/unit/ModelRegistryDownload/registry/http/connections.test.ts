@@ -52,7 +52,11 @@ describe('connections to the service', () => {
     const take = (piece: Buffer) => {
       text += piece.toString();
     };
-    await connections.get({ path, headers: { 'x-test': '1' } }, { begin() {}, take }, stopWith(signal));
+    await connections.send(
+      { method: 'GET', path, headers: { 'x-test': '1' } },
+      { begin() {}, take },
+      stopWith(signal),
+    );
     return text;
   }
 
@@ -129,9 +133,9 @@ describe('connections to the service', () => {
     const take = (piece: Buffer) => {
       received += piece.length;
     };
-    const request = { path: '/a', headers: {} };
+    const request = { method: 'GET', path: '/a', headers: {} } as const;
     const stop = stopWith(new AbortController().signal);
-    await assert.rejects(connections.get(request, { begin() {}, take }, stop), {
+    await assert.rejects(connections.send(request, { begin() {}, take }, stop), {
       name: 'BrokenAnswerError',
       code: 'ECONNRESET',
     });

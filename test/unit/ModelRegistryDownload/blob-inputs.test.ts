@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ServiceConnection } from '../../../tasks/common/agent';
-import { readRegistryInputs } from '../../../tasks/ModelRegistryDownload/registry-inputs';
+import { readBlobInputs } from '../../../tasks/ModelRegistryDownload/blob-inputs';
 import { FakeStep } from './support';
 
 const KEY = Buffer.alloc(64, 1).toString('base64');
@@ -17,7 +17,7 @@ const AZURE: ServiceConnection = {
 
 function read(inputs: Record<string, string>) {
   const step = new FakeStep('temp', inputs, {}, [AZURE]);
-  const registry = readRegistryInputs(step);
+  const registry = readBlobInputs(step);
   step.inputs.check();
   return { registry, step };
 }
@@ -38,6 +38,7 @@ describe('the registry of a download', () => {
   it('is opened with an account key where nothing else is said', () => {
     const { registry } = read({ storageAccount: 'contosomodels', storageKey: KEY });
     assert.deepEqual(registry, {
+      kind: 'blob',
       account: 'contosomodels',
       endpoint: 'https://contosomodels.blob.core.windows.net',
       signIn: { kind: 'accountKey', input: 'storageKey', key: KEY },
@@ -107,6 +108,15 @@ describe('the registry of a download', () => {
     });
   }
 
+  it("is at 'blobEndpoint' as it is, but for slashes at its end", () => {
+    const endpointOf = (blobEndpoint: string) => withString(STRING, { blobEndpoint }).registry.endpoint;
+    assert.equal(
+      endpointOf('http://127.0.0.1:10000/devstoreaccount1/'),
+      'http://127.0.0.1:10000/devstoreaccount1',
+    );
+    assert.equal(endpointOf('https://models.contoso.com'), 'https://models.contoso.com');
+  });
+
   it("is at 'blobEndpoint' where that is given, whatever a connection string says", () => {
     const { registry } = withString(STRING, { blobEndpoint: 'https://10.0.0.4/contosomodels' });
     assert.equal(registry.endpoint, 'https://10.0.0.4/contosomodels');
@@ -126,6 +136,7 @@ describe('the registry of a download', () => {
   it('is opened without anything where the container is public', () => {
     const { registry } = read({ authType: 'anonymous', storageAccount: 'contosomodels' });
     assert.deepEqual(registry, {
+      kind: 'blob',
       account: 'contosomodels',
       endpoint: 'https://contosomodels.blob.core.windows.net',
       signIn: { kind: 'anonymous', input: 'authType' },

@@ -10,8 +10,9 @@ export type SignIn =
   | Exclude<RegistryCredential, { kind: 'entra' }>
   | { readonly kind: 'entra'; readonly input: string; readonly connection: AzureServiceConnection };
 
-/** Which registry, and how it is opened. */
-export interface RegistryInputs {
+/** Which storage account, and how it is opened. */
+export interface BlobInputs {
+  readonly kind: 'blob';
   readonly account: string;
   /** The account's Blob endpoint, without a slash at its end. */
   readonly endpoint: string;
@@ -34,7 +35,7 @@ const STORAGE_HOSTS: Readonly<Record<string, string>> = {
 };
 
 /** Reads the inputs of the group Registry. Mistakes are with the reader, and what comes back then is of no use. */
-export function readRegistryInputs({ inputs, log }: TaskContext): RegistryInputs {
+export function readBlobInputs({ inputs, log }: TaskContext): BlobInputs {
   const authType = inputs.choice('authType', AUTH_TYPES, 'accountKey');
   if (authType === 'connectionString') return readFromConnectionString(inputs, log);
 
@@ -55,10 +56,10 @@ export function readRegistryInputs({ inputs, log }: TaskContext): RegistryInputs
   }
   const endpoint = readEndpoint(inputs, account, log) ?? `https://${account}.blob.${suffix}`;
   if (signIn.kind === 'entra') refusePlainHttp(inputs, endpoint);
-  return { account, endpoint, signIn };
+  return { kind: 'blob', account, endpoint, signIn };
 }
 
-function readFromConnectionString(inputs: InputReader, log: Logger): RegistryInputs {
+function readFromConnectionString(inputs: InputReader, log: Logger): BlobInputs {
   const input = 'connectionString';
   const text = inputs.requiredSecret(input, "'authType' is connectionString");
   const parsed = parseConnectionString(text);
@@ -70,7 +71,7 @@ function readFromConnectionString(inputs: InputReader, log: Logger): RegistryInp
         'is not the connection string of a storage account. Copy one from Access keys of the account; it begins with DefaultEndpointsProtocol= or BlobEndpoint=.',
       );
     }
-    return { account: '', endpoint: '', signIn: nothing };
+    return { kind: 'blob', account: '', endpoint: '', signIn: nothing };
   }
   const { account, key, sharedAccessSignature } = parsed;
   const named = inputs.optional('storageAccount');
@@ -83,16 +84,26 @@ function readFromConnectionString(inputs: InputReader, log: Logger): RegistryInp
   const endpoint = readEndpoint(inputs, account, log) ?? parsed.endpoint;
   if (key) {
     log.maskSecret(key);
-    return { account, endpoint, signIn: { kind: 'accountKey', input, key: checkKey(inputs, input, key) } };
+    return {
+      kind: 'blob',
+      account,
+      endpoint,
+      signIn: { kind: 'accountKey', input, key: checkKey(inputs, input, key) },
+    };
   }
   if (!sharedAccessSignature) {
     inputs.reject(
       input,
       'holds neither AccountKey nor SharedAccessSignature. Copy the whole string from Access keys of the storage account.',
     );
-    return { account, endpoint, signIn: nothing };
+    return { kind: 'blob', account, endpoint, signIn: nothing };
   }
-  return { account, endpoint, signIn: readSharedAccessSignature(inputs, log, input, sharedAccessSignature) };
+  return {
+    kind: 'blob',
+    account,
+    endpoint,
+    signIn: readSharedAccessSignature(inputs, log, input, sharedAccessSignature),
+  };
 }
 
 function readAccount(inputs: InputReader): string {
