@@ -188,7 +188,7 @@ function notSince(state: string): Record<string, string> {
 }
 
 function inAnHour(): string {
-  return new Date(Date.now() + 60 * 60_000).toISOString();
+  return new Date(Date.now() + 60 * 60_000).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 /** The MD5 of a whole file, which Blob storage tells with each part. */

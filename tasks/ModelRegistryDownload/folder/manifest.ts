@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NO_LINK } from '../../common/files/open-folder';
 import { sortByPath } from '../registry/names';
-import type { ModelSource } from '../registry/source';
+import { inOrder, type ModelSource } from '../registry/source';
 
 /** Bytes of a manifest that is read: over a hundred thousand files. */
 const LARGEST = 64 * 1024 * 1024;
@@ -65,7 +65,7 @@ export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'dig
     name: model.name,
     version: model.version,
     digest: modelDigest(files),
-    source: model.source,
+    source: inOrder(model.source),
     files,
     ...(model.refused && { refused: model.refused }),
   };

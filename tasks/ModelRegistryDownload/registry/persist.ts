@@ -17,7 +17,7 @@ export interface RegistryPatience {
   readonly sleep: typeof sleep;
 }
 
-export const PATIENCE: RegistryPatience = {
+const PATIENCE: RegistryPatience = {
   idle: 30_000,
   retry: DEFAULT_RETRY,
   refusal: { forMilliseconds: 30_000 },

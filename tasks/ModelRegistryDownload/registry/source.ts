@@ -33,8 +33,30 @@ export interface VolumeSource {
   readonly path: string;
 }
 
-/** Where the files of a version came from. Its members keep their order in the manifest. */
+/** Where the files of a version came from. */
 export type ModelSource = BlobSource | CatalogSource | VolumeSource;
+
+/** The members of sources in the order in which a manifest has them. */
+const MEMBERS = [
+  'registryType',
+  'account',
+  'container',
+  'prefix',
+  'endpoint',
+  'host',
+  'model',
+  'versionId',
+  'runId',
+  'runWorkspaceId',
+  'createdAt',
+  'path',
+];
+
+/** The same source, always with the same bytes in JSON. */
+export function inOrder<T extends ModelSource>(source: T): T {
+  const members = MEMBERS.flatMap((name) => (name in source ? [[name, source[name as keyof T]]] : []));
+  return Object.fromEntries(members);
+}
 
 export function isSameSource(a: ModelSource, b: ModelSource): boolean {
   const [one, other] = [a, b].map((source) => JSON.stringify(Object.entries(source ?? {}).sort()));

@@ -192,7 +192,7 @@ export function errorFromAnswer(answer: RefusingAnswer, call: FailedCall): Datab
  * @param fault from the check of its shape
  */
 export function nonsenseError(
-  answer: HttpAnswer,
+  answer: RefusingAnswer,
   { origin, action, access }: FailedCall,
   fault: string,
 ): NonsenseError {

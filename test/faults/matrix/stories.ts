@@ -11,12 +11,74 @@ import { readInputs as readRunInputs } from '../../../tasks/DatabricksRunJob/inp
 import { runJob } from '../../../tasks/DatabricksRunJob/run-job';
 import { downloadModel } from '../../../tasks/ModelRegistryDownload/download-model';
 import { readInputs as readDownloadInputs } from '../../../tasks/ModelRegistryDownload/inputs';
-import { PATIENCE } from '../../../tasks/ModelRegistryDownload/registry/persist';
+import { PATIENCES } from '../../../tasks/ModelRegistryDownload/registry/persist';
 import { BlobServer } from '../../support/blob-server';
 import { APPLICATION, startEntra } from './entra';
-import { patienceFor, play, quickClock, type Story, temporaryFolder } from './step';
+import { type Ending, patienceFor, play, quickClock, type Stage, type Story, temporaryFolder } from './step';
 
 const MODEL = Buffer.alloc(50_000, 'model');
+
+/** A model in two folders. Its workspace gives links that are not encrypted, so that the files come through it. */
+async function catalogStory(): Promise<Stage> {
+  const folder = temporaryFolder();
+  const secret = `dose~${randomUUID()}`;
+  const workspace = await startWorkspace({
+    folder,
+    signIn: { servicePrincipals: [{ clientId: 'principal', secret }] },
+  });
+  workspace.catalog.register('main.ml.titanic', { 'old.pkl': 'old' });
+  workspace.catalog.register('main.ml.titanic', { 'model.pkl': MODEL, 'code/flags.pkl': 'flags' });
+  return {
+    target: workspace.url,
+    name: 'adb-1234567890123456.7.azuredatabricks.net',
+    secrets: [secret],
+    async run(relay) {
+      const destination = join(folder, 'sources/pickles');
+      mkdirSync(join(folder, 'sources'), { recursive: true });
+      const inputs = {
+        registryType: 'unityCatalog',
+        authType: 'servicePrincipal',
+        databricksHost: relay.origin,
+        clientId: 'principal',
+        clientSecret: secret,
+        modelName: 'main.ml.titanic',
+        modelVersion: 'latest',
+        destinationFolder: destination,
+      };
+      const silence = patienceFor(relay);
+      const patience = { ...PATIENCES.unityCatalog, idle: silence };
+      const ending = await play(inputs, folder, relay, (task) =>
+        downloadModel(readDownloadInputs(task), task, patience),
+      );
+      return { ...ending, effect: judgeModel(ending, destination, ['model.pkl', 'code/flags.pkl']) };
+    },
+    async stop() {
+      await workspace.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What is wrong with a destination, given how the step ended. */
+function judgeModel(
+  { outcome }: Pick<Ending, 'outcome'>,
+  destination: string,
+  [modelName, flagsName]: readonly [string, string],
+): string[] {
+  const read = (name: string) => {
+    try {
+      return readFileSync(join(destination, name));
+    } catch {
+      return undefined;
+    }
+  };
+  const [model, flags] = [read(modelName), read(flagsName)];
+  const isThere = Boolean(model?.equals(MODEL)) && flags?.toString() === 'flags';
+  return [
+    ...(outcome && !isThere ? ['well, without the model'] : []),
+    ...(!outcome && (model ?? flags) ? ['failed, and left something'] : []),
+  ];
+}
 
 export const STORIES: Record<string, Story> = {
   'DatabricksRunJob that signs in, creates its job, repairs and exports its run': async () => {
@@ -109,24 +171,11 @@ export const STORIES: Record<string, Story> = {
           destinationFolder: destination,
         };
         const silence = patienceFor(relay);
-        const patience = { ...PATIENCE, idle: silence };
+        const patience = { ...PATIENCES.blob, idle: silence };
         const ending = await play(inputs, folder, relay, (task) =>
           downloadModel(readDownloadInputs(task), task, patience),
         );
-        const read = (name: string) => {
-          try {
-            return readFileSync(join(destination, name));
-          } catch {
-            return undefined;
-          }
-        };
-        const [model, flags] = [read('model.pkl'), read('flags.pkl')];
-        const isThere = Boolean(model?.equals(MODEL)) && flags?.toString() === 'flags';
-        const effect = [
-          ...(ending.outcome && !isThere ? ['well, without the model'] : []),
-          ...(!ending.outcome && (model ?? flags) ? ['failed, and left something'] : []),
-        ];
-        return { ...ending, effect };
+        return { ...ending, effect: judgeModel(ending, destination, ['model.pkl', 'flags.pkl']) };
       },
       async stop() {
         await server.stop();
@@ -134,6 +183,11 @@ export const STORIES: Record<string, Story> = {
       },
     };
   },
+
+  'ModelRegistryDownload of the latest version in Unity Catalog, by links': () => catalogStory(true),
+
+  'ModelRegistryDownload of the latest version in Unity Catalog, through the workspace': () =>
+    catalogStory(false),
 
   'AcrBuildPush that builds directly and locks its tag': async () => {
     const folder = temporaryFolder();
@@ -232,7 +286,7 @@ export const STORIES: Record<string, Story> = {
           modelVersion: '1.2.0',
           destinationFolder: join(folder, 'sources/pickles'),
         };
-        const patience = { ...PATIENCE, idle: patienceFor(relay) };
+        const patience = { ...PATIENCES.blob, idle: patienceFor(relay) };
         const story = (task: TaskContext) => downloadModel(readDownloadInputs(task), task, patience);
         return { ...(await play(inputs, folder, relay, story, entra)), effect: [] };
       },

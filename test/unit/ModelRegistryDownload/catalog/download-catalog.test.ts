@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { schemaFaults } from '../../../../scripts/json-schema';
+import { root } from '../../../../scripts/paths';
 import { MANIFEST } from '../download';
 import { asRead, FILES, MODEL, useCatalog } from './story';
+
+const schema = JSON.parse(readFileSync(join(root, 'docs/model-manifest.schema.json'), 'utf8'));
 
 const FILES_API = /\/api\/2\.0\/fs\/files\//;
 
@@ -15,6 +20,8 @@ describe('a download from Unity Catalog', () => {
     assert.equal(outcome.result, 'Succeeded');
     assert.deepEqual(await story.modelFiles(), asRead(FILES));
     const { name, version, source, files } = await manifest();
+    assert.deepEqual(schemaFaults(await manifest(), schema), []);
+    assert.deepEqual(Object.keys(source), Object.keys(schema.properties.source.oneOf[1].properties));
     assert.deepEqual([name, version], [MODEL, '1']);
     assert.deepEqual(source, {
       registryType: 'unityCatalog',
@@ -149,6 +156,7 @@ describe('a download from Unity Catalog', () => {
           'model.pkl': `the model ${chosen}`,
         });
         const { name, source } = await manifest();
+        assert.deepEqual(schemaFaults(await manifest(), schema), []);
         assert.equal(name, 'titanic');
         assert.deepEqual(source, {
           registryType: 'volume',

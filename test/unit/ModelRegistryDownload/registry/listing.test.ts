@@ -103,7 +103,7 @@ describe('the listing of a version', () => {
     it(`ends with an error when it would never end (${kind})`, async () => {
       server.endless = kind;
       server.put('titanic', '1.0.0/model.pkl', 'x');
-      await assert.rejects(paths(), /lists the same blobs again and again/);
+      await assert.rejects(paths(), /lists the same files again and again/);
     });
   }
 

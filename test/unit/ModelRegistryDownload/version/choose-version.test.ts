@@ -242,7 +242,7 @@ describe('the choice of a version', () => {
     for (const kind of ['same marker', 'same blobs', 'empty pages'] as const) {
       it(`ends with an error when the versions never end (${kind})`, async () => {
         server.endless = kind;
-        await assert.rejects(choose('latest'), /lists the same blobs again and again/);
+        await assert.rejects(choose('latest'), /lists the same files again and again/);
       });
     }
   });
