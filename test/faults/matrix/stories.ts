@@ -184,10 +184,7 @@ export const STORIES: Record<string, Story> = {
     };
   },
 
-  'ModelRegistryDownload of the latest version in Unity Catalog, by links': () => catalogStory(true),
-
-  'ModelRegistryDownload of the latest version in Unity Catalog, through the workspace': () =>
-    catalogStory(false),
+  'ModelRegistryDownload of the latest version in Unity Catalog': catalogStory,
 
   'AcrBuildPush that builds directly and locks its tag': async () => {
     const folder = temporaryFolder();
