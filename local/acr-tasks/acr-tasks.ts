@@ -21,6 +21,11 @@ export interface RunRequest {
   readonly platform: { os: string; architecture: string; variant?: string };
   readonly timeout: number;
   readonly sourceLocation: string;
+  readonly agentPoolName?: string;
+  readonly credentials?: {
+    readonly sourceRegistry?: { readonly identity?: string; readonly loginMode?: string };
+    readonly customRegistries?: Readonly<Record<string, object>>;
+  };
 }
 
 /** How a run goes. */
@@ -34,6 +39,8 @@ export interface RunScript {
 export interface AcrTasksOptions {
   readonly subscriptionId: string;
   readonly registry: TargetRegistry;
+  /** Whether the registry gives rights by repository: a run has none there unless it has its caller's. */
+  readonly isByRepository?: () => boolean;
   /** Whether an access token of Microsoft Entra is good for Azure's resource manager. */
   readonly accepts: (accessToken: string) => boolean;
   readonly script?: (request: RunRequest) => RunScript;
@@ -123,13 +130,23 @@ class Service {
     const registries = `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries`;
     if (request.method === 'GET' && url.pathname === registries) {
       return json(response, {
-        value: [{ id: this.resource, properties: { loginServer: this.options.registry.loginServer } }],
+        value: [{ id: this.resource, name: 'models', properties: this.registryProperties(url) }],
       });
     }
     if (!url.pathname.startsWith(`${this.resource}/`)) {
       return fail(response, 404, 'ResourceNotFound', `The Resource '${url.pathname}' was not found.`);
     }
     await this.operate(request.method ?? '', url.pathname.slice(this.resource.length), body, response);
+  }
+
+  /** Versions of the API from before 2025-05 do not know that there are two modes. */
+  private registryProperties(url: URL): object {
+    const knowsModes = (url.searchParams.get('api-version') ?? '') >= '2025-05';
+    const mode = this.options.isByRepository?.() ? 'AbacRepositoryPermissions' : 'LegacyRegistryPermissions';
+    return {
+      loginServer: this.options.registry.loginServer,
+      ...(knowsModes && { roleAssignmentMode: mode }),
+    };
   }
 
   private get resource(): string {
@@ -166,7 +183,11 @@ class Service {
     ) {
       return fail(response, 400, 'InvalidRunRequest', 'The run request is not valid.');
     }
-    const script = this.options.script?.(request) ?? { log: ['Successfully built'], status: 'Succeeded' };
+    const mayPush =
+      !this.options.isByRepository?.() || request.credentials?.sourceRegistry?.identity === '[caller]';
+    const own = this.options.script?.(request) ?? { log: ['Successfully built'], status: 'Succeeded' };
+    const script =
+      mayPush || own.status !== 'Succeeded' ? own : refusedPush(own, this.options.registry.loginServer);
     const [image = ''] = request.imageNames;
     const isPushed = script.status === 'Succeeded' && request.isPushEnabled;
     const digest = isPushed ? await pushImage(this.options.registry, image, request) : undefined;
@@ -230,6 +251,19 @@ class Service {
     const from = Number(/^bytes=(\d+)-$/.exec(String(request.headers.range))?.[1] ?? 0);
     response.writeHead(206).end(content.subarray(from));
   }
+}
+
+/** A run that has built all, and may not push it. */
+function refusedPush({ log }: RunScript, loginServer: string): RunScript {
+  return {
+    log: [
+      ...log,
+      `2026/11/29 12:00:00 Pushing image: ${loginServer}/titanic:1.0.0, attempt 1`,
+      'unauthorized: authentication required, visit https://aka.ms/acr/authorization for more information.',
+    ],
+    status: 'Failed',
+    errorMessage: 'failed to run step ID: push: exit status 1',
+  };
 }
 
 /** Puts an image that holds nothing but the request it was asked for with. */

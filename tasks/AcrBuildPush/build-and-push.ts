@@ -2,6 +2,7 @@ import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { makeBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
+import { CONTAINER_VARIABLE } from './docker/container';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { readOrigin } from './origin';
@@ -15,8 +16,9 @@ import { EarlierImages } from './registry/earlier-images';
 import { findKnownLayers, type KnownLayers } from './registry/known-layers';
 import { Uploads } from './registry/upload';
 import { Phases } from './report';
+import { SmokeTest } from './smoke-test/smoke-test';
 
-/** Builds an image and publishes it: plan, check, build, push, read back, lock, report. */
+/** Builds an image and publishes it: plan, check, build, push, test, tag, read back, lock, report. */
 export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<Outcome> {
   const { log, signal, http, tempFolder } = task;
   const { loginServer: host, repository, identity } = inputs;
@@ -43,12 +45,31 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const services = { ...inputs, credentials, registry, earlier, env, task };
     const builder = makeBuilder(inputs.builder, services);
+    const renewCredentials = async () => {
+      const renewed = await credentials?.renewed();
+      if (renewed) signIn({ host, ...renewed });
+      return renewed !== undefined;
+    };
+    const smokeTest = new SmokeTest(inputs.smokeTest, {
+      ...{ log, signal, env, renewCredentials },
+      client: inputs.docker,
+      onContainer: (name) => task.setTaskVariable(CONTAINER_VARIABLE, name),
+    });
     const [destination, prepared] = await phases.run('Check', () =>
       Promise.all([
         inputs.push ? checkDestination(registry, uploads, earlier, { ...inputs, ...plan }, log) : undefined,
-        builder.prepare(plan.build),
+        // One after the other, since both may install docker.
+        builder.prepare(plan.build).then(async (ready) => {
+          await smokeTest.prepare();
+          return ready;
+        }),
       ]),
     );
+    const test = async (image: string) => {
+      if (!smokeTest.isDue) return;
+      log.progress(85, 'Testing');
+      await phases.run('Smoke test', () => smokeTest.run(image));
+    };
     if (credentials) signIn({ host, ...(await credentials.current()) });
     const { base, labels } = prepared.plan;
     const report = { name: plan.name, model: inputs.model, base, phases: phases.done };
@@ -79,15 +100,14 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const image = await phases.run('Build', () => prepared.build(tags, known));
     if (image && 'id' in image) log.info(`Image ${image.id}`);
     const built = { ...report, tags, builder: prepared.description };
-    if (!destination || !image)
+    if (!destination || !image) {
+      if (image && 'id' in image) await test(image.id);
+      if (smokeTest.isDue)
+        log.warning('The image was not tested: no engine holds one for several platforms.');
       return finish(task, 'built', { ...built, manifest: undefined, sent: undefined });
+    }
 
     log.progress(60, 'Pushing');
-    const renewCredentials = async () => {
-      const renewed = await credentials?.renewed();
-      if (renewed) signIn({ host, ...renewed });
-      return renewed !== undefined;
-    };
     const published = await phases.run('Push', () =>
       publish(image, imageAnnotations(labels), destination, {
         log,
@@ -96,10 +116,13 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
         compression: inputs.compression,
         known,
         tempFolder,
+        beforeTag: test,
       }),
     );
     const { manifest, sent } = published;
     setImageOutputs(task, { ...built, manifest, sent });
+    if (smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
+    await test(`${plan.name}@${manifest.digest}`);
     const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));
     if (set.length === 0 && tags.length > 0) return finishFound();
     log.progress(95, 'Reading back');

@@ -1,3 +1,4 @@
+import type { ExtraOption } from './docker/extra-options';
 import type { StageRequest } from './dockerfile/stage-plan';
 import type { BaseImage } from './image/image';
 import { parsePlatform } from './image/platform';
@@ -30,6 +31,8 @@ export interface BuildPlan {
   /** Names of images with their registries, or what buildx takes besides: `type=…,…`. */
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
+  /** More options for docker. */
+  readonly dockerOptions: readonly ExtraOption[];
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   type CompressionChoice,
   INLINE_CACHE,
 } from './build-plan';
+import { type ExtraOption, parseExtraOption } from './docker/extra-options';
 import type { DockerRequest } from './docker/install';
 import { type ImageName, readImageName, serverIn } from './image/image-name';
 import { formatPlatform, isKnownPlatform, parsePlatform, startsWithSystem } from './image/platform';
@@ -29,12 +30,15 @@ import {
   registryNameOf,
   repositoryProblem,
 } from './registry/names';
+import { parseSmokeCheck, type SmokeCheck } from './smoke-checks';
 import { planTags, type TagPlan } from './tag-templates';
 import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTags } from './tags';
 
 /** What the step is asked to do. Paths are absolute; names have passed their grammar. */
 export interface Inputs {
   readonly loginServer: string;
+  /** The registry's name, where no more is known of its address. */
+  readonly registryName: string | undefined;
   /** Undefined: nothing is pushed, and base images are read as they are. */
   readonly identity: Identity | undefined;
   readonly repository: string;
@@ -57,19 +61,30 @@ export interface Inputs {
   /** Caches, their images named with their registries. */
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
+  /** Options for docker that the step has no input for. */
+  readonly dockerOptions: readonly ExtraOption[];
   readonly builder: BuilderChoice;
   /** How new layers are stored. */
   readonly compression: CompressionChoice;
+  /** The registry's own machines that build; undefined: those of its service. */
+  readonly agentPool: string | undefined;
+  /** Minutes that a build in the registry's own service may take. */
+  readonly buildMinutes: number;
   /** The docker client to install; undefined: the agent's own. */
   readonly docker: DockerRequest | undefined;
   readonly push: boolean;
   readonly ifTagExists: ExistingTagPolicy;
   /** Whether tags that are not meant to move are locked when they are set. */
   readonly lockTag: boolean;
+  /** What a container of the image is asked before a tag names it. */
+  readonly smokeTest: readonly SmokeCheck[];
 }
 
 const AUTH_TYPES = ['adminPassword', 'azureServiceConnection', 'dockerRegistryConnection'] as const;
 type AuthType = (typeof AUTH_TYPES)[number];
+
+/** What the registry's own service allows. */
+const BUILD_MINUTES = { min: 5, max: 480 };
 
 /** Shorter secrets turn up in innocent values by chance. */
 const SHORTEST_SECRET = 6;
@@ -96,6 +111,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   const sourceImage = readSourceImage(inputs, loginServer, push);
   const read: Inputs = {
     loginServer,
+    registryName: isNameAlone(inputs) ? registryName : undefined,
     identity: readIdentity(inputs, { authType, loginServer, registryName, push, connection }),
     repository: readRepository(inputs, loginServer),
     tags: tags.tags,
@@ -112,12 +128,16 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     platforms: readPlatforms(inputs),
     cacheFrom: inputs.lines('cacheFrom').map((cache) => cacheName(cache, loginServer)),
     cacheTo: inputs.lines('cacheTo').map((cache) => cacheName(cache, loginServer)),
+    dockerOptions: readDockerOptions(inputs),
     builder: inputs.choice('builder', BUILDERS, 'auto'),
     compression: inputs.choice('compression', COMPRESSIONS, 'auto'),
+    agentPool: inputs.optional('agentPool'),
+    buildMinutes: inputs.integer('buildTimeoutMinutes', BUILD_MINUTES, BUILD_MINUTES.max),
     docker: readDockerRequest(inputs),
     push,
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
     lockTag: push && inputs.boolean('lockTag', false),
+    smokeTest: readSmokeTest(inputs),
   };
 
   if (!sourceImage) checkDockerfile(inputs, dockerfile);
@@ -129,6 +149,8 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   const secrets = task.secretVariables();
   refuseSecrets(inputs, 'buildArgs', read.buildArgs, secrets);
   refuseSecrets(inputs, 'labels', read.labels, secrets);
+  const words = read.dockerOptions.map((option) => [option.name, option.words.join(' ')] as const);
+  refuseSecrets(inputs, 'dockerOptions', Object.fromEntries(words), secrets);
   inputs.check();
   return read;
 }
@@ -165,6 +187,12 @@ function readServer(
   }
   const registryName = registryNameOf(loginServer) ?? (acrName && registryNameOf(loginServerOf(acrName)));
   return { loginServer, registryName };
+}
+
+/** Whether the registry is given by its name, whose address may have a hash that only Azure knows. */
+function isNameAlone(inputs: InputReader): boolean {
+  const acrName = inputs.optional('acrName');
+  return acrName !== undefined && !/[.:-]/.test(acrName) && !inputs.optional('loginServer');
 }
 
 function readLoginServer(
@@ -359,16 +387,57 @@ function refuseStray(inputs: InputReader, name: string, path: string): void {
   }
 }
 
+function readDockerOptions(inputs: InputReader): ExtraOption[] {
+  return inputs.lines('dockerOptions').flatMap((line) => {
+    const option = parseExtraOption(line);
+    if (typeof option !== 'string') return option;
+    inputs.reject('dockerOptions', `has the line '${line}', which ${option}.`);
+    return [];
+  });
+}
+
+function readSmokeTest(inputs: InputReader): SmokeCheck[] {
+  return inputs.lines('smokeTest').flatMap((line) => {
+    const check = parseSmokeCheck(line);
+    if (typeof check !== 'string') return check;
+    inputs.reject(
+      'smokeTest',
+      `has the line '${line}', which ${check}. A line is such as GET /api/health 200, or POST /api/predict {"age": 40} 200 /prediction.`,
+    );
+    return [];
+  });
+}
+
+const SECRET_READERS = {
+  buildArgs: 'Everybody who can pull the image',
+  labels: 'Everybody who can pull the image',
+  dockerOptions: 'Every user of the agent',
+};
+
 const SECRET_REMEDY = {
   buildArgs:
     "Give it in input 'buildSecrets', and read it in the Dockerfile with 'RUN --mount=type=secret,id=…'; or leave it " +
     'out, and give it to the container when it starts.',
   labels: 'Leave it out, and give it to the container when it starts.',
+  dockerOptions:
+    "Give it in input 'buildSecrets', and read it in the Dockerfile with 'RUN --mount=type=secret,id=…'.",
 };
 
 /** The registry's own service is asked through Azure, where the registry's user and password count for nothing. */
-function checkBuilder(inputs: InputReader, { builder, identity }: Inputs): void {
+function checkBuilder(inputs: InputReader, { builder, identity, push, smokeTest }: Inputs): void {
+  if (smokeTest.length > 0 && builder === 'direct' && !push) {
+    inputs.reject(
+      'smokeTest',
+      "needs the image in an engine, but the builder 'direct' leaves none there if 'push' is false. Set 'builder' to 'docker'.",
+    );
+  }
   if (builder !== 'acrTasks') return;
+  if (smokeTest.length > 0) {
+    inputs.reject(
+      'smokeTest',
+      "has the image tested before a tag is set, but the builder 'acrTasks' sets a tag when it builds. Set 'builder' to 'docker', or leave the tags to a second step with 'sourceImage'.",
+    );
+  }
   if (identity?.kind !== 'azure') {
     inputs.reject(
       'builder',
@@ -382,10 +451,10 @@ function checkBuilder(inputs: InputReader, { builder, identity }: Inputs): void 
   }
 }
 
-/** Build arguments stay readable in an image's history, labels in its configuration. */
+/** Build arguments stay readable in an image's history, labels in its configuration, options on the command line. */
 function refuseSecrets(
   inputs: InputReader,
-  input: 'buildArgs' | 'labels',
+  input: 'buildArgs' | 'labels' | 'dockerOptions',
   values: Readonly<Record<string, string>>,
   secrets: ReadonlyMap<string, string>,
 ): void {
@@ -394,8 +463,8 @@ function refuseSecrets(
       if (secret.length < SHORTEST_SECRET || !value.includes(secret)) continue;
       inputs.reject(
         input,
-        `sets ${key} to a value that holds the secret variable '${name}'. Everybody who can pull the image could ` +
-          `read it there. ${SECRET_REMEDY[input]}`,
+        `sets ${key} to a value that holds the secret variable '${name}'. ${SECRET_READERS[input]} could read it ` +
+          `there. ${SECRET_REMEDY[input]}`,
       );
     }
   }

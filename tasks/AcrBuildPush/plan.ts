@@ -48,6 +48,7 @@ export function makePlan(inputs: Inputs, origin: Origin): Plan {
       secrets: inputs.buildSecrets,
       cacheFrom: inputs.cacheFrom,
       cacheTo: inputs.cacheTo,
+      dockerOptions: inputs.dockerOptions,
       base: findBaseImage(
         recipe,
         platforms.map((platform) => stageRequest(request, platform)),

@@ -1,5 +1,7 @@
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
+import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
+import { CONTAINER_VARIABLE } from './docker/container';
 import { dockerLogin } from './docker/logins';
 import { apiHostOf, type ImageName, referenceOf } from './image/image-name';
 import type { Inputs } from './inputs';
@@ -12,8 +14,9 @@ import { EarlierImages } from './registry/earlier-images';
 import { isAzureServer } from './registry/names';
 import { Uploads } from './registry/upload';
 import { Phases } from './report';
+import { SmokeTest } from './smoke-test/smoke-test';
 
-/** Brings an image that was built before to where the step publishes: check, copy, tag, read back, lock, report. */
+/** Brings an image that was built before to where the step publishes: check, copy, test, tag, read back, lock, report. */
 export async function promote(inputs: Inputs, image: ImageName, task: TaskContext): Promise<Outcome> {
   const { log, signal, http } = task;
   const { loginServer: host, repository, identity, tags, ifTagExists, lockTag } = inputs;
@@ -35,9 +38,23 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
           credentials: sourceCredentials(inputs, sourceHost, task),
         });
   const earlier = new EarlierImages(registry, names);
-  try {
-    const destination = await phases.run('Check', () =>
-      checkDestination(registry, uploads, earlier, { name, tags, ifTagExists, lockTag }, log),
+  const dockerConfig = {
+    parentFolder: task.tempFolder,
+    env: process.env,
+    log,
+    onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
+  };
+  return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
+    const smokeTest = new SmokeTest(inputs.smokeTest, {
+      ...{ log, signal, env },
+      client: inputs.docker,
+      onContainer: (container) => task.setTaskVariable(CONTAINER_VARIABLE, container),
+    });
+    const [destination] = await phases.run('Check', () =>
+      Promise.all([
+        checkDestination(registry, uploads, earlier, { name, tags, ifTagExists, lockTag }, log),
+        smokeTest.prepare(),
+      ]),
     );
     const from = `${image.registry}/${image.repository}@${referenceOf(image)}`;
     const report = { name, model: inputs.model, base: undefined, phases: phases.done, builder: undefined };
@@ -59,6 +76,11 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
     );
     const { manifest, sent } = copied;
     setImageOutputs(task, { ...report, tags: [], manifest, sent });
+    if (smokeTest.isDue) {
+      if (credentials) signIn({ host, ...(await credentials.current()) });
+      await verifyTags(destination, [], manifest, { log, signal });
+      await phases.run('Smoke test', () => smokeTest.run(`${name}@${manifest.digest}`));
+    }
     const set = await phases.run('Tag', () => setTags(copied, destination, { log, signal }));
     if (set.length === 0 && names.length > 0) return await finishFound();
     log.progress(95, 'Reading back');
@@ -68,9 +90,7 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
     task.setOutput('imageTags', promoted.tags.join(','));
     if (lockTag) await phases.run('Lock', () => lockTags(destination, set, log));
     return finish(task, 'copied', promoted);
-  } finally {
-    await uploads.close();
-  }
+  }).finally(() => uploads.close());
 }
 
 /** An identity in Azure may read in other registries of Azure; else a login of docker counts. */

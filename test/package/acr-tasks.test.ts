@@ -22,6 +22,7 @@ describe("AcrBuildPush, packed, with the registry's own service,", function () {
   let registry: Registry;
   let tasks: AcrTasks;
   let script: RunScript;
+  let isByRepository: boolean;
   let intercept: (request: IncomingMessage, response: ServerResponse) => boolean;
 
   before(async () => {
@@ -46,6 +47,7 @@ describe("AcrBuildPush, packed, with the registry's own service,", function () {
       registry,
       accepts: (token) => entra.accessTokenClaims(token)?.aud === tasks.url,
       script: () => script,
+      isByRepository: () => isByRepository,
       intercept: (request, response) => intercept(request, response),
     });
   });
@@ -61,6 +63,7 @@ describe("AcrBuildPush, packed, with the registry's own service,", function () {
       status: 'Succeeded',
     };
     intercept = () => false;
+    isByRepository = false;
   });
 
   function step(inputs: Record<string, string> = {}, options: Partial<StepOptions> = {}) {
@@ -125,6 +128,15 @@ describe("AcrBuildPush, packed, with the registry's own service,", function () {
     });
   }
 
+  it('runs as the caller where the registry gives rights by repository', async () => {
+    isByRepository = true;
+    const run = await step({ agentPool: 'inside', buildTimeoutMinutes: '20' });
+    assert.equal(run.result, 'Succeeded', errorsOf(run));
+    const { credentials, agentPoolName, timeout } = tasks.runs.at(-1)!.request;
+    assert.deepEqual(credentials, { sourceRegistry: { identity: '[caller]' } });
+    assert.deepEqual([agentPoolName, timeout], ['inside', 1_200]);
+  });
+
   it('takes over by itself where there is no docker', async () => {
     writeFileSync(join(folder, 'sources', 'Dockerfile.run'), 'FROM scratch\nRUN make\n');
     const run = await step({ builder: 'auto', dockerfile: 'Dockerfile.run' });
@@ -178,7 +190,10 @@ describe("AcrBuildPush, packed, with the registry's own service,", function () {
   });
 
   for (const [code, message] of [
-    ['AuthorizationFailed', /may not schedule a build\. Give its identity the role Contributor/],
+    [
+      'AuthorizationFailed',
+      /may not schedule a build\. Give its identity the role Container Registry Tasks Contributor/,
+    ],
     ['TasksOperationsNotAllowed', /free and credit subscriptions may not/],
     ['SomethingElse', /Azure refused to schedule a build \(HTTP 403\)/],
   ] as const) {

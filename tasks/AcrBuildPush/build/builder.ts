@@ -49,7 +49,18 @@ export interface PreparedBuild {
 
 /** What builders work with. */
 export interface BuilderServices
-  extends Pick<Inputs, 'docker' | 'identity' | 'loginServer' | 'repository' | 'push' | 'tags'> {
+  extends Pick<
+    Inputs,
+    | 'agentPool'
+    | 'buildMinutes'
+    | 'docker'
+    | 'identity'
+    | 'loginServer'
+    | 'repository'
+    | 'push'
+    | 'smokeTest'
+    | 'tags'
+  > {
   /** For the registry of the step. */
   readonly credentials: CredentialSource | undefined;
   readonly registry: RegistryClient;

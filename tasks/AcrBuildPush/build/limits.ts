@@ -20,6 +20,7 @@ export const LIMITED_INPUTS = [
   'platform',
   'cacheFrom',
   'cacheTo',
+  'dockerOptions',
   'dockerVersion',
   'buildxVersion',
 ] as const;
@@ -31,6 +32,7 @@ export const USES: Readonly<Record<LimitedInput, Limit['isPassed']>> = {
   platform: ({ platforms }) => platforms.length > 0,
   cacheFrom: ({ cacheFrom }) => cacheFrom.length > 0,
   cacheTo: ({ cacheTo }) => cacheTo.length > 0,
+  dockerOptions: ({ dockerOptions }) => dockerOptions.length > 0,
   dockerVersion: (_, docker) => docker?.dockerVersion !== undefined,
   buildxVersion: (_, docker) => docker?.buildxVersion !== undefined,
 };

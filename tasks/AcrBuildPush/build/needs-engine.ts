@@ -22,8 +22,8 @@ export class NeedsEngine extends Error {
 /** The options that an instruction may have where no engine is needed. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   FROM: ['platform'],
-  COPY: ['chown', 'chmod', 'from', 'link'],
-  ADD: ['chown', 'chmod', 'link'],
+  COPY: ['chown', 'chmod', 'exclude', 'from', 'link', 'parents'],
+  ADD: ['chown', 'chmod', 'exclude', 'link'],
   HEALTHCHECK: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
 };
 

@@ -5,7 +5,8 @@ import { OpenFolder } from '../../common/files/open-folder';
 import { realPath } from '../../common/files/paths';
 import { readSourceFile, SourceFileError } from '../../common/files/source-file';
 import { byName, type Content, type FileNode, FileTree, join } from '../files/file-tree';
-import { type Decision, IgnoreRules } from './ignore';
+import { IgnoreRules } from './ignore';
+import type { Decision } from './pattern-list';
 import { permissionsIn } from './permissions';
 
 /** The rules for a build: those beside the Dockerfile, which docker's legacy builder never looks at, or the context's. */
@@ -48,16 +49,16 @@ export function* walkContext(
     for (const name of readdirSync(open.at('')).sort(byName)) {
       const here = join(path, name);
       const decision = rules.decide(here, above);
-      if (decision.ignored && !rules.entersIgnored(here)) continue;
+      if (decision.matches && !rules.entersIgnored(here)) continue;
       const node = readNode(open, name, joinPath(folder, here));
       if (!node) continue;
       const entry = { path: here, node };
-      if (!decision.ignored) {
+      if (!decision.matches) {
         yield* withheld.splice(0);
         yield entry;
       }
       if (node.kind === 'directory') {
-        const below = decision.ignored ? [...withheld, entry] : withheld;
+        const below = decision.matches ? [...withheld, entry] : withheld;
         const inner = open.folder(name);
         try {
           yield* walk(inner, here, decision, below);

@@ -1,20 +1,5 @@
-import { posix } from 'node:path';
 import { TaskError } from '../../common/errors';
-import { bound } from '../../common/foreign-text';
-import { compileIgnorePattern, IgnorePatternError } from './ignore-pattern';
-
-interface Pattern {
-  readonly text: string;
-  /** Takes back what earlier patterns left out. */
-  readonly exception: boolean;
-  readonly matches: (path: string) => boolean;
-}
-
-export interface Decision {
-  readonly ignored: boolean;
-  /** Which patterns matched, for the decisions on what lies in this folder. */
-  readonly matched: readonly boolean[];
-}
+import { clean, type Decision, PatternList } from './pattern-list';
 
 /** Which of docker's builders the rules are for: they go into folders that are left out in different cases. */
 export interface IgnoreOptions {
@@ -27,15 +12,15 @@ export interface IgnoreOptions {
 export class IgnoreRules {
   /** The file that the rules come from. */
   readonly file: string;
-  private readonly patterns: readonly Pattern[];
+  private readonly patterns: PatternList;
   /** Where a folder that is left out may have something that is not; undefined for anywhere. */
   private readonly exceptions: readonly string[] | undefined;
 
   /** @throws TaskError for a pattern that docker refuses */
   constructor(text: string, { file = '.dockerignore', isLegacy = false }: IgnoreOptions = {}) {
     this.file = file;
-    this.patterns = readPatterns(text, file);
-    const exceptions = this.patterns.filter(({ exception }) => exception).map((one) => one.text);
+    this.patterns = new PatternList(readLines(text), (problem) => new TaskError(`${file} ${problem}`));
+    const { exceptions } = this.patterns;
     const places = isLegacy
       ? exceptions
       : exceptions.map((one) => one.replace(/\/\*\*$/, '').replace(/\/\*$/, ''));
@@ -44,19 +29,12 @@ export class IgnoreRules {
   }
 
   /**
-   * Decides on a path relative to the context, with slashes.
+   * Decides on a path relative to the context, with slashes: what matches is left out.
    *
-   * @param folder the decision on the folder that it lies in: a pattern that matches a folder matches all in it
+   * @param folder the decision on the folder that it lies in
    */
   decide(path: string, folder: Decision | undefined): Decision {
-    let ignored = false;
-    const matched = this.patterns.map((pattern, index) => {
-      // Patterns that would change nothing are not even tried, and so don't count for what lies below either.
-      const matches = folder?.matched[index] || (pattern.exception === ignored && pattern.matches(path));
-      if (matches) ignored = !pattern.exception;
-      return matches;
-    });
-    return { ignored, matched };
+    return this.patterns.decide(path, folder);
   }
 
   /** Whether a path is left out, by itself or with a folder above it. */
@@ -65,7 +43,7 @@ export class IgnoreRules {
     for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
       decision = this.decide(path.slice(0, end), decision);
     }
-    return this.decide(path, decision).ignored;
+    return this.decide(path, decision).matches;
   };
 
   /**
@@ -77,36 +55,16 @@ export class IgnoreRules {
   }
 }
 
-function readPatterns(text: string, file: string): Pattern[] {
-  const patterns: Pattern[] = [];
-  for (const line of text.replace(/^\uFEFF/, '').split(/\r?\n/)) {
-    if (line.startsWith('#')) continue;
-    const written = line.trim();
-    if (!written) continue;
-    const invert = written.startsWith('!');
-    const path = invert ? written.slice(1).trim() : written;
-    // Docker looks for the mark once more when it has cleaned the path.
-    const whole = clean(`${invert ? '!' : ''}${path && clean(path).replace(/^\/(?=.)/, '')}`.trim());
-    const exception = whole.startsWith('!');
-    const pattern = exception ? whole.slice(1) : whole;
-    if (!pattern) throw new TaskError(`${file} has a line with nothing but '!'. Remove it.`);
-    const refusal = new TaskError(`${file} has a pattern that docker can't read: '${bound(pattern, 200)}'.`);
-    const compiled = compileIgnorePattern(pattern);
-    if (!compiled) throw refusal;
-    const matches = (path: string) => {
-      try {
-        return compiled(path);
-      } catch (error) {
-        throw error instanceof IgnorePatternError ? refusal : error;
-      }
-    };
-    patterns.push({ text: pattern, exception, matches });
-  }
-  return patterns;
-}
-
-/** `a//b/../c/` as `a/c`. Nothing of it is looked up on the disk. */
-function clean(path: string): string {
-  const normal = posix.normalize(path);
-  return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
+/** The patterns of a file: a slash that begins one means nothing. */
+function readLines(text: string): string[] {
+  return text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .filter((line) => !line.startsWith('#') && line.trim() !== '')
+    .map((line) => {
+      const written = line.trim();
+      const isException = written.startsWith('!');
+      const path = isException ? written.slice(1).trim() : written;
+      return `${isException ? '!' : ''}${path && clean(path).replace(/^\/(?=.)/, '')}`;
+    });
 }

@@ -49,6 +49,11 @@ const LONGEST_LINE = 100_000;
 export class DockerCli {
   constructor(private readonly options: DockerCliOptions) {}
 
+  /** The same client, for what has to be cleaned up also when the step is cancelled. */
+  lasting(): DockerCli {
+    return new DockerCli({ ...this.options, signal: new AbortController().signal });
+  }
+
   /**
    * Runs a short command and collects its output.
    *

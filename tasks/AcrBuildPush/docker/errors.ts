@@ -30,6 +30,11 @@ const SIGNATURES: readonly Signature<BuildContext>[] = [
       'The registry refused the sign-in when buildx pushed the image: it had expired, or this user may not push. Run the step again; what the builder has in its cache is not built again.',
   },
   {
+    pattern: /unknown flag: (--\S+)/,
+    explain: ([, flag]) =>
+      `This docker does not know the option ${flag}. Check input 'dockerOptions', or give a newer client in input 'dockerVersion' or 'buildxVersion'.`,
+  },
+  {
     pattern: /permission denied while trying to connect to the docker|docker_engine: Access is denied/i,
     explain: () =>
       "This agent's user may not use the Docker engine: it has no permission on the engine's socket. Add the user to the group 'docker' and restart the agent, or run the agent as a user that may.",

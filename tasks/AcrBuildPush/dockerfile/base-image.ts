@@ -1,7 +1,7 @@
 import { TaskError } from '../../common/errors';
 import type { BaseImage } from '../image/image';
-import { asBaseImage, readImageName } from '../image/image-name';
-import { parseDockerfile } from './instructions';
+import { asBaseImage, type ImageName, readImageName } from '../image/image-name';
+import { flagOf, parseDockerfile } from './instructions';
 import { StagePlan, type StageRequest } from './stage-plan';
 
 /**
@@ -22,6 +22,21 @@ function baseName(recipe: string, request: StageRequest): string | undefined {
     const stages = new StagePlan(parseDockerfile(recipe), request);
     return stages.imageOf(stages.chain().at(-1)!.from);
   });
+}
+
+/** The images that stages of a Dockerfile are built on, or copy from, as far as their names can be told. */
+export function findImages(recipe: string, request: StageRequest): ImageName[] {
+  const images = asFarAsTold(() => {
+    const stages = new StagePlan(parseDockerfile(recipe), request);
+    return stages.stages.flatMap((stage) => {
+      const froms = stage.instructions.flatMap((one) =>
+        one.keyword === 'COPY' ? (flagOf(one, 'from') ?? []) : [],
+      );
+      const others = froms.filter((name) => !stages.named(stage, name));
+      return [...(stages.below(stage) ? [] : [stages.imageOf(stage.from)]), ...others];
+    });
+  });
+  return (images ?? []).flatMap((name) => (name === 'scratch' ? [] : (readImageName(name) ?? [])));
 }
 
 /** How many instructions of a Dockerfile make up the image on top of its base image. */

@@ -80,6 +80,11 @@ export function flagOf({ flags }: Pick<Instruction, 'flags'>, name: string): str
   return flags.findLast((flag) => flag.name === name)?.value;
 }
 
+/** The values of an option that may stand there several times. */
+export function flagsOf({ flags }: Pick<Instruction, 'flags'>, name: string): string[] {
+  return flags.flatMap((flag) => (flag.name === name && flag.value !== undefined ? [flag.value] : []));
+}
+
 /** Whether an option that is a switch is on. */
 export function isOn({ flags }: Pick<Instruction, 'flags'>, name: string): boolean {
   const flag = flags.findLast((one) => one.name === name);

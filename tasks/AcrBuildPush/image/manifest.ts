@@ -1,7 +1,7 @@
-import { readJson } from '../../common/json';
+import { isRecord, readJson } from '../../common/json';
 import { EACH, faultIn, type Shape } from '../../common/shape';
 import { type Descriptor, digestOfBytes, type ImageConfig, type Manifest, type Platform } from './image';
-import { isIndex } from './media-types';
+import { isIndex, OCI_INDEX, OCI_MANIFEST } from './media-types';
 
 /* What registries send, checked once for its shape: digests go into addresses, and sizes into sums. */
 
@@ -52,19 +52,29 @@ const CONFIG = {
   history: [{ created: 'text', created_by: 'text', comment: 'text', author: 'text', empty_layer: 'flag' }],
 } as const satisfies Shape;
 
-/** Reads a manifest; undefined for what is none, of which {@link faultInManifest} tells why. */
-export function readManifest(body: Buffer, mediaType: string): Manifest | undefined {
-  if (faultInManifest(body, mediaType) !== undefined) return undefined;
-  const { config, layers } = readJson(body) as { config?: Descriptor; layers?: Descriptor[] };
+/**
+ * Reads a manifest; undefined for what is none, of which {@link faultInManifest} tells why.
+ *
+ * @param sentAs the type that it was sent as, which counts where it does not say what it is by itself
+ */
+export function readManifest(body: Buffer, sentAs: string): Manifest | undefined {
+  if (faultInManifest(body, sentAs) !== undefined) return undefined;
+  const content = readJson(body) as Record<string, unknown>;
+  const { config, layers } = content as { config?: Descriptor; layers?: Descriptor[] };
+  const mediaType = typeOf(content, sentAs);
   return { digest: digestOfBytes(body), mediaType, body, config, layers: layers ?? [] };
 }
 
 /** What of a manifest is not as it has to be, and what stands there. */
-export function faultInManifest(body: Buffer, mediaType: string): string | undefined {
+export function faultInManifest(body: Buffer, sentAs: string): string | undefined {
   const content = readJson(body);
-  if (isIndex(mediaType)) {
+  if (isIndex(typeOf(isRecord(content) ? content : {}, sentAs))) {
     return (
       faultIn(content, INDEX) ??
+      // Who signs one must not have the other pulled.
+      (isRecord(content) && ('layers' in content || 'config' in content)
+        ? 'it is both an image and a list of images'
+        : undefined) ??
       // An entry of an index is only asked for.
       faultInDescriptors('manifests', (content as { manifests?: unknown }).manifests, hasDigest)
     );
@@ -76,6 +86,14 @@ export function faultInManifest(body: Buffer, mediaType: string): string | undef
     (config === undefined ? undefined : faultInDescriptors('config', [config], isDescriptor)) ??
     faultInDescriptors('layers', layers, isDescriptor)
   );
+}
+
+/** What a manifest is: what it says, else what it was sent as, unless what it has is something else. */
+function typeOf({ mediaType, manifests }: Record<string, unknown>, sentAs: string): string {
+  const type = typeof mediaType === 'string' ? mediaType : sentAs.replace(/;.*$/s, '').trim();
+  const hasImages = Array.isArray(manifests);
+  if (hasImages === isIndex(type)) return type;
+  return hasImages ? OCI_INDEX : OCI_MANIFEST;
 }
 
 /** An image in an index. */

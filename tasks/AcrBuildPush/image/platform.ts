@@ -60,6 +60,31 @@ export function formatPlatform({ os, architecture, variant }: Platform): string 
   return [os, architecture, variant].filter(Boolean).join('/');
 }
 
+/** A platform that an index or a configuration names, as it is called here. */
+export function normalize({ os, architecture, variant }: Platform): Platform {
+  return withArchitecture(systemOf(os), architecture, variant || undefined);
+}
+
+/** The platforms whose images run on one, the best first, as containerd has them. */
+export function runnable(platform: Platform): Platform[] {
+  const { os, architecture, variant } = normalize(platform);
+  const level = Number(variant?.slice(1)) || (architecture === 'arm64' ? 8 : 1);
+  const down = (name: string, from: number, to: number) =>
+    Array.from({ length: Math.max(from - to + 1, 0) }, (_, index) =>
+      withArchitecture(os, name, `v${from - index}`),
+    );
+  switch (architecture) {
+    case 'amd64':
+      return [...down('amd64', level, 1), { os, architecture: '386' }];
+    case 'arm64':
+      return [normalize(platform), { os, architecture: 'arm64' }, ...down('arm', 8, 5)];
+    case 'arm':
+      return down('arm', level, 5);
+    default:
+      return [normalize(platform)];
+  }
+}
+
 /** The arguments that BuildKit sets by itself, for a build on one platform for another. */
 export function platformArguments(build: Platform, target: Platform): Record<string, string> {
   return Object.fromEntries(

@@ -43,6 +43,8 @@ export interface PushOptions {
   readonly signal: AbortSignal;
   /** Gives docker new credentials; false where there are none. */
   readonly renewCredentials?: () => Promise<boolean>;
+  /** Called with an image in the engine's hands before it is pushed under a tag. */
+  readonly beforeTag?: (image: string) => Promise<void>;
   readonly sleep?: typeof sleep;
 }
 
@@ -116,6 +118,7 @@ export async function pushEngineImage(
       `Docker has to push the image, and can do that only under a tag. Give one in input 'tags'.`,
     );
   }
+  await options.beforeTag?.(id);
   const reference = `${name}:${tag}`;
   const { digest, sentLayers } = await pushWithDocker(docker, { reference, registry }, options);
   const pushed = await registry.manifest(digest ?? tag);

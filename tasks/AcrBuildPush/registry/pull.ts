@@ -6,7 +6,8 @@ import type { Logger } from '../../common/log';
 import { ONE_TRY } from '../../common/retry';
 import type { Descriptor, Manifest, ParentImage, Platform, RemoteLayer } from '../image/image';
 import { apiHostOf, parseImageName, referenceOf } from '../image/image-name';
-import { entriesOf, faultInConfig, readConfig } from '../image/manifest';
+import { entriesOf, faultInConfig, type IndexEntry, readConfig } from '../image/manifest';
+import { formatPlatform, normalize, runnable } from '../image/platform';
 import { RegistryClient } from './client';
 import type { CredentialSource } from './credentials';
 
@@ -112,10 +113,7 @@ async function findManifest(
   }
   const manifests = entriesOf(manifest);
   if (!manifests) return { digest: manifest.digest, manifest };
-  const fitting = manifests.filter(
-    (entry) => entry.platform?.os === platform.os && entry.platform.architecture === platform.architecture,
-  );
-  const found = fitting.find((entry) => entry.platform?.variant === platform.variant) ?? fitting[0];
+  const found = pickPlatform(manifests, platform) ?? (await findByConfig(client, manifests, platform));
   if (found) {
     const { manifest: own } = await findManifest(client, found.digest, platform, image);
     return { digest: manifest.digest, manifest: own };
@@ -124,6 +122,36 @@ async function findManifest(
   throw new TaskError(
     `Image ${image} is not there for ${os}/${architecture}. Check the Dockerfile's FROM line.`,
   );
+}
+
+/** The first image for a platform, or else the best of those that run there. */
+function pickPlatform(entries: readonly IndexEntry[], platform: Platform): IndexEntry | undefined {
+  const named = entries.flatMap((entry) =>
+    entry.platform ? [{ entry, own: normalize(entry.platform) }] : [],
+  );
+  for (const wanted of runnable(platform)) {
+    const found = named.find(({ own }) => formatPlatform(own) === formatPlatform(wanted));
+    if (found) return found.entry;
+  }
+  return undefined;
+}
+
+/** Images that an index lists without their platforms are asked at most. */
+const MOST_UNNAMED = 10;
+
+/** The first image of an index that has no platform there, but the right one in its configuration. */
+async function findByConfig(
+  client: RegistryClient,
+  entries: readonly IndexEntry[],
+  platform: Platform,
+): Promise<IndexEntry | undefined> {
+  const unnamed = entries.filter((entry) => !entry.platform && !entry.artifactType);
+  for (const entry of unnamed.slice(0, MOST_UNNAMED)) {
+    const { config } = await client.manifest(entry.digest);
+    const read = config && readConfig(await client.blob(config.digest));
+    if (read && pickPlatform([{ ...entry, platform: read }], platform)) return entry;
+  }
+  return undefined;
 }
 
 /** A layer that lies in a repository. */

@@ -81,9 +81,38 @@ describe('the inputs of AcrBuildPush', () => {
   const usernameOf = ({ identity }: Inputs) =>
     identity?.kind === 'password' ? identity.username : undefined;
 
+  it('refuse options for docker that another input sets, or that hold a secret', () => {
+    const refusal = (dockerOptions: string, message: RegExp, secrets = {}) =>
+      assert.throws(() => read({ ...minimal, dockerOptions }, secrets), { message });
+    refusal(
+      '--build-arg=A=1',
+      /'dockerOptions' has the line '--build-arg=A=1', which is for input 'buildArgs' to say/,
+    );
+    refusal(
+      '--build-context=a=https://s3cret-token@host/a',
+      /'dockerOptions' sets --build-context to a value that holds the secret variable 'token'\. Every user of the agent/,
+      { token: 's3cret-token' },
+    );
+    const { dockerOptions } = read({ ...minimal, dockerOptions: '--network host\n\n--no-cache' }).inputs;
+    assert.deepEqual(
+      dockerOptions.map(({ words }) => words),
+      [['--network', 'host'], ['--no-cache']],
+    );
+  });
+
+  it('refuse a smoke test that can be asked of nothing, and lines that make no sense', () => {
+    const refusal = (more: Record<string, string>, message: RegExp) =>
+      assert.throws(() => read({ ...minimal, ...more }), { message });
+    refusal({ smokeTest: 'GET /x' }, /'smokeTest' has the line 'GET \/x', which does not say/);
+    const smokeTest = 'GET /x 200';
+    refusal({ smokeTest, builder: 'direct', push: 'false' }, /'smokeTest' needs the image in an engine/);
+    refusal({ smokeTest, builder: 'acrTasks' }, /'smokeTest' has the image tested before/);
+  });
+
   it('need little more than names, version and password', () => {
     assert.deepEqual(read(minimal).inputs, {
       loginServer: 'myregistry.azurecr.io',
+      registryName: 'myregistry',
       identity: { kind: 'password', username: 'myregistry', password: 'p4ssword', input: 'acrPassword' },
       repository: 'titanic',
       tags: [{ tag: '1.0.0', moves: false }],
@@ -100,12 +129,16 @@ describe('the inputs of AcrBuildPush', () => {
       platforms: [],
       cacheFrom: [],
       cacheTo: [],
+      dockerOptions: [],
       builder: 'auto',
       compression: 'auto',
+      agentPool: undefined,
+      buildMinutes: 480,
       docker: undefined,
       push: true,
       ifTagExists: 'overwrite',
       lockTag: false,
+      smokeTest: [],
     });
   });
 

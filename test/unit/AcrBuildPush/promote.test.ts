@@ -119,7 +119,8 @@ describe('the promotion of an image', () => {
     const network = { proxyFor: () => undefined, tls: {} };
     http = new HttpClient({ log, signal, network, userAgent: 'test' } as never);
     const task = {
-      ...{ log, signal, http },
+      ...{ log, signal, http, tempFolder: folder },
+      setTaskVariable: () => undefined,
       setOutput: (name: string, value: unknown) => (outputs[name] = value),
       uploadSummary: () => undefined,
     } as unknown as TaskContext;

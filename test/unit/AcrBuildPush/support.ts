@@ -17,6 +17,7 @@ import { createLogger } from '../../../tasks/common/log';
 /** What the least of inputs come to. */
 export const leastInputs: Inputs = {
   loginServer: 'r.azurecr.io',
+  registryName: undefined,
   identity: undefined,
   repository: 'titanic',
   tags: [{ tag: '1.0.0', moves: false }],
@@ -33,12 +34,16 @@ export const leastInputs: Inputs = {
   platforms: [],
   cacheFrom: [],
   cacheTo: [],
+  dockerOptions: [],
   builder: 'auto',
   compression: 'auto',
+  agentPool: undefined,
+  buildMinutes: 480,
   docker: undefined,
   push: true,
   ifTagExists: 'overwrite',
   lockTag: false,
+  smokeTest: [],
 };
 
 /** A plan for a build, of the inputs above. */
@@ -54,6 +59,7 @@ export const leastPlan: BuildPlan = {
   platforms: [],
   cacheFrom: [],
   cacheTo: [],
+  dockerOptions: [],
 };
 
 /** Plans an image without an engine, and makes it. */

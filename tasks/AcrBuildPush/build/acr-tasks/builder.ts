@@ -1,6 +1,10 @@
 import { EntraTokens } from '../../../common/entra';
 import { TaskError } from '../../../common/errors';
-import type { BuildPlan } from '../../build-plan';
+import { ResourceManager } from '../../azure/resource-manager';
+import { type BuildPlan, stageRequest } from '../../build-plan';
+import { dockerLogin } from '../../docker/logins';
+import { findImages } from '../../dockerfile/base-image';
+import { apiHostOf } from '../../image/image-name';
 import { findDigest } from '../../registry/pull';
 import {
   azureConnection,
@@ -12,8 +16,7 @@ import {
   withBase,
 } from '../builder';
 import { type Limit, refuseBeyond, USES } from '../limits';
-import { ResourceManager } from './resource-manager';
-import { buildWithTasks } from './tasks-build';
+import { buildWithTasks, type TasksBuild } from './tasks-build';
 
 const REMEDY = 'Build on an agent with docker, or leave the input empty';
 const NOTHING = "the registry's own service has nothing for it";
@@ -30,6 +33,7 @@ export const TASKS_LIMITS: readonly Limit[] = [
   },
   { input: 'cacheFrom', why: NOTHING, remedy: REMEDY, isPassed: USES.cacheFrom },
   { input: 'cacheTo', why: NOTHING, remedy: REMEDY, isPassed: USES.cacheTo },
+  { input: 'dockerOptions', why: NOTHING, remedy: REMEDY, isPassed: USES.dockerOptions },
   { input: 'dockerVersion', why: NOTHING, remedy: REMEDY, isPassed: USES.dockerVersion },
   { input: 'buildxVersion', why: NOTHING, remedy: REMEDY, isPassed: USES.buildxVersion },
 ];
@@ -39,7 +43,7 @@ export class TasksBuilder implements Builder {
   constructor(private readonly services: BuilderServices) {}
 
   async prepare(plan: BuildPlan): Promise<PreparedBuild> {
-    const { docker, loginServer, repository, push, tags, task } = this.services;
+    const { docker, loginServer, repository, push, tags, agentPool, buildMinutes, task } = this.services;
     const { http, log, signal } = task;
     refuseBeyond(TASKS_LIMITS, 'the builder acrTasks', plan, docker);
     if (push && tags.length === 0) {
@@ -54,15 +58,26 @@ export class TasksBuilder implements Builder {
     const { base } = plan;
     const digest = base && (base.digest ?? (await findDigest(base.name, signal, pullOptions(this.services))));
     const known = withBase(plan, base && { ...base, digest });
+    const request = { plan: known, registry, loginServer, repository, push, agentPool, buildMinutes };
     return {
       kind: 'acrTasks',
       description: `Azure Container Registry Tasks of ${loginServer}`,
       plan: known,
-      build: ([tag]) =>
-        buildWithTasks(
-          { plan: known, registry, loginServer, repository, tag: tag ?? 'latest', push },
-          { azure, http, log, signal },
-        ),
+      build: async ([tag = 'latest']) => {
+        const logins = await this.logins(plan);
+        return buildWithTasks({ ...request, logins, tag }, { azure, http, log, signal });
+      },
     };
+  }
+
+  /** What docker has for the registries that the Dockerfile's images come from: the service has nothing of its own. */
+  private async logins(plan: BuildPlan): Promise<TasksBuild['logins']> {
+    const { env, loginServer } = this.services;
+    const hosts = new Set(findImages(plan.recipe, stageRequest(plan)).map(({ registry }) => registry));
+    const logins = [...hosts].map(async (host) => {
+      const source = host === loginServer ? undefined : dockerLogin(env, apiHostOf(host));
+      return source && { host, ...(await source.current()) };
+    });
+    return (await Promise.all(logins)).filter((login) => login !== undefined);
   }
 }

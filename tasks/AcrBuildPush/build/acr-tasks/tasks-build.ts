@@ -8,25 +8,26 @@ import type { HttpClient } from '../../../common/http';
 import { textIn } from '../../../common/json';
 import type { Logger } from '../../../common/log';
 import type { Shape, Shaped } from '../../../common/shape';
-import { formatBytes } from '../../../common/text';
+import { formatBytes, formatDuration } from '../../../common/text';
+import type { AzureCall, RegistryResource, ResourceManager } from '../../azure/resource-manager';
 import type { BuildPlan } from '../../build-plan';
 import { readIgnoreRules } from '../../context/build-context';
 import { packContext } from '../../context/pack';
 import { withLabelLine } from '../../dockerfile/label-line';
+import { explainRegistryError } from '../../registry/errors';
 import { isLoopback } from '../../registry/names';
 import { BuildOutput } from '../build-output';
 import type { RemoteImage } from '../builder';
 import { buildError } from '../failure';
-import type { AzureCall, ResourceManager } from './resource-manager';
 import { RemoteLog } from './tasks-log';
 
 const TASKS_API = '2019-06-01-preview';
 
+/** The first that takes an identity for the registry itself. */
+const TASKS_API_WITH_IDENTITY = '2025-03-01-preview';
+
 /** Bytes that are sent at once; a block is what is sent again when the line breaks. */
 const BLOCK_SIZE = 8 * 1024 * 1024;
-
-/** Seconds that a build may take: the service's own limit. */
-const BUILD_LIMIT = 28_800;
 
 /** Milliseconds for the service to say that it has stopped a build. */
 const CANCEL_LIMIT = 3_000;
@@ -39,13 +40,22 @@ const STATES_OF_END = ['Succeeded', 'Failed', 'Canceled', 'Error', 'Timeout'];
 
 export interface TasksBuild {
   readonly plan: BuildPlan;
-  /** The registry's path in Azure's resource manager. */
-  readonly registry: string;
+  readonly registry: RegistryResource;
   readonly loginServer: string;
   readonly repository: string;
   /** The tag that the service sets. */
   readonly tag: string;
   readonly push: boolean;
+  /** The registry's own machines that build; undefined: those of the service. */
+  readonly agentPool: string | undefined;
+  /** Minutes that the build may take, from 5 to 480. */
+  readonly buildMinutes: number;
+  /** For the registries of base images. */
+  readonly logins: readonly {
+    readonly host: string;
+    readonly username: string;
+    readonly password: string;
+  }[];
 }
 
 export interface TasksServices {
@@ -67,8 +77,10 @@ export async function buildWithTasks(
   services: TasksServices,
 ): Promise<RemoteImage | undefined> {
   const { azure, log, signal } = services;
+  const { id: registry, isByRepository } = build.registry;
+  const version = isByRepository ? TASKS_API_WITH_IDENTITY : TASKS_API;
   const call: Call = (method, path, purpose, options) =>
-    azure.send(method, `${build.registry}${path}?api-version=${TASKS_API}`, purpose, options);
+    azure.send(method, `${registry}${path}?api-version=${version}`, purpose, options);
 
   const dockerfile = `${randomUUID()}_Dockerfile`;
   const target = await call('POST', '/listBuildSourceUploadUrl', 'take a build context', {
@@ -91,8 +103,13 @@ export async function buildWithTasks(
   try {
     throwIfCancelled(signal);
     const output = new BuildOutput('legacy', log);
-    const state = await follow(call, run, output, services);
-    const digest = digestOf(state, build, output);
+    let isPushing = false;
+    const take = (line: string) => {
+      isPushing ||= PUSHING.test(line);
+      output.read(line, 'stdout');
+    };
+    const state = await follow(call, run, take, services).finally(() => output.end());
+    const digest = digestOf(state, build, output, isPushing);
     return digest === undefined ? undefined : { digest };
   } catch (error) {
     if (signal.aborted) {
@@ -125,7 +142,8 @@ const RUN = {
 
 type RunState = NonNullable<Shaped<typeof RUN>['properties']>;
 
-function runRequest({ plan, repository, tag, push }: TasksBuild, dockerfile: string, source: string): object {
+function runRequest(build: TasksBuild, dockerfile: string, source: string): object {
+  const { plan, registry, repository, tag, push, agentPool, buildMinutes, logins } = build;
   const [os = 'linux', architecture = 'amd64', variant] = plan.platforms[0]?.split('/') ?? [];
   return {
     type: 'DockerBuildRequest',
@@ -136,9 +154,21 @@ function runRequest({ plan, repository, tag, push }: TasksBuild, dockerfile: str
     ...(plan.target && { target: plan.target }),
     arguments: Object.entries(plan.arguments).map(([name, value]) => ({ name, value, isSecret: false })),
     platform: { os: os[0]!.toUpperCase() + os.slice(1), architecture, ...(variant && { variant }) },
-    agentConfiguration: { cpu: 2 },
-    timeout: BUILD_LIMIT,
+    ...(agentPool === undefined ? { agentConfiguration: { cpu: 2 } } : { agentPoolName: agentPool }),
+    timeout: buildMinutes * 60,
     sourceLocation: source,
+    credentials: {
+      // Where rights are given by repository, a run has none of its own in the registry that it belongs to.
+      sourceRegistry: registry.isByRepository ? { identity: '[caller]' } : { loginMode: 'Default' },
+      ...(logins.length > 0 && {
+        customRegistries: Object.fromEntries(
+          logins.map(({ host, username, password }) => [
+            host,
+            { userName: { type: 'Opaque', value: username }, password: { type: 'Opaque', value: password } },
+          ]),
+        ),
+      }),
+    },
   };
 }
 
@@ -214,32 +244,28 @@ async function* inBlocks(stream: Readable): AsyncGenerator<Buffer> {
 async function follow(
   call: Call,
   run: string,
-  output: BuildOutput,
+  onLine: (line: string) => void,
   { http, log, signal, sleep: wait = sleep }: TasksServices,
 ): Promise<RunState> {
   const link = await call('POST', `${run}/listLogSasUrl`, 'show the log of a build', { repeatable: true });
   const address = addressIn(textIn(link, 'logLink', AZURE), 'the log');
-  const remote = new RemoteLog(address.href, http, log, (line) => output.read(line, 'stdout'));
-  try {
-    let pause = SHORTEST_WAIT;
-    for (;;) {
-      const { grew, isComplete } = await remote.read();
-      if (isComplete) break;
-      pause = grew ? SHORTEST_WAIT : Math.min(pause * 1.5, LONGEST_WAIT);
-      // A run that never got to its log has a state all the same.
-      if (!grew && (await stateOf(call, run)).isOver) break;
-      await wait(pause, signal);
-    }
-    await remote.read();
-    remote.end();
-    // The log is complete a moment before the run says that it is.
-    for (;;) {
-      const { state, isOver } = await stateOf(call, run);
-      if (isOver) return state;
-      await wait(SHORTEST_WAIT, signal);
-    }
-  } finally {
-    output.end();
+  const remote = new RemoteLog(address.href, http, log, onLine);
+  let pause = SHORTEST_WAIT;
+  for (;;) {
+    const { grew, isComplete } = await remote.read();
+    if (isComplete) break;
+    pause = grew ? SHORTEST_WAIT : Math.min(pause * 1.5, LONGEST_WAIT);
+    // A run that never got to its log has a state all the same.
+    if (!grew && (await stateOf(call, run)).isOver) break;
+    await wait(pause, signal);
+  }
+  await remote.read();
+  remote.end();
+  // The log is complete a moment before the run says that it is.
+  for (;;) {
+    const { state, isOver } = await stateOf(call, run);
+    if (isOver) return state;
+    await wait(SHORTEST_WAIT, signal);
   }
 }
 
@@ -249,11 +275,21 @@ async function stateOf(call: Call, run: string): Promise<{ state: RunState; isOv
   return { state: answer.properties ?? {}, isOver: STATES_OF_END.includes(status) };
 }
 
+/** What the service's log has when all is built. */
+const PUSHING = /^(?:\S+ \S+ )?Pushing image: |The push refers to repository/;
+
 /** The digest of what was pushed; undefined where nothing was to be. */
-function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): string | undefined {
+function digestOf(
+  state: RunState,
+  build: TasksBuild,
+  output: BuildOutput,
+  isPushing: boolean,
+): string | undefined {
   const { plan, repository, tag, push } = build;
   if (state.status === 'Timeout') {
-    throw new TaskError(`The build in Azure took longer than ${BUILD_LIMIT / 3600} hours, and was stopped.`);
+    throw new TaskError(
+      `The build in Azure took longer than ${formatDuration(build.buildMinutes * 60_000)}, and was stopped. Input 'buildTimeoutMinutes' may be up to 480.`,
+    );
   }
   if (state.status !== 'Succeeded') {
     const words = [output.failure.dockerWords, ...output.failure.lastLines, state.runErrorMessage ?? ''];
@@ -265,10 +301,27 @@ function digestOf(state: RunState, build: TasksBuild, output: BuildOutput): stri
         { details: [state.runErrorMessage ?? ''].filter(Boolean) },
       );
     }
+    if (isPushing) throw pushError(failure.dockerWords, build);
     throw buildError(failure, { plan, builder: 'legacy' }, `the run in Azure ended as ${state.status}`);
   }
   const image = state.outputImages?.find((one) => one.repository === repository && one.tag === tag);
   if (push && !image)
     throw new TaskError(`Azure built the image, but does not say that it pushed ${repository}:${tag}.`);
   return push ? textIn(image, 'digest', AZURE) : undefined;
+}
+
+/** Why the service did not push what it has built. */
+function pushError(words: string, { registry, loginServer, repository }: TasksBuild): TaskError {
+  const isRefused = /insufficient_scope|denied|unauthorized|authentication required/i.test(words);
+  const reason = isRefused
+    ? `${loginServer} does not let the build push there. ${
+        registry.isByRepository
+          ? 'The registry gives rights by repository, where AcrPush and Contributor count for nothing: give the identity of the service connection the role Container Registry Repository Writer.'
+          : "Check that the registry's policies let its own build service push."
+      }`
+    : explainRegistryError(words, { host: loginServer, repository });
+  return new TaskError(
+    `Azure built the image, but could not push it to '${repository}': ${reason ?? 'what the service said stands above this message.'}`,
+    { details: words.split('\n').filter(Boolean).slice(-5) },
+  );
 }

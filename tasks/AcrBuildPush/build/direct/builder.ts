@@ -36,6 +36,7 @@ export const DIRECT_LIMITS: readonly Limit[] = [
   },
   { input: 'cacheFrom', why: NO_CACHE, remedy: REMEDY, isPassed: USES.cacheFrom },
   { input: 'cacheTo', why: NO_CACHE, remedy: REMEDY, isPassed: USES.cacheTo },
+  { input: 'dockerOptions', why: 'it uses no docker', remedy: REMEDY, isPassed: USES.dockerOptions },
   { input: 'dockerVersion', why: 'it uses no docker', remedy: REMEDY, isPassed: USES.dockerVersion },
   { input: 'buildxVersion', why: 'it uses no docker', remedy: REMEDY, isPassed: USES.buildxVersion },
 ];

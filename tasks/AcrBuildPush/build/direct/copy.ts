@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { Decision, PatternList } from '../../context/pattern-list';
 import { type Content, type FileNode, type FileTree, join, split } from '../../files/file-tree';
 import { compileGlob, hasWildcard } from '../../files/glob';
 import type { Chmod } from './chmod';
@@ -15,6 +16,8 @@ export interface CopyOptions {
   readonly chmod?: Chmod | undefined;
   /** Permissions of folders that are made on the way. */
   readonly folderMode?: number;
+  /** What in a source is left out, by its path there. */
+  readonly exclude?: PatternList | undefined;
   /** Told of every file on the disk that a source names directly; throws to refuse it. */
   readonly refuse?: ((path: string) => void) | undefined;
 }
@@ -23,6 +26,26 @@ const ROOT: Owner = { uid: 0, gid: 0 };
 
 /** The bit by which a folder hands on its group, and itself. */
 const SET_GROUP = 0o2000;
+
+/** From where to where something is copied. */
+interface Way {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Where a copy is in a source, and what was decided on the way there. */
+interface Within {
+  /** From what the source names; empty at its top, on which no pattern decides. */
+  readonly path: string;
+  /** What alone is copied; undefined: everything. */
+  readonly include?: PatternList | undefined;
+  readonly included?: Decision | undefined;
+  readonly excluded?: Decision | undefined;
+  /** The folders above that nothing was wanted of yet. */
+  readonly waiting: readonly Way[];
+}
+
+const TOP: Within = { path: '', waiting: [] };
 
 /** A copy that docker refuses, in words that go on from the instruction. */
 export class CopyError extends Error {}
@@ -38,6 +61,8 @@ export class Copier {
   /** The paths that a layer has to hold. */
   readonly changed = new Set<string>();
   private contents = new Map<Content, Content>();
+  /** How many nodes within sources were copied. */
+  private copies = 0;
 
   constructor(
     private readonly target: FileTree,
@@ -58,8 +83,27 @@ export class Copier {
       if (!node) throw new CopyError(`there is no '${found}'`);
       if (node.kind === 'file' && node.content.kind === 'path') this.options.refuse?.(node.content.path);
       const to = this.prepareTarget(node, found, destination);
-      this.copyNode(source, from, to, false);
+      this.copyNode(source, { from, to }, TOP);
     }
+  }
+
+  /**
+   * Copies what matches in a source's folder, to the same path in the destination, with the folders on the way to it.
+   *
+   * @param include what matches
+   * @returns whether something did
+   */
+  copyMatching(source: FileTree, folder: string, include: PatternList, destination: string): boolean {
+    const before = this.copies;
+    for (const found of findSources(source, folder)) {
+      this.contents = new Map();
+      const from = source.resolve(found);
+      const node = source.get(from);
+      if (!node) throw new CopyError(`there is no '${found}'`);
+      const to = this.prepareTarget(node, found, destination);
+      this.copyNode(source, { from, to }, { ...TOP, include });
+    }
+    return this.copies > before;
   }
 
   /** Puts a file made of text in its place. */
@@ -95,22 +139,53 @@ export class Copier {
     return to;
   }
 
-  private copyNode(source: FileTree, from: string, to: string, inner: boolean): void {
+  private copyNode(source: FileTree, { from, to }: Way, within: Within): void {
     const node = source.get(from)!;
+    const { exclude } = this.options;
+    const isTop = within.path === '';
+    const included = isTop ? undefined : within.include?.decide(within.path, within.included);
+    const excluded = isTop ? undefined : exclude?.decide(within.path, within.excluded);
+    if (excluded?.matches && exclude!.exceptions.length === 0) return;
+    const isWanted = (included?.matches ?? true) && !excluded?.matches;
+    if (isWanted && !isTop) this.copies++;
+    if (isWanted) this.makeWaiting(source, within.waiting);
     if (node.kind !== 'directory') {
-      this.put(to, this.owned(this.apart(node)));
+      if (isWanted) this.put(to, this.owned(this.apart(node)));
       return;
     }
-    const existing = this.target.get(to);
-    if (existing && existing.kind !== 'directory') {
-      throw new CopyError(`'/${to}' is there and no folder, so a folder can't be copied to it`);
+    if (isWanted) this.copyFolder(node, to, isTop);
+    const waiting = isWanted ? [] : [...within.waiting, { from, to }];
+    for (const name of source.list(from)) {
+      const way = { from: join(from, name), to: join(to, name) };
+      this.copyNode(source, way, {
+        ...{ path: join(within.path, name), include: within.include, included, excluded, waiting },
+      });
     }
+  }
+
+  private copyFolder(node: FileNode, to: string, isTop: boolean): void {
+    const existing = this.folderAt(to);
     // A folder that the copy began with keeps what it was, and so does the root.
-    if (inner || !existing) {
-      this.target.set(to, this.owned(node));
+    if (isTop && existing) return;
+    this.target.set(to, this.owned(node));
+    this.changed.add(to);
+  }
+
+  /** Makes folders that no pattern matches, for what is wanted of them; one that is there gets the permissions alone. */
+  private makeWaiting(source: FileTree, waiting: readonly Way[]): void {
+    for (const { from, to } of waiting) {
+      const node = source.get(from)!;
+      const existing = this.folderAt(to);
+      if (existing?.mode === node.mode) continue;
+      this.target.set(to, existing ? { ...existing, mode: node.mode } : this.owned(node));
       this.changed.add(to);
     }
-    for (const name of source.list(from)) this.copyNode(source, join(from, name), join(to, name), true);
+  }
+
+  private folderAt(to: string): FileNode | undefined {
+    const existing = this.target.get(to);
+    if (!existing || existing.kind === 'directory') return existing;
+    throw new CopyError(`'/${to}' is there and no folder, so a folder can't be copied to it`);
   }
 
   private apart(node: FileNode): FileNode {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Transform } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { TaskError } from '../../../common/errors';
@@ -39,8 +39,7 @@ export async function readLayerFiles(layers: readonly Layer[], signal: AbortSign
 
 async function listMembers(layer: Layer, signal: AbortSignal): Promise<Member[]> {
   const members: Member[] = [];
-  const { digest, mediaType } =
-    layer.kind === 'local' ? { digest: layer.diffId, mediaType: '' } : layer.descriptor;
+  const digest = layer.kind === 'local' ? layer.diffId : layer.descriptor.digest;
   const hash = createHash('sha256');
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -61,8 +60,8 @@ async function listMembers(layer: Layer, signal: AbortSignal): Promise<Member[]>
       return kept ? (chunk) => parts.push(Buffer.from(chunk)) : undefined;
     });
   try {
-    const stream = await layer.open();
-    const unpack = decompressor(mediaType);
+    const { magic, stream } = await peek(await layer.open());
+    const unpack = decompressor(magic);
     await (unpack
       ? pipeline(stream, check, unpack, collect, { signal })
       : pipeline(stream, check, collect, { signal }));
@@ -81,9 +80,25 @@ async function listMembers(layer: Layer, signal: AbortSignal): Promise<Member[]>
   return members;
 }
 
-function decompressor(mediaType: string): Transform | undefined {
-  if (/[.+]gzip$/.test(mediaType)) return zlib.createGunzip({ chunkSize: CHUNK });
-  if (!/[.+]zstd$/.test(mediaType)) return undefined;
+/** The first bytes of a stream, and all of it. */
+async function peek(stream: Readable): Promise<{ magic: string; stream: Readable }> {
+  const chunks = stream[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  async function* all() {
+    try {
+      for (let next = first; !next.done; next = await chunks.next()) yield next.value as Buffer;
+    } finally {
+      stream.destroy();
+    }
+  }
+  const magic = first.done ? '' : (first.value as Buffer).toString('latin1', 0, 4);
+  return { magic, stream: Readable.from(all(), { objectMode: false, highWaterMark: CHUNK }) };
+}
+
+/** What unpacks a layer. As engines do, it goes by how the bytes begin: media types are wrong now and then. */
+function decompressor(magic: string): Transform | undefined {
+  if (magic.startsWith('\x1f\x8b')) return zlib.createGunzip({ chunkSize: CHUNK });
+  if (magic !== '\x28\xb5\x2f\xfd') return undefined;
   // Node has it from version 22.15 on.
   const { createZstdDecompress } = zlib as unknown as { createZstdDecompress?: () => Transform };
   if (createZstdDecompress) return createZstdDecompress();

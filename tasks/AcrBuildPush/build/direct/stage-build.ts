@@ -1,24 +1,22 @@
 import { posix } from 'node:path';
 import type { Logger } from '../../../common/log';
-import { compileIgnorePattern, IgnorePatternError } from '../../context/ignore-pattern';
 import {
   type Copy,
   type Declaration,
   flagOf,
+  flagsOf,
   type Instruction,
   isOn,
   mistake,
 } from '../../dockerfile/instructions';
 import { expand, WordError } from '../../dockerfile/words';
 import { FileTree, LinkLoop } from '../../files/file-tree';
-import { hasWildcard } from '../../files/glob';
 import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
 import { findNeed, NeedsEngine } from '../needs-engine';
 import type { Split } from '../split';
-import { isArchive } from './archives';
 import type { BaseFiles } from './base-files';
-import { parseChmod } from './chmod';
-import { Copier, CopyError, type CopyOptions, NothingFound, OutOfReach } from './copy';
+import { Copier, CopyError, NothingFound, OutOfReach } from './copy';
+import { copyWithParents, isReadable, patternsOf, permissionsOf, refuseArchive } from './copy-options';
 import { type PlannedLayer, planLayers } from './layer';
 import { hasName, resolveOwner } from './owners';
 import {
@@ -247,12 +245,15 @@ export class StageBuild {
       throw mistake(line, `--chown=${chown} has a name, which --link can't look up in an image`);
     }
     if (chown) this.refuseNames(this.word(chown), line);
+    const excluded = flagsOf(instruction, 'exclude');
     const copier = new Copier(tree, {
       // Files of the context are root's; those of a stage keep their owners.
       owner: chown ? resolveOwner(this.word(chown), tree) : undefined,
       ...(chmod && permissionsOf(this.word(chmod), line)),
+      exclude: excluded.length > 0 ? patternsOf(excluded, '--exclude') : undefined,
       refuse: keyword === 'ADD' ? refuseArchive : undefined,
     });
+    const isWithParents = isOn(instruction, 'parents');
 
     const destination = this.destination(this.word(instruction.destination));
     for (const name of sources) {
@@ -261,7 +262,8 @@ export class StageBuild {
         throw new OutOfReach(`'${name}' is a pattern that docker may not read`);
       }
       try {
-        copier.copy(source, name, destination);
+        if (isWithParents) copyWithParents(copier, source, name, destination);
+        else copier.copy(source, name, destination);
       } catch (error) {
         if (!(error instanceof NothingFound)) throw error;
         this.around.log.warning(`Line ${line} of the Dockerfile: ${error.message}, so nothing is copied.`);
@@ -319,28 +321,6 @@ function environmentOf({ env }: Settings): Map<string, string> {
     return [name, value.join('=')];
   });
   return new Map(pairs);
-}
-
-/** Folders on the way get numbers as they are, and nothing of what letters change. */
-function permissionsOf(text: string, line: number): Pick<CopyOptions, 'chmod' | 'folderMode'> {
-  const chmod = parseChmod(text);
-  if (!chmod) throw mistake(line, `--chmod=${text} is neither of the form 644 nor u=rw,go=r`);
-  return { chmod, ...(/^\d/.test(text) && { folderMode: chmod(0, true) & 0o777 }) };
-}
-
-/** BuildKit has the files of the context picked by the patterns of ignore files, which have rules of their own. */
-function isReadable(name: string): boolean {
-  if (!hasWildcard(name)) return true;
-  try {
-    return compileIgnorePattern(posix.normalize(name).replace(/^\/+/, ''))?.('') !== undefined;
-  } catch (error) {
-    if (error instanceof IgnorePatternError) return false;
-    throw error;
-  }
-}
-
-function refuseArchive(path: string): void {
-  if (isArchive(path)) throw new OutOfReach(`it unpacks an archive, ${posix.basename(path)}`);
 }
 
 /** An old image's history may be missing; there must be an entry for each layer all the same. */

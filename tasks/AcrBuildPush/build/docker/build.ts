@@ -32,6 +32,8 @@ export interface DockerBuild {
   readonly tags: readonly string[];
   /** Whether an image for several platforms goes to the registry: an engine can't hold it. */
   readonly push: boolean;
+  /** Whether no tag may be set yet. */
+  readonly holdsTags?: boolean;
   /** Whether an image for several platforms can go to the registry without a tag. */
   readonly pushesByDigest: boolean;
   /** Where docker writes the id of the image. */
@@ -58,6 +60,7 @@ export function buildArguments(build: DockerBuild): string[] {
     ...flags('--build-arg', plan.arguments),
     ...optionFlags(plan, builder),
     ...(plan.target ? ['--target', plan.target] : []),
+    ...plan.dockerOptions.flatMap(({ words }) => words),
     plan.context,
   ];
 }
@@ -144,9 +147,12 @@ async function buildIn(
   const plan = planFor(build, folder.path);
   // The driver that builds in the engine itself has no such output.
   const pushesByDigest = isForSeveral(plan) && (await findDriver(docker)) !== 'docker';
-  if (isForSeveral(plan) && build.push && !pushesByDigest && build.tags.length === 0) {
+  if (isForSeveral(plan) && build.push && !pushesByDigest && (build.holdsTags || build.tags.length === 0)) {
+    const [reason, remedy] = build.holdsTags
+      ? ["Input 'smokeTest' has the image tested before a tag is set", 'Leave it empty']
+      : ["Input 'tags' is empty", 'Give one'];
     throw new TaskError(
-      "Input 'tags' is empty, but the builder in the engine pushes an image for several platforms by a tag only. Give one, or make another builder in an earlier step, 'docker buildx create --use'.",
+      `${reason}, but the builder in the engine pushes an image for several platforms by a tag only. ${remedy}, or make another builder in an earlier step, 'docker buildx create --use'.`,
     );
   }
   try {

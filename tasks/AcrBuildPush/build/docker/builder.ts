@@ -1,6 +1,7 @@
 import { type BuildPlan, stageRequest } from '../../build-plan';
 import { DockerCli } from '../../docker/cli';
 import { describeBuilder, type Engine, findEngine, findInEngine } from '../../docker/engine';
+import { dockerEnvironment } from '../../docker/environment';
 import { countInstructions } from '../../dockerfile/base-image';
 import type { BaseImage } from '../../image/image';
 import { findDigest } from '../../registry/pull';
@@ -39,8 +40,9 @@ export class DockerBuilder implements Builder {
    * @throws NoEngineError where none answers; TaskError for what this one can't do
    */
   async ready(plan: BuildPlan): Promise<ReadyEngine> {
-    const { log, signal } = this.services.task;
-    const env = await this.environment();
+    const { docker: request, env: ownEnv, task } = this.services;
+    const { log, signal } = task;
+    const env = await dockerEnvironment(request, ownEnv, task);
     const docker = new DockerCli({ env, signal, log });
     const [engine, base] = await Promise.all([findEngine(docker, env), this.knownBase(docker, plan)]);
     refuseUnsupported(plan, engine, env);
@@ -66,23 +68,16 @@ export class DockerBuilder implements Builder {
     { docker, engine, plan }: ReadyEngine,
     tags: readonly string[],
   ): Promise<BuiltImage | undefined> {
-    const { loginServer, repository, push, task } = this.services;
+    const { loginServer, repository, push, smokeTest, task } = this.services;
     const name = `${loginServer}/${repository}`;
-    const image = await buildWithDocker(docker, { plan, builder: engine.builder, name, tags, push }, task);
+    const holdsTags = smokeTest.length > 0;
+    const request = { plan, builder: engine.builder, name, tags, push, holdsTags };
+    const image = await buildWithDocker(docker, request, task);
     if (!image || !('id' in image)) return image;
     // The labels of the step are one more for the legacy builder, and none for BuildKit.
     const labelSteps = engine.builder === 'legacy' ? 1 : 0;
     const ownInstructions = countInstructions(plan.recipe, stageRequest(plan)) + labelSteps;
     return { ...image, docker, ownInstructions };
-  }
-
-  /** The environment of the docker that the step asks for. */
-  private async environment(): Promise<NodeJS.ProcessEnv> {
-    const { docker, env, task } = this.services;
-    if (!docker) return env;
-    // Few steps need it, and it takes a while to load.
-    const { installDocker } = await import('../../docker/install');
-    return installDocker(docker, env, { log: task.log, signal: task.signal });
   }
 
   /** The base image with its digest: that of the Dockerfile, else of the engine's own, else of the one it would pull. */

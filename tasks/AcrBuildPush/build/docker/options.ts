@@ -1,5 +1,6 @@
 import { type BuildPlan, INLINE_CACHE } from '../../build-plan';
 import { type BuilderKind, describeBuilder, type Engine } from '../../docker/engine';
+import { findForBuildKit } from '../../docker/extra-options';
 import { type Limit, refuseBeyond, USES } from '../limits';
 
 const REMEDY =
@@ -32,12 +33,21 @@ export const DOCKER_LIMITS: Readonly<Record<BuilderKind, readonly Limit[]>> = {
       isPassed: ({ cacheTo }) => cacheTo.some((one) => one !== INLINE_CACHE),
     },
   ],
-  legacy: (['buildSecrets', 'platform', 'cacheFrom', 'cacheTo'] as const).map((input) => ({
-    input,
-    why: TAKES_BUILDKIT,
-    remedy: REMEDY,
-    isPassed: USES[input],
-  })),
+  legacy: [
+    ...(['buildSecrets', 'platform', 'cacheFrom', 'cacheTo'] as const).map((input) => ({
+      input,
+      why: TAKES_BUILDKIT,
+      remedy: REMEDY,
+      isPassed: USES[input],
+    })),
+    {
+      input: 'dockerOptions',
+      allows: 'those that it knows',
+      why: 'an option in it takes BuildKit',
+      remedy: REMEDY,
+      isPassed: ({ dockerOptions }) => findForBuildKit(dockerOptions) !== undefined,
+    },
+  ],
 };
 
 /**

@@ -3,6 +3,7 @@ import { TaskError } from '../../../common/errors';
 import { plural } from '../../../common/text';
 import { type BuildPlan, INLINE_CACHE, stageRequest } from '../../build-plan';
 import { describeBuilder } from '../../docker/engine';
+import { areForCommands } from '../../docker/extra-options';
 import { countInstructions } from '../../dockerfile/base-image';
 import { digestOfBytes, type OciImage } from '../../image/image';
 import { agentPlatform } from '../../image/platform';
@@ -27,6 +28,7 @@ export function findSplit({ engine, plan }: ReadyEngine): Split | undefined {
     // Its notes are a part of the image that the engine builds.
     !cacheTo.includes(INLINE_CACHE) &&
     !plan.arguments.BUILDKIT_INLINE_CACHE &&
+    areForCommands(plan.dockerOptions) &&
     mayBuildFromElsewhere(plan, engine.builder);
   return canGoOn ? splitBuild(plan) : undefined;
 }

@@ -99,6 +99,15 @@ describe('the builder that auto chooses', () => {
     );
   });
 
+  it('is the engine where an option for docker is given, and in two where that is for commands alone', async () => {
+    const dockerOptions = [{ name: '--network', words: ['--network=host'] }];
+    const whole = await choose('FROM scratch\nCOPY model.pkl /\n', { plan: { dockerOptions } });
+    assert.equal(whole.kind, 'docker');
+    assert.match(log(), /input 'dockerOptions' asks for it/);
+    const split = await choose('FROM scratch\nRUN make\nCOPY model.pkl /\n', { plan: { dockerOptions } });
+    assert.match(split.description, /from line 3 on this step/);
+  });
+
   it('is the engine up to the last command, and the step for what is copied behind it', async () => {
     const builder = await choose('FROM scratch\nRUN make\nCOPY model.pkl /\n');
     assert.equal(builder.kind, 'docker');
@@ -113,6 +122,10 @@ describe('the builder that auto chooses', () => {
     ['for another platform than its own', { platforms: ['windows/amd64'] }],
     ['with a cache that travels in the image', { cacheTo: ['inline'] }],
     ['with such a cache by an argument', { arguments: { BUILDKIT_INLINE_CACHE: '1' } }],
+    [
+      'with an option that other lines may see than commands',
+      { dockerOptions: [{ name: '--cpus-of-a-kind', words: ['--cpus-of-a-kind'] }] },
+    ],
     ['for a Dockerfile that is no UTF-8', { recipe: 'FROM scratch\nRUN make \uFFFD\nCOPY model.pkl /\n' }],
   ] as [string, Partial<BuildPlan>][]) {
     it(`is the engine alone ${why}`, async () => {

@@ -39,6 +39,10 @@ describe('what docker says', () => {
       'ERROR: failed to push r.azurecr.io/titanic:1: unexpected status from PUT request to https://r.azurecr.io/v2/titanic/manifests/1: 401 Unauthorized',
       /refused the sign-in when buildx pushed/,
     ],
+    [
+      'unknown flag: --colour\nSee docker buildx build --help',
+      /does not know the option --colour\. Check input 'dockerOptions'/,
+    ],
     ['write /var/lib/docker/tmp/x: no space left on device', /disk is full.*docker system prune/],
     [
       'toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating',

@@ -44,7 +44,27 @@ describe('a manifest of a registry', () => {
     assert.deepEqual(entriesOf(manifest!), [part]);
   });
 
+  it('is what it says, or what it has, whatever it was sent as', () => {
+    const image = { config: part, layers: [part] };
+    for (const [sentAs, content, type] of [
+      [OCI_INDEX, image, OCI_MANIFEST],
+      ['text/plain', { manifests: [part] }, OCI_INDEX],
+      [OCI_MANIFEST, { manifests: [part] }, OCI_INDEX],
+      [`${OCI_MANIFEST}; charset=utf-8`, image, OCI_MANIFEST],
+      [OCI_INDEX, { ...image, mediaType: OCI_MANIFEST }, OCI_MANIFEST],
+      [
+        'application/json',
+        { ...image, mediaType: 'application/vnd.docker.distribution.manifest.v2+json' },
+        'application/vnd.docker.distribution.manifest.v2+json',
+      ],
+    ] as const) {
+      assert.equal(readManifest(bytes(content), sentAs)?.mediaType, type, JSON.stringify([sentAs, content]));
+    }
+  });
+
   for (const [what, type, content] of [
+    ['both an image and a list of them', OCI_INDEX, { manifests: [part], layers: [part] }],
+    ['both a list and an image', OCI_MANIFEST, { manifests: [part], config: part, layers: [part] }],
     ['null', OCI_MANIFEST, 'null'],
     ['nothing', OCI_MANIFEST, ''],
     ['a page', OCI_MANIFEST, '<html>'],

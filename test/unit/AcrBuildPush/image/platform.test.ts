@@ -3,8 +3,10 @@ import {
   agentPlatform,
   formatPlatform,
   isKnownPlatform,
+  normalize,
   parsePlatform,
   platformArguments,
+  runnable,
   startsWithSystem,
 } from '../../../../tasks/AcrBuildPush/image/platform';
 
@@ -114,6 +116,35 @@ describe('a platform', () => {
       },
       TARGETPLATFORM: 'linux/arm/v7',
       ...{ TARGETOS: 'linux', TARGETOSVERSION: '', TARGETARCH: 'arm', TARGETVARIANT: 'v7' },
+    });
+  });
+});
+
+describe('The platforms whose images run on', () => {
+  // What containerd's `platforms.Only` tries, in its order.
+  for (const [platform, wanted] of [
+    ['linux/amd64', ['linux/amd64', 'linux/386']],
+    ['linux/amd64/v3', ['linux/amd64/v3', 'linux/amd64/v2', 'linux/amd64', 'linux/386']],
+    ['linux/arm64', ['linux/arm64', 'linux/arm/v8', 'linux/arm/v7', 'linux/arm/v6', 'linux/arm/v5']],
+    ['linux/arm', ['linux/arm/v7', 'linux/arm/v6', 'linux/arm/v5']],
+    ['linux/arm/v6', ['linux/arm/v6', 'linux/arm/v5']],
+    ['linux/s390x', ['linux/s390x']],
+  ] as const) {
+    it(`${platform} are its own and those below it`, () => {
+      const all = runnable(parsePlatform(platform)!).map(formatPlatform);
+      assert.deepEqual([...new Set(all)], wanted);
+    });
+  }
+
+  it('are called as here, by whatever names an image has them', () => {
+    assert.deepEqual(normalize({ os: 'linux', architecture: 'aarch64', variant: 'v8' }), {
+      os: 'linux',
+      architecture: 'arm64',
+    });
+    assert.deepEqual(normalize({ os: 'linux', architecture: 'arm', variant: '' }), {
+      os: 'linux',
+      architecture: 'arm',
+      variant: 'v7',
     });
   });
 });

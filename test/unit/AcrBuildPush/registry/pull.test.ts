@@ -27,6 +27,8 @@ describe('A base image in a registry', () => {
   let host: string;
   let http: HttpClient;
   let context: string;
+  /** An image of one layer, which is compressed by gzip whatever its type says. */
+  let addImage: (platform: object, mediaType: string) => string;
 
   const add = (bytes: Buffer) => {
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -55,6 +57,14 @@ describe('A base image in a registry', () => {
         { digest: add(layer), size: layer.length, mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' },
       ],
     });
+    addImage = (platform, mediaType) => {
+      const own = addJson({ ...platform, rootfs: { type: 'layers', diff_ids: [diffId] } });
+      const parts = {
+        config: { digest: own, size: 1, mediaType: 'application/vnd.oci.image.config.v1+json' },
+        layers: [{ digest: add(layer), size: layer.length, mediaType }],
+      };
+      return addJson({ schemaVersion: 2, ...parts });
+    };
     const index = addJson({
       schemaVersion: 2,
       manifests: [
@@ -111,6 +121,48 @@ describe('A base image in a registry', () => {
   it('is named when it is not there for a platform', async () => {
     await assert.rejects(pull()(`${host}/base`, { os: 'linux', architecture: 's390x' }), /linux\/s390x/);
   });
+
+  for (const [what, entries, platform, wanted] of [
+    ['by the name that the index has for its processor', [{ os: 'linux', architecture: 'x86_64' }], {}, 0],
+    ['by its configuration where the index names no platform', [undefined, undefined], {}, 1],
+    ['by its name before one without', [undefined, { os: 'linux', architecture: 'amd64' }], {}, 1],
+    [
+      'that runs there where there is none of its own, the best of them',
+      [
+        { os: 'linux', architecture: 'arm', variant: 'v6' },
+        { os: 'linux', architecture: 'arm', variant: 'v7' },
+      ],
+      { architecture: 'arm64' },
+      1,
+    ],
+    ['of 32 bits on 64', [{ os: 'linux', architecture: '386' }], {}, 0],
+  ] as const) {
+    it(`is found ${what}`, async () => {
+      const manifests = entries.map((entry, index) => {
+        const own = entry ?? { os: 'linux', architecture: index === 1 ? 'amd64' : 's390x' };
+        const digest = addImage({ ...own, index }, 'application/vnd.oci.image.layer.v1.tar+gzip');
+        return { digest, ...(entry && { platform: entry }) };
+      });
+      const found = addJson({ schemaVersion: 2, what, manifests });
+      const { config } = await pull()(`${host}/base@${found}`, { ...PLATFORM, ...platform });
+      assert.equal((config as unknown as { index: number }).index, wanted);
+    });
+  }
+
+  for (const mediaType of [
+    'application/vnd.oci.image.layer.v1.tar',
+    'application/vnd.oci.image.layer.v1.tar+zstd',
+    'x',
+  ]) {
+    it(`is read by what its layers are, where they say '${mediaType}'`, async () => {
+      const image = addImage(PLATFORM, mediaType);
+      const recipe = [`FROM ${host}/base@${image}`, 'COPY model.pkl /tmp/'].join('\n');
+      const plan = { ...leastPlan, dockerfile: join(context, 'Dockerfile'), recipe, context };
+      const built = await directBuild(plan, { pull: pull(), log, signal });
+      assert.ok(!(built instanceof NeedsEngine));
+      assert.equal(built.layers.length, 2);
+    });
+  }
 
   const earlierImage = (config: ImageConfig) => ({ repository: 'titanic', config, layers: [] });
 

@@ -3,8 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ResourceManager } from '../../../../../tasks/AcrBuildPush/build/acr-tasks/resource-manager';
-import { buildWithTasks } from '../../../../../tasks/AcrBuildPush/build/acr-tasks/tasks-build';
+import type { ResourceManager } from '../../../../../tasks/AcrBuildPush/azure/resource-manager';
+import {
+  buildWithTasks,
+  type TasksBuild,
+} from '../../../../../tasks/AcrBuildPush/build/acr-tasks/tasks-build';
 import { sleep } from '../../../../../tasks/common/cancel';
 import { CancelledError, TaskError } from '../../../../../tasks/common/errors';
 import type { HttpRequest } from '../../../../../tasks/common/http';
@@ -15,6 +18,9 @@ const SUCCESS = {
   status: 'Succeeded',
   outputImages: [{ repository: 'titanic', tag: '1.0.0', digest: DIGEST }],
 };
+
+const REGISTRY = { id: '/registry', loginServer: 'models.azurecr.io', isByRepository: false };
+const BY_REPOSITORY = { ...REGISTRY, isByRepository: true };
 
 describe("a build in the registry's own service", () => {
   let folder: string;
@@ -33,8 +39,9 @@ describe("a build in the registry's own service", () => {
   async function build(
     log: readonly (string | Buffer)[],
     state: object = SUCCESS,
-    { cancelAt, cancelFails = false, uploadUrl = 'https://store.example/source' } = {} as {
+    { cancelAt, cancelFails = false, uploadUrl = 'https://store.example/source', changes = {} } = {} as {
       cancelAt?: number | 'scheduleRun';
+      changes?: Partial<TasksBuild>;
       cancelFails?: boolean;
       uploadUrl?: string;
     },
@@ -45,13 +52,15 @@ describe("a build in the registry's own service", () => {
     const pieces = log.map((piece) => Buffer.from(piece));
     const logSignature = randomUUID();
     let looks = 0;
+    let asked: Record<string, unknown> = {};
     const shown = () => Buffer.concat(pieces.slice(0, looks));
     const azure = {
-      async send(method: string, path: string, _: string, options?: { signal?: AbortSignal }) {
+      async send(method: string, path: string, _: string, options?: { signal?: AbortSignal; body?: object }) {
         const call = `${method} ${path.replace(/^\/registry|\?.*$/g, '')}`;
         calls.push(call);
         if (call.endsWith('/listBuildSourceUploadUrl')) return { uploadUrl, relativePath: 'source/1' };
         if (call.endsWith('/scheduleRun')) {
+          asked = { ...options?.body, version: /api-version=(.*)/.exec(path)?.[1] };
           if (cancelAt === 'scheduleRun') cancel.abort();
           // A request whose answer nobody waits for would leave a run that nobody knows.
           if (options?.signal?.aborted ?? cancel.signal.aborted) throw new CancelledError();
@@ -92,17 +101,21 @@ describe("a build in the registry's own service", () => {
     };
     const request = {
       plan: { ...leastPlan, dockerfile: join(folder, 'Dockerfile'), context: folder },
-      registry: '/registry',
+      registry: REGISTRY,
       loginServer: 'models.azurecr.io',
       repository: 'titanic',
       tag: '1.0.0',
       push: true,
+      agentPool: undefined,
+      buildMinutes: 480,
+      logins: [],
+      ...changes,
     };
     const result = await buildWithTasks(request, services).then(
       (value) => ({ value, error: undefined }),
       (error: Error) => ({ value: undefined, error }),
     );
-    return { ...result, calls, logSignature, lines: captured.lines };
+    return { ...result, calls, asked, logSignature, lines: captured.lines };
   }
 
   it('shows its log while it grows, whole, also where a piece ends within a line or a character', async () => {
@@ -151,7 +164,12 @@ describe("a build in the registry's own service", () => {
   });
 
   for (const [what, state, log, message] of [
-    ['takes too long', { status: 'Timeout' }, ['x\n'], /took longer than 8 hours, and was stopped/],
+    [
+      'takes too long',
+      { status: 'Timeout' },
+      ['x\n'],
+      /took longer than 8 h, and was stopped\. Input 'buildTimeoutMinutes'/,
+    ],
     [
       'ends without a word in the log',
       { status: 'Error', runErrorMessage: 'failed to pull: toomanyrequests: pull rate limit' },
@@ -181,6 +199,53 @@ describe("a build in the registry's own service", () => {
       assert.match(error.message, message);
     });
   }
+
+  const DENIED = [
+    'Step 1/1 : FROM scratch\nSuccessfully built 0123456789ab\n',
+    '2026/11/29 12:00:00 Pushing image: models.azurecr.io/titanic:1.0.0, attempt 1\nThe push refers to repository [models.azurecr.io/titanic]\n',
+    'unauthorized: authentication required, visit https://aka.ms/acr/authorization for more information.\n',
+  ];
+
+  it('that could not push is told apart from one that failed, with the right that each kind of registry asks for', async () => {
+    const failed = { status: 'Failed', runErrorMessage: 'failed to run step ID: push: exit status 1' };
+    const { error } = await build(DENIED, failed, { changes: { registry: BY_REPOSITORY } });
+    assert.match(
+      String(error?.message),
+      /^Azure built the image, but could not push it to 'titanic': .*role Container Registry Repository Writer\.$/,
+    );
+    const legacy = await build(DENIED, failed);
+    assert.match(String(legacy.error?.message), /could not push it to 'titanic': .*the registry's policies/);
+    const full = await build([...DENIED.slice(0, 2), 'storage limit reached\n'], failed);
+    assert.match(String(full.error?.message), /could not push it to 'titanic': The storage of .* is used up/);
+  });
+
+  it('runs as its caller where rights are given by repository, and as the service does elsewhere', async () => {
+    const { asked } = await build(['x\n']);
+    assert.deepEqual(asked.credentials, { sourceRegistry: { loginMode: 'Default' } });
+    assert.deepEqual(
+      [asked.version, asked.timeout, asked.agentConfiguration],
+      ['2019-06-01-preview', 28_800, { cpu: 2 }],
+    );
+    const caller = await build(['x\n'], SUCCESS, { changes: { registry: BY_REPOSITORY } });
+    assert.deepEqual(caller.asked.credentials, { sourceRegistry: { identity: '[caller]' } });
+    assert.equal(caller.asked.version, '2025-03-01-preview');
+  });
+
+  it("takes the registry's own machines, a time and logins for base images", async () => {
+    const logins = [{ host: 'docker.io', username: 'me', password: 'hub-s3cret' }];
+    const { asked, lines } = await build(['x\n'], SUCCESS, {
+      changes: { agentPool: 'inside', buildMinutes: 20, logins },
+    });
+    assert.deepEqual(
+      [asked.agentPoolName, asked.agentConfiguration, asked.timeout],
+      ['inside', undefined, 1_200],
+    );
+    const value = (text: string) => ({ type: 'Opaque', value: text });
+    assert.deepEqual((asked.credentials as { customRegistries: object }).customRegistries, {
+      'docker.io': { userName: value('me'), password: value('hub-s3cret') },
+    });
+    assert.ok(!lines.join('\n').includes('hub-s3cret'));
+  });
 
   it('sends its context nowhere in the clear', async () => {
     const { error, calls } = await build(['x\n'], SUCCESS, { uploadUrl: 'http://store.example/source' });

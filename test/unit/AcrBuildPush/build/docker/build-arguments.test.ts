@@ -36,6 +36,16 @@ describe('the command line of a build', () => {
       expected: [...base, '--tag', `${name}:1`, '--tag', `${name}:latest`, '/s/model-api'],
     },
     {
+      what: 'has the options that the step knows nothing of',
+      changes: {
+        dockerOptions: [
+          { name: '--network', words: ['--network', 'host'] },
+          { name: '--add-host', words: ['--add-host=a:1.2.3.4'] },
+        ],
+      },
+      expected: [...base, ...tag, '--network', 'host', '--add-host=a:1.2.3.4', '/s/model-api'],
+    },
+    {
       what: 'has labels and arguments, with whatever is in their values',
       changes: { labels: { 'a.b': 'x y' }, arguments: { VERSION: '1.0.0', OPTS: '--flag=$HOME "q"' } },
       expected: [

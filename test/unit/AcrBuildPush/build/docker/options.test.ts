@@ -31,6 +31,11 @@ describe('what a builder can not do', () => {
       { cacheFrom: ['type=gha'] },
       /^Input 'cacheFrom' .*: anything but the name of an image takes buildx/,
     ],
+    [
+      'legacy',
+      { dockerOptions: [{ name: '--ssh', words: ['--ssh', 'default'] }] },
+      /^Input 'dockerOptions' .*: an option in it takes BuildKit/,
+    ],
     ['built-in', { cacheTo: ['r/cache'] }, /^Input 'cacheTo' .*: anything but 'inline' takes buildx/],
   ] as [BuilderKind, Partial<BuildPlan>, RegExp][]) {
     it(`is refused: ${Object.keys(changes)} with the builder ${builder}`, () => {

@@ -1,16 +1,30 @@
-import type { EntraTokens } from '../../../common/entra';
-import { TaskError } from '../../../common/errors';
-import { explainBy, type Signature } from '../../../common/explain';
-import { bound } from '../../../common/foreign-text';
-import type { HttpAnswer, HttpClient } from '../../../common/http';
-import { isRecord, readJson, textIn } from '../../../common/json';
-import type { AzureServiceConnection } from '../../../common/service-connection';
-import { faultIn, type Shape, type Shaped } from '../../../common/shape';
+import type { EntraTokens } from '../../common/entra';
+import { TaskError } from '../../common/errors';
+import { explainBy, type Signature } from '../../common/explain';
+import { bound } from '../../common/foreign-text';
+import type { HttpAnswer, HttpClient } from '../../common/http';
+import { isRecord, readJson, textIn } from '../../common/json';
+import type { AzureServiceConnection } from '../../common/service-connection';
+import { faultIn, type Shape, type Shaped } from '../../common/shape';
 
-const REGISTRY_API = '2023-07-01';
+/** The first that tells how a registry grants access, and one that every cloud has. */
+const REGISTRY_API = '2025-11-01';
+const OLDER_REGISTRY_API = '2023-07-01';
+
+/** What Azure answers to a version of its API that it does not have. */
+const UNKNOWN_VERSION = /InvalidApiVersionParameter|NoRegisteredProviderFound|InvalidResourceType/;
+
+/** A registry as Azure's resource manager knows it. */
+export interface RegistryResource {
+  /** `/subscriptions/…/registries/<name>`. */
+  readonly id: string;
+  readonly loginServer: string;
+  /** Whether roles are given by repository ("RBAC Registry + ABAC Repository Permissions"). */
+  readonly isByRepository: boolean;
+}
 
 const REGISTRY_PAGE = {
-  value: [{ id: 'text', properties: { loginServer: 'text' } }],
+  value: [{ id: 'text', properties: { loginServer: 'text', roleAssignmentMode: 'text' } }],
   nextLink: 'text',
 } as const;
 
@@ -19,7 +33,7 @@ const SIGNATURES: readonly Signature<{ input: string; purpose: string }>[] = [
   {
     pattern: /AuthorizationFailed|LinkedAuthorizationFailed/,
     explain: (_, { input, purpose }) =>
-      `The service connection in input '${input}' may not ${purpose}. Give its identity the role Contributor on the registry, or one with 'registries/scheduleRun/action' and 'registries/listBuildSourceUploadUrl/action': AcrPush is not enough to build there.`,
+      `The service connection in input '${input}' may not ${purpose}. Give its identity the role Container Registry Tasks Contributor on the registry, or another with 'registries/scheduleRun/action' and 'registries/listBuildSourceUploadUrl/action': the right to push is not enough to build there.`,
   },
   {
     pattern: /TasksOperationsNotAllowed/,
@@ -54,12 +68,29 @@ export class ResourceManager {
   /**
    * Finds a registry by its address among those of the connection's subscription.
    *
-   * @returns its resource's path, `/subscriptions/…/registries/<name>`
+   * @param name of the registry, where its address may be another: one with a hash against takeover
    */
-  async findRegistry(loginServer: string): Promise<string> {
-    const { subscriptionId, input, resourceManagerUrl } = this.connection;
+  async findRegistry(loginServer: string, name?: string): Promise<RegistryResource> {
+    const { subscriptionId, input } = this.connection;
+    const all = await this.registries(REGISTRY_API).catch((error: unknown) => {
+      const isOlder = error instanceof TaskError && UNKNOWN_VERSION.test(error.details.join());
+      if (!isOlder) throw error;
+      return this.registries(OLDER_REGISTRY_API);
+    });
+    const found =
+      all.find((one) => one.loginServer === loginServer) ??
+      all.find(({ id }) => name !== undefined && id.toLowerCase().endsWith(`/registries/${name}`));
+    if (found) return found;
+    throw new TaskError(
+      `There is no registry ${loginServer} among those that the service connection in input '${input}' can see in its subscription ${subscriptionId}. Use a connection to the registry's subscription, whose identity may read the registry.`,
+    );
+  }
+
+  private async registries(version: string): Promise<RegistryResource[]> {
+    const { subscriptionId, resourceManagerUrl } = this.connection;
+    const all: RegistryResource[] = [];
     let next: string | undefined =
-      `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries?api-version=${REGISTRY_API}`;
+      `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries?api-version=${version}`;
     while (next) {
       const page: Shaped<typeof REGISTRY_PAGE> = await this.send(
         'GET',
@@ -67,17 +98,20 @@ export class ResourceManager {
         'list the registries of its subscription',
         { shape: REGISTRY_PAGE },
       );
-      const found = page.value?.find(
-        ({ properties }) => properties?.loginServer?.toLowerCase() === loginServer,
-      );
-      if (found) return textIn(found, 'id', resourceManagerUrl);
+      for (const one of page.value ?? []) {
+        const { loginServer, roleAssignmentMode } = one.properties ?? {};
+        if (!loginServer) continue;
+        all.push({
+          id: textIn(one, 'id', resourceManagerUrl),
+          loginServer: loginServer.toLowerCase(),
+          isByRepository: roleAssignmentMode === 'AbacRepositoryPermissions',
+        });
+      }
       const link = page.nextLink ?? '';
       // The token must not go anywhere else.
       next = link.startsWith(`${resourceManagerUrl}/`) ? link.slice(resourceManagerUrl.length) : undefined;
     }
-    throw new TaskError(
-      `There is no registry ${loginServer} among those that the service connection in input '${input}' can see in its subscription. Use a connection to the registry's subscription, whose identity may read the registry.`,
-    );
+    return all;
   }
 
   /**
