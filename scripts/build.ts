@@ -79,8 +79,12 @@ async function buildTask(task: (typeof taskNames)[number], target: string): Prom
     // (azure-sdk-for-js issue 39057). @azure/core-rest-pipeline looks whether a body is FormData, for which Node loads
     // all of undici, in 15 ms.
     define: { 'import.meta.url': 'importMetaUrl', FormData: 'undefined' },
-    // fetch-blob brings web streams for Node versions that had none; 59 KB that no agent needs.
-    alias: { 'web-streams-polyfill/dist/ponyfill.es2018.js': 'node:stream/web' },
+    alias: {
+      // fetch-blob brings web streams for Node versions that had none; 59 KB that no agent needs.
+      'web-streams-polyfill/dist/ponyfill.es2018.js': 'node:stream/web',
+      // typed-rest-client makes queries of objects with it, which azure-pipelines-tool-lib never asks for; 45 KB.
+      qs: 'node:querystring',
+    },
     banner: { js: "const importMetaUrl=require('url').pathToFileURL(__filename).href;" },
   });
   for (const part of ['task.json', 'icon.png']) cpSync(join(source, part), join(target, part));

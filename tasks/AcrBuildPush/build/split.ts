@@ -14,7 +14,9 @@ export interface Split {
   readonly head: string;
   /** How many lines that is. */
   readonly lines: number;
-  /** What the head declares in the stage that it ends with and those below, in order: the later of one name counts. */
+  /** What is declared in the stages below the one that the head ends with, from the bottom. */
+  readonly inherited: readonly Declaration[];
+  /** What the head declares in its own stage, in order: the later of one name counts. */
   readonly declarations: readonly Declaration[];
   /** Whether that stage has set a command of its own. */
   readonly setsCommand: boolean;
@@ -47,7 +49,8 @@ function split(plan: BuildPlan): Split | undefined {
   const needs = new EngineNeeds(stages, plan.context);
   const last = target.instructions.findLastIndex((one) => needs.of(one, target));
   const before = target.instructions.slice(0, last + 1);
-  const all = [...inherited(target, stages), ...before];
+  const below = inherited(target, stages);
+  const all = [...below, ...before];
   const rest = target.instructions.slice(last + 1);
   const first = rest[0];
 
@@ -64,7 +67,8 @@ function split(plan: BuildPlan): Split | undefined {
   return {
     head: `${plan.recipe.split('\n').slice(0, lines).join('\n')}\n`,
     lines,
-    declarations: all.filter(isDeclaration),
+    inherited: below.filter(isDeclaration),
+    declarations: before.filter(isDeclaration),
     setsCommand: before.some(({ keyword }) => keyword === 'CMD'),
     rest,
   };

@@ -89,11 +89,13 @@ export function faultInManifest(body: Buffer, sentAs: string): string | undefine
 }
 
 /** What a manifest is: what it says, else what it was sent as, unless what it has is something else. */
-function typeOf({ mediaType, manifests }: Record<string, unknown>, sentAs: string): string {
+function typeOf(content: Record<string, unknown>, sentAs: string): string {
+  const { mediaType, manifests } = content;
   const type = typeof mediaType === 'string' ? mediaType : sentAs.replace(/;.*$/s, '').trim();
   const hasImages = Array.isArray(manifests);
   if (hasImages === isIndex(type)) return type;
-  return hasImages ? OCI_INDEX : OCI_MANIFEST;
+  if (hasImages) return OCI_INDEX;
+  return 'layers' in content || 'config' in content ? OCI_MANIFEST : type;
 }
 
 /** An image in an index. */

@@ -61,6 +61,8 @@ export class Copier {
   /** The paths that a layer has to hold. */
   readonly changed = new Set<string>();
   private contents = new Map<Content, Content>();
+  /** Folders that were made for what is in them, each once. */
+  private made = new Set<string>();
   /** How many nodes within sources were copied. */
   private copies = 0;
 
@@ -78,6 +80,7 @@ export class Copier {
     for (const found of findSources(source, name)) {
       // Links of one file are links in what is copied at once only.
       this.contents = new Map();
+      this.made = new Set();
       const from = source.resolve(found);
       const node = source.get(from);
       if (!node) throw new CopyError(`there is no '${found}'`);
@@ -97,6 +100,7 @@ export class Copier {
     const before = this.copies;
     for (const found of findSources(source, folder)) {
       this.contents = new Map();
+      this.made = new Set();
       const from = source.resolve(found);
       const node = source.get(from);
       if (!node) throw new CopyError(`there is no '${found}'`);
@@ -175,8 +179,9 @@ export class Copier {
   private makeWaiting(source: FileTree, waiting: readonly Way[]): void {
     for (const { from, to } of waiting) {
       const node = source.get(from)!;
+      if (this.made.has(to)) continue;
+      this.made.add(to);
       const existing = this.folderAt(to);
-      if (existing?.mode === node.mode) continue;
       this.target.set(to, existing ? { ...existing, mode: node.mode } : this.owned(node));
       this.changed.add(to);
     }

@@ -74,7 +74,8 @@ export class StageBuild {
     this.settings = before ? copySettings(before.settings) : initialSettings(base.image?.config);
     this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
     this.history = [...(before?.history ?? baseHistory(base.image?.config))];
-    this.variables = before ? new Map(before.variables) : environmentOf(this.settings);
+    // A stage begins with the environment of the image below, over arguments of the same names.
+    this.variables = new Map([...(before?.variables ?? []), ...environmentOf(this.settings)]);
     this.files = before?.files.copy() ?? new FileTree(base.files);
   }
 
@@ -89,8 +90,14 @@ export class StageBuild {
   /**
    * A stage that an engine has begun. The image tells all that it has done but for what is in `split`.
    */
-  static onHead(around: Surroundings, base: Base, { declarations, setsCommand }: Split): StageBuild {
+  static onHead(
+    around: Surroundings,
+    base: Base,
+    { inherited, declarations, setsCommand }: Split,
+  ): StageBuild {
     const build = new StageBuild(around, base, undefined);
+    for (const declaration of inherited) build.replay(declaration);
+    for (const [name, value] of environmentOf(build.settings)) build.variables.set(name, value);
     for (const declaration of declarations) build.replay(declaration);
     build.cmdIsOwn = setsCommand;
     build.ranCommands = true;

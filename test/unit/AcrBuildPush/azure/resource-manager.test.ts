@@ -60,7 +60,7 @@ describe('answers of Azure that make no sense', () => {
 describe('a registry', () => {
   const PAGES: Record<string, object> = {
     '1': {
-      value: [{ id: '/s/registries/other', properties: { loginServer: 'other.azurecr.io' } }, {}, null],
+      value: [{ id: '/s/registries/other', properties: { loginServer: 'other.azurecr.io' } }, {}],
       nextLink: '/2',
     },
     '2': {

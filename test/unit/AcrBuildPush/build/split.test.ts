@@ -4,6 +4,7 @@ import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { splitBuild } from '../../../../tasks/AcrBuildPush/build/split';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/build-plan';
+import type { Declaration } from '../../../../tasks/AcrBuildPush/dockerfile/instructions';
 import { leastPlan, temporaryFolder } from '../support';
 
 function split(recipe: readonly string[], plan: Partial<BuildPlan> = {}) {
@@ -93,10 +94,10 @@ describe('A Dockerfile', () => {
   it('keeps the arguments that its head declares for the rest', () => {
     const recipe = ['FROM a AS below', 'ARG A=1', 'FROM below', 'ARG B', 'CMD ["x"]', 'RUN x', 'COPY $A$B /'];
     const found = split(recipe)!;
-    assert.deepEqual(
-      found.declarations.flatMap(({ keyword, assignments }) => [keyword, ...assignments]),
-      ['ARG', { name: 'A', value: '1' }, 'ARG', { name: 'B', value: undefined }],
-    );
+    const names = (declarations: readonly Declaration[]) =>
+      declarations.flatMap(({ keyword, assignments }) => [keyword, ...assignments]);
+    assert.deepEqual(names(found.inherited), ['ARG', { name: 'A', value: '1' }]);
+    assert.deepEqual(names(found.declarations), ['ARG', { name: 'B', value: undefined }]);
     assert.equal(found.setsCommand, true);
   });
 

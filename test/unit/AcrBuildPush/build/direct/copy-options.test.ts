@@ -83,6 +83,22 @@ describe('An option of COPY', () => {
     });
   }
 
+  it('--parents makes the folders on the way once, with the permissions that are asked for', async () => {
+    const plan = {
+      ...leastPlan,
+      recipe: 'FROM scratch\nCOPY --chmod=640 --parents conf/*.* /d/',
+      context: context.path,
+      dockerfile: join(context.path, '..', 'Dockerfile'),
+    };
+    const image = await directBuild(plan, {
+      pull: () => Promise.reject(new Error('nothing is pulled here')),
+      log: { warning() {}, debug() {}, info() {} } as never,
+      signal: new AbortController().signal,
+    });
+    assert.ok(!(image instanceof NeedsEngine), String(image));
+    assert.match((await flattenBuilt(image)).files['d/conf'] ?? '', /^directory 640 /);
+  });
+
   for (const [line, problem] of [
     ['COPY --parents conf/none /d/', /line 2: there is no 'conf\/none'/],
     ['COPY --exclude=[ conf /d/', /line 2: --exclude has a pattern that docker can't read: '\['/],

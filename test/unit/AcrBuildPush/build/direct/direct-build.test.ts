@@ -115,12 +115,17 @@ describe('A direct build of a Dockerfile', () => {
     });
   }
 
-  it('gives a name the value that it got last in a stage below, too', async () => {
-    const { config } = await build([
-      ...['FROM scratch AS one', 'ENV D=env', 'ARG D=arg', 'FROM one', 'LABEL d=$D'],
-    ]);
-    assert.deepEqual(JSON.parse(config.toString()).config.Labels, { d: 'arg' });
-  });
+  // BuildKit sets the whole environment of the image below once more where a stage begins.
+  for (const [below, label] of [
+    [['ENV D=env', 'ARG D=arg'], 'env'],
+    [['ARG D=arg'], 'arg'],
+    [['ARG D=arg', 'ENV D=env'], 'env'],
+  ] as const) {
+    it(`begins a stage with the environment of the one below: ${below.join('; ')}`, async () => {
+      const { config } = await build(['FROM scratch AS one', ...below, 'FROM one', 'LABEL d=$D']);
+      assert.deepEqual(JSON.parse(config.toString()).config.Labels, { d: label });
+    });
+  }
 
   it('takes an argument that is given over a variable', async () => {
     const { config } = await build(['FROM scratch', 'ENV D=env', 'ARG D', 'LABEL d=$D'], { D: 'given' });
