@@ -23,7 +23,15 @@ export interface Manifest {
   readonly files: readonly PackedFile[];
   readonly links?: Readonly<Record<string, { readonly uri: string }>>;
   readonly public?: boolean;
-  readonly repository?: { readonly type: 'git'; readonly url: string };
+  readonly repository?: { readonly type: 'git'; readonly uri: string };
+  readonly badges?: readonly Badge[];
+}
+
+/** A small picture on the Marketplace's page, and where it leads. */
+export interface Badge {
+  readonly uri: string;
+  readonly href: string;
+  readonly description: string;
 }
 
 export interface PackedFile {

@@ -1,4 +1,4 @@
-import type { Extension, Manifest } from './identity';
+import type { Badge, Extension, Manifest } from './identity';
 
 /**
  * The manifest with links that lead into a repository, since those that it is written with are paths in any clone.
@@ -10,7 +10,7 @@ export function linkedTo(manifest: Manifest, repository: string | undefined): Ma
   const url = repository.replace(/\/+$|\.git$/g, '');
   return {
     ...rest,
-    repository: { type: 'git', url },
+    repository: { type: 'git', uri: url },
     links: Object.fromEntries(
       Object.entries(links).map(([name, { uri }]) => [name, { uri: addressOf(uri, url) }]),
     ),
@@ -29,7 +29,7 @@ export function documentedAt(
   repository: string | undefined,
 ): Extension {
   const { publisher, id } = manifest;
-  const own = `https://marketplace.visualstudio.com/items?itemName=${publisher}.${id}`;
+  const own = marketplacePage({ publisher, id });
   const pageOf = (file: string) =>
     repository === undefined ? own : addressOf(`docs/${file}.md`, repository.replace(/\/+$|\.git$/g, ''));
   const led = <T>(part: T, to: string): T => JSON.parse(JSON.stringify(part).replaceAll(page, to));
@@ -39,6 +39,24 @@ export function documentedAt(
       Object.entries(tasks).map(([folder, task]) => [folder, led(task, pageOf(folder))]),
     ),
   };
+}
+
+function marketplacePage({ publisher, id }: Pick<Manifest, 'publisher' | 'id'>): string {
+  return `https://marketplace.visualstudio.com/items?itemName=${publisher}.${id}`;
+}
+
+/**
+ * Version and installations on the Marketplace's page, from a host that it takes badges of. Of a private extension nobody
+ * can ask for them.
+ */
+export function badgesOf(manifest: Pick<Manifest, 'publisher' | 'id'>): Badge[] {
+  const item = `${manifest.publisher}.${manifest.id}`;
+  const badge = (path: string, description: string): Badge => ({
+    uri: `https://img.shields.io/visual-studio-marketplace/${path}/${item}`,
+    href: marketplacePage(manifest),
+    description,
+  });
+  return [badge('v', 'Newest version'), badge('azure-devops/installs/total', 'Installations')];
 }
 
 /** The page of a file on a repository's default branch. */

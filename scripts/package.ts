@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { buildExtension } from './build';
 import { type Extension, type Task, underIdentity } from './identity';
 import { changeExtension } from './laid-out';
-import { documentedAt, linkedTo } from './links';
+import { badgesOf, documentedAt, linkedTo } from './links';
 import { type PackageOptions, readPackageOptions } from './options';
 import { asList, packExtension } from './pack';
 import { buildFolder, root, vsixIn } from './paths';
@@ -40,7 +40,8 @@ function asAskedFor(extension: Extension, options: PackageOptions): Extension {
   const versioned = version === undefined ? extension : atVersion(extension, version);
   const [{ helpUrl }] = Object.values(extension.tasks) as [Task];
   const { manifest, tasks } = documentedAt(underIdentity(versioned, identity), helpUrl, repository);
-  return { manifest: { ...linkedTo(manifest, repository), public: options.public }, tasks };
+  const badges = options.public ? { badges: badgesOf(manifest) } : {};
+  return { manifest: { ...linkedTo(manifest, repository), public: options.public, ...badges }, tasks };
 }
 
 /**

@@ -122,7 +122,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     sourceImage,
     dockerfile,
     buildContext,
-    buildArgs: inputs.keyValueLines('buildArgs'),
+    buildArgs: readBuildArgs(inputs),
     buildSecrets: readSecrets(inputs),
     target: inputs.optional('target'),
     platforms: readPlatforms(inputs),
@@ -213,7 +213,15 @@ function readLoginServer(
     return loginServerOf(acrName);
   }
   if (!connected) {
-    inputs.reject('acrName', "is missing. Give the registry's name, or its address in input 'loginServer'.");
+    // One of the two that holds a variable which is not there is not missing.
+    const isKnown = ['acrName', 'loginServer', 'dockerRegistryConnection'].some((name) =>
+      inputs.isWrong(name),
+    );
+    if (!isKnown)
+      inputs.reject(
+        'acrName',
+        "is missing. Give the registry's name, or its address in input 'loginServer'.",
+      );
     return '';
   }
   const problem = loginServerProblem(connected);
@@ -360,9 +368,31 @@ function readModel(inputs: InputReader): ModelProvenance | undefined {
   }
 }
 
+/** Lines of a command are taken for what they mean to be, and refused with the line to write. */
+function readBuildArgs(inputs: InputReader): Record<string, string> {
+  const args = inputs.keyValueLines('buildArgs');
+  for (const key of Object.keys(args)) {
+    const [, name = key] = /^--?(?:build-arg[ =])?\s*(.*)$/.exec(key) ?? [];
+    if (name !== key) {
+      inputs.reject('buildArgs', `has the line '${key}=…'. Leave out the option: write ${name || 'NAME'}=….`);
+    } else if (!/^[A-Za-z_][\w.-]*$/.test(key)) {
+      inputs.reject(
+        'buildArgs',
+        `sets '${key}', but the names of ARG lines have letters, digits and '_' only. Write it as in the Dockerfile.`,
+      );
+    }
+  }
+  return args;
+}
+
 function checkDockerfile(inputs: InputReader, dockerfile: string): void {
   const found = statOf(dockerfile);
-  if (!found) {
+  if (!found && /[*?]/.test(dockerfile)) {
+    inputs.reject(
+      'dockerfile',
+      `is '${dockerfile}', but takes no patterns. Give the path of one file, such as model-api/Dockerfile.`,
+    );
+  } else if (!found) {
     inputs.reject(
       'dockerfile',
       `is '${dockerfile}', but there is no such file. Check the path, which begins at the root of the sources, ` +

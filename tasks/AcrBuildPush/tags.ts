@@ -20,12 +20,20 @@ export function toTag(version: string): string {
 export function tagProblem(tag: string): string | undefined {
   const stranger = /[^\w.-]/.exec(tag)?.[0];
   if (stranger) {
-    return `has the tag '${tag}', but tags have letters, digits, '_', '.' and '-' only, not '${stranger}'.`;
+    return `has the tag '${tag}', but tags have letters, digits, '_', '.' and '-' only, not '${stranger}'. ${remedyOf(stranger)}`;
   }
   if (/^[.-]/.test(tag)) return `has the tag '${tag}', but tags must not begin with '${tag[0]}'.`;
   if (tag.length > 128)
     return `has the tag '${tag}', which is too long: ${tag.length} characters, of at most 128.`;
   return undefined;
+}
+
+/** What people mean who put something into a tag that it can't hold. */
+function remedyOf(stranger: string): string {
+  if (/\s/.test(stranger)) return 'Give one tag a line.';
+  if (/[/:@]/.test(stranger))
+    return "Give the tag alone: the registry and the repository have inputs of their own, 'acrName' and 'repository'.";
+  return `Write it without '${stranger}'.`;
 }
 
 /** A tag to publish. */

@@ -5,10 +5,16 @@
 export class TaskError extends Error {
   override readonly name = 'TaskError';
   readonly details: readonly string[];
+  /** What the message is made of, where several things are wrong: each is an error of its own to the agent. */
+  readonly issues: readonly string[];
 
-  constructor(message: string, options: { details?: readonly string[]; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { details?: readonly string[]; issues?: readonly string[]; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.details = options.details ?? [];
+    this.issues = options.issues ?? [];
   }
 }
 

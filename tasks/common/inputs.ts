@@ -48,7 +48,14 @@ export class InputReader {
 
   /** A secret that must be given. */
   requiredSecret(name: string, why = '', username?: string): string {
-    return this.optionalSecret(name, username) ?? this.missing(name, why);
+    const secret = this.optionalSecret(name, username);
+    if (secret === undefined && !this.isWrong(name)) {
+      this.reject(
+        name,
+        `is missing${why && ` (${why})`}, or set to a variable that is empty. Set it in the step's inputs, and give the variable a value.`,
+      );
+    }
+    return secret ?? '';
   }
 
   /** The service connection that an input names. Its secrets are masked before anything else sees them. */
@@ -117,15 +124,21 @@ export class InputReader {
   /** Throws a TaskError with every mistake that was found. */
   check(): void {
     if (this.mistakes.length === 0) return;
-    const all = this.mistakes.map(({ text }) => text).join(' ');
+    const issues = this.mistakes.map(({ text }) => text);
     const count = new Set(this.mistakes.map(({ input }) => input)).size;
-    throw new TaskError(count === 1 ? all : `${plural(count, 'input')} must be put right. ${all}`);
+    const head = count === 1 ? '' : `${plural(count, 'input')} must be put right. `;
+    throw new TaskError(head + issues.join(' '), { issues });
+  }
+
+  /** Whether a mistake in an input is known, so that what follows from it need not be said too. */
+  isWrong(name: string): boolean {
+    return this.mistakes.some(({ input }) => input === name);
   }
 
   /** Records that an input must be given; `why` says when it is needed, where it is not always. */
   missing(name: string, why = ''): '' {
-    const isKnown = this.mistakes.some(({ input }) => input === name);
-    if (!isKnown) this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
+    if (!this.isWrong(name))
+      this.reject(name, `is missing${why && ` (${why})`}. Set it in the step's inputs.`);
     return '';
   }
 
@@ -140,8 +153,9 @@ export class InputReader {
       if (!line.trim()) continue;
       const equals = line.indexOf('=');
       const key = line.slice(0, equals).trim();
-      if (equals < 1 || !key) this.reject(name, `${describe(line.trim())} is not KEY=VALUE.`);
-      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice.`);
+      if (equals < 1 || !key)
+        this.reject(name, `${describe(line.trim())} is not KEY=VALUE.${remedyFor(line)}`);
+      else if (Object.hasOwn(values, key)) this.reject(name, `sets ${key} twice. Keep one of the lines.`);
       else values[key] = line.slice(equals + 1).trim();
     }
     return values;
@@ -159,11 +173,33 @@ export class InputReader {
     const value = this.read(name);
     const variable = value && UNEXPANDED_VARIABLE.exec(value)?.[1];
     if (!variable) return value;
+    if (this.isWrong(name)) return undefined;
     this.reject(
       name,
-      `holds $(${variable}), but this pipeline has no variable '${variable}'. Define it, or link the variable ` +
-        'group that holds it (`variables: - group: …`) and check the spelling.',
+      `holds $(${variable}), but this pipeline has no variable '${variable}'. ${whereFrom(variable)}`,
     );
     return undefined;
   }
+}
+
+/** Names of variables that begin so are Azure Pipelines' own. */
+const PREDEFINED = /^(Agent|Build|Common|Environment|Pipeline|Release|Resources|System|Task)\./i;
+
+/** Where a variable should come from. With a dot in its name, it is most often what an earlier step has set. */
+function whereFrom(variable: string): string {
+  const [, step] = /^(\w+)\../.exec(variable) ?? [];
+  const group = 'link the variable group that holds it (`variables: - group: …`) and check the spelling.';
+  if (PREDEFINED.test(variable))
+    return `Azure Pipelines sets none of that name here: check the spelling, or ${group}`;
+  if (!step) return `Define it, or ${group}`;
+  return (
+    `If it is the output of a step of this job, give that step \`name: ${step}\` and see that it runs before this one; ` +
+    `if it is a variable of that name, ${group}`
+  );
+}
+
+/** What to write in place of a line that is not KEY=VALUE; the value is not said, since it may be secret. */
+function remedyFor(line: string): string {
+  const [, key] = /^\s*["']?([\w.-]+)["']?\s*:/.exec(line) ?? [];
+  return key ? ` Write ${key}=… in place of '${key}: …'.` : '';
 }

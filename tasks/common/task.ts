@@ -178,7 +178,8 @@ function reportError(log: AgentLog, error: unknown): string {
     : `The task met an error that it does not know: ${error instanceof Error ? error.message : String(error)}`;
   if (error instanceof TaskError) for (const detail of error.details) log.info(detail);
   if (error instanceof Error) log.debug(error.stack ?? '');
-  log.error(message);
+  const issues = error instanceof TaskError && error.issues.length > 1 ? error.issues : [message];
+  for (const issue of issues) log.error(issue);
   return message;
 }
 

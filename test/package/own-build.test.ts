@@ -12,7 +12,7 @@ const json = (entries: Entries, name: string) => JSON.parse(Buffer.from(entries[
 const TFX = join(root, 'node_modules/tfx-cli/_build/tfx-cli.js');
 
 describe('a package of one’s own', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'own-build-'));
@@ -60,11 +60,17 @@ describe('a package of one’s own', function () {
     for (const page of ['docs/support.md', 'docs/privacy.md', 'LICENSE']) {
       assert.ok(manifest.includes(`"https://github.com/acme/fork/blob/HEAD/${page}"`), page);
     }
+    assert.match(
+      manifest,
+      /<Badge [^>]*shields\.io\/visual-studio-marketplace\/v\/acme\.model-pipeline-tasks"/,
+    );
+    const { helpUrl } = json(unzipSync(readFileSync(file)), 'tasks/AcrBuildPush/task.json');
+    assert.equal(helpUrl, 'https://github.com/acme/fork/blob/HEAD/docs/AcrBuildPush.md');
   });
 });
 
 describe('packing', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'packing-'));

@@ -2,7 +2,7 @@ import type { BuilderChoice, BuildPlan } from '../build-plan';
 import { NoEngineError } from '../docker/cli';
 import { TasksBuilder } from './acr-tasks/builder';
 import { azureConnection, type Builder, type BuilderServices, type PreparedBuild } from './builder';
-import { DirectBuilder } from './direct/builder';
+import { DirectBuilder, type Obstacle } from './direct/builder';
 import { DockerBuilder } from './docker/builder';
 import { findSplit, SplitBuild } from './docker/split-builder';
 
@@ -36,12 +36,14 @@ class AutomaticBuilder implements Builder {
   async prepare(plan: BuildPlan): Promise<PreparedBuild> {
     const { push, task } = this.services;
     const planned = await this.direct.prepareIfPossible(plan);
-    const needsEngine = typeof planned === 'string';
+    const needsEngine = 'why' in planned;
     if (!needsEngine && push) {
       task.log.info('This step builds the image by itself: nothing in the Dockerfile needs a Docker engine.');
       return planned;
     }
-    const reason = needsEngine ? planned : 'nothing is pushed, and later steps may look for the image there';
+    const reason = needsEngine
+      ? planned.why
+      : 'nothing is pushed, and later steps may look for the image there';
     try {
       return await this.prepareWithDocker(plan, reason, needsEngine && push);
     } catch (error) {
@@ -70,10 +72,16 @@ class AutomaticBuilder implements Builder {
     return new SplitBuild(this.services, this.docker, ready, split);
   }
 
-  /** @param why an engine is needed, which does not answer */
-  private prepareWithTasks(plan: BuildPlan, why: string, error: NoEngineError): Promise<PreparedBuild> {
+  /** @param obstacle why the step itself does not build, where no engine answers */
+  private prepareWithTasks(
+    plan: BuildPlan,
+    { why, mistake }: Obstacle,
+    error: NoEngineError,
+  ): Promise<PreparedBuild> {
     if (!azureConnection(this.services)?.subscriptionId) {
-      throw new NoEngineError(`${error.message} This image can't be built without an engine: ${why}.`, {
+      // An engine would stumble over a mistake as well, so none is asked for.
+      if (mistake) throw mistake;
+      throw new NoEngineError(`This image can't be built without an engine: ${why}. ${error.message}`, {
         details: error.details,
         cause: error,
       });

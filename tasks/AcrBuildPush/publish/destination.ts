@@ -7,6 +7,7 @@ import type { RegistryClient } from '../registry/client';
 import type { EarlierImages } from '../registry/earlier-images';
 import { MissingBlobError } from '../registry/errors';
 import { lockTag as lockOneTag, readTagLock } from '../registry/locks';
+import { registryNameOf } from '../registry/names';
 import type { Uploads } from '../registry/upload';
 import { decideTags, type ExistingTagPolicy, lastingTags, type PlannedTag } from '../tags';
 
@@ -72,7 +73,7 @@ export async function checkDestination(
   );
   if (locked) {
     throw new TaskError(
-      `${name}:${locked.tag} exists and is locked, so it can't move to a new image. Nothing was built. Give a version that is new, set input 'ifTagExists' to 'skip', or unlock it: az acr repository update --image ${registry.repository}:${locked.tag} --write-enabled true --delete-enabled true.`,
+      `${name}:${locked.tag} exists and is locked, so it can't move to a new image. Nothing was built. Give a version that is new, set input 'ifTagExists' to 'skip', or unlock it: az acr repository update -n ${registryNameOf(registry.host) ?? '<registry>'} --image ${registry.repository}:${locked.tag} --write-enabled true --delete-enabled true.`,
     );
   }
   for (const { tag, digest, lock } of existing) {

@@ -3,6 +3,7 @@ import { explainBy, type Signature } from '../../common/explain';
 import { bound } from '../../common/foreign-text';
 import type { HttpAnswer } from '../../common/http';
 import { registryOf } from '../image/image-name';
+import { registryNameOf } from './names';
 
 /** Which registry an error came from. */
 export interface RegistryContext {
@@ -41,12 +42,12 @@ const PUSH_SIGNATURES: readonly Signature<RegistryContext>[] = [
   {
     pattern: /REGISTRY_DISALLOWED_OPERATION|operation is disallowed/i,
     explain: (_, { host, repository }) =>
-      `${host} refuses to change '${repository}': the tag or the repository is locked, or the registry is read-only or out of space. Push another version, or unlock it with 'az acr repository update --image <repository>:<tag> --write-enabled true'.`,
+      `${host} refuses to change '${repository}': the tag or the repository is locked, or the registry is read-only or out of space. Push another version, or unlock it with 'az acr repository update -n ${registryNameOf(host) ?? '<registry>'} --image ${repository}:<tag> --write-enabled true'.`,
   },
   {
     pattern: /quota|storage limit/i,
     explain: (_, { host }) =>
-      `The storage of ${host} is used up. Delete old images ('az acr repository delete', or a purge task), or move to a larger tier.`,
+      `The storage of ${host} is used up. Delete old images ('az acr repository delete -n ${registryNameOf(host) ?? '<registry>'} --image …', or a purge task), or move to a larger tier.`,
   },
   {
     pattern: /TOOMANYREQUESTS|too many requests/i,

@@ -253,6 +253,26 @@ describe('the inputs of AcrBuildPush', () => {
 
   for (const [mistake, inputs, message] of [
     ['a missing registry', { acrName: '' }, /Input 'acrName' is missing.*'loginServer'/],
+    [
+      'an option of docker among build arguments',
+      { buildArgs: '--build-arg PYTHON=3.12' },
+      /Input 'buildArgs' has the line '--build-arg PYTHON=…'. Leave out the option: write PYTHON=…/,
+    ],
+    [
+      'a build argument whose name no ARG line can have',
+      { buildArgs: 'MY ARG=1' },
+      /Input 'buildArgs' sets 'MY ARG', but the names of ARG lines/,
+    ],
+    [
+      'build arguments as YAML',
+      { buildArgs: 'PYTHON: 3.12' },
+      /is not KEY=VALUE. Write PYTHON=… in place of 'PYTHON: …'/,
+    ],
+    [
+      'a pattern for the Dockerfile',
+      { dockerfile: '**/Dockerfile' },
+      /takes no patterns. Give the path of one file/,
+    ],
     ['a bad registry name', { acrName: 'my_registry' }, /Input 'acrName' is 'my_registry'/],
     ['a bad login server', { loginServer: 'myregistry' }, /Input 'loginServer' is 'myregistry'/],
     ['a missing password', { acrPassword: '' }, /Input 'acrPassword' is missing \(needed to push\)/],
@@ -335,6 +355,19 @@ describe('the inputs of AcrBuildPush', () => {
       message: /Input 'modelManifest' is '.*', which can't be read as the manifest of a model/,
     });
   });
+
+  for (const input of ['acrName', 'loginServer']) {
+    it(`say of a variable that is not there in ${input} just that`, () => {
+      assert.throws(
+        () => read({ ...minimal, acrName: '', [input]: '$(acr-name)' }),
+        (error: Error) => {
+          assert.match(error.message, /^Input '\w+' holds \$\(acr-name\)/);
+          assert.doesNotMatch(error.message, /is missing/);
+          return true;
+        },
+      );
+    });
+  }
 
   it('report all mistakes at once', () => {
     assert.throws(() => read({ acrName: 'x', tags: '-', dockerfile: '/no/Dockerfile' }), {

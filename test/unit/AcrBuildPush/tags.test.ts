@@ -33,8 +33,10 @@ describe('tags', () => {
   }
 
   for (const [tag, reason] of [
-    ['1.0 beta', /not ' '/],
-    ['1.0.0+5', /not '\+'/],
+    ['1.0 beta', /not ' '. Give one tag a line/],
+    ['titanic:1.0', /not ':'. Give the tag alone.*'repository'/],
+    ['team/titanic', /not '\/'. Give the tag alone/],
+    ['1.0.0+5', /not '\+'. Write it without '\+'/],
     ['{{version}}', /not '\{'/],
     ['-1', /must not begin with '-'/],
     ['.1', /must not begin with '\.'/],

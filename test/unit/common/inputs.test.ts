@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { TaskError } from '../../../tasks/common/errors';
 import { InputReader } from '../../../tasks/common/inputs';
 import { createLogger } from '../../../tasks/common/log';
 
@@ -67,6 +68,39 @@ describe('inputs', () => {
     });
   }
 
+  for (const [value, remedy] of [
+    ['$(download.manifestPath)', /give that step `name: download`/],
+    ['$(Build.Number)', /Azure Pipelines sets none of that name/],
+    ['$(version)', /^Input 'host' holds .*\. Define it, or link/],
+  ] as const) {
+    it(`say where ${value} should come from`, () => {
+      const { inputs } = reader({ host: value });
+      inputs.required('host');
+      assert.throws(() => inputs.check(), { message: remedy });
+    });
+  }
+
+  it('are an error each, and say once what is wrong with one', () => {
+    const { inputs } = reader({ host: '$(host)', flag: 'perhaps' });
+    inputs.required('host');
+    inputs.required('host');
+    inputs.boolean('flag', false);
+    assert.throws(
+      () => inputs.check(),
+      (error: TaskError) => {
+        assert.equal(error.issues.length, 2);
+        for (const issue of error.issues) assert.match(issue, /^Input '(host|flag)' /);
+        return true;
+      },
+    );
+  });
+
+  it('tell a secret that may be empty from one that nobody set', () => {
+    const { inputs } = reader({});
+    inputs.requiredSecret('token');
+    assert.throws(() => inputs.check(), { message: /is missing, or set to a variable that is empty/ });
+  });
+
   it('take a secret only after it is masked, and never log it', () => {
     const { inputs, lines } = reader({ token: 'dapi-12345' });
     assert.equal(inputs.requiredSecret('token'), 'dapi-12345');
@@ -83,7 +117,8 @@ describe('inputs', () => {
   for (const [lines, fault] of [
     ['a', "has the line 'a', which is not KEY=VALUE"],
     ['=1', "has the line '=1', which is not KEY=VALUE"],
-    ['a=1\na=2', 'sets a twice'],
+    ['a=1\na=2', 'sets a twice. Keep one of the lines.'],
+    ['a: 1', "is not KEY=VALUE. Write a=… in place of 'a: …'."],
   ] as const) {
     it(`in KEY=VALUE lines refuse ${JSON.stringify(lines)}`, () => {
       const { inputs } = reader({ parameters: lines });

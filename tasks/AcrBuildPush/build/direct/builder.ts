@@ -47,6 +47,14 @@ export function directOptions(services: BuilderServices): DirectBuildOptions {
   return { pull: createPull(pullOptions(services)), earlier: services.earlier, log, signal };
 }
 
+/** What keeps the step from building an image by itself. */
+export interface Obstacle {
+  /** A clause. */
+  readonly why: string;
+  /** What is wrong with the Dockerfile or what it names, where that is why. */
+  readonly mistake?: TaskError;
+}
+
 /** The step itself, without an engine. */
 export class DirectBuilder implements Builder {
   private readonly options: DirectBuildOptions;
@@ -63,20 +71,23 @@ export class DirectBuilder implements Builder {
   /**
    * Gets ready to build where nothing asks for an engine.
    *
-   * @returns otherwise why it takes an engine, as a clause: nothing that is new or odd here must fail a build that an
-   * engine may carry out
+   * @returns otherwise why it takes an engine: nothing that is new or odd here must fail a build that an engine may carry
+   * out
    */
-  async prepareIfPossible(plan: BuildPlan): Promise<PreparedBuild | string> {
+  async prepareIfPossible(plan: BuildPlan): Promise<PreparedBuild | Obstacle> {
     const limit = findLimit(DIRECT_LIMITS, plan, this.services.docker);
-    if (limit) return `input '${limit.input}' asks for it`;
+    if (limit) return { why: `input '${limit.input}' asks for it` };
     try {
       const planned = await planDirectBuild(plan, this.options);
       if (!(planned instanceof NeedsEngine)) return this.buildOf(plan, planned);
-      return `line ${planned.line} of the Dockerfile, ${planned.instruction}: ${planned.reason}`;
+      return { why: `line ${planned.line} of the Dockerfile, ${planned.instruction}: ${planned.reason}` };
     } catch (error) {
       throwIfCancelled(this.options.signal);
       if (!(error instanceof TaskError)) throw error;
-      return `this step can't build it by itself: ${error.message.replace(/\.$/, '')}`;
+      return {
+        why: `this step can't build it by itself: ${error.message.replace(/\.$/, '')}`,
+        mistake: error,
+      };
     }
   }
 

@@ -220,7 +220,21 @@ describe('the builder that auto chooses', () => {
 
   it('is none where an engine is needed and there is none: the error names the line', async () => {
     await assert.rejects(choose('FROM scratch\nRUN x\n', { docker: NO_ENGINE }), {
-      message: /The Docker engine does not answer.*This image can't be built without an engine: line 2 .*RUN/,
+      message:
+        /^This image can't be built without an engine: line 2 .*RUN.*The Docker engine does not answer/,
     });
   });
+
+  for (const [what, text, mistake] of [
+    ['an instruction that there is not', 'FROM scratch\nCOPPY a b\n', /COPPY/],
+    ['a file that is not there', 'FROM scratch\nCOPY no-such-file /\n', /no-such-file/],
+  ] as const) {
+    it(`asks for no engine for ${what}, which an engine would not build either`, async () => {
+      await assert.rejects(choose(text, { docker: NO_ENGINE }), (error: Error) => {
+        assert.match(error.message, mistake);
+        assert.doesNotMatch(error.message, /install|The Docker engine/i);
+        return true;
+      });
+    });
+  }
 });
