@@ -85,7 +85,7 @@ describe('AcrBuildPush, packed,', () => {
     assert.equal(step.result, 'Failed');
     assert.match(
       errorsOf(step),
-      /[Dd]ocker is not installed.*line 3 of the Dockerfile, RUN: it runs a command/,
+      /line 3 of the Dockerfile, RUN: it runs a command.*[Dd]ocker is not installed/,
     );
   });
 
