@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { escapeHtml } from '../../local/agent/view/html';
 import { openBrowser } from '../../test/support/browser';
 import { root } from '../paths';
 import { type DialogType, renderDialog, renderForm } from './render';
@@ -34,6 +36,21 @@ const FORMS = {
   },
 } as const;
 
+/** What the Marketplace asks of pictures. */
+const MARKETPLACE_SIZE = { width: 1366, height: 768 };
+
+function sideBySide(pages: readonly string[]): string {
+  const frames = pages.map(
+    (page) => `<iframe style="border:0;flex:1;height:768px" srcdoc="${escapeHtml(page)}"></iframe>`,
+  );
+  return `<!doctype html><body style="margin:0;display:flex">${frames.join('')}</body>`;
+}
+
+/** Every agent's administrator downloads the pictures too. Where `pngquant` is not installed, they stay as they are. */
+function shrink(file: string): void {
+  spawnSync('pngquant', ['--force', '--output', file, '64', file], { stdio: 'inherit' });
+}
+
 /*
  * Draws the designer's forms into docs/designer/, from each task.json, and the dialog of the connection from the
  * manifest: `npm run screenshots -- designer`.
@@ -47,7 +64,7 @@ export async function drawForms(): Promise<void> {
     const read = (file: string) => JSON.parse(readFileSync(join(root, file), 'utf8'));
     const manifest = read('vss-extension.json');
     const type: DialogType = manifest.contributions.at(-1).properties;
-    const pictures = {
+    const pictures: Readonly<Record<string, string>> = {
       ...Object.fromEntries(
         Object.entries(FORMS).map(([task, values]) => [
           task,
@@ -57,6 +74,13 @@ export async function drawForms(): Promise<void> {
       'databricks-connection': renderDialog(type, 1),
     };
     mkdirSync(join(root, 'docs/designer'), { recursive: true });
+    await view.setViewportSize(MARKETPLACE_SIZE);
+    await view.setContent(
+      sideBySide([pictures.DatabricksRunJob ?? '', pictures['databricks-connection'] ?? '']),
+    );
+    await view.screenshot({ path: join(root, 'images/form.png') });
+    shrink(join(root, 'images/form.png'));
+    await view.setViewportSize({ width: 640, height: 400 });
     for (const [name, html] of Object.entries(pictures)) {
       await view.setContent(html);
       await view.screenshot({ path: join(root, 'docs/designer', `${name}.png`), fullPage: true });

@@ -79,9 +79,10 @@ export function summarize(report: ImageReport): Summary {
     facts.push(['Model', `${model.name} ${model.version}, ${model.digest}${run}`]);
   }
 
-  const summary = new Summary().heading(report.title).facts(facts);
+  const summary = new Summary().lead(report.title);
+  if (manifest) summary.code(`docker run --rm ${name}@${manifest.digest}`, 'sh');
+  summary.facts(facts);
   if (manifest) {
-    summary.code(`docker pull ${name}@${manifest.digest}`, 'sh');
     if (manifest.layers.length > 0) {
       summary.table(
         ['Layer', 'Size', ...(sent ? [''] : [])],

@@ -5,6 +5,7 @@ import { redact } from '../common/secrets';
 import { Summary } from '../common/summary';
 import { formatDuration, plural } from '../common/text';
 import type { Run } from './databricks/runs';
+import { exitTable } from './exit-table';
 import type { Check } from './gate';
 import type { Parameters } from './parameters';
 import type { UsualTime } from './previous-run';
@@ -19,6 +20,7 @@ const LONGEST_SHOWN_TRACE = 15_000;
 /** Rows of a table; a summary is for reading in ten seconds. */
 const MOST_TASKS = 100;
 const MOST_TRACES = 10;
+const MOST_IN_LEAD = 4;
 
 /** The page of a run of a task, of this job or of another. */
 export type PageOf = (runId: string, jobId?: string) => string;
@@ -101,8 +103,10 @@ export function describeEnd({ state }: Run): string {
 export function summarize(report: Report): Summary {
   const { job, notebook, parameters, started, run, results, checks, usualTime, pageOf } = report;
   const state = run?.state.name ?? 'started';
+  const returned = results.exitValue === undefined ? undefined : exitTable(results.exitValue);
+  const metrics = (returned?.metrics ?? []).slice(0, MOST_IN_LEAD).map(([name, value]) => `${name} ${value}`);
   const summary = new Summary()
-    .heading(`${job.name}: ${state}`)
+    .lead([`${job.name}: ${state}`, ...metrics].join(', '))
     .link(`Run ${started.id} in Databricks`, started.page)
     .facts([
       ['Job', `${job.name} (${job.id})`],
@@ -113,7 +117,9 @@ export function summarize(report: Report): Summary {
   if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
   if (checks.length > 0) addChecks(summary, checks);
   if (run && run.tasks.length > 0) addTasks(summary, run);
-  if (results.exitValue !== undefined) {
+  if (returned) {
+    summary.table(['The notebook returned', ''], [...returned.metrics, ...returned.others]);
+  } else if (results.exitValue !== undefined) {
     summary.paragraph('The notebook returned:').code(results.exitValue);
   }
   for (const [

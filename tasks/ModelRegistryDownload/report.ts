@@ -81,15 +81,16 @@ export function outcomeMessage(report: Report): string {
 export function summarize(report: Report): Summary {
   const { model, why, folder, metadata } = report;
   const { name, version, digest, source, files } = model.manifest;
+  const size = `${plural(files.length, 'file')}, ${formatBytes(totalSize(model.manifest))}`;
   const summary = new Summary()
-    .heading(`${name} ${version}`)
+    .lead(`${name} ${version}: ${size}, verified`)
     .facts([
       ['Why this version', why],
       ['Digest', digest],
       ['Registry', describeSource(source)],
       ...runOf(source),
       ['Folder', folder],
-      ['Size', `${plural(files.length, 'file')}, ${formatBytes(totalSize(model.manifest))}`],
+      ['Size', size],
       ['Downloaded', traffic(report)],
       ...loading(model.inspection),
       ...TRAINING.flatMap(([key, label]) => fact(label, metadata[key])),

@@ -12,6 +12,11 @@ export class Summary {
     return this.add(`## ${inline(text)}`);
   }
 
+  /** What came out, in the first line. The page shows the summary's title above it, which need not be said again. */
+  lead(text: string): this {
+    return this.add(`**${inline(text)}**`);
+  }
+
   paragraph(text: string): this {
     return this.add(inline(text));
   }

@@ -10,6 +10,7 @@ import {
   readServiceConnection,
   readVariable,
 } from './agent';
+import { documentationOf } from './documentation';
 import { CancelledError, TaskError } from './errors';
 import { HttpClient } from './http';
 import { InputReader } from './inputs';
@@ -97,7 +98,7 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
 }
 
 function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
-  const { name, version } = JSON.parse(readFileSync(join(__dirname, 'task.json'), 'utf8'));
+  const { name, version } = readTaskJson();
   const userAgent = `ModelPipelineTasks/${version.Major}.${version.Minor}.${version.Patch} (${name})`;
   const network = readNetworkSettings(log.maskSecret);
   for (const secret of [...readSecretVariables().values(), readAccessToken()]) {
@@ -139,6 +140,14 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   };
 }
 
+function readTaskJson(): {
+  readonly name: string;
+  readonly helpUrl: string;
+  readonly version: { readonly Major: number; readonly Minor: number; readonly Patch: number };
+} {
+  return JSON.parse(readFileSync(join(__dirname, 'task.json'), 'utf8'));
+}
+
 /** Characters of a file's name: file systems allow 255 bytes. */
 const LONGEST_NAME = 150;
 
@@ -173,8 +182,9 @@ function reportFailure(log: AgentLog, error: unknown): void {
 
 function reportError(log: AgentLog, error: unknown): string {
   const known = error instanceof TaskError || error instanceof CancelledError;
+  const page = error instanceof TaskError ? documentationOf(error, readTaskJson().helpUrl) : undefined;
   const message = known
-    ? error.message
+    ? error.message + (page ? ` See ${page}` : '')
     : `The task met an error that it does not know: ${error instanceof Error ? error.message : String(error)}`;
   if (error instanceof TaskError) for (const detail of error.details) log.info(detail);
   if (error instanceof Error) log.debug(error.stack ?? '');

@@ -51,7 +51,7 @@ describe('the summary of an image', () => {
     ['the base image with its digest', 'docker.io/library/python:3.12, sha256:b'],
     ['the builder', 'BuildKit'],
     ['where the model comes from', 'titanic 1.0.0, sha256:m, trained in run 123456789012345678'],
-    ['the command to pull it by its digest', `docker pull ${name}@${manifest.digest}`],
+    ['the command to run it by its digest', `docker run --rm ${name}@${manifest.digest}`],
     ['layers that were there', '| sha256:base | 30.0 MB | was there already |'],
     ['layers that were sent', '| sha256:model | 2.0 MB | sent |'],
   ] as const) {
@@ -73,7 +73,7 @@ describe('the summary of an image', () => {
 
   it('of an image that was not pushed has no digest, and no command to pull it', () => {
     const built = page({ manifest: undefined, sent: undefined });
-    assert.doesNotMatch(built, /Digest|docker pull|Uploaded/);
+    assert.doesNotMatch(built, /Digest|docker run|Uploaded/);
     assert.match(built, /Built with/);
   });
 
@@ -82,7 +82,7 @@ describe('the summary of an image', () => {
     assert.equal(imageSize(index), undefined);
     assert.equal(uploadedSize({ manifest: index, sent: undefined }), undefined);
     assert.equal(uploadedSize({ manifest: index, sent: new Set() }), 0);
-    assert.match(page({ manifest: index }), /docker pull/);
+    assert.match(page({ manifest: index }), /docker run/);
   });
 
   it('counts a layer that is there twice once where it was sent', () => {

@@ -28,7 +28,7 @@ describe('DatabricksRunJob reports', () => {
       );
       assert.ok(!text().includes('##vso[task.complete'));
       assert.ok(!text().includes('\u001b'));
-      assert.match(summaries[0]!, /^## train: FAILED$/m);
+      assert.match(summaries[0]!, /^\*\*train: FAILED\*\*$/m);
       assert.match(summaries[0]!, /Task main failed: ValueError: no rows/);
     });
 

@@ -27,7 +27,7 @@ describe('DatabricksRunJob', () => {
     assert.equal(fake.to('POST jobs/run-now').length, 1);
     assert.deepEqual(fake.to('POST jobs/run-now')[0]?.body.notebook_params, { version: '1.0.0' });
     const [summary] = summaries;
-    assert.match(summary!, /^## train: SUCCESS$/m);
+    assert.match(summary!, /^\*\*train: SUCCESS\*\*$/m);
     assert.match(summary!, /^\| version \| 1\.0\.0 \|$/m);
     assert.match(summary!, /^\| main \| SUCCESS \| 1 \| 1 min 5 s \| █{24} \|$/m);
     assert.ok(summary!.includes(`(${RUN_PAGE})`));
