@@ -142,7 +142,7 @@ describe('the task', () => {
     });
     for (const fact of [
       `${name}:1.0.0`,
-      `docker pull ${name}@${digest}`,
+      `docker run --rm ${name}@${digest}`,
       '1.0.0, 1.0, latest',
       'docker 28.2.2 (legacy builder)',
       '5.0 KB in 2 layers',
