@@ -5,7 +5,7 @@ import { LEFT_OUT, mochaOnWindows, PACKAGE_TESTS } from './package-tests';
 import { setUpWindows } from './set-up';
 
 /*
- * `npm run test:windows`: the tests of the packed tasks, under Node for Windows by Wine. Two at a time and with long limits:
+ * `npm run test:windows`: the tests of the packed tasks, under Node for Windows by Wine. One at a time and with long limits:
  * Wine starts a process in a second or more.
  */
 
