@@ -1,7 +1,7 @@
 /*
- * Names that pickles of models hold, as scikit-learn 1.2 to 1.9, LightGBM, XGBoost, numpy, pandas and scipy write them, and
- * what their pickles take from Python itself. scripts/pickle_names.py prints scikit-learn's. `module|module:name,name`, with
- * `~` for `sklearn.`.
+ * Names that pickles of models hold, as scikit-learn 1.2, 1.3, 1.4, 1.6 and 1.9, LightGBM, XGBoost, numpy, pandas and scipy
+ * write them, and what their pickles take from Python itself. scripts/pickle_names.py prints scikit-learn's.
+ * `module|module:name,name`, with `~` for `sklearn.`.
  */
 
 /** Classes, and functions that make objects. */
