@@ -59,12 +59,15 @@ function pathOf(name: string, env: NodeJS.ProcessEnv): string {
   throw Object.assign(new Error(`no folder that PATH names has a program '${name}'`), { code: 'ENOENT' });
 }
 
+/** Where the system itself looks for programs when there is no PATH at all. */
+const SYSTEM_PATH = '/usr/bin:/bin';
+
 /** The file of a program by its name; undefined where no folder that PATH names from the root on has one. */
 export function findProgram(name: string, { env, platform = process.platform }: Place): string | undefined {
   const isWindows = platform === 'win32';
   const { delimiter, isAbsolute } = isWindows ? win32 : posix;
   const variable = isWindows ? Object.keys(env).find((key) => key.toUpperCase() === 'PATH') : 'PATH';
-  const folders = (env[variable ?? 'PATH'] ?? '').split(delimiter);
+  const folders = (env[variable ?? 'PATH'] ?? (isWindows ? '' : SYSTEM_PATH)).split(delimiter);
   // No other program can be started there without a shell.
   const file = isWindows ? `${name}.exe` : name;
   return folders

@@ -145,7 +145,7 @@ describe('DatabricksRunJob, packed,', () => {
     [
       'the account console',
       { databricksHost: 'accounts.azuredatabricks.net' },
-      /account console, which has no jobs/,
+      /account console, which is no workspace/,
     ],
     ['a definition that is not there', { jobDefinition: 'none.json' }, /'jobDefinition'.*none\.json/],
     ['a wrong token', { databricksToken: 'dapi-wrong' }, /databricksToken/],

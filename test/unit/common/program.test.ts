@@ -53,6 +53,12 @@ describe('a program that a task starts', () => {
     }
   });
 
+  it('comes from the folders of the system where there is no PATH', () => {
+    assert.match(findProgram('sh', { env: {}, platform: 'linux' })!, /^(\/usr)?\/bin\/sh$/);
+    assert.equal(findProgram('sh', { env: { PATH: '' }, platform: 'linux' }), undefined);
+    assert.equal(findProgram('cmd', { env: {}, platform: 'win32' }), undefined);
+  });
+
   it('is a file that may be run', () => {
     mkdirSync(join(tools, 'git'));
     writeFileSync(join(tools, 'tar'), '');
