@@ -12,7 +12,7 @@ const SUBMIT_TASK = {
   depends_on: ['TaskDependency'],
   description: 'text',
   disable_auto_optimization: 'flag',
-  email_notifications: 'TaskEmailNotifications',
+  email_notifications: 'JobEmailNotifications',
   environment_key: 'text',
   existing_cluster_id: 'text',
   for_each_task: 'ForEachTask',
@@ -41,7 +41,12 @@ const SUBMIT_TASK = {
 /** What the service knows of a task and of each kind of task; how to read it stands in shapes.ts. */
 export const TASK_SHAPES = {
   SubmitTask: SUBMIT_TASK,
-  Task: { ...SUBMIT_TASK, disabled: 'flag', job_cluster_key: 'text' },
+  Task: {
+    ...SUBMIT_TASK,
+    disabled: 'flag',
+    email_notifications: 'TaskEmailNotifications',
+    job_cluster_key: 'text',
+  },
   AlertTask: {
     alert_id: 'text',
     subscribers: ['AlertTaskSubscriber'],
