@@ -109,7 +109,8 @@ const PASSING_WORDS =
   /timed out after |deadline exceeded|ClusterNotReadyException|worker environment|try again later|token bucket/i;
 
 const EXPIRED = /(token|credential)s?\b.*\b(has |is )?expired/i;
-const BAD_TOKEN = /invalid access token|token is expir|token.*\bexpired/i;
+/** The reason comes with its secrets hidden, and a secret can be any word of it. */
+const BAD_TOKEN = /invalid access (?:token|\*{3})|token is expir|token.*\bexpired/i;
 
 /** Refusals that have nothing to do with what the token's user may do, and who can lift them. */
 const REFUSALS: readonly Signature<{ readonly origin: string }>[] = [

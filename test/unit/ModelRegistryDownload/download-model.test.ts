@@ -62,7 +62,7 @@ describe('downloading a model', () => {
       story.server.put('titanic', '1.0.0/big.bin', 'in blocks', { md5: undefined });
       await story.download();
       for (const line of [
-        '## titanic 1.0.0',
+        '**titanic 1.0.0: 5 files, ',
         '| accuracy | 0.7831 |',
         '| Git commit | c0ffee |',
         '| Trained on rows | 2201 |',

@@ -200,8 +200,8 @@ describe('Ending a run early', () => {
         "require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'inherit' }).unref(); console.log('bye')";
       const run = await agent.runSteps(`steps:\n${jsStep(code, { name: 'a' })}`, {
         onLine: (line) => {
-          // The job's own time limit is one timer; the wait for the streams is the second one.
-          const pass = () => (clock.countTimers() > 1 ? clock.tick(5_000) : setImmediate(pass));
+          // The job's own time limit and the log's next write are timers too; the wait for the streams is the third.
+          const pass = () => (clock.countTimers() > 2 ? clock.tick(5_000) : setImmediate(pass));
           if (line === 'bye') pass();
         },
       });
