@@ -121,3 +121,109 @@ describe('a registry', () => {
     assert.equal((await find('other.azurecr.io', undefined, ['2023-07-01'])).id, '/s/registries/other');
   });
 });
+
+describe("Azure's resource manager", () => {
+  /** Asks for something, and tells what was sent and what came of it. */
+  async function ask(
+    status: number,
+    body: string,
+    method: 'GET' | 'POST' = 'GET',
+    headers: Record<string, string> = {},
+  ) {
+    const sent: string[] = [];
+    const server = await scriptedServer((request, response) => {
+      const said: string[] = [];
+      request.on('data', (part) => said.push(String(part)));
+      request.on('end', () => {
+        sent.push(`${request.method} ${request.url} ${request.headers.authorization} ${said.join('')}`);
+        response.writeHead(status, headers).end(body);
+      });
+    });
+    const connection = { resourceManagerUrl: `http://${server.host}`, subscriptionId: 's', input: 'azure' };
+    const scopes: string[] = [];
+    const token = async (scope: string) => {
+      scopes.push(scope);
+      return 'a-token';
+    };
+    const azure = new ResourceManager(
+      connection as AzureServiceConnection,
+      { token } as unknown as EntraTokens,
+      server.http,
+    );
+    try {
+      const answer = await azure.send(method, '/x?y=1', 'do that').catch((error: TaskError) => error);
+      assert.deepEqual(scopes, [`http://${server.host}/.default`]);
+      return { answer, sent };
+    } finally {
+      await server.stop();
+    }
+  }
+
+  it('is asked with a token for it, and with a body where something is to be done', async () => {
+    assert.deepEqual((await ask(200, '{"a":1}')).sent, ['GET /x?y=1 Bearer a-token ']);
+    assert.deepEqual((await ask(200, '{"a":1}', 'POST')).sent, ['POST /x?y=1 Bearer a-token {}']);
+  });
+
+  it('may answer with nothing', async () => {
+    assert.deepEqual((await ask(202, '', 'POST')).answer, {});
+  });
+
+  for (const [code, sentence] of [
+    [
+      'AuthorizationFailed',
+      /connection in input 'azure' may not do that.*Container Registry Tasks Contributor/,
+    ],
+    ['LinkedAuthorizationFailed', /may not do that/],
+    ['TasksOperationsNotAllowed', /does not let this registry's subscription build images/],
+    ['SubscriptionNotFound', /no such subscription as the service connection in input 'azure' names/],
+    ['InvalidSubscriptionId', /no such subscription/],
+    ['SomethingElse', /refused to do that \(HTTP 403\)/],
+  ] as const) {
+    it(`is explained when it refuses with ${code}`, async () => {
+      const { answer } = await ask(403, `{"error":{"code":"${code}"}}`, 'GET', {
+        'x-ms-correlation-request-id': 'c-1',
+      });
+      assert.ok(answer instanceof TaskError);
+      assert.match(answer.message, sentence);
+      assert.deepEqual(answer.details, [
+        `Azure: HTTP 403. {"error":{"code":"${code}"}}`,
+        'Correlation id for Azure support: c-1',
+      ]);
+    });
+  }
+
+  it('is quoted where it did not answer in JSON, and takes a redirect for no answer', async () => {
+    const { answer } = await ask(200, '<html>Sign in</html>');
+    assert.ok(answer instanceof TaskError);
+    assert.match(answer.message, /was asked to do that, and did not answer in JSON/);
+    assert.deepEqual(answer.details, ['<html>Sign in</html>']);
+    const redirect = (await ask(302, '', 'GET', { location: '/elsewhere' })).answer;
+    assert.match((redirect as TaskError).message, /HTTP 302/);
+    assert.deepEqual((redirect as TaskError).details, ['Azure: HTTP 302. ']);
+  });
+
+  it('gives its token to nobody whom a page of registries names', async () => {
+    const asked: string[] = [];
+    const other = await scriptedServer((request, response) => {
+      asked.push(request.url!);
+      response.end('{}');
+    });
+    const server = await scriptedServer(
+      (_, response) =>
+        void response.end(JSON.stringify({ value: [], nextLink: `http://${other.host}/next` })),
+    );
+    const connection = { resourceManagerUrl: `http://${server.host}`, subscriptionId: 's', input: 'azure' };
+    const azure = new ResourceManager(
+      connection as AzureServiceConnection,
+      { token: async () => 'a-token' } as unknown as EntraTokens,
+      server.http,
+    );
+    try {
+      await assert.rejects(azure.findRegistry('r.azurecr.io'), /There is no registry r\.azurecr\.io/);
+      assert.deepEqual(asked, []);
+    } finally {
+      await server.stop();
+      await other.stop();
+    }
+  });
+});
