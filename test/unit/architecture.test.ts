@@ -20,6 +20,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [
       'plan',
       'inputs',
+      'registry-inputs',
       'report',
       'labels',
       'tags',

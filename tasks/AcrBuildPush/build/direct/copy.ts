@@ -78,12 +78,7 @@ export class Copier {
    */
   copy(source: FileTree, name: string, destination: string): void {
     for (const found of findSources(source, name)) {
-      // Links of one file are links in what is copied at once only.
-      this.contents = new Map();
-      this.made = new Set();
-      const from = source.resolve(found);
-      const node = source.get(from);
-      if (!node) throw new CopyError(`there is no '${found}'`);
+      const { from, node } = this.begin(source, found);
       if (node.kind === 'file' && node.content.kind === 'path') this.options.refuse?.(node.content.path);
       const to = this.prepareTarget(node, found, destination);
       this.copyNode(source, { from, to }, TOP);
@@ -99,15 +94,21 @@ export class Copier {
   copyMatching(source: FileTree, folder: string, include: PatternList, destination: string): boolean {
     const before = this.copies;
     for (const found of findSources(source, folder)) {
-      this.contents = new Map();
-      this.made = new Set();
-      const from = source.resolve(found);
-      const node = source.get(from);
-      if (!node) throw new CopyError(`there is no '${found}'`);
+      const { from, node } = this.begin(source, found);
       const to = this.prepareTarget(node, found, destination);
       this.copyNode(source, { from, to }, { ...TOP, include });
     }
     return this.copies > before;
+  }
+
+  /** Begins what is copied at once: links of one file are links in that only. */
+  private begin(source: FileTree, found: string): { from: string; node: FileNode } {
+    this.contents = new Map();
+    this.made = new Set();
+    const from = source.resolve(found);
+    const node = source.get(from);
+    if (!node) throw new CopyError(`there is no '${found}'`);
+    return { from, node };
   }
 
   /** Puts a file made of text in its place. */
