@@ -45,6 +45,12 @@ export function rememberSecret(secret: string, username?: string): string[] {
   return fresh;
 }
 
+/** Begins anew, as a step's process does. */
+export function forgetSecrets(): void {
+  known.clear();
+  pattern = undefined;
+}
+
 /**
  * Replaces every known secret in a text by `***`, however its characters are escaped. The agent masks its log, but
  * neither uploaded files nor summaries: those must pass through here. A text is cut only afterwards, since the beginning
