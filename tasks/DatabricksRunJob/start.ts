@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { throwIfCancelled } from '../common/cancel';
 import type { DatabricksClient, RequestLimits } from '../common/databricks/client';
-import { isOutage } from '../common/databricks/errors';
+import { isOutage, mayHaveBeenDone } from '../common/databricks/errors';
 import { CancelledError, describeError, TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { RetryPolicy } from '../common/retry';
@@ -73,7 +73,7 @@ export async function startRun(
       log.warning(`The step was canceled while it started the job. ${answer.reason}${lookThere}`);
       throw new CancelledError(undefined, { cause: new LostRunError(lookThere) });
     }
-    if (isOutage(error)) {
+    if (isOutage(error) || mayHaveBeenDone(error)) {
       throw new LostRunError(`${messageOf(error)} ${lookThere}`, { cause: error });
     }
     throw error;

@@ -33,6 +33,8 @@ export interface HttpAnswer {
   readonly headers: Headers;
   /** The beginning of it, where a refusal is long. */
   readonly body: Buffer;
+  /** Whether an earlier try of the same request failed that may have been heard all the same. */
+  readonly isRepeat?: boolean;
 }
 
 /** No try ended with an answer: the host was not found, refused, hung, or could not be trusted. */
@@ -48,6 +50,9 @@ export interface HttpClientOptions {
 }
 
 const DEFAULT_IDLE_TIMEOUT = 30_000;
+
+/** The status for who asks too often, and has changed nothing. */
+const TURNED_AWAY = 429;
 
 /**
  * Sends HTTP requests the way every task must: through the agent's proxy and with its certificates, with timeouts,
@@ -68,6 +73,7 @@ export class HttpClient {
     const patience = new Patience(policy);
     let trouble: TroubledRequest | undefined;
     let served = false;
+    let isRepeat = false;
     try {
       for (;;) {
         const begun = performance.now();
@@ -80,9 +86,10 @@ export class HttpClient {
           if (outcome instanceof Error) throw connectionError(request, outcome, patience);
           served = !isRetryableStatus(outcome.status);
           if (trouble && !served) this.options.log.info(`${describe(request, outcome)}${after(patience)}.`);
-          return outcome;
+          return { ...outcome, isRepeat };
         }
 
+        isRepeat ||= outcome instanceof Error || outcome.status !== TURNED_AWAY;
         const what = describe(request, outcome);
         if (trouble) trouble.fail();
         else trouble = this.troubles.begin(new URL(request.url).host, what, policy.forMilliseconds);
@@ -209,8 +216,8 @@ async function readRefusal(response: Response, idle: IdleTimer): Promise<Buffer>
 function mayMend(outcome: HttpAnswer | Error, { method, body, repeatable }: HttpRequest): boolean {
   const isRepeatable = repeatable ?? (method === 'GET' || method === 'HEAD');
   if (outcome instanceof Error) return isRepeatable && !isHopeless(outcome);
-  // Who is turned away for asking too often has changed nothing. What is streamed is repeated by its sender.
-  const isTurnedAway = outcome.status === 429 && typeof body !== 'function';
+  // What is streamed is repeated by its sender.
+  const isTurnedAway = outcome.status === TURNED_AWAY && typeof body !== 'function';
   return isRetryableStatus(outcome.status) && (isRepeatable || isTurnedAway);
 }
 

@@ -227,7 +227,7 @@ describe('DatabricksRunJob, through histories of lost answers, kills and reruns'
           for (const each of real.folders) rmSync(each, { recursive: true, force: true });
         }
       }),
-      { numRuns: HISTORIES, seed: SEED, endOnFailure: false },
+      { numRuns: HISTORIES, seed: SEED, includeErrorInReport: true },
     );
   });
 });

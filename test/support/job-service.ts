@@ -199,7 +199,7 @@ export function connect(
     async send(request) {
       const patience = new Patience(request.retry);
       const signal = request.signal ?? way.cancel.signal;
-      for (;;) {
+      for (let isRepeat = false; ; isRepeat = true) {
         if (signal.aborted) throw new CancelledError();
         const outcome = await tryOnce(request);
         if (signal.aborted) throw new CancelledError();
@@ -208,7 +208,7 @@ export function connect(
         const wait = isFailure && mayRepeat ? patience.next(0) : undefined;
         if (wait === undefined) {
           if (outcome instanceof ConnectionError) throw outcome;
-          return outcome;
+          return { ...outcome, isRepeat };
         }
         await way.sleep(wait, signal);
       }

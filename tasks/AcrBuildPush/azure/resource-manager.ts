@@ -4,6 +4,7 @@ import { explainBy, type Signature } from '../../common/explain';
 import { bound } from '../../common/foreign-text';
 import type { HttpAnswer, HttpClient } from '../../common/http';
 import { isRecord, readJson, textIn } from '../../common/json';
+import { pagesOf } from '../../common/paged-list';
 import type { AzureServiceConnection } from '../../common/service-connection';
 import { faultIn, type Shape, type Shaped } from '../../common/shape';
 
@@ -89,15 +90,13 @@ export class ResourceManager {
   private async registries(version: string): Promise<RegistryResource[]> {
     const { subscriptionId, resourceManagerUrl } = this.connection;
     const all: RegistryResource[] = [];
-    let next: string | undefined =
-      `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries?api-version=${version}`;
-    while (next) {
-      const page: Shaped<typeof REGISTRY_PAGE> = await this.send(
-        'GET',
-        next,
-        'list the registries of its subscription',
-        { shape: REGISTRY_PAGE },
-      );
+    const first = `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerRegistry/registries?api-version=${version}`;
+    const ask = (path = first) =>
+      this.send('GET', path, 'list the registries of its subscription', { shape: REGISTRY_PAGE });
+    // The token must not go anywhere else.
+    const next = ({ nextLink }: Shaped<typeof REGISTRY_PAGE>) =>
+      nextLink?.startsWith(`${resourceManagerUrl}/`) ? nextLink.slice(resourceManagerUrl.length) : undefined;
+    for await (const page of pagesOf(`the registries of subscription ${subscriptionId}`, ask, next)) {
       for (const one of page.value ?? []) {
         const { loginServer, roleAssignmentMode } = one.properties ?? {};
         if (!loginServer) continue;
@@ -107,9 +106,6 @@ export class ResourceManager {
           isByRepository: roleAssignmentMode === 'AbacRepositoryPermissions',
         });
       }
-      const link = page.nextLink ?? '';
-      // The token must not go anywhere else.
-      next = link.startsWith(`${resourceManagerUrl}/`) ? link.slice(resourceManagerUrl.length) : undefined;
     }
     return all;
   }

@@ -1,6 +1,7 @@
 import type { DatabricksClient, RequestLimits } from '../../common/databricks/client';
 import type { JsonObject } from '../../common/databricks/json';
 import { TaskError } from '../../common/errors';
+import { pagesOf } from '../../common/paged-list';
 import { ONE_TRY } from '../../common/retry';
 import type { Shaped } from '../../common/shape';
 
@@ -83,15 +84,14 @@ type GitSource = Shaped<typeof GIT_SOURCE>;
 
 /** All jobs that the token's user may see, or those of a name, upper and lower case being one to the service. */
 export async function* listJobs(client: DatabricksClient, name?: string): AsyncGenerator<JobSummary> {
-  let pageToken: string | undefined;
-  do {
-    const query = { limit: '100', name, page_token: pageToken };
-    // A page may be empty and still not be the last.
-    const page = await client.get('/api/2.2/jobs/list', query, {
-      action: 'list the jobs',
-      permission: "access to this workspace's jobs",
-      shape: JOB_PAGE,
-    });
+  const ask = (token: string | undefined) =>
+    client.get(
+      '/api/2.2/jobs/list',
+      { limit: '100', name, page_token: token },
+      { action: 'list the jobs', permission: "access to this workspace's jobs", shape: JOB_PAGE },
+    );
+  // A page may be empty and still not be the last.
+  for await (const page of pagesOf('the jobs', ask, (page) => page.next_page_token)) {
     for (const job of page.jobs ?? []) {
       // What has no id can't be run.
       if (job.job_id === undefined || job.job_id === null) continue;
@@ -102,8 +102,7 @@ export async function* listJobs(client: DatabricksClient, name?: string): AsyncG
         createdAt: job.created_time ?? 0,
       };
     }
-    pageToken = page.next_page_token || undefined;
-  } while (pageToken);
+  }
 }
 
 /** The lists that later pages go on with; they repeat all else. */
@@ -119,25 +118,24 @@ export async function getSettings(
 ): Promise<{ settings: JsonObject; runsAs: string | undefined }> {
   const settings: JsonObject = {};
   let runsAs: string | undefined;
-  let pageToken: string | undefined;
-  do {
-    const page = await client.get(
+  const ask = (token: string | undefined) =>
+    client.get(
       '/api/2.2/jobs/get',
-      { job_id: id, page_token: pageToken },
+      { job_id: id, page_token: token },
       {
         action: `read job ${id}`,
         permission: "'Can View' on the job, if the job exists",
         shape: SETTINGS_PAGE,
       },
     );
+  for await (const page of pagesOf(`the settings of job ${id}`, ask, (page) => page.next_page_token)) {
     for (const [name, value] of Object.entries((page.settings ?? {}) as JsonObject)) {
       const before = settings[name];
       const goesOn = PAGED_LISTS.has(name) && Array.isArray(before) && Array.isArray(value);
       settings[name] = goesOn ? [...before, ...value] : value;
     }
     runsAs = page.run_as_user_name ?? runsAs;
-    pageToken = page.next_page_token || undefined;
-  } while (pageToken);
+  }
   return { settings, runsAs };
 }
 

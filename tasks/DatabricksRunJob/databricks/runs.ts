@@ -1,4 +1,5 @@
 import type { DatabricksClient, RequestLimits } from '../../common/databricks/client';
+import { pagesOf } from '../../common/paged-list';
 import { ONE_TRY } from '../../common/retry';
 import type { Shaped } from '../../common/shape';
 import { type RunParameters, wireParameters } from './jobs';
@@ -103,18 +104,18 @@ export async function getRun(
   limits: RequestLimits = ONE_TRY_ONLY,
 ): Promise<Run> {
   const tasks: TaskRun[] = [];
-  let pageToken: string | undefined;
-  let page: Shaped<typeof RUN_PAGE>;
-  do {
-    page = await client.get(
+  let summary: RunSummary | undefined;
+  const look = (name: string | undefined) =>
+    client.get(
       '/api/2.2/jobs/runs/get',
-      { run_id: id, page_token: pageToken },
+      { run_id: id, page_token: name },
       { action: `look at run ${id}`, permission: "'Can View' on the job", shape: RUN_PAGE, ...limits },
     );
+  for await (const page of pagesOf(`the tasks of run ${id}`, look, (page) => page.next_page_token)) {
     tasks.push(...(page.tasks ?? []).map(readTask));
-    pageToken = page.next_page_token || undefined;
-  } while (pageToken);
-  return { ...readSummary(page), id, tasks: latestAttempts(tasks) };
+    summary = readSummary(page);
+  }
+  return { ...summary!, id, tasks: latestAttempts(tasks) };
 }
 
 /** The runs of a job that are over, the latest first. */
@@ -123,11 +124,10 @@ export async function* listEndedRuns(
   jobId: string,
   limits: RequestLimits = {},
 ): AsyncGenerator<RunSummary> {
-  let pageToken: string | undefined;
-  do {
-    const page = await client.get(
+  const ask = (name: string | undefined) =>
+    client.get(
       '/api/2.2/jobs/runs/list',
-      { job_id: jobId, completed_only: 'true', limit: '25', page_token: pageToken },
+      { job_id: jobId, completed_only: 'true', limit: '25', page_token: name },
       {
         action: `list the runs of job ${jobId}`,
         permission: "'Can View' on the job",
@@ -135,9 +135,9 @@ export async function* listEndedRuns(
         ...limits,
       },
     );
+  for await (const page of pagesOf(`the runs of job ${jobId}`, ask, (page) => page.next_page_token)) {
     yield* (page.runs ?? []).map(readSummary);
-    pageToken = page.next_page_token || undefined;
-  } while (pageToken);
+  }
 }
 
 function readSummary(run: WireRun): RunSummary {

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../../common/databricks/json';
-import { TaskError } from '../../common/errors';
+import { pagesOf } from '../../common/paged-list';
 import { BrokenAnswerError } from '../registry/errors';
 import { type Connection, limitSilence, persist } from '../registry/persist';
 import type { RegisteredModel } from './model-path';
@@ -22,9 +22,6 @@ export interface RegisteredVersion {
 
 /** The service's own limit of a page. */
 const PAGE = '1000';
-
-/** Far above any model. */
-const MOST_PAGES = 1_000;
 
 /**
  * Asks Unity Catalog which versions a model has.
@@ -51,22 +48,15 @@ export class Models {
   /** All versions, in no order: the service has none, and a page of it may be empty where others follow. */
   async versions(): Promise<RegisteredVersion[]> {
     const versions: RegisteredVersion[] = [];
-    const what = `list the versions of model '${this.model.name}'`;
-    const seen = new Set<string>();
-    for (let token: string | undefined; ; ) {
-      const page = await this.get('/versions', { max_results: PAGE, page_token: token }, what);
-      const { model_versions: listed = [], next_page_token: next } = page;
+    const list = `the versions of model '${this.model.name}'`;
+    const ask = (token: string | undefined) =>
+      this.get('/versions', { max_results: PAGE, page_token: token }, `list ${list}`);
+    const next = ({ next_page_token: token }: JsonObject) => (typeof token === 'string' ? token : undefined);
+    for await (const { model_versions: listed = [] } of pagesOf(list, ask, next)) {
       if (!Array.isArray(listed)) throw new BrokenAnswerError('the answer is not a list of versions');
       versions.push(...listed.filter(isObject).map(readVersion));
-      if (typeof next !== 'string' || next === '') return versions;
-      if (seen.has(next) || seen.size > MOST_PAGES) {
-        throw new TaskError(
-          `The list of the versions of model '${this.model.name}' has no end. Try again later.`,
-        );
-      }
-      seen.add(next);
-      token = next;
     }
+    return versions;
   }
 
   private get(path: string, query: Record<string, string | undefined>, action: string): Promise<JsonObject> {

@@ -68,6 +68,12 @@ export interface DatabricksClientOptions {
   readonly clock: Clock;
 }
 
+/** What became of one try. */
+interface Outcome<S> {
+  readonly value: Shaped<S> | TaskError;
+  readonly retryAfter: string | null;
+}
+
 /**
  * Calls Databricks' REST API. Ids come as strings and go as bigints. Every method throws a DatabricksError for any
  * answer but success, and a ConnectionError when there was none.
@@ -130,15 +136,19 @@ export class DatabricksClient {
     const patience = new Patience(policy);
     let trouble: TroubledRequest | undefined;
     let isServed = false;
+    let isRepeat = false;
     try {
       for (;;) {
         const begun = clock.now();
         const left = { forMilliseconds: Math.max(0, policy.forMilliseconds - patience.spent) };
-        const { value, retryAfter } = await this.sendOnce<S>(request, { ...call, retry: left });
+        const outcome: Outcome<S> = await this.sendOnce<S>(request, { ...call, retry: left }, isRepeat);
+        const { value, retryAfter } = outcome;
         isServed = !(value instanceof TaskError);
         if (!(value instanceof TaskError)) return value;
         const wait = this.mayMend(value, call) ? patience.next(clock.now() - begun, retryAfter) : undefined;
         if (wait === undefined) throw value;
+        // Without a token nothing has been sent.
+        isRepeat ||= !(value instanceof SignInError);
         if (trouble) trouble.fail();
         else {
           const what = value.message.replace(/\.$/, '');
@@ -152,7 +162,6 @@ export class DatabricksClient {
   }
 
   private mayMend(error: TaskError, { repeatable = false }: Call): boolean {
-    // Without a token nothing has been sent.
     if (error instanceof SignInError) return true;
     return (
       repeatable &&
@@ -166,7 +175,8 @@ export class DatabricksClient {
   private async sendOnce<S extends Shape>(
     request: HttpRequest,
     call: Call<S>,
-  ): Promise<{ value: Shaped<S> | TaskError; retryAfter: string | null }> {
+    isRepeat: boolean,
+  ): Promise<Outcome<S>> {
     const limits = call.retry && { retry: call.retry };
     try {
       const token = await this.options.token(undefined, limits);
@@ -182,7 +192,8 @@ export class DatabricksClient {
           answer = await this.sendWith(renewed, signed, call);
         }
       }
-      return { value: this.read(answer, request, call), retryAfter: answer.headers.get('retry-after') };
+      const told = { ...answer, isRepeat: isRepeat || (answer.isRepeat ?? false) };
+      return { value: this.read(told, request, call), retryAfter: answer.headers.get('retry-after') };
     } catch (error) {
       if (error instanceof SignInError) return { value: error, retryAfter: null };
       throw error;

@@ -11,6 +11,8 @@ export interface RefusingAnswer {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly body: Buffer;
+  /** Whether an earlier try of the same request failed that may have been heard all the same. */
+  readonly isRepeat?: boolean;
 }
 
 /** Databricks answered, but not with what was asked for. */
@@ -29,6 +31,8 @@ export class DatabricksError extends TaskError {
       readonly metadata: Readonly<Record<string, string>>;
       /** How long the service asks to wait, as its `Retry-After` header says it. */
       readonly retryAfter: string | null;
+      /** Whether an earlier try of the same request failed that may have been heard all the same. */
+      readonly isRepeat: boolean;
     },
     /** Whether the same request may do better a little later. */
     readonly isTransient: boolean,
@@ -43,7 +47,7 @@ export class NonsenseError extends DatabricksError {
     message: string,
     /** What is wrong with it: `'tasks' is a text, where a list should be`. */
     readonly fault: string,
-    answer: Pick<DatabricksError['answer'], 'status' | 'retryAfter'>,
+    answer: Pick<DatabricksError['answer'], 'status' | 'retryAfter' | 'isRepeat'>,
   ) {
     super(message, { ...answer, code: '', reason: fault, isPage: false, metadata: {} }, true);
   }
@@ -95,6 +99,11 @@ export function refusesToken(answer: Pick<RefusingAnswer, 'status' | 'body'>): b
 /** How long the service asks to wait, as its `Retry-After` header says it; null where it does not. */
 export function retryAfterOf(error: unknown): string | null {
   return error instanceof DatabricksError ? error.answer.retryAfter : null;
+}
+
+/** Whether what was asked for may have been done, although Databricks refused it: an earlier try may have been heard. */
+export function mayHaveBeenDone(error: unknown): boolean {
+  return error instanceof DatabricksError && error.answer.isRepeat && !isDeleted(error);
 }
 
 /** Whether Databricks could not be asked at all, or was not able to answer for the moment. */
@@ -183,7 +192,8 @@ export function errorFromAnswer(answer: RefusingAnswer, call: FailedCall): Datab
     location: answer.headers.get('location'),
   });
   const retryAfter = answer.headers.get('retry-after');
-  return new DatabricksError(message, { status, code, reason, isPage, metadata, retryAfter }, isTransient);
+  const told = { status, code, reason, isPage, metadata, retryAfter, isRepeat: answer.isRepeat ?? false };
+  return new DatabricksError(message, told, isTransient);
 }
 
 /**
@@ -200,8 +210,8 @@ export function nonsenseError(
   const message =
     `${origin} was asked to ${action}, and its answer makes no sense: ${fault}. Check that ` +
     `${access.host} is the address of a workspace, and whether a proxy stands in between.`;
-  const { status, headers } = answer;
-  return new NonsenseError(message, fault, { status, retryAfter: headers.get('retry-after') });
+  const { status, headers, isRepeat = false } = answer;
+  return new NonsenseError(message, fault, { status, retryAfter: headers.get('retry-after'), isRepeat });
 }
 
 interface Explained extends FailedCall {

@@ -8,6 +8,7 @@ import { runNow } from '../../../tasks/DatabricksRunJob/databricks/jobs';
 import {
   type CancelPolicy,
   idempotencyToken,
+  leavesRun,
   startRun,
   stopRun,
 } from '../../../tasks/DatabricksRunJob/start';
@@ -122,6 +123,32 @@ describe('starting a run', () => {
     assert.equal(service.runs.size, 1);
     end();
   });
+
+  it('says where to look for a run when the answer was lost, and the next try was refused', async () => {
+    service.reply = (start, response) => {
+      if (start === 1) response.destroy();
+      else response.writeHead(403).end('{"error_code":"PERMISSION_DENIED","message":"No"}');
+    };
+    const { started, end } = begin();
+    await assert.rejects(started, (error: Error) => {
+      assert.ok(leavesRun(error));
+      assert.match(error.message, /PERMISSION_DENIED.*Look for it at https:\/\/example\.org\/jobs\/1/);
+      return true;
+    });
+    end();
+  });
+
+  for (const status of [403, 429]) {
+    it(`claims no run where none can have been started: after ${status} and a refusal`, async () => {
+      service.reply = (start, response) => {
+        response.writeHead(start === 1 ? status : 403, { 'Retry-After': '1' });
+        response.end('{"error_code":"PERMISSION_DENIED","message":"No"}');
+      };
+      const { started, end } = begin();
+      await assert.rejects(started, (error: Error) => !leavesRun(error));
+      end();
+    });
+  }
 
   it('still learns the run’s id when the step is cancelled before the answer came', async () => {
     const { started, cancel, logged, end } = begin();
