@@ -103,10 +103,11 @@ export interface IndexEntry extends Descriptor {
   readonly platform?: Platform;
   /** What it is, where it is no image. */
   readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** The images that an index lists; undefined for the manifest of one image. */
-export function entriesOf({ body }: Manifest): readonly IndexEntry[] | undefined {
+export function entriesOf({ body }: Pick<Manifest, 'body'>): readonly IndexEntry[] | undefined {
   const content = readJson(body);
   if (faultIn(content, INDEX) !== undefined) return undefined;
   const { manifests } = content as { manifests?: unknown };

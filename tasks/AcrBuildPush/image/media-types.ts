@@ -15,6 +15,9 @@ export const OCI_INDEX = `${OCI}.index.v1+json`;
 /** The configuration of an image. */
 export const OCI_CONFIG = `${OCI}.config.v1+json`;
 
+/** The configuration of what is no image: an empty object. */
+export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json';
+
 /** A layer as it is; compressed, `+gzip` or `+zstd` follows. */
 export const OCI_LAYER = `${OCI}.layer.v1.tar`;
 

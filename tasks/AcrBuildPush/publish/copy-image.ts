@@ -2,9 +2,9 @@ import { Lanes } from '../../common/lanes';
 import { formatBytes } from '../../common/text';
 import type { Descriptor, Manifest } from '../image/image';
 import { entriesOf } from '../image/manifest';
-import { OCI_INDEX } from '../image/media-types';
-import { type RegistryClient, referrersTag } from '../registry/client';
+import type { RegistryClient } from '../registry/client';
 import { remoteBlob } from '../registry/pull';
+import { addReferrers, findReferrers } from '../registry/referrers';
 import type { UploadOptions } from '../registry/upload';
 import type { Place, PublishedImage } from './destination';
 
@@ -61,9 +61,10 @@ class Copy {
     await Promise.all(parts.map((part) => this.blob(part)));
     const isListed = await this.place.registry.put(manifest, digest);
     const subject = subjectOf(manifest);
-    if (subject && !isListed) await this.list(subject, manifest);
+    if (subject && !isListed)
+      await addReferrers(this.place.registry, subject, [manifest], this.options.signal);
     if (depth < DEEPEST) {
-      const referrers = await this.source.referrers(digest);
+      const referrers = await findReferrers(this.source, digest);
       for (const referrer of referrers) {
         this.options.log.info(
           `Copying ${referrer.artifactType ?? 'what'} that refers to it: ${referrer.digest}`,
@@ -115,24 +116,6 @@ class Copy {
     await place.uploads.send({ name: digest, size, digest: () => digest, open }, { ...options, signal });
     this.sent.add(digest);
     options.log.info(`${name} was copied.`);
-  }
-
-  /** Lists a manifest among the referrers of another, in a registry that does not do that by itself. */
-  private async list(subject: string, { digest, mediaType, body }: Manifest): Promise<void> {
-    const { registry } = this.place;
-    const tag = referrersTag(subject);
-    const index = await registry.findManifest(tag);
-    const entries = (index && entriesOf(index)) ?? [];
-    if (entries.some((entry) => entry.digest === digest)) return;
-    const { artifactType, annotations, config } = JSON.parse(body.toString('utf8'));
-    const type = artifactType ?? config?.mediaType;
-    const entry = {
-      ...{ mediaType, digest, size: body.length },
-      ...(type && { artifactType: type }),
-      ...(annotations && { annotations }),
-    };
-    const content = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...entries, entry] };
-    await registry.put({ mediaType: OCI_INDEX, body: Buffer.from(JSON.stringify(content)) }, tag);
   }
 }
 

@@ -154,18 +154,21 @@ async function setMeanwhile({ registry, tags }: Destination, own: ReadonlySet<st
 /** Milliseconds for which a registry may not know what it has taken in: its copies in other regions come later. */
 const REPLICATION_LIMIT = 60_000;
 
-/** Sets a tag, or stores a manifest by its digest, once the registry knows all its blobs where it is asked. */
+/**
+ * Sets a tag, or stores a manifest by its digest, once the registry knows all its blobs where it is asked.
+ *
+ * @returns whether the registry lists it among the referrers of its subject, where it has one
+ */
 export async function putManifest(
   registry: RegistryClient,
   manifest: Manifest,
   reference: string,
   options: TagOptions,
-): Promise<void> {
+): Promise<boolean> {
   const patience = new Patience({ forMilliseconds: REPLICATION_LIMIT });
   for (;;) {
     try {
-      await registry.put(manifest, reference);
-      return;
+      return await registry.put(manifest, reference);
     } catch (error) {
       const wait = error instanceof MissingBlobError ? patience.next(0) : undefined;
       if (wait === undefined) throw error;

@@ -1,8 +1,7 @@
-import { Readable } from 'node:stream';
 import { Lanes } from '../../common/lanes';
 import { type Descriptor, digestOfBytes, type Manifest, type OciImage } from '../image/image';
 import { OCI_CONFIG, OCI_MANIFEST } from '../image/media-types';
-import type { UploadOptions } from '../registry/upload';
+import { type BlobOptions, publishBlob } from './blob';
 import type { Place, PublishedImage } from './destination';
 import { type LayerOptions, type PublishedLayer, publishLayer } from './layers';
 
@@ -86,25 +85,12 @@ export async function publishManifest(
   return { manifest, layers: published, sent: new Set(sent), uploadedBytes };
 }
 
+/** The configuration of an image in the registry. */
 export interface PublishedConfig {
   readonly descriptor: Descriptor;
   readonly sentBytes: number;
 }
 
-export async function publishConfig(
-  { registry, uploads }: Place,
-  content: Buffer,
-  options: UploadOptions & { readonly isNew?: boolean | undefined },
-): Promise<PublishedConfig> {
-  const digest = digestOfBytes(content);
-  const descriptor = { mediaType: OCI_CONFIG, digest, size: content.length };
-  const isThere = !options.isNew && (await registry.hasBlob(digest, options.signal));
-  if (isThere) return { descriptor, sentBytes: 0 };
-  const source = {
-    name: 'The configuration',
-    size: content.length,
-    digest: () => digest,
-    open: (start: number) => Readable.from([content.subarray(start)], { objectMode: false }),
-  };
-  return { descriptor, sentBytes: await uploads.send(source, options) };
+export function publishConfig(place: Place, content: Buffer, options: BlobOptions): Promise<PublishedConfig> {
+  return publishBlob(place, { name: 'The configuration', mediaType: OCI_CONFIG, content }, options);
 }

@@ -2,8 +2,8 @@ import { TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { digestOfBytes, type Manifest } from '../image/image';
-import { entriesOf, faultInManifest, type IndexEntry, readManifest } from '../image/manifest';
-import { MANIFEST_TYPES, OCI_INDEX } from '../image/media-types';
+import { faultInManifest, readManifest } from '../image/manifest';
+import { MANIFEST_TYPES } from '../image/media-types';
 import { isNearAddress } from './addresses';
 import { Authorization, type Rights } from './authorization';
 import { parseChallenge } from './challenge';
@@ -135,17 +135,6 @@ export class RegistryClient {
     throw this.refusal(answer, `set '${reference}'`);
   }
 
-  /**
-   * The manifests that say something about another, such as signatures. Registries that list none themselves have them
-   * listed under a tag.
-   */
-  async referrers(digest: string): Promise<readonly IndexEntry[]> {
-    const answer = await this.send(this.path(`referrers/${digest}`), { method: 'GET' });
-    const listed = answer.status === 200 ? readManifest(answer.body, OCI_INDEX) : undefined;
-    const index = listed ?? (await this.findManifest(referrersTag(digest)));
-    return (index && entriesOf(index)) ?? [];
-  }
-
   /** Whether the repository has a blob. */
   async hasBlob(digest: string, signal: AbortSignal): Promise<boolean> {
     const answer = await this.send(this.path(`blobs/${digest}`), { method: 'HEAD', signal });
@@ -254,11 +243,6 @@ export class RegistryClient {
       `${this.host} points to ${host}, where this step must not go. Check input 'loginServer', and the proxy in front of the registry if there is one.`,
     );
   }
-}
-
-/** The tag of the list of an image's referrers, by the OCI distribution specification. */
-export function referrersTag(digest: string): string {
-  return digest.replace(':', '-').slice(0, 128);
 }
 
 function isRedirect({ status }: HttpAnswer): boolean {
