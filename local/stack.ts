@@ -102,8 +102,11 @@ async function setUpModels(workspace: Workspace, sources: string): Promise<void>
           task_key: 'train',
           notebook_task: {
             notebook_path: `/Shared/live/scikit-${model}`,
-            // Databricks puts the run's id in, for the model's record of how it came to be.
-            base_parameters: { run_id: '{{job.run_id}}' },
+            // Databricks puts the run in, for the model's record of how it came to be.
+            base_parameters: {
+              run_id: '{{job.run_id}}',
+              run_url: '{{workspace.url}}/jobs/{{job.id}}/runs/{{job.run_id}}',
+            },
           },
         },
       ],

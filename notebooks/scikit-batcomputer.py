@@ -26,6 +26,7 @@ dbutils.widgets.text("data_path", "/dbfs/datasets/batcomputer.csv", "Training da
 dbutils.widgets.text("service_credential", "", "Service credential of Unity Catalog for the registry")
 dbutils.widgets.text("git_commit", "", "Commit, for the record")
 dbutils.widgets.text("run_id", "", "Job run, for the record")
+dbutils.widgets.text("run_url", "", "Page of the job run, for the record")
 
 model_name = dbutils.widgets.get("model_name")
 model_version = dbutils.widgets.get("model_version")
@@ -140,6 +141,7 @@ metadata = {
     "libraries": {"numpy": numpy.__version__, "pandas": pd.__version__, "scikit-learn": sklearn.__version__},
     "gitCommit": dbutils.widgets.get("git_commit") or None,
     "runId": dbutils.widgets.get("run_id") or None,
+    "runUrl": dbutils.widgets.get("run_url") or None,
 }
 blobs = {
     "model.pkl": pickle.dumps(model, protocol=4),

@@ -121,6 +121,7 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
     timing: { ...DEFAULT_TIMING, ...options.timing },
     compute: options.compute ?? 'serverless',
     repairsCountAnew: options.repairsCountAnew ?? false,
+    workspace: () => ({ id: WORKSPACE_ID, url: server.url }),
     work: (task, run, signal) => (run.job.scenario ? runScenario : runNotebook)(task, run, signal),
   });
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { throwIfCancelled } from '../common/cancel';
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes, plural } from '../common/text';
+import { readEarlier } from './earlier-model';
 import { fetchVersion, seemsHeld } from './fetch-version';
 import { agentFolders, memoryFolder } from './folder/agent-folders';
 import { explainDiskError } from './folder/disk';
@@ -10,9 +11,10 @@ import { MANIFEST_NAME, readManifest } from './folder/manifest';
 import type { Inputs } from './inputs';
 import { judge } from './inspect-model';
 import { compareLibraries } from './libraries';
+import { readMetadata } from './metadata';
 import { openRegistry } from './open-registry';
 import { connect, PATIENCES, type RegistryPatience } from './registry/persist';
-import { outcomeMessage, readMetadata, summarize, tellOfForeigners, warnOfNames } from './report';
+import { outcomeMessage, summarize, tellOfForeigners, warnOfNames } from './report';
 
 /**
  * Downloads one version of a model: find it in the registry, check that it can be written here, bring its files
@@ -54,6 +56,7 @@ export async function downloadModel(
         downloadedBytes += count;
       };
       const download = { inputs, container, source, folder, connection, program, onBytes };
+      const earlier = readEarlier(folder);
       const model = await fetchVersion(version, download);
 
       throwIfCancelled(signal);
@@ -75,7 +78,8 @@ export async function downloadModel(
         why: version.why,
         folder: folder.path,
         downloadedBytes,
-        metadata: readMetadata(folder, model.manifest),
+        metadata: readMetadata((path, most) => folder.read(path, most), model.manifest),
+        earlier,
       };
       task.uploadSummary(`${inputs.model} ${version.name}`, summarize(report));
       return { result: 'Succeeded', message: outcomeMessage(report) };

@@ -1,11 +1,13 @@
 import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
+import { type Comparison, compareWith, type EarlierModel } from './earlier-model';
 import type { FetchedModel } from './fetch-version';
-import type { ModelFolder, SwapReport } from './folder/folder';
+import type { SwapReport } from './folder/folder';
 import type { ModelManifest } from './folder/manifest';
+import { type Metadata, metricsOf, runPageOf, textOf } from './metadata';
 import type { Inspection } from './pickles/inspection';
-import { describeSource, type ModelSource } from './registry/source';
+import { describeSource, type ModelSource, versionPage } from './registry/source';
 
 export interface Report {
   readonly model: FetchedModel;
@@ -14,13 +16,10 @@ export interface Report {
   readonly folder: string;
   readonly downloadedBytes: number;
   /** What the version's metadata.json holds; empty when it has none. */
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metadata: Metadata;
+  /** What lay in the folder before; undefined where that was no model. */
+  readonly earlier: EarlierModel | undefined;
 }
-
-const METADATA_NAME = 'metadata.json';
-
-/** Metadata that is bigger is not for people. */
-const LARGEST_METADATA = 1024 * 1024;
 
 /** More rows than this make a summary that nobody reads. */
 const MOST_ROWS = 100;
@@ -36,20 +35,6 @@ const TRAINING: readonly [key: string, label: string][] = [
   ['gitCommit', 'Git commit'],
   ['runId', 'Training run'],
 ];
-
-/** The metadata.json of a downloaded model. It is for the summary alone, so a missing or broken one does no harm. */
-export function readMetadata(
-  folder: ModelFolder,
-  manifest: ModelManifest,
-): Readonly<Record<string, unknown>> {
-  const file = manifest.files.find(({ path }) => path === METADATA_NAME);
-  const text = file && folder.read(METADATA_NAME, LARGEST_METADATA);
-  try {
-    return text ? asRecord(JSON.parse(text.toString())) : {};
-  } catch {
-    return {};
-  }
-}
 
 /** Names the files in the folder that are not the task's own. */
 export function tellOfForeigners({ kept, replaced }: SwapReport, log: Logger): void {
@@ -79,22 +64,26 @@ export function outcomeMessage(report: Report): string {
 
 /** The page on the run's Extensions tab. */
 export function summarize(report: Report): Summary {
-  const { model, why, folder, metadata } = report;
+  const { model, why, folder, metadata, earlier } = report;
   const { name, version, digest, source, files } = model.manifest;
   const size = `${plural(files.length, 'file')}, ${formatBytes(totalSize(model.manifest))}`;
-  const summary = new Summary()
-    .lead(`${name} ${version}: ${size}, verified`)
-    .facts([
-      ['Why this version', why],
-      ['Digest', digest],
-      ['Registry', describeSource(source)],
-      ...runOf(source),
-      ['Folder', folder],
-      ['Size', size],
-      ['Downloaded', traffic(report)],
-      ...loading(model.inspection),
-      ...TRAINING.flatMap(([key, label]) => fact(label, metadata[key])),
-    ]);
+  const comparison = earlier && compareWith(earlier, model.manifest);
+  const changes = comparison?.files ?? new Map();
+  const hasChanges = changes.size > 0;
+  const summary = new Summary().lead(`${name} ${version}: ${size}, verified`);
+  addLinks(summary, metadata, source, version);
+  summary.facts([
+    ['Why this version', why],
+    ['Digest', digest],
+    ['Registry', describeSource(source)],
+    ...runOf(source),
+    ['Folder', folder],
+    ['Size', size],
+    ['Downloaded', traffic(report)],
+    ...against(comparison),
+    ...loading(model.inspection),
+    ...TRAINING.flatMap(([key, label]) => fact(label, metadata[key])),
+  ]);
   const findings = model.inspection?.findings ?? [];
   if (findings.length > 0) {
     summary.table(
@@ -108,10 +97,9 @@ export function summarize(report: Report): Summary {
       ['At byte'],
     );
   }
-  const metrics = Object.entries(asRecord(metadata.metrics)).flatMap(([key, value]) => fact(key, value));
-  if (metrics.length > 0) summary.table(['Metric', 'Value'], metrics, ['Value']);
+  addMetrics(summary, metricsOf(metadata), comparison?.metrics ?? new Map());
   summary.table(
-    ['File', 'Size', 'SHA-256', 'Verified by'],
+    ['File', 'Size', 'SHA-256', 'Verified by', ...(hasChanges ? ['Change'] : [])],
     files
       .slice(0, MOST_ROWS)
       .map(({ path, size, sha256 }) => [
@@ -119,6 +107,7 @@ export function summarize(report: Report): Summary {
         formatBytes(size),
         sha256.slice(0, 12),
         model.proofs.get(path) ?? 'unchanged since it was verified',
+        ...(hasChanges ? [changes.get(path) ?? ''] : []),
       ]),
     ['Size'],
   );
@@ -126,6 +115,38 @@ export function summarize(report: Report): Summary {
     summary.paragraph(`And ${plural(files.length - MOST_ROWS, 'more file')}: see the manifest.`);
   }
   return summary;
+}
+
+/** The way back to the run that trained the model, and to its page in the registry where that has pages. */
+function addLinks(summary: Summary, metadata: Metadata, source: ModelSource, version: string): void {
+  const run = runPageOf(metadata);
+  if (run !== undefined) summary.link('The run that trained it', run);
+  const page = versionPage(source, version);
+  if (page !== undefined) summary.link('The version in Unity Catalog', page);
+}
+
+/** What lay in the folder before, and what is different. */
+function against(comparison: Comparison | undefined): [string, string][] {
+  if (!comparison) return [];
+  return [
+    ['Before', comparison.before],
+    ['Changed since', comparison.changes],
+  ];
+}
+
+/** Beside the values of the model before, where it had any. */
+function addMetrics(
+  summary: Summary,
+  metrics: ReadonlyMap<string, string>,
+  before: ReadonlyMap<string, string>,
+): void {
+  if (metrics.size === 0) return;
+  if (before.size === 0) summary.table(['Metric', 'Value'], [...metrics], ['Value']);
+  else {
+    const names = [...new Set([...metrics.keys(), ...before.keys()])];
+    const rows = names.map((name) => [name, metrics.get(name) ?? '', before.get(name) ?? '']);
+    summary.table(['Metric', 'Now', 'Before'], rows, ['Now', 'Before']);
+  }
 }
 
 /** What loading the model imports, by package, and what it was made with. */
@@ -169,13 +190,8 @@ function runOf(source: ModelSource): [string, string][] {
   return 'runId' in source ? fact('MLflow run', source.runId) : [];
 }
 
-/** A row for a value that is one; numbers as a person reads them. */
+/** A row for a value that is one. */
 function fact(label: string, value: unknown): [string, string][] {
-  if (typeof value === 'number')
-    return [[label, Number.isInteger(value) ? String(value) : value.toPrecision(4)]];
-  return typeof value === 'string' && value ? [[label, value]] : [];
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  const text = textOf(value);
+  return text === undefined ? [] : [[label, text]];
 }

@@ -108,7 +108,7 @@ describe('The example notebooks', function () {
         const source = await readFile(join(root, 'notebooks', `scikit-${model}.py`), 'utf8');
         run = await runNotebook(workspace, source, {
           path: `/live/scikit-${model}`,
-          baseParameters: { run_id: '{{job.run_id}}' },
+          baseParameters: { run_id: '{{job.run_id}}', run_url: '{{workspace.url}}/runs/{{job.run_id}}' },
           parameters: {
             model_name: model,
             model_version: '1.0.0',
@@ -155,6 +155,7 @@ describe('The example notebooks', function () {
           outcomes: flags,
           gitCommit: 'abc123',
           runId: String(run.runId),
+          runUrl: `${workspace.url}/runs/${run.runId}`,
         });
         assert.match(trainedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/);
         assert.deepEqual(Object.keys(metrics), ['accuracy', 'f1', 'rocAuc']);

@@ -44,6 +44,8 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'fetch-version',
       'transfer-and-verify',
       'report',
+      'earlier-model',
+      'metadata',
       'progress',
       'inputs',
       'inspect-model',

@@ -34,6 +34,8 @@ export interface EngineOptions {
   /** Whether a repair counts the attempts at its tasks from the beginning. */
   readonly repairsCountAnew: boolean;
   readonly work: Work;
+  /** Asked when a run is started. */
+  readonly workspace: () => Run['workspace'];
 }
 
 export interface RunRequest {
@@ -69,6 +71,7 @@ export class RunEngine {
     const now = this.options.clock.now();
     const run: Run = {
       ...request,
+      workspace: this.options.workspace(),
       id: newId(),
       job,
       settings: job.settings,

@@ -61,6 +61,8 @@ function resolve(value: string, run: Run, task: TaskRun): string {
     'job.run_id': String(run.id),
     'job.repair_count': String(run.repairs.length),
     'job.start_time.iso_date': new Date(run.startTime).toISOString().slice(0, 10),
+    'workspace.id': run.workspace.id,
+    'workspace.url': run.workspace.url,
     'task.name': task.key,
     'task.run_id': String(task.id),
     'task.execution_count': String(task.attempt + 1),

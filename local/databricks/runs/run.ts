@@ -40,6 +40,8 @@ export interface Run {
   /** Runs of a job, runs that were sent whole, and runs that notebooks start. */
   readonly type: 'JOB_RUN' | 'SUBMIT_RUN' | 'WORKFLOW_RUN';
   readonly creator: string;
+  /** The workspace that it runs in, as references in parameters name it. */
+  readonly workspace: { readonly id: string; readonly url: string };
   readonly parameters: RunParameters;
   /** The parameters as they were sent, to be shown again. */
   readonly overriding: JsonObject;

@@ -97,6 +97,18 @@ export class Installed {
     }
   }
 
+  /** The content of a small file; undefined where there is none. */
+  readWhole(path: string, most: number): Buffer | undefined {
+    const file = this.openFile(path);
+    if (file === undefined) return undefined;
+    try {
+      const stats = fstatSync(file);
+      return stats.isFile() && stats.size <= most ? readFileSync(file) : undefined;
+    } finally {
+      closeSync(file);
+    }
+  }
+
   /**
    * Whether a file that the manifest names is one that this task has put there. Without a proof of the manifest, only one
    * with just the content that it states.

@@ -71,3 +71,10 @@ export function describeSource(source: ModelSource): string {
   if (source.registryType === 'volume') return `${source.host}, ${source.path}`;
   return `${source.host}, Unity Catalog, ${source.model}`;
 }
+
+/** The page of a version in its registry; undefined where the registry has no such pages. */
+export function versionPage(source: ModelSource, version: string): string | undefined {
+  if (!('registryType' in source) || source.registryType !== 'unityCatalog') return undefined;
+  const path = [...source.model.split('.'), 'version', version].map(encodeURIComponent).join('/');
+  return `https://${source.host}/explore/data/models/${path}`;
+}

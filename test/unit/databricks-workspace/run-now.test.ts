@@ -57,11 +57,23 @@ describe('Starting a run in the local Databricks workspace', () => {
   it('fills in references to the run and the job', async () => {
     const jobId = createJob(
       {},
-      { run: '{{job.run_id}}', name: 'from {{ job.name }}', other: '{{job.nothing}}' },
+      {
+        run: '{{job.run_id}}',
+        page: '{{workspace.url}}/{{workspace.id}}',
+        name: 'from {{ job.name }}',
+        other: '{{job.nothing}}',
+      },
     );
     const runId = await client.runNow(jobId);
     await client.clock.advance(0);
-    assert.deepEqual(given, [{ run: String(runId), name: 'from train', other: '{{job.nothing}}' }]);
+    assert.deepEqual(given, [
+      {
+        run: String(runId),
+        page: `${client.workspace.url}/${client.workspace.id}`,
+        name: 'from train',
+        other: '{{job.nothing}}',
+      },
+    ]);
   });
 
   it('starts one run for one idempotency token, however often it is sent', async () => {
