@@ -1,7 +1,7 @@
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { describeError } from '../common/errors';
 import { statOf } from '../common/files/paths';
-import { readSourceFile, refuseStrayLink, SourceFileError } from '../common/files/source-file';
+import { refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import type { InputReader } from '../common/inputs';
 import { readRegistryConnection } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
@@ -16,7 +16,7 @@ import { type ExtraOption, parseExtraOption } from './docker/extra-options';
 import type { DockerRequest } from './docker/install';
 import { type ImageName, readImageName, serverIn } from './image/image-name';
 import { formatPlatform, isKnownPlatform, parsePlatform, startsWithSystem } from './image/platform';
-import { type ModelProvenance, parseModelManifest, readTrainingRun } from './labels';
+import { type Model, readModel } from './model';
 import type { Identity } from './registry/credentials';
 import { AUTH_TYPES, isNameAlone, readIdentity, readRepository, readServer } from './registry-inputs';
 import { parseSmokeCheck, type SmokeCheck } from './smoke-checks';
@@ -38,7 +38,7 @@ export interface Inputs {
   /** What was made of the tags that their author may not expect. */
   readonly tagRemarks: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  readonly model: ModelProvenance | undefined;
+  readonly model: Model | undefined;
   /** An image that is copied in place of one that is built; with a digest. */
   readonly sourceImage: ImageName | undefined;
   readonly dockerfile: string;
@@ -92,7 +92,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   const dockerfile = resolve(inputs.optional('dockerfile') ?? 'Dockerfile');
   const contextInput = inputs.optional('buildContext');
   const buildContext = contextInput ? resolve(contextInput) : dirname(dockerfile);
-  const model = readModel(inputs);
+  const model = readModelInput(inputs);
   const tags = readTags(inputs, model, task.variable);
   const sourceImage = readSourceImage(inputs, loginServer, push);
   const read: Inputs = {
@@ -157,11 +157,7 @@ function readSourceImage(inputs: InputReader, loginServer: string, push: boolean
   return name;
 }
 
-function readTags(
-  inputs: InputReader,
-  model: ModelProvenance | undefined,
-  variable: TaskContext['variable'],
-): TagPlan {
+function readTags(inputs: InputReader, model: Model | undefined, variable: TaskContext['variable']): TagPlan {
   const lines = splitTags(inputs.optional('tags') ?? '');
   const plan = planTags(lines, {
     modelVersion: model?.version,
@@ -225,17 +221,12 @@ function readDockerRequest(inputs: InputReader): DockerRequest | undefined {
   return dockerVersion || buildxVersion ? { dockerVersion, buildxVersion, source } : undefined;
 }
 
-/** Bytes of a model's manifest, at most. */
-const LARGEST_MANIFEST = 64 * 1024 * 1024;
-
-function readModel(inputs: InputReader): ModelProvenance | undefined {
+function readModelInput(inputs: InputReader): Model | undefined {
   const path = inputs.optional('modelManifest');
   if (!path) return undefined;
   const file = resolve(path);
   try {
-    const model = parseModelManifest(readSourceFile(file, LARGEST_MANIFEST).toString('utf8'));
-    const trainingRun = model.trainingRun ?? readTrainingRun(join(dirname(file), 'metadata.json'));
-    return { ...model, ...(trainingRun !== undefined && { trainingRun }) };
+    return readModel(file);
   } catch (error) {
     if (error instanceof SourceFileError) {
       inputs.reject('modelManifest', `is '${file}', ${error.message}`);

@@ -1,15 +1,5 @@
-import { readSourceFile } from '../common/files/source-file';
 import type { BaseImage } from './image/image';
-
-/** Which model an image holds, from the manifest that ModelRegistryDownload writes beside the model. */
-export interface ModelProvenance {
-  readonly name: string;
-  readonly version: string;
-  /** One digest over all files of the model, `sha256:…`. */
-  readonly digest: string;
-  /** The run of the job that trained it. */
-  readonly trainingRun?: string;
-}
+import type { Model } from './model';
 
 /** Where an image comes from. */
 export interface Origin {
@@ -22,47 +12,13 @@ export interface Origin {
 }
 
 /**
- * Reads a model's manifest.
- *
- * @throws Error when it is not one
- */
-export function parseModelManifest(text: string): ModelProvenance {
-  const manifest: unknown = JSON.parse(text);
-  const { name, version, digest, trainingRun } = (manifest ?? {}) as Partial<
-    Record<keyof ModelProvenance, unknown>
-  >;
-  if (typeof name !== 'string' || typeof version !== 'string' || typeof digest !== 'string') {
-    throw new Error("it has no 'name', 'version' and 'digest'");
-  }
-  return { name, version, digest, ...(isRunId(trainingRun) && { trainingRun: String(trainingRun) }) };
-}
-
-/** Bytes of a model's metadata, at most. */
-const LARGEST_METADATA = 1024 * 1024;
-
-/** The run that trained a model, from the `metadata.json` that the notebook stores with it; undefined without one. */
-export function readTrainingRun(metadataFile: string): string | undefined {
-  try {
-    const { runId } = JSON.parse(readSourceFile(metadataFile, LARGEST_METADATA).toString('utf8'));
-    return isRunId(runId) ? String(runId) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Ids of runs are strings; those that were written as numbers count while they are exact. */
-function isRunId(value: unknown): boolean {
-  return (typeof value === 'string' && value !== '') || Number.isSafeInteger(value);
-}
-
-/**
  * The labels of an image: those that the OCI image specification gives a meaning, those of the model in it, and the
  * user's own, which win.
  */
 export function imageLabels(
   version: string,
   origin: Origin,
-  model: ModelProvenance | undefined,
+  model: Model | undefined,
   own: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {
@@ -99,6 +55,6 @@ export function imageAnnotations(labels: Readonly<Record<string, string>>): Reco
 }
 
 /** Clone addresses may hold a user's name, or worse, a token. */
-function withoutUser(address: string): string {
+export function withoutUser(address: string): string {
   return address.replace(/^(\w+:\/\/)[^/@]*@/, '$1');
 }

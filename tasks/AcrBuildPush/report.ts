@@ -2,7 +2,7 @@ import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
 import type { BaseImage, Manifest } from './image/image';
-import type { ModelProvenance } from './labels';
+import type { Model } from './model';
 
 export interface Phase {
   readonly name: string;
@@ -40,7 +40,7 @@ export interface ImageReport {
   /** Digests of the blobs that were sent; undefined where that is not known. */
   readonly sent: ReadonlySet<string> | undefined;
   readonly base: BaseImage | undefined;
-  readonly model: ModelProvenance | undefined;
+  readonly model: Model | undefined;
   readonly phases: readonly Phase[];
 }
 

@@ -27,6 +27,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'tag-templates',
       'smoke-checks',
       'build-plan',
+      'model',
       'outcome',
       'origin',
     ],

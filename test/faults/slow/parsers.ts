@@ -9,7 +9,7 @@ import { readTar } from '../../../tasks/AcrBuildPush/files/tar-reader';
 import { readImageName } from '../../../tasks/AcrBuildPush/image/image-name';
 import { readConfig, readManifest } from '../../../tasks/AcrBuildPush/image/manifest';
 import { OCI_INDEX } from '../../../tasks/AcrBuildPush/image/media-types';
-import { parseModelManifest } from '../../../tasks/AcrBuildPush/labels';
+import { parseModelManifest } from '../../../tasks/AcrBuildPush/model';
 import { parseChallenge } from '../../../tasks/AcrBuildPush/registry/challenge';
 import { refusal } from '../../../tasks/AcrBuildPush/registry/errors';
 import { planTags } from '../../../tasks/AcrBuildPush/tag-templates';

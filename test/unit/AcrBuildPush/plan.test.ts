@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Inputs } from '../../../tasks/AcrBuildPush/inputs';
-import {
-  baseLabels,
-  imageAnnotations,
-  imageLabels,
-  parseModelManifest,
-  readTrainingRun,
-} from '../../../tasks/AcrBuildPush/labels';
+import { baseLabels, imageAnnotations, imageLabels } from '../../../tasks/AcrBuildPush/labels';
 import { makePlan } from '../../../tasks/AcrBuildPush/plan';
 import { leastInputs, temporaryFolder } from './support';
 
@@ -152,36 +146,4 @@ describe('labels', () => {
       );
     }
   });
-});
-
-describe("a model's manifest", () => {
-  it('gives name, version and digest', () => {
-    const text = '{"schemaVersion":1,"name":"titanic","version":"1.0.0","digest":"sha256:aa","files":[]}';
-    assert.deepEqual(parseModelManifest(text), { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
-  });
-
-  it('names the run that trained it, or the file beside it does', () => {
-    const text = '{"name":"titanic","version":"1.0.0","digest":"sha256:aa","trainingRun":"4711"}';
-    assert.equal(parseModelManifest(text).trainingRun, '4711');
-    const folder = temporaryFolder();
-    try {
-      const file = join(folder.path, 'metadata.json');
-      assert.equal(readTrainingRun(file), undefined);
-      for (const [runId, expected] of [
-        ['"855018371842731"', '855018371842731'],
-        ['42', '42'],
-        ['null', undefined],
-        ['9007199254740993', undefined],
-      ]) {
-        writeFileSync(file, `{"runId":${runId}}`);
-        assert.equal(readTrainingRun(file), expected);
-      }
-    } finally {
-      folder.remove();
-    }
-  });
-
-  for (const text of ['', '[]', 'null', '{"name":"titanic"}']) {
-    it(`is not ${text || 'an empty file'}`, () => assert.throws(() => parseModelManifest(text)));
-  }
 });
