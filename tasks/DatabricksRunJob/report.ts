@@ -1,14 +1,16 @@
+import { pageAt, type WorkspaceAddress } from '../common/databricks/address';
 import type { FederationRefusedError } from '../common/databricks/auth';
 import { bound } from '../common/foreign-text';
 import type { Logger } from '../common/log';
 import { redact } from '../common/secrets';
-import { Summary } from '../common/summary';
+import { type Cell, Summary, webAddress } from '../common/summary';
 import { formatDuration, plural } from '../common/text';
 import type { Run } from './databricks/runs';
-import { exitTable } from './exit-table';
+import { compareTables, exitTable } from './exit-table';
+import { fieldsOf } from './exit-value';
 import type { Check } from './gate';
 import type { Parameters } from './parameters';
-import type { UsualTime } from './previous-run';
+import type { History, UsualTime } from './previous-run';
 import { oneLine, type Results } from './results';
 import type { StartedRun } from './start';
 import { timeline } from './timeline';
@@ -29,12 +31,12 @@ export type PageOf = (runId: string, jobId?: string) => string;
 export interface Report {
   readonly pageOf: PageOf;
   readonly job: { readonly id: string; readonly name: string };
+  readonly workspace: WorkspaceAddress;
   /** What was imported for it. */
   readonly notebook: string | undefined;
   /** The gate, where there is one and the notebook's metrics came to it. */
   readonly checks: readonly Check[];
-  /** How long the job's runs take, where that is known. */
-  readonly usualTime: UsualTime | undefined;
+  readonly history: History;
   readonly parameters: Parameters;
   readonly started: StartedRun;
   /** The run as it was seen last, where it was seen. */
@@ -101,7 +103,8 @@ export function describeEnd({ state }: Run): string {
 
 /** The page about the run for the pipeline's Extensions tab. */
 export function summarize(report: Report): Summary {
-  const { job, notebook, parameters, started, run, results, checks, usualTime, pageOf } = report;
+  const { job, workspace, notebook, parameters, started, run, results, checks, history, pageOf } = report;
+  const { previous, usualTime } = history;
   const state = run?.state.name ?? 'started';
   const returned = results.exitValue === undefined ? undefined : exitTable(results.exitValue);
   const metrics = (returned?.metrics ?? []).slice(0, MOST_IN_LEAD).map(([name, value]) => `${name} ${value}`);
@@ -112,13 +115,25 @@ export function summarize(report: Report): Summary {
       ['Job', `${job.name} (${job.id})`],
       ...(notebook === undefined ? [] : [['Notebook', notebook] as const]),
       ['Result', state],
+      ...modelOf(results.exitValue, workspace),
       ['Time', run ? timeOf(run) + describeUsual(usualTime) : ''],
     ]);
   if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
   if (checks.length > 0) addChecks(summary, checks);
   if (run && run.tasks.length > 0) addTasks(summary, run);
   if (returned) {
-    summary.table(['The notebook returned', ''], [...returned.metrics, ...returned.others]);
+    const before = previous?.exitValue === undefined ? undefined : exitTable(previous.exitValue);
+    if (!previous || !before) {
+      summary.table(['The notebook returned', ''], [...returned.metrics, ...returned.others].map(asCells));
+    } else {
+      const page = pageOf(previous.id, previous.jobId);
+      summary.table(
+        ['The notebook returned', 'Now', 'Before'],
+        compareTables(returned, before).map(asCells),
+        ['Now', 'Before'],
+      );
+      summary.link(`Run ${previous.id}, the one before`, page);
+    }
   } else if (results.exitValue !== undefined) {
     summary.paragraph('The notebook returned:').code(results.exitValue);
   }
@@ -144,6 +159,27 @@ export function summarizeRefusal({ message, command }: FederationRefusedError): 
     .paragraph(message)
     .paragraph('This command of an administrator of the account would let it in from now on:')
     .code(command, 'bash');
+}
+
+/** A row of values, of which those that are addresses lead there. */
+function asCells([name, ...values]: readonly string[]): Cell[] {
+  const cells = values.map((value) => {
+    const url = webAddress(value);
+    return url === undefined ? value : { label: value, url };
+  });
+  return [name ?? '', ...cells];
+}
+
+/** The version that the notebook says it stored, and its page where the registry is the workspace's own. */
+function modelOf(exitValue: string | undefined, workspace: WorkspaceAddress): [string, Cell][] {
+  const fields = new Map(exitValue === undefined ? [] : fieldsOf(exitValue));
+  const [model, version] = [fields.get('model'), fields.get('version')];
+  if (!model || !version) return [];
+  const label = `${model} ${version}`;
+  const isInCatalog = /^[^./]+\.[^./]+\.[^./]+$/.test(model) && /^\d+$/.test(version);
+  const path = [...model.split('.'), 'version', version].map(encodeURIComponent).join('/');
+  const url = pageAt(workspace, `/explore/data/models/${path}`);
+  return [['Model', isInCatalog ? { label, url } : label]];
 }
 
 function notShown(failures: number): string {

@@ -1,4 +1,4 @@
-import type { DatabricksClient } from '../common/databricks/client';
+import type { DatabricksClient, RequestLimits } from '../common/databricks/client';
 import { TaskError } from '../common/errors';
 import { bound, defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
@@ -133,11 +133,12 @@ export async function readExitValue(
   client: DatabricksClient,
   run: Run,
   notebookPath: string | undefined,
+  limits: RequestLimits = {},
 ): Promise<Pick<Results, 'exitValue' | 'isTruncated'>> {
   const candidates = run.tasks.filter((task) => ranNotebook(task, notebookPath)).reverse();
   const isOne = candidates.some((task) => notebookPath && isSamePath(task.notebookPath!, notebookPath));
   for (const { id } of candidates.slice(0, isOne ? 1 : MAX_ASKED)) {
-    const { exitValue, isTruncated } = await getOutput(client, id!);
+    const { exitValue, isTruncated } = await getOutput(client, id!, limits);
     if (exitValue !== undefined) return { exitValue, isTruncated };
   }
   return { exitValue: undefined, isTruncated: false };

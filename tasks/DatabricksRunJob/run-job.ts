@@ -17,7 +17,7 @@ import { hintFor } from './hints';
 import type { Inputs } from './inputs';
 import { oneTimeRun, separateClusters } from './one-time-run';
 import { assignParameters } from './parameters';
-import { findPreviousRun, findUsualTime, type UsualTime } from './previous-run';
+import { findPreviousRun, type History, lookBack, NO_HISTORY } from './previous-run';
 import { describeEnd, errorMessage, logResults, type PageOf, summarize, summarizeRefusal } from './report';
 import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { type Ending, isGoodEnough, runOnce, type Work } from './run-once';
@@ -106,16 +106,30 @@ function sayClusters(count: number, log: Logger): void {
 }
 
 async function runAndReport(work: Work, step: Step): Promise<Outcome> {
-  const { inputs, client, job } = work;
+  const { job } = work;
   const ending = await runOnce(work);
-  const results = ending.run?.state.isOver
-    ? await readResults(client, ending.run, inputs, step.log)
-    : NO_RESULTS;
-  await publish(work, step, ending, results);
-  const gate = await passGate(work, ending, results);
-  const usualTime = ending.run?.state.isOver ? await findUsualTime(client, job.id, ending.run) : undefined;
-  step.uploadSummary(`Databricks job ${job.name}`, summaryOf(work, ending, results, gate, usualTime));
+  // At the same time: what came before costs the step no time of its own.
+  const [results, history] = await Promise.all([
+    readAndPublish(work, step, ending),
+    lookBackFrom(work, step, ending),
+  ]);
+  const gate = await passGate(work, ending, results, history);
+  step.uploadSummary(`Databricks job ${job.name}`, summaryOf(work, ending, results, gate, history));
   return judge(work, step, ending, results, gate);
+}
+
+async function readAndPublish(work: Work, step: Step, ending: Ending): Promise<Results> {
+  const { run } = ending;
+  const results = run?.state.isOver ? await readResults(work.client, run, work.inputs, step.log) : NO_RESULTS;
+  await publish(work, step, ending, results);
+  return results;
+}
+
+async function lookBackFrom({ inputs, client, job }: Work, step: Step, { run }: Ending): Promise<History> {
+  if (!run?.state.isOver) return NO_HISTORY;
+  const { notebookPath } = inputs;
+  const withValue = isGoodEnough(run, inputs);
+  return lookBack(client, job.id, run, { notebookPath, withValue }, step.signal);
 }
 
 /** Hands on all that the run left behind, whatever the step makes of it afterwards. */
@@ -148,13 +162,14 @@ async function passGate(
   { inputs, client, job, step }: Work,
   { run }: Ending,
   results: Results,
+  history: History,
 ): Promise<Gate> {
   const conditions = inputs.metricsGate;
   const isAsked = conditions.length > 0 && run?.state.isOver && isGoodEnough(run, inputs);
   if (!isAsked || results.unread !== undefined) return { checks: [], problem: undefined };
   try {
     const previous = needsPrevious(conditions)
-      ? await findPreviousRun(client, job.id, run, inputs.notebookPath)
+      ? (history.previous ?? (await findPreviousRun(client, job.id, run, inputs.notebookPath)))
       : undefined;
     const checks = checkGate(conditions, results.exitValue, previous && (previous.exitValue ?? ''));
     if (previous) step.log.info(`The gate compares with run ${previous.id}.`);
@@ -171,12 +186,15 @@ function summaryOf(
   { started, run }: Ending,
   results: Results,
   { checks }: Gate,
-  usualTime: UsualTime | undefined,
+  history: History,
 ): Summary {
   const { notebookPath, copyPath, parameters } = inputs;
   const pageOf = pagesOf({ inputs, job }, run);
   const notebook = copyPath === undefined ? notebookPath : `${notebookPath}, by a copy of this run's own`;
-  return summarize({ job, notebook, parameters, started, run, results, checks, usualTime, pageOf });
+  const { workspace } = inputs.signIn;
+  return summarize({
+    ...{ job, workspace, notebook, parameters, started, run, results, checks, history, pageOf },
+  });
 }
 
 function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Results, gate: Gate): Outcome {

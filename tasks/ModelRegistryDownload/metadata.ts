@@ -1,3 +1,4 @@
+import { webAddress } from '../common/summary';
 import type { ModelManifest } from './folder/manifest';
 
 /** How the training run described itself, in the model's metadata.json. It may hold anything, and is for people alone. */
@@ -41,9 +42,7 @@ export function metricsOf({ metrics }: Metadata): ReadonlyMap<string, string> {
 export function runPageOf({ runUrl }: Metadata): string | undefined {
   if (typeof runUrl !== 'string') return undefined;
   const address = /^[a-z0-9-]+(\.[a-z0-9-]+)+\//i.test(runUrl) ? `https://${runUrl}` : runUrl;
-  if (!URL.canParse(address)) return undefined;
-  const { protocol, username, password, href } = new URL(address);
-  return /^https?:$/.test(protocol) && !username && !password ? href : undefined;
+  return webAddress(address);
 }
 
 /** A plain value as a person reads it; undefined for everything else. */

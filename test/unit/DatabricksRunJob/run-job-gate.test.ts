@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Condition } from '../../../tasks/DatabricksRunJob/gate';
 import { ended, task, useRunJob, workspace } from './run-job-support';
-import { failure } from './support';
+import { failure, ORIGIN } from './support';
 
 const FLOOR: Condition = {
   text: 'accuracy >= 0.8',
@@ -67,10 +67,9 @@ describe('DatabricksRunJob with a gate of metrics', () => {
     assert.match(summaries[0]!, /does not hold/);
   });
 
-  it('asks for no earlier run where no condition goes by it', async () => {
-    const fake = returning('{"accuracy": 0.85}');
-    await run(fake, { metricsGate: [FLOOR] }).outcome;
-    assert.ok(!fake.received.some(({ query }) => query.run_id === '60'));
+  it('needs no earlier run where no condition goes by it', async () => {
+    const fake = returning('{"accuracy": 0.85}').on('GET runs/list', failure(403, 'PERMISSION_DENIED', 'No'));
+    assert.equal((await run(fake, { metricsGate: [FLOOR] }).outcome).result, 'Succeeded');
   });
 
   it('passes the first run of a job', async () => {
@@ -120,6 +119,80 @@ describe('DatabricksRunJob in its summary', () => {
       /^\| Task \| State \| Attempt \| Time \| Queue \| Set-up \| Execution \| Compute \| Timeline \|$/m,
     );
     assert.match(summaries[0]!, /^\| main \| SUCCESS .* \| 1 min \| 4 min \| 20 min \| 1123-train \|/m);
+  });
+
+  it('shows what the notebook returned beside what the run before did', async () => {
+    const now = {
+      ...{ model: 'titanic', version: '1.1.0', accuracy: 0.95, metrics: { f1: 0.5 } },
+      container: 'https://models.blob.core.windows.net/titanic',
+    };
+    const before = { model: 'titanic', version: '1.0.0', accuracy: 0.9, recall: 0.7 };
+    const { outcome, summaries } = run(returning(JSON.stringify(now), JSON.stringify(before)));
+    await outcome;
+    const [summary] = summaries;
+    for (const line of [
+      '| Model | titanic 1.1.0 |',
+      '| The notebook returned | Now | Before |',
+      '| accuracy | 0.95 | 0.9 |',
+      '| metrics.f1 | 0.5 |  |',
+      '| recall |  | 0.7 |',
+      '| version | 1.1.0 | 1.0.0 |',
+      '| model | titanic |  |',
+      '| container | [https://models.blob.core.windows.net/titanic](https://models.blob.core.windows.net/titanic) |  |',
+      `[Run 60, the one before](${ORIGIN}/jobs/5/runs/60?o=42)`,
+    ]) {
+      assert.ok(summary!.includes(line), `${line}\n${summary}`);
+    }
+  });
+
+  it('leads to the version of a model in Unity Catalog', async () => {
+    const { outcome, summaries } = run(returning('{"model": "main.ml.titanic", "version": 3}'));
+    await outcome;
+    const page = `${ORIGIN}/explore/data/models/main/ml/titanic/version/3?o=42`;
+    assert.ok(summaries[0]!.includes(`| Model | [main.ml.titanic 3](${page}) |`), summaries[0]);
+  });
+
+  it('links to nothing but pages of the web', async () => {
+    for (const value of [
+      'javascript:alert(1)',
+      'https://a:b@host/',
+      'see https://host/',
+      'file:///etc/passwd',
+    ]) {
+      const { outcome, summaries } = run(returning(JSON.stringify({ page: value, accuracy: 1 })));
+      await outcome;
+      assert.doesNotMatch(summaries[0]!, /\| page \| \[/, value);
+    }
+    const hostile = 'https://host/a)b|c[x](https://evil/)';
+    const { outcome, summaries } = run(returning(JSON.stringify({ page: hostile })));
+    await outcome;
+    assert.match(summaries[0]!, /\(https:\/\/host\/a%29b%7Cc%5Bx%5D%28https:\/\/evil\/%29\)/);
+  });
+
+  it('asks nothing about the runs before one that failed but how long they took', async () => {
+    const fake = returning('{}').on('GET runs/get', ended('FAILED'));
+    await assert.rejects(run(fake).outcome);
+    assert.ok(!fake.received.some(({ query }) => query.run_id === '60'));
+  });
+
+  it('does without the run before where that can’t be read', async () => {
+    for (const route of ['GET runs/get', 'GET runs/get-output']) {
+      const whole = returning('{"accuracy": 0.95}');
+      const fake = workspace()
+        .on('GET runs/list', { runs: [ended('SUCCESS', [], { run_id: 60, start_time: 2 })] })
+        .on('GET runs/get-output', { notebook_output: { result: '{"accuracy": 0.95}' } });
+      for (const one of ['GET runs/get', 'GET runs/get-output']) {
+        fake.on(one, async (received) => {
+          const isOfBefore = ['60', 'main-of-60'].includes(received.query.run_id!);
+          if (one === route && isOfBefore) return failure(503, '', 'Later');
+          const { body } = await whole.send(received.request);
+          return JSON.parse(body.toString());
+        });
+      }
+      const { outcome, summaries } = run(fake);
+      assert.equal((await outcome).result, 'Succeeded');
+      assert.match(summaries[0]!, /^\| The notebook returned \| {2}\|$/m);
+    }
   });
 
   it('does without what is usual where that can’t be told', async () => {

@@ -55,5 +55,10 @@ describe('a summary', () => {
       new Summary().link('run', 'https://host/a(1)?o=1').toString(),
       '[run](https://host/a%281%29?o=1)\n',
     );
+    const cell = { label: 'a|b', url: 'http://[::1]:80/a|b]`' };
+    assert.match(
+      new Summary().table(['x'], [[cell]]).toString(),
+      /\| \[a\\\|b\]\(http:\/\/\[::1\]\/a%7Cb%5D%60\) \|/,
+    );
   });
 });
