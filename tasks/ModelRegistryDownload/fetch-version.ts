@@ -13,6 +13,7 @@ import { sameOnSomeDisks } from './registry/names';
 import { isSameSource, type ModelSource } from './registry/source';
 import type { Proof } from './transfer/verify';
 import { type Download, transferAndVerify } from './transfer-and-verify';
+import { compareSignature, type SignatureState, verifySignature } from './verify-signature';
 import { readStatement } from './version/statement';
 import {
   findChange,
@@ -28,6 +29,7 @@ export interface FetchedModel {
   readonly manifest: ModelManifest;
   /** What loading it would do; undefined where nobody asked. */
   readonly inspection: Inspection | undefined;
+  readonly signature: SignatureState;
   /** How each file was verified, by its path; files that did not change since the last download have none. */
   readonly proofs: ReadonlyMap<string, Proof>;
   /** Whether the folder holds exactly this model already. */
@@ -98,6 +100,7 @@ function isAsBefore(path: string, before: ModelVersion, now: readonly ModelFile[
 
 async function fetchOnce(version: ModelVersion, download: Download): Promise<FetchedModel> {
   const { inputs, container, source, folder, connection } = download;
+  const signature = await verifySignature(version, download);
   await folder.refuseClashes(version.files.map(({ path }) => path));
 
   const { signal } = connection;
@@ -105,10 +108,10 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
   const { digests: known } = unchanged;
   const wanted = version.files.filter(({ path }) => !known.has(path));
   if (wanted.length === 0) {
-    const { manifest, inspection } = await inspected(describe(version, source, known, inputs), download);
-    if (folder.holds(manifest)) {
-      if (unchanged.read > 0) await folder.confirmVerified(manifest);
-      return { manifest, inspection, proofs: new Map(), isInPlace: true, duration: 0 };
+    const proven = await prove(describe(version, source, known, inputs), version, signature, download);
+    if (folder.holds(proven.manifest)) {
+      if (unchanged.read > 0) await folder.confirmVerified(proven.manifest);
+      return { ...proven, proofs: new Map(), isInPlace: true, duration: 0 };
     }
   }
 
@@ -135,7 +138,7 @@ async function fetchOnce(version: ModelVersion, download: Download): Promise<Fet
 
   const digests = new Map([...known, ...[...verified].map(([path, { sha256 }]) => [path, sha256] as const)]);
   return {
-    ...(await inspected(describe(version, source, digests, inputs), download)),
+    ...(await prove(describe(version, source, digests, inputs), version, signature, download)),
     proofs: new Map([...verified].map(([path, { proof }]) => [path, proof])),
     isInPlace: false,
     duration,
@@ -157,14 +160,29 @@ export function seemsHeld(
   );
 }
 
-/** A model's manifest, with what came of looking into its files. */
-async function inspected(
-  manifest: ModelManifest,
-  { inputs, folder, connection }: Download,
-): Promise<Pick<FetchedModel, 'manifest' | 'inspection'>> {
-  const inspection = await inspectModel(manifest, folder, inputs, connection.signal);
-  if (!inspection || inspection.findings.length === 0) return { manifest, inspection };
-  return { manifest: { ...manifest, refused: inspection.findings.map(describeFinding) }, inspection };
+/**
+ * Holds a model that has come against its signature, and looks into its files.
+ *
+ * @returns its manifest, with what came of both
+ */
+async function prove(
+  described: ModelManifest,
+  version: ModelVersion,
+  signature: SignatureState,
+  download: Download,
+): Promise<Pick<FetchedModel, 'manifest' | 'inspection' | 'signature'>> {
+  const { inputs, folder, connection } = download;
+  await compareSignature(signature, described, version, download);
+  const inspection = await inspectModel(described, folder, inputs, connection.signal);
+  const findings = inspection?.findings ?? [];
+  const manifest = {
+    ...described,
+    ...(signature.kind === 'signed' && {
+      signature: { digest: signature.signed.digest, key: signature.signed.key },
+    }),
+    ...(findings.length > 0 && { refused: findings.map(describeFinding) }),
+  };
+  return { manifest, inspection, signature };
 }
 
 /** @param digests the SHA-256 of each file by its path */

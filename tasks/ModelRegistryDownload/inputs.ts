@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
+import { describeError } from '../common/errors';
 import type { TaskContext } from '../common/task';
 import { type BlobInputs, readBlobInputs } from './blob-inputs';
 import { type CatalogInputs, readCatalogInputs } from './catalog-inputs';
 import { agentFolders } from './folder/agent-folders';
 import { destinationProblem } from './folder/destination-name';
 import { type NameRules, PORTABLE, rulesOf } from './registry/names';
+import { parseTrustedKeys, type TrustedKeys } from './signature/trusted-keys';
 import { COMPLETENESS, type Completeness } from './version/completeness';
 import { rangeOf } from './version/ranking';
 
@@ -23,6 +25,10 @@ export interface Inputs {
   readonly nameRules: NameRules;
   /** Whether files without a checksum in the registry are compared part by part, on their way. */
   readonly verify: (typeof VERIFY)[number];
+  /** Whether a version must be signed. */
+  readonly signature: (typeof SIGNATURE)[number];
+  /** Whose signatures are believed; undefined where nobody is named. */
+  readonly trustedKeys: TrustedKeys | undefined;
   /** What becomes of a model that would do more than be a model when it is loaded. */
   readonly pickleScan: (typeof PICKLE_SCAN)[number];
   /** Names that pickles may import besides those of the well-known libraries. */
@@ -40,6 +46,8 @@ const FILE_NAMES = ['agent', 'portable'] as const;
 
 const VERIFY = ['stored', 'crc64'] as const;
 
+const SIGNATURE = ['verifyIfPresent', 'require', 'off'] as const;
+
 const PICKLE_SCAN = ['warn', 'fail', 'off'] as const;
 
 /** Reads and checks the task's inputs; throws a TaskError that tells all mistakes together. */
@@ -48,6 +56,7 @@ export function readInputs(task: TaskContext, platform = process.platform): Inpu
   const isBlob = inputs.choice('registryType', REGISTRY_TYPES, 'blob') === 'blob';
   const registry = isBlob ? readBlobInputs(task) : readCatalogInputs(inputs);
   const isRegistered = registry?.kind === 'unityCatalog' && registry.path.kind === 'model';
+  const signature = inputs.choice('signature', SIGNATURE, 'verifyIfPresent');
   const read = {
     model: registry?.kind === 'unityCatalog' ? registry.path.name : isBlob ? readContainer(task) : '',
     version: isRegistered ? inputs.required('modelVersion') : readVersion(task),
@@ -58,6 +67,8 @@ export function readInputs(task: TaskContext, platform = process.platform): Inpu
     completeness: inputs.choice('completeness', COMPLETENESS, 'auto'),
     nameRules: inputs.choice('fileNames', FILE_NAMES, 'agent') === 'agent' ? rulesOf(platform) : PORTABLE,
     verify: inputs.choice('verify', VERIFY, 'stored'),
+    signature,
+    trustedKeys: readTrustedKeys(task, signature === 'require'),
     pickleScan: inputs.choice('pickleScan', PICKLE_SCAN, 'warn'),
     pickleAllow: readPickleAllow(task),
     destination: readDestination(task),
@@ -94,6 +105,19 @@ function readVersion({ inputs }: TaskContext): string {
     );
   }
   return version;
+}
+
+function readTrustedKeys({ inputs }: TaskContext, isNeeded: boolean): TrustedKeys | undefined {
+  const text = isNeeded
+    ? inputs.required('trustedKeys', "'signature' is require")
+    : inputs.optional('trustedKeys');
+  if (!text) return undefined;
+  try {
+    return parseTrustedKeys(text);
+  } catch (error) {
+    inputs.reject('trustedKeys', describeError(error));
+    return undefined;
+  }
 }
 
 /** Whole names only: what a package holds as a whole, nobody can answer for. */

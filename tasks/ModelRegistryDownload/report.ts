@@ -8,6 +8,7 @@ import type { ModelManifest } from './folder/manifest';
 import { type Metadata, metricsOf, runPageOf, textOf } from './metadata';
 import type { Inspection } from './pickles/inspection';
 import { describeSource, type ModelSource, versionPage } from './registry/source';
+import type { SignatureState } from './verify-signature';
 
 export interface Report {
   readonly model: FetchedModel;
@@ -77,6 +78,7 @@ export function summarize(report: Report): Summary {
     ['Digest', digest],
     ['Registry', describeSource(source)],
     ...runOf(source),
+    ...signatureOf(model.signature),
     ['Folder', folder],
     ['Size', size],
     ['Downloaded', traffic(report)],
@@ -147,6 +149,12 @@ function addMetrics(
     const rows = names.map((name) => [name, metrics.get(name) ?? '', before.get(name) ?? '']);
     summary.table(['Metric', 'Now', 'Before'], rows, ['Now', 'Before']);
   }
+}
+
+function signatureOf(state: SignatureState): [string, string][] {
+  if (state.kind === 'signed') return [['Signed with', state.signed.key]];
+  if (state.kind === 'notVerified') return [['Signature', "not verified: 'trustedKeys' names no key"]];
+  return [];
 }
 
 /** What loading the model imports, by package, and what it was made with. */

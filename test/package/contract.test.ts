@@ -67,6 +67,8 @@ const contract = {
       requiredFiles: 'multiLine',
       completeness: 'pickList: auto, requiredFiles, off',
       verify: 'pickList: stored, crc64',
+      signature: 'pickList: verifyIfPresent, require, off',
+      trustedKeys: 'multiLine',
       pickleScan: 'pickList: warn, fail, off',
       pickleAllow: 'multiLine',
       destinationFolder: 'filePath',

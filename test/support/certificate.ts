@@ -17,6 +17,14 @@ export interface CertificateOptions {
   readonly hosts?: readonly string[];
   /** Whether it may sign others. */
   readonly isAuthority?: boolean;
+  /** How many authorities may stand below it, where it may sign others. */
+  readonly pathLength?: number;
+  /** The bits of its key usage, from the highest: 0x80 signs, 0x04 signs certificates. */
+  readonly keyUsage?: number;
+  /** Its key is on this curve, and somebody else must sign it; without one it is RSA. */
+  readonly curve?: string;
+  /** The identifier of a critical extension that nobody knows, in hexadecimal DER. */
+  readonly unknown?: string;
   /** As `yymmddhhmmssZ`. */
   readonly ends?: string;
 }
@@ -25,16 +33,22 @@ const SIGNATURE_ALGORITHM = '2a864886f70d01010b';
 const COMMON_NAME = '550403';
 const ALTERNATIVE_NAMES = '551d11';
 const BASIC_CONSTRAINTS = '551d13';
+const KEY_USAGE = '551d0f';
 
 /** Makes a certificate. Node reads them but makes none, so its parts are put together here. */
 export function makeCertificate(owner = 'test', options: CertificateOptions = {}): TestCertificate {
-  const { issuer, hosts = [], isAuthority = false, ends = '491231000000Z' } = options;
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { issuer, hosts = [], isAuthority = false, ends = '491231000000Z', curve } = options;
+  const { keyUsage, pathLength, unknown } = options;
+  const { publicKey, privateKey } = curve
+    ? generateKeyPairSync('ec', { namedCurve: curve })
+    : generateKeyPairSync('rsa', { modulusLength: 2048 });
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const algorithm = der(0x30, [oid(SIGNATURE_ALGORITHM), der(0x05, [])]);
   const extensions = [
     ...(hosts.length > 0 ? [extension(ALTERNATIVE_NAMES, der(0x30, hosts.map(alternativeName)))] : []),
-    ...(isAuthority ? [extension(BASIC_CONSTRAINTS, der(0x30, [der(0x01, [Buffer.from([0xff])])]))] : []),
+    ...(isAuthority ? [extension(BASIC_CONSTRAINTS, der(0x30, constraints(pathLength)))] : []),
+    ...(keyUsage === undefined ? [] : [extension(KEY_USAGE, der(0x03, [Buffer.from([0, keyUsage])]))]),
+    ...(unknown === undefined ? [] : [extension(unknown, der(0x05, []), true)]),
   ];
   const content = der(0x30, [
     der(0xa0, [der(0x02, [Buffer.from([2])])]),
@@ -62,8 +76,14 @@ function alternativeName(host: string): Buffer {
     : der(0x82, [Buffer.from(host)]);
 }
 
-function extension(id: string, value: Buffer): Buffer {
-  return der(0x30, [oid(id), der(0x04, [value])]);
+function constraints(pathLength: number | undefined): Buffer[] {
+  const isAuthority = der(0x01, [Buffer.from([0xff])]);
+  return pathLength === undefined ? [isAuthority] : [isAuthority, der(0x02, [Buffer.from([pathLength])])];
+}
+
+function extension(id: string, value: Buffer, isCritical = false): Buffer {
+  const critical = isCritical ? [der(0x01, [Buffer.from([0xff])])] : [];
+  return der(0x30, [oid(id), ...critical, der(0x04, [value])]);
 }
 
 function oid(id: string): Buffer {

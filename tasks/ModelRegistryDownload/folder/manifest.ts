@@ -27,6 +27,14 @@ export interface ManifestFile {
   readonly lastModified: string;
 }
 
+/** What a verified signature says, as other statements can cite it. */
+export interface ManifestSignature {
+  /** Of all files as they were signed: OpenSSF model signing's root digest. `sha256:` and 64 hexadecimal digits. */
+  readonly digest: string;
+  /** The SHA-256 of the signer's public key in DER. */
+  readonly key: string;
+}
+
 /**
  * What `model-manifest.json` holds. The same version of a model always gives the same bytes: keys keep their order,
  * files are sorted, and nothing depends on the agent or the time.
@@ -39,6 +47,8 @@ export interface ModelManifest {
   readonly digest: string;
   readonly source: ModelSource;
   readonly files: readonly ManifestFile[];
+  /** Only of a model whose signature was verified. */
+  readonly signature?: ManifestSignature;
   /** Only where the inspection has found something: what loads models is not to load this one. */
   readonly refused?: readonly string[];
 }

@@ -3,9 +3,7 @@ import { MANIFEST_NAME } from '../folder/manifest';
 import type { ModelContainer } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 import type { Connection } from '../registry/persist';
-import { Collector } from '../transfer/collector';
-import { Lanes } from '../transfer/lanes';
-import { downloadRange, type Fetch } from '../transfer/range';
+import { readWhole } from '../transfer/read-whole';
 import type { StatedDigests } from '../transfer/verify';
 import { Watch } from '../transfer/watch';
 
@@ -56,7 +54,7 @@ export async function readStatement(
   const watch = new Watch(connection);
   for (const file of files) {
     if (!isStatement(file) || file.size === 0 || file.size > LARGEST) continue;
-    const content = readJsonObject(await readWhole(container, file, watch, connection), MOST_VALUES);
+    const content = readJsonObject(await readWhole(container, file, connection, watch), MOST_VALUES);
     for (const [path, said] of LISTS.includes(file.path) ? listed(content) : indexed(content, file.path)) {
       if (path !== file.path) stated.set(path, { ...stated.get(path), ...said, by: file.path });
     }
@@ -81,20 +79,6 @@ export function findUnstated(statement: Statement, files: readonly ModelFile[]):
   if (faults.length === 0) return undefined;
   const more = faults.length - MOST_NAMED;
   return `${faults.slice(0, MOST_NAMED).join(', ')}${more > 0 ? `, and ${more} more faults` : ''}`;
-}
-
-async function readWhole(
-  container: ModelContainer,
-  file: ModelFile,
-  watch: Watch,
-  connection: Connection,
-): Promise<Buffer> {
-  const content = Buffer.alloc(file.size);
-  const fetch: Fetch = async (part, onReceived, stop) => {
-    await container.read(file, part, new Collector(content, part.offset, onReceived), stop);
-  };
-  await downloadRange(file, { offset: 0, length: file.size }, fetch, new Lanes(1), watch, connection);
-  return content;
 }
 
 type Said = readonly [path: string, said: Omit<StatedFile, 'by'>];

@@ -89,6 +89,8 @@ export function inputsFor(server: BlobServer, destination: string, changes: Part
     completeness: 'auto',
     nameRules: PORTABLE,
     verify: 'stored',
+    signature: 'verifyIfPresent',
+    trustedKeys: undefined,
     pickleScan: 'warn',
     pickleAllow: new Set(),
     destination,

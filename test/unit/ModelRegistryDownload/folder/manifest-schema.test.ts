@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { schemaFaults } from '../../../../scripts/json-schema';
 import { root } from '../../../../scripts/paths';
 import { downloadModel } from '../../../../tasks/ModelRegistryDownload/download-model';
+import { parseTrustedKeys } from '../../../../tasks/ModelRegistryDownload/signature/trusted-keys';
 import { BlobServer } from '../../../support/blob-server';
+import { makeSigningKey, signModel } from '../../../support/model-signature';
 import { FakeStep, impatient, inputsFor, temporaryFolder } from '../support';
 
 const schema = JSON.parse(readFileSync(join(root, 'docs/model-manifest.schema.json'), 'utf8'));
@@ -20,8 +22,13 @@ describe("the manifest's schema", () => {
     workspace = await temporaryFolder();
     server.put('titanic', 'live/1.0.0/data/model.pkl', 'the model', { md5: undefined });
     server.put('titanic', 'live/1.0.0/empty', '');
+    const { key, publicKey } = makeSigningKey();
+    const signature = signModel({ 'data/model.pkl': 'the model', empty: '' }, key);
+    server.put('titanic', 'live/1.0.0/model.sig', signature.toString());
     const destination = join(workspace.path, 'model');
-    const inputs = inputsFor(server, destination, { version: 'latest', versionsFolder: 'live/' });
+    const trustedKeys = parseTrustedKeys(publicKey);
+    const changes = { version: 'latest', versionsFolder: 'live/', trustedKeys };
+    const inputs = inputsFor(server, destination, changes);
     await downloadModel(inputs, new FakeStep(workspace.path), impatient());
     manifest = JSON.parse(await readFile(join(destination, 'model-manifest.json'), 'utf8'));
   });
