@@ -6,7 +6,7 @@
  *
  *     npx tsx bench/acr-publish.ts <what> [runs]
  *
- * what: model [megabytes] | again | base | memory [gigabytes] | growth
+ * what: model [megabytes] | lines [megabytes] | again | base | memory [gigabytes] | growth
  * Needs: npm run package; docker-registry; docker, buildah; for `again` and `base` root, since they start an engine
  * that has never seen anything.
  */
@@ -34,6 +34,7 @@ import { Uploads } from '../tasks/AcrBuildPush/registry/upload';
 import { HttpClient } from '../tasks/common/http';
 import { createLogger } from '../tasks/common/log';
 import { PASSWORD, startDockerRegistry, USERNAME, writeDockerLogin } from '../test/support/docker-registry';
+import { LINES, startLine } from './line';
 import { isInstalled, median, printTable, run } from './measure';
 
 const [what = 'model', ...numbers] = process.argv.slice(2);
@@ -273,6 +274,42 @@ async function model(megabytes: number): Promise<void> {
   report(`${megabytes} MB of float64 data, FROM scratch`, 'docker BuildKit', true);
 }
 
+/** How each compression does on lines that agents have: seconds, and what `auto` is slower than the better of the others. */
+async function lines(megabytes: number): Promise<void> {
+  writeDockerfile();
+  const rows: string[][] = [];
+  for (const line of [undefined, ...LINES]) {
+    const times = { none: [] as number[], gzip: [] as number[], auto: [] as number[] };
+    for (let turn = 0; turn < runs; turn++) {
+      await startRegistry();
+      const far = line && (await startLine(host, line));
+      if (far) host = far.host;
+      for (const [compression, list] of Object.entries(times)) {
+        writeModel(megabytes * 1e6);
+        const { milliseconds } = await direct(compression as 'auto')(`bench/m${count++}`);
+        list.push(milliseconds);
+      }
+      far?.stop();
+      await stopRegistry();
+    }
+    const [none, gzip, auto] = Object.values(times).map(median) as [number, number, number];
+    const slower = auto / Math.min(none, gzip) - 1;
+    rows.push([
+      line ? `${line.megabytesPerSecond} MB/s, ${line.roundTrip} ms` : 'loopback',
+      ...Object.values(times).map(
+        (list) =>
+          `${(median(list) / 1000).toFixed(2)} (${[Math.min(...list), Math.max(...list)].map((one) => (one / 1000).toFixed(2)).join('–')})`,
+      ),
+      `${slower < 0 ? '' : '+'}${(slower * 100).toFixed(0)} %`,
+    ]);
+  }
+  printTable(
+    `${megabytes} MB of float64 data, FROM scratch, by compression, in seconds; ${runs} runs; ${cpus().length} × ${cpus()[0]!.model.trim()}, Node ${process.version}`,
+    ['line', 'none', 'gzip', 'auto', 'auto, against the better'],
+    rows,
+  );
+}
+
 /** The same model again, from an agent that never saw it; the registry has it. */
 async function again(): Promise<void> {
   writeDockerfile();
@@ -373,10 +410,11 @@ function writeFiles(number: number): void {
 
 try {
   mkdirSync(context);
-  const takesSize = what === 'model' || what === 'memory';
+  const takesSize = ['model', 'lines', 'memory'].includes(what);
   runs = Number(numbers[takesSize ? 1 : 0] ?? 3);
   const size = Number(numbers[0] ?? (what === 'memory' ? 5 : 300));
   if (what === 'model') await model(size);
+  else if (what === 'lines') await lines(size);
   else if (what === 'again') await again();
   else if (what === 'base') await base();
   else if (what === 'memory') await memory(size);

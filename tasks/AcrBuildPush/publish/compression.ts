@@ -1,5 +1,4 @@
 import { formatBytes } from '../../common/text';
-import type { CompressionChoice } from '../build-plan';
 import type { LocalLayer } from '../image/image';
 import { gzipMember, type Level, type Levels, MEMBER_SIZE } from './gzip';
 
@@ -17,41 +16,41 @@ const LARGE = 64 * 1024 * 1024;
 /** Bytes that are sent as they are to see how fast the line is: several times what a system holds back for it. */
 const PROBE = 16 * 1024 * 1024;
 
-/** How much faster than compression a line has to be, for larger images to be worth the time. */
-const MUCH_FASTER = 1.5;
+/** How a layer is stored, and why. */
+export type Form =
+  | { readonly kind: 'plain'; readonly reason: string }
+  | { readonly kind: 'gzip'; readonly reason: string }
+  | { readonly kind: 'by line'; readonly probe: LineProbe };
 
-/** How a layer is compressed by gzip, and why. */
-export interface GzipLevels extends Levels {
-  /** In brackets behind what was sent, once all of it was; empty where there is nothing to say. */
-  reason(): string;
+/** Compresses all of a layer. */
+export const ALWAYS: Levels = { next: () => 1, taken: () => undefined };
+
+/**
+ * Decides how a layer is stored by `auto`: compressed where that saves time on the way to the registry. Data that hardly
+ * shrink are stored as they are, and so are those for which the line is faster than this agent compresses.
+ */
+export async function chooseForm(
+  layer: LocalLayer,
+  now: () => number = () => performance.now(),
+): Promise<Form> {
+  if (layer.size <= MEMBER_SIZE) return { kind: 'gzip', reason: '' };
+  const { ratio, speed } = await sample(layer, layer.size < LARGE ? SMALL_SAMPLE : MEMBER_SIZE, now);
+  const shrinks = `samples shrink to ${Math.round(ratio * 100)} %`;
+  if (ratio >= WORTHWHILE) return { kind: 'plain', reason: `since ${shrinks} only` };
+  if (layer.size < LARGE) return { kind: 'gzip', reason: shrinks };
+  return { kind: 'by line', probe: new LineProbe(speed, shrinks, now) };
 }
 
 /**
- * Decides how a layer is compressed. Whoever runs an image reads gzip, so `auto` stays with its format. Data that
- * hardly shrink are stored in it as they are, and so are those for which the line is much faster than this agent
- * compresses.
+ * Has the first bytes of a layer sent in gzip's format without compressing them, and learns from how fast the line takes
+ * them whether compression pays. On a slow line, nothing was sent in vain; on a fast one, what was costs little.
  */
-export async function chooseLevels(
-  choice: Exclude<CompressionChoice, 'none'>,
-  layer: LocalLayer,
-  now: () => number = () => performance.now(),
-): Promise<GzipLevels> {
-  if (choice === 'gzip' || layer.size <= MEMBER_SIZE) return always(1, '');
-  const { ratio, speed } = await sample(layer, layer.size < LARGE ? SMALL_SAMPLE : MEMBER_SIZE, now);
-  const shrinks = `samples shrink to ${Math.round(ratio * 100)} %`;
-  if (ratio >= WORTHWHILE) return always(0, `stored as it is, since ${shrinks} only`);
-  return layer.size < LARGE ? always(1, shrinks) : new ByLine(speed, shrinks, now);
-}
-
-function always(level: Level, reason: string): GzipLevels {
-  return { next: () => level, taken: () => undefined, reason: () => reason };
-}
-
-/** Sends the first bytes as they are, and then goes by how fast the line took them. */
-class ByLine implements GzipLevels {
+export class LineProbe implements Levels {
+  /** Bytes that the line has taken. */
+  bytes = 0;
   private start: number | undefined;
-  private bytes = 0;
   private line: number | undefined;
+  private readonly fast = new AbortController();
 
   /** @param speed of compression, in bytes per second */
   constructor(
@@ -60,25 +59,31 @@ class ByLine implements GzipLevels {
     private readonly now: () => number,
   ) {}
 
+  /** Aborted as soon as the line has shown to be faster than compression. */
+  get tooFast(): AbortSignal {
+    return this.fast.signal;
+  }
+
   next(): Level {
-    return this.line === undefined || this.line > this.speed * MUCH_FASTER ? 0 : 1;
+    return this.line === undefined ? 0 : 1;
   }
 
   taken(bytes: number): void {
-    if (this.start === undefined) {
-      this.start = this.now();
-      return;
-    }
-    if (this.line !== undefined) return;
     this.bytes += bytes;
-    if (this.bytes >= PROBE) this.line = (this.bytes / Math.max(1, this.now() - this.start)) * 1000;
+    this.start ??= this.now();
+    if (this.line !== undefined) return;
+    const took = this.now() - this.start;
+    const slow = (PROBE / this.speed) * 1000;
+    if (this.bytes < PROBE && took < slow) return;
+    this.line = (this.bytes / Math.max(1, took)) * 1000;
+    if (took < slow) this.fast.abort();
   }
 
-  reason(): string {
+  get reason(): string {
     const perSecond = (speed: number) => `${formatBytes(speed)}/s`;
     const line = perSecond(this.line ?? 0);
-    return this.next() === 0
-      ? `stored as it is: the line takes ${line}, and this agent compresses ${perSecond(this.speed)}`
+    return this.tooFast.aborted
+      ? `since the line takes ${line}, and this agent compresses ${perSecond(this.speed)}`
       : `${this.shrinks}, and the line takes ${line}`;
   }
 }

@@ -1,3 +1,4 @@
+import { CancelledError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { formatBytes, formatDuration } from '../../common/text';
 import type { CompressionChoice } from '../build-plan';
@@ -5,9 +6,9 @@ import type { Descriptor, Layer, LocalLayer } from '../image/image';
 import { asOci, OCI_LAYER } from '../image/media-types';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
 import type { BlobSource, UploadOptions } from '../registry/upload';
-import { chooseLevels } from './compression';
+import { ALWAYS, chooseForm } from './compression';
 import type { Place } from './destination';
-import { GzippedLayer } from './gzip';
+import { GzippedLayer, type Levels } from './gzip';
 
 /** What became of a layer: its bytes were sent, or it was there, or was taken from another repository. */
 export type LayerFate = 'sent' | 'there' | 'mounted';
@@ -23,6 +24,8 @@ export interface PublishedLayer {
 export interface LayerOptions extends UploadOptions {
   readonly log: Logger;
   readonly compression: CompressionChoice;
+  /** Milliseconds since some time, by which speeds are measured. */
+  readonly now?: () => number;
   readonly known: KnownLayers;
   /** Told of each layer that the repository has now. */
   readonly onPublished?: (layer: PublishedLayer) => void;
@@ -49,12 +52,11 @@ async function findOrSend(
   const start = performance.now();
   const found = await findLayer(place, layer.diffId, name, placesOf(place, layer, options), options);
   if (found) return found;
-  const { source, mediaType, remark } = await prepare(layer, name, options);
-  const sentBytes = await place.uploads.send(source, options);
-  const size = source.size!;
+  const { blob, mediaType, sentBytes, remark } = await sendLayer(place, layer, name, options);
+  const size = blob.size!;
   const time = formatDuration(performance.now() - start);
-  options.log.info(`${name} was sent in ${time}: ${source.digest()}, ${formatBytes(size)}${remark()}`);
-  const descriptor = { mediaType, digest: source.digest(), size };
+  options.log.info(`${name} was sent in ${time}: ${blob.digest()}, ${formatBytes(size)}${remark}`);
+  const descriptor = { mediaType, digest: blob.digest(), size };
   return { diffId: layer.diffId, descriptor, fate: 'sent', sentBytes };
 }
 
@@ -109,28 +111,54 @@ export async function findLayer(
   return undefined;
 }
 
-interface Prepared {
-  readonly source: BlobSource;
+interface SentLayer {
+  readonly blob: BlobSource;
   readonly mediaType: string;
-  /** Ends the line in the log, when all is sent. */
-  remark(): string;
+  readonly sentBytes: number;
+  /** Ends the line in the log. */
+  readonly remark: string;
 }
 
-async function prepare(layer: Layer, name: string, options: LayerOptions): Promise<Prepared> {
+async function sendLayer(
+  { uploads }: Place,
+  layer: Layer,
+  name: string,
+  options: LayerOptions,
+): Promise<SentLayer> {
   if (layer.kind === 'remote') {
     const { digest, size, mediaType } = ociDescriptor(layer.descriptor);
-    const source = { name, size, digest: () => digest, open: (start: number) => layer.open(start) };
-    return { source, mediaType, remark: () => '' };
+    const blob = { name, size, digest: () => digest, open: (start: number) => layer.open(start) };
+    return { blob, mediaType, sentBytes: await uploads.send(blob, options), remark: '' };
   }
-  if (options.compression === 'none') {
-    return { source: plain(layer, name), mediaType: OCI_LAYER, remark: () => ', uncompressed' };
-  }
-  const levels = await chooseLevels(options.compression, layer);
-  const remark = () => {
-    const reason = levels.reason();
-    return `, by gzip from ${formatBytes(layer.size)}${reason && ` (${reason})`}`;
+  const asPlain = async (reason: string, inVain = 0): Promise<SentLayer> => {
+    const blob = plain(layer, name);
+    const sentBytes = inVain + (await uploads.send(blob, options));
+    return { blob, mediaType: OCI_LAYER, sentBytes, remark: `, uncompressed${inBrackets(reason)}` };
   };
-  return { source: new GzippedLayer(name, layer, levels), mediaType: `${OCI_LAYER}+gzip`, remark };
+  const asGzip = async (levels: Levels, reason: () => string, signal: AbortSignal): Promise<SentLayer> => {
+    const blob = new GzippedLayer(name, layer, levels);
+    const sentBytes = await uploads.send(blob, { ...options, signal });
+    const remark = `, by gzip from ${formatBytes(layer.size)}${inBrackets(reason())}`;
+    return { blob, mediaType: `${OCI_LAYER}+gzip`, sentBytes, remark };
+  };
+
+  const { compression, signal } = options;
+  if (compression === 'none') return asPlain('');
+  if (compression === 'gzip') return asGzip(ALWAYS, () => '', signal);
+  const form = await chooseForm(layer, options.now);
+  if (form.kind === 'plain') return asPlain(form.reason);
+  if (form.kind === 'gzip') return asGzip(ALWAYS, () => form.reason, signal);
+  const { probe } = form;
+  try {
+    return await asGzip(probe, () => probe.reason, AbortSignal.any([signal, probe.tooFast]));
+  } catch (error) {
+    if (signal.aborted || !probe.tooFast.aborted || !(error instanceof CancelledError)) throw error;
+    return asPlain(probe.reason, probe.bytes);
+  }
+}
+
+function inBrackets(reason: string): string {
+  return reason && ` (${reason})`;
 }
 
 function plain(layer: LocalLayer, name: string): BlobSource {

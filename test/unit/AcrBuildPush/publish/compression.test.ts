@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import type { LocalLayer } from '../../../../tasks/AcrBuildPush/image/image';
-import { chooseLevels } from '../../../../tasks/AcrBuildPush/publish/compression';
+import { chooseForm, type LineProbe } from '../../../../tasks/AcrBuildPush/publish/compression';
 import { gzipMember } from '../../../../tasks/AcrBuildPush/publish/gzip';
 
 const MEGABYTE = 1024 * 1024;
@@ -17,46 +17,61 @@ const numbers = Buffer.from(randomBytes(MEGABYTE / 2).toString('hex'));
 
 describe('compression by auto', () => {
   let time: number;
+  /** Milliseconds between two looks at the clock: three samples are compressed in ten. */
+  let step: number;
   beforeEach(() => {
     time = 0;
+    step = 10;
   });
 
-  /** Each look at the clock finds it ten milliseconds later: three samples are compressed in those. */
   const clock = () => {
-    time += 10;
+    time += step;
     return time;
   };
 
-  for (const [line, milliseconds, level, reason] of [
-    ['slow', 2_000, 1, /^samples shrink to 5\d %, and the line takes [\d.]+ MB\/s$/],
-    ['much faster than this agent compresses', 20, 0, /^stored as it is: the line takes .*, and this agent/],
-  ] as const) {
-    it(`sends the beginning as it is, and goes by a line that is ${line}`, async () => {
-      const levels = await chooseLevels('auto', layerOf(200 * MEGABYTE, numbers), clock);
-      assert.equal(levels.next(), 0);
-      levels.taken(MEGABYTE);
-      time += milliseconds;
-      for (let sent = 0; sent < 16; sent++) levels.taken(MEGABYTE);
-      assert.equal(levels.next(), level);
-      assert.match(levels.reason(), reason);
-    });
+  async function probeOf(size = 200 * MEGABYTE): Promise<LineProbe> {
+    const form = await chooseForm(layerOf(size, numbers), clock);
+    assert.ok(form.kind === 'by line');
+    return form.probe;
   }
 
+  it('sends the beginning as it is, and compresses the rest on a slow line', async () => {
+    const probe = await probeOf();
+    probe.taken(MEGABYTE);
+    assert.equal(probe.next(), 0);
+    time += 2_000;
+    probe.taken(MEGABYTE);
+    assert.equal(probe.next(), 1);
+    assert.ok(!probe.tooFast.aborted);
+    assert.match(probe.reason, /^samples shrink to 5\d %, and the line takes [\d.]+ MB\/s$/);
+  });
+
+  it('stops as soon as the line has shown to be faster than this agent compresses', async () => {
+    const probe = await probeOf();
+    step = 1;
+    for (let sent = 0; sent < 15; sent++) probe.taken(MEGABYTE);
+    assert.ok(!probe.tooFast.aborted);
+    probe.taken(MEGABYTE);
+    assert.ok(probe.tooFast.aborted);
+    assert.match(probe.reason, /^since the line takes .*\/s, and this agent compresses .*\/s$/);
+  });
+
+  it('does not take the end of a layer for a change of the line', async () => {
+    const probe = await probeOf();
+    probe.taken(MEGABYTE);
+    time += 2_000;
+    for (let sent = 0; sent < 100; sent++) probe.taken(MEGABYTE);
+    assert.ok(!probe.tooFast.aborted);
+  });
+
   it('stores what hardly shrinks as it is', async () => {
-    const levels = await chooseLevels('auto', layerOf(200 * MEGABYTE, randomBytes(MEGABYTE)), clock);
-    assert.equal(levels.next(), 0);
-    assert.match(levels.reason(), /samples shrink to 100 % only/);
+    const form = await chooseForm(layerOf(200 * MEGABYTE, randomBytes(MEGABYTE)), clock);
+    assert.deepEqual(form, { kind: 'plain', reason: 'since samples shrink to 100 % only' });
   });
 
   it('compresses a small layer without looking at the line', async () => {
-    const levels = await chooseLevels('auto', layerOf(20 * MEGABYTE, numbers), clock);
-    assert.equal(levels.next(), 1);
-  });
-
-  it('gives way to what was asked for', async () => {
-    const levels = await chooseLevels('gzip', layerOf(200 * MEGABYTE, randomBytes(10)), clock);
-    assert.equal(levels.next(), 1);
-    assert.equal(levels.reason(), '');
+    const form = await chooseForm(layerOf(20 * MEGABYTE, numbers), clock);
+    assert.equal(form.kind, 'gzip');
   });
 
   it('stores bytes in a form that gzip reads', async () => {

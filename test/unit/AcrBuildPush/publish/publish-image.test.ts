@@ -186,16 +186,39 @@ describe('an image that the step publishes itself', () => {
     });
   }
 
-  it('is compressed where samples of a layer say that it helps, says so, and stays with gzip in any case', async () => {
+  it('is compressed where samples of a layer say that it helps, and says so', async () => {
     const layers = [localLayer(compressible(2 * MEGABYTE)), localLayer(randomBytes(2 * MEGABYTE))];
     const { manifest, lines } = await publish(imageOf(...layers), { compression: 'auto' });
     assert.deepEqual(
       manifest.layers.map(({ mediaType }) => mediaType),
-      ['application/vnd.oci.image.layer.v1.tar+gzip', 'application/vnd.oci.image.layer.v1.tar+gzip'],
+      ['application/vnd.oci.image.layer.v1.tar+gzip', 'application/vnd.oci.image.layer.v1.tar'],
     );
     assert.match(lines.join('\n'), /Layer 1 of 2 .*by gzip from 2\.1 MB \(samples shrink to 5\d %\)/);
-    assert.match(lines.join('\n'), /Layer 2 of 2 .*\(stored as it is, since samples shrink to 100 % only\)/);
+    assert.match(lines.join('\n'), /Layer 2 of 2 .*, uncompressed \(since samples shrink to 100 % only\)/);
   });
+
+  for (const [line, milliseconds, mediaType, reason] of [
+    ['faster than this agent compresses', 0, 'tar', /, uncompressed \(since the line takes .*compresses/],
+    ['slow', 400, 'tar+gzip', /, by gzip from 75\.5 MB \(samples shrink to 5\d %, and the line takes/],
+  ] as const) {
+    it(`is large, and goes the quicker way on a line that is ${line}`, async () => {
+      const part = compressible(MEGABYTE);
+      const content = Buffer.concat(Array.from({ length: 72 }, () => part));
+      // Three samples in ten milliseconds, and each member by the line.
+      let looks = 0;
+      let time = 0;
+      const now = () => {
+        time += ++looks === 2 ? 10 : looks > 2 ? milliseconds : 0;
+        return time;
+      };
+      const result = await publish(imageOf(localLayer(content)), { compression: 'auto', now });
+      const [layer] = result.manifest.layers;
+      assert.equal(layer!.mediaType, `application/vnd.oci.image.layer.v1.${mediaType}`);
+      assert.equal(layer!.digest === digestOf(content), mediaType === 'tar');
+      assert.match(result.lines.join('\n'), reason);
+      assert.ok(result.uploadedBytes >= layer!.size);
+    });
+  }
 
   it('has no bytes sent that the repository has, and a layer that it has twice sent once', async () => {
     const layer = localLayer(randomBytes(500_000));
