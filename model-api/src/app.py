@@ -10,10 +10,10 @@ from flask import Flask, Response, redirect, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
-from model import Model
+from model import Model, label
 from observation import Metrics, observe
 from openapi import describe_api, describe_parameters
-from question import QuestionError, encode
+from question import QuestionError, read_question
 from readiness import Readiness
 
 LONGEST_QUESTION = 64 * 1024
@@ -36,10 +36,10 @@ def create_app(model: Model, readiness: Readiness, cors_origins: Sequence[str] =
 
     @app.post("/api/predict")
     def predict() -> dict[str, Any]:
-        probabilities = model.predict(encode(read_json(), model.lookup))
-        prediction = max(probabilities, key=probabilities.__getitem__)
-        metrics.predictions.labels(prediction).inc()
-        return {"prediction": prediction, "probabilities": probabilities}
+        answer = model.answer(read_question(read_json(), model.parameters))
+        # A number is no outcome: each would be a metric of its own.
+        metrics.predictions.labels(label(answer["prediction"]) if model.outcomes else "").inc()
+        return answer
 
     @app.get("/api/predict/params")
     def params() -> dict[str, Any]:

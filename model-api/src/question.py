@@ -1,13 +1,23 @@
-"""Turns the JSON of a question into the numbers that a model wants."""
+"""Turns the JSON of a question into the values that a model wants."""
 
 from __future__ import annotations
 
 import json
-import math
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Mapping
+from typing import Any, Sequence
 
-Lookup = Mapping[str, "Mapping[str, int] | None"]
+from kinds import Kind, in_words
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One of the values that a model is asked with."""
+
+    name: str
+    kind: Kind
+    #: Whether a question without it, or with null, is none.
+    is_required: bool = True
 
 
 class QuestionError(Exception):
@@ -18,46 +28,39 @@ class QuestionError(Exception):
         self.problems = problems
 
 
-def encode(question: Any, lookup: Lookup) -> list[float]:
-    """Returns a row with one number for each feature. All mistakes are reported together."""
+def read_question(question: Any, parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """Returns a value for each parameter, None for one that is left out. All mistakes are reported together."""
+    names = [parameter.name for parameter in parameters]
     if not isinstance(question, dict):
-        raise QuestionError([f"The question must be a JSON object with {in_words(list(lookup))}."])
-    problems = [unknown(name, lookup) for name in question if name not in lookup]
-    row = []
-    for name, categories in lookup.items():
+        raise QuestionError([f"The question must be a JSON object with {in_words(names)}."])
+    known = set(names)
+    problems = [unknown(name, names) for name in question if name not in known]
+    values = {}
+    for parameter in parameters:
         try:
-            row.append(encode_value(name, question, categories))
+            values[parameter.name] = read_value(parameter, question)
         except ValueError as error:
             problems.append(str(error))
     if problems:
         raise QuestionError(problems)
-    return row
+    return values
 
 
-def encode_value(name: str, question: dict[str, Any], categories: Mapping[str, int] | None) -> float:
-    allowed = "a number" if categories is None else in_words(list(categories), "or")
+def read_value(parameter: Parameter, question: dict[str, Any]) -> Any:
+    name, kind = parameter.name, parameter.kind
+    if not parameter.is_required and question.get(name) is None:
+        return None
     if name not in question:
-        raise ValueError(f'"{name}" is missing: it must be {allowed}.')
-    value = question[name]
-    if categories is None and is_number(value):
-        return float(value)
-    if categories is not None and isinstance(value, str) and value in categories:
-        return float(categories[value])
-    raise ValueError(f'"{name}" must be {allowed}, but is {shown(value)}.')
-
-
-def is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
+        raise ValueError(f"{shown(name)} is missing: it must be {kind.wanted}.")
     try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond what a float can hold
-        return False
+        return kind.read(question[name])
+    except ValueError:
+        raise ValueError(f"{shown(name)} must be {kind.wanted}, but is {shown(question[name])}.") from None
 
 
-def unknown(name: str, lookup: Lookup) -> str:
-    close = get_close_matches(name, lookup, n=1)
-    hint = f'Did you mean "{close[0]}"?' if close else f"It has {in_words(list(lookup))}."
+def unknown(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, n=1)
+    hint = f'Did you mean "{close[0]}"?' if close else f"It has {in_words(names)}."
     return f"{shown(name)} is not a parameter of this model. {hint}"
 
 
@@ -65,8 +68,3 @@ def shown(value: Any) -> str:
     """A value as it stands in a message: short, whatever was sent."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def in_words(names: list[str], conjunction: str = "and") -> str:
-    quoted = [f'"{name}"' for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"

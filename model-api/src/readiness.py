@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model import Model
+from question import read_question
 
 
 class Readiness:
@@ -17,7 +18,8 @@ class Readiness:
             return "The API is stopping."
         if not self._is_proven:
             try:
-                self._model.predict([first_value(categories) for categories in self._model.lookup.values()])
+                if self._model.example is not None:
+                    self._model.answer(read_question(self._model.example, self._model.parameters))
             except Exception as error:  # whatever a model does
                 return f"The model cannot answer: {type(error).__name__}: {error}"
             self._is_proven = True
@@ -25,7 +27,3 @@ class Readiness:
 
     def withdraw(self) -> None:
         self._is_withdrawn = True
-
-
-def first_value(categories: dict[str, int] | None) -> float:
-    return 0.0 if categories is None else float(next(iter(categories.values())))

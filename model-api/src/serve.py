@@ -17,7 +17,8 @@ from waitress.task import ErrorTask
 
 from app import LONGEST_QUESTION, create_app, error_body
 from libraries import differing_libraries
-from model import ModelError, load_model
+from load import load_model
+from model import ModelError
 from observation import log
 from readiness import Readiness
 
@@ -108,7 +109,7 @@ def parse_arguments() -> argparse.Namespace:
         "--pickles",
         type=Path,
         default=Path(__file__).resolve().parent.parent / "pickles",
-        help="folder with model.pkl, lookup.pkl, flags.pkl and metadata.json (default: %(default)s)",
+        help="folder with model.pkl, lookup.pkl, flags.pkl and metadata.json, or with an MLmodel (default: %(default)s)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=8000, help="0 for any free port (default: %(default)s)")

@@ -45,10 +45,10 @@ def smoke_test(
     if model_digest and served != model_digest:
         raise SmokeError(f"{url} serves the model {served or 'without a digest'}, but should serve {model_digest}.")
     params = ask(f"{url}/api/predict/params")
-    question = question or {one["name"]: any_value(one) for one in params["parameters"]}
+    question = question or {one["name"]: any_value(one) for one in params["parameters"] if one.get("required", True)}
     answer = ask(f"{url}/api/predict", question)
     prediction = check_answer(answer, params["outcomes"])
-    if expected and prediction != expected:
+    if expected and label(prediction) != expected:
         raise SmokeError(f"{url} answers {json.dumps(question)} with {prediction!r}, but should with {expected!r}.")
     name = f"{ready.get('model')} {ready.get('version')}"
     return f"{url} serves {name} ({served or 'no digest'}) and answers {json.dumps(question)} with {prediction!r}."
@@ -86,17 +86,41 @@ def ask(url: str, question: dict[str, Any] | None = None) -> dict[str, Any]:
     return answer
 
 
+#: A value of each type.
+ANY_VALUE = {"boolean": False, "text": "", "time": "2026-01-31T12:00:00Z"}
+
+
 def any_value(parameter: dict[str, Any]) -> Any:
-    return parameter["values"][0] if parameter["type"] == "category" else 0
+    if "example" in parameter:
+        return parameter["example"]
+    return parameter["values"][0] if parameter["type"] == "category" else ANY_VALUE.get(parameter["type"], 0)
 
 
-def check_answer(answer: dict[str, Any], outcomes: list[str]) -> str:
+def check_answer(answer: dict[str, Any], outcomes: list[Any] | None) -> Any:
+    """
+    :param outcomes: None for a model that chooses between none, such as one that predicts a number
+    :return: the prediction
+    """
     prediction, probabilities = answer.get("prediction"), answer.get("probabilities")
-    if prediction not in outcomes or not isinstance(probabilities, dict) or set(probabilities) != set(outcomes):
-        raise SmokeError(f"This is no prediction of {' or '.join(outcomes)}: {json.dumps(answer)[:300]}")
-    if abs(sum(probabilities.values()) - 1) > 1e-6 or min(probabilities.values()) < 0:
-        raise SmokeError(f"These are no probabilities: {json.dumps(probabilities)[:300]}")
+    if prediction is None or outcomes is not None and prediction not in outcomes:
+        wanted = " or ".join(map(label, outcomes)) if outcomes else "a value"
+        raise SmokeError(f"This is no prediction of {wanted}: {json.dumps(answer)[:300]}")
+    if probabilities is not None:
+        check_probabilities(probabilities, outcomes or [])
     return prediction
+
+
+def check_probabilities(probabilities: Any, outcomes: list[Any]) -> None:
+    if isinstance(probabilities, dict) and set(probabilities) == set(map(label, outcomes)):
+        shares = probabilities.values()
+        if all(isinstance(share, (int, float)) and share >= 0 for share in shares) and abs(sum(shares) - 1) < 1e-5:
+            return
+    raise SmokeError(f"These are no probabilities: {json.dumps(probabilities)[:300]}")
+
+
+def label(outcome: Any) -> str:
+    """An outcome as the API writes it among the probabilities, where only texts can be."""
+    return outcome if isinstance(outcome, str) else json.dumps(outcome)
 
 
 def main() -> None:

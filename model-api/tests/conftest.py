@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from app import create_app  # noqa: E402
 from model import Model  # noqa: E402
+from pickled_model import PickledModel  # noqa: E402
 from readiness import Readiness  # noqa: E402
 
 
@@ -25,7 +26,7 @@ class Estimator:
 def make_model(estimator: Estimator | None = None, **metadata) -> Model:
     lookup = {"color": {"red": 0, "green": 1}, "share": None}
     facts = {"model": "lamp", "version": "1.2.0", **metadata}
-    return Model(estimator or Estimator(), lookup, ["off", "on"], facts, "sha256:abc")
+    return PickledModel(estimator or Estimator(), lookup, ["off", "on"], facts, "sha256:abc")
 
 
 @pytest.fixture

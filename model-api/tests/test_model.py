@@ -1,9 +1,11 @@
 import json
 import pickle
+import sys
 
 import pytest
 
-from model import ModelError, load_model
+from load import load_model
+from model import ModelError
 
 
 class Trap:
@@ -22,6 +24,22 @@ def store(folder, **manifest):
 def test_loads_nothing_of_what_the_download_has_refused(tmp_path):
     store(tmp_path, refused=["model.pkl calls os.system (byte 12)"])
     with pytest.raises(ModelError, match=r"model\.pkl calls os\.system \(byte 12\)"):
+        load_model(tmp_path)
+
+
+def test_loads_no_refused_model_of_mlflow_either(tmp_path):
+    store(tmp_path, refused=["model.pkl calls os.system (byte 12)"])
+    (tmp_path / "lookup.pkl").unlink()
+    (tmp_path / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}}\n")
+    with pytest.raises(ModelError, match=r"model\.pkl calls os\.system \(byte 12\)"):
+        load_model(tmp_path)
+
+
+def test_says_that_a_model_of_mlflow_needs_packages_that_an_older_image_may_not_have(tmp_path, monkeypatch):
+    (tmp_path / "MLmodel").write_text("flavors: {}\n")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    monkeypatch.delitem(sys.modules, "mlflow_model", raising=False)
+    with pytest.raises(ModelError, match="needs the packages of requirements.txt: .*yaml"):
         load_model(tmp_path)
 
 

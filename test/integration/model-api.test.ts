@@ -205,7 +205,7 @@ describe('the model API', () => {
   });
 
   it('passes its own tests', async function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     const { exitCode, output } = await run(python, [
       '-m',
       'pytest',
