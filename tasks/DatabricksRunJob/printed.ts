@@ -2,7 +2,8 @@
 const MODEL = /__DATABRICKS_NOTEBOOK_MODEL\s*=\s*'([A-Za-z0-9+/=]+)'/;
 
 /** What older runtimes wrap printed text in. */
-const PRINTED_HTML = /<div class="ansiout">([\s\S]*?)<\/div>/g;
+const BEGIN = '<div class="ansiout">';
+const END = '</div>';
 
 /** Parts of a cell's result lie within each other; deeper than this they are not looked for. */
 const DEEPEST = 5;
@@ -42,7 +43,19 @@ function textOf(result: unknown, depth: number): string {
   if (typeof data !== 'string') return '';
   if (type === 'ansi') return data;
   if (type !== 'html') return '';
-  return [...data.matchAll(PRINTED_HTML)].map(([, text]) => plain(text!)).join('');
+  return plain(printedIn(data));
+}
+
+/** Without a pattern, which would look for an end from every beginning. */
+function printedIn(html: string): string {
+  const texts: string[] = [];
+  for (let begin = html.indexOf(BEGIN); begin >= 0; ) {
+    const end = html.indexOf(END, begin);
+    if (end < 0) break;
+    texts.push(html.slice(begin + BEGIN.length, end));
+    begin = html.indexOf(BEGIN, end);
+  }
+  return texts.join('');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -51,6 +64,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function plain(html: string): string {
   return html
-    .replace(/<[^>]*>/g, '')
+    .replace(/<[^<>]*>/g, '')
     .replace(/&(amp|lt|gt|quot|#39);/g, (_, name: string) => ENTITIES[name]!);
 }

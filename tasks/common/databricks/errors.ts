@@ -314,7 +314,7 @@ const TELLING_PART = 8_000;
 function textOfPage(page: string): string {
   const part = page.slice(0, TELLING_PART);
   const [, shown = part] = /<pre>(.*?)<\/pre>/is.exec(part) ?? /<title>(.*?)<\/title>/is.exec(part) ?? [];
-  return shown.replace(/<(style|script)\b.*?<\/\1>|<[^>]*>/gis, ' ');
+  return shown.replace(/<(style|script)\b.*?<\/\1>|<[^<>]*>/gis, ' ');
 }
 
 function clean(text: unknown): string {

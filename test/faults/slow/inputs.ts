@@ -1,4 +1,5 @@
 import { portion } from '../../support/seeded';
+import { patternWords } from './words';
 
 /** Characters of an input. */
 const SIZE = 50_000;
@@ -170,6 +171,9 @@ export function* nastyInputs(): Generator<readonly [name: string, text: string]>
     for (const end of ['', 'b', '\n!'])
       yield [`${JSON.stringify(piece)} again and again${end && `, then ${JSON.stringify(end)}`}`, text + end];
     yield [`x, then ${JSON.stringify(piece)} again and again`, `x${text}\u0001`];
+  }
+  for (const word of portion(patternWords(), PART)) {
+    yield [`${JSON.stringify(word)} again and again`, word.repeat(SIZE / word.length)];
   }
   yield ['400,000 angles', '<'.repeat(400_000)];
 }

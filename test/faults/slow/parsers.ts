@@ -24,6 +24,7 @@ import { Summary } from '../../../tasks/common/summary';
 import { fieldsOf } from '../../../tasks/DatabricksRunJob/exit-value';
 import { notebookRemark } from '../../../tasks/DatabricksRunJob/notebook';
 import { readParameters } from '../../../tasks/DatabricksRunJob/parameters';
+import { readPrinted } from '../../../tasks/DatabricksRunJob/printed';
 import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
 import { AnswerReader } from '../../../tasks/ModelRegistryDownload/registry/http/answer';
 import { readListingPage } from '../../../tasks/ModelRegistryDownload/registry/listing-page';
@@ -107,6 +108,14 @@ export const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   },
   'names of blobs': (text) => refuseHostileNames([text, `${text}/a`, 'a'], '.manifest'),
   'an exit value': fieldsOf,
+  'what a notebook printed': (text) => {
+    const commands = [text, `<div class="ansiout">${text}</div>`].map((data) => ({
+      results: { type: 'html', data },
+    }));
+    const model = Buffer.from(encodeURIComponent(Buffer.from(JSON.stringify({ commands })).toString()));
+    readPrinted(text);
+    readPrinted(`__DATABRICKS_NOTEBOOK_MODEL = '${model.toString('base64')}'`);
+  },
   'a notebook': (text) => notebookRemark({ content: text, format: { format: 'SOURCE', language: 'PYTHON' } }),
   'the name of an image': readImageName,
   "an image's manifest": (text) => readManifest(Buffer.from(text), OCI_INDEX),
