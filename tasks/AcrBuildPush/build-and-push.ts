@@ -8,6 +8,9 @@ import { imageAnnotations } from './labels';
 import { readOrigin } from './origin';
 import { finish, referenceTo, setImageOutputs } from './outcome';
 import { makePlan } from './plan';
+import { attestProvenance } from './provenance/attest';
+import { describeBuild } from './provenance/predicate';
+import { stateProvenance } from './provenance/statement';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
@@ -23,6 +26,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   const { log, signal, http, tempFolder } = task;
   const { loginServer: host, repository, identity } = inputs;
   const phases = new Phases(log);
+  const started = new Date();
 
   const plan = makePlan(inputs, await readOrigin(inputs, task));
   const names = plan.tags.map(({ tag }) => tag);
@@ -121,7 +125,21 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     );
     const { manifest, sent } = published;
     setImageOutputs(task, { ...built, manifest, sent });
-    if (smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
+    const isRead = smokeTest.isDue || inputs.attest !== 'off';
+    if (isRead) await verifyTags(destination, [], manifest, { log, signal });
+    if (inputs.attest !== 'off') {
+      await phases.run('Attest', () => {
+        const run = { builder: prepared.kind, description: prepared.description, version: task.version };
+        const times = { started, finished: new Date() };
+        const facts = { inputs, plan: prepared.plan, run: { ...run, ...times } };
+        const statement = stateProvenance(
+          plan.name,
+          manifest.digest,
+          describeBuild(facts, (variable) => task.variable(variable)),
+        );
+        return attestProvenance(manifest, statement, destination, { log, signal });
+      });
+    }
     await test(`${plan.name}@${manifest.digest}`);
     const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));
     if (set.length === 0 && tags.length > 0) return finishFound();

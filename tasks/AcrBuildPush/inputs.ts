@@ -67,7 +67,11 @@ export interface Inputs {
   readonly lockTag: boolean;
   /** What a container of the image is asked before a tag names it. */
   readonly smokeTest: readonly SmokeCheck[];
+  /** Whether where the image comes from is attached to it. */
+  readonly attest: (typeof ATTEST)[number];
 }
+
+const ATTEST = ['auto', 'off'] as const;
 
 /** What the registry's own service allows. */
 const BUILD_MINUTES = { min: 5, max: 480 };
@@ -124,6 +128,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
     lockTag: push && inputs.boolean('lockTag', false),
     smokeTest: readSmokeTest(inputs),
+    attest: inputs.choice('attest', ATTEST, 'auto'),
   };
 
   if (!sourceImage) checkDockerfile(inputs, dockerfile);

@@ -55,6 +55,6 @@ export function imageAnnotations(labels: Readonly<Record<string, string>>): Reco
 }
 
 /** Clone addresses may hold a user's name, or worse, a token. */
-export function withoutUser(address: string): string {
+function withoutUser(address: string): string {
   return address.replace(/^(\w+:\/\/)[^/@]*@/, '$1');
 }

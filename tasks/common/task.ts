@@ -39,6 +39,8 @@ export interface TaskContext {
   readonly network: NetworkSettings;
   /** A folder of this step's own for passing files, private to this user. The agent empties it after the job. */
   readonly tempFolder: string;
+  /** Of this task: `1.0.0`. */
+  readonly version: string;
   variable(name: string): string | undefined;
   /** The pipeline's secret variables, by name. */
   secretVariables(): ReadonlyMap<string, string>;
@@ -99,7 +101,8 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
 
 function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
   const { name, version } = readTaskJson();
-  const userAgent = `ModelPipelineTasks/${version.Major}.${version.Minor}.${version.Patch} (${name})`;
+  const ownVersion = `${version.Major}.${version.Minor}.${version.Patch}`;
+  const userAgent = `ModelPipelineTasks/${ownVersion} (${name})`;
   const network = readNetworkSettings(log.maskSecret);
   for (const secret of [...readSecretVariables().values(), readAccessToken()]) {
     if (secret) rememberSecret(secret);
@@ -113,6 +116,7 @@ function createContext(log: AgentLog, signal: AbortSignal): TaskContext {
     http,
     network,
     tempFolder,
+    version: ownVersion,
     variable: readVariable,
     secretVariables: readSecretVariables,
     oidcToken: (serviceConnectionId, limits) =>

@@ -120,6 +120,7 @@ const contract = {
       ifTagExists: 'pickList: overwrite, skip, fail',
       lockTag: 'boolean',
       smokeTest: 'multiLine',
+      attest: 'pickList: auto, off',
     },
     outputs: [
       'imageRef',

@@ -15,6 +15,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   AcrBuildPush: [
     ['index', 'cleanup'],
     ['build-and-push', 'promote', 'locate'],
+    ['provenance'],
     ['publish', 'smoke-test'],
     ['build'],
     [

@@ -78,6 +78,7 @@ export async function play(
     http,
     network,
     tempFolder,
+    version: '1.0.0',
     inputs: new InputReader(
       (name) => inputs[name]?.trim() || undefined,
       log,

@@ -139,6 +139,7 @@ describe('the inputs of AcrBuildPush', () => {
       ifTagExists: 'overwrite',
       lockTag: false,
       smokeTest: [],
+      attest: 'auto',
     });
   });
 

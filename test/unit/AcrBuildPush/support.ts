@@ -44,6 +44,7 @@ export const leastInputs: Inputs = {
   ifTagExists: 'overwrite',
   lockTag: false,
   smokeTest: [],
+  attest: 'off',
 };
 
 /** A plan for a build, of the inputs above. */

@@ -22,6 +22,7 @@ export class FakeStep implements TaskContext {
   readonly log = createLogger((line) => this.lines.push(line));
   readonly signal = this.cancel.signal;
   readonly network = network;
+  readonly version = '1.0.0';
   readonly http: HttpClient;
   readonly inputs: InputReader;
   summary = '';

@@ -1,0 +1,82 @@
+import { sleep, throwIfCancelled } from '../../common/cancel';
+import { describeError, TaskError } from '../../common/errors';
+import { formatDuration } from '../../common/text';
+import type { Manifest } from '../image/image';
+import { attach } from '../publish/attach';
+import type { Place } from '../publish/destination';
+import { findReferrers } from '../registry/referrers';
+import type { UploadOptions } from '../registry/upload';
+import { type Found, IN_TOTO, PREDICATE_TYPE, readAttached } from './attached';
+import { PROVENANCE_TYPE, type Statement, saysTheSame } from './statement';
+
+/** Milliseconds that attaching may take: a registry that fails at it alone is no reason to wait as long as an image is. */
+const LONGEST = 60_000;
+
+/**
+ * Attaches the statement of an image's provenance to it, unless one that says the same is there: a run that changes nothing
+ * adds nothing. An image is of use without, so a registry that takes none is a reason to warn, and none to fail.
+ *
+ * @returns what lies beside the image now; undefined where the registry took nothing
+ */
+export async function attestProvenance(
+  image: Manifest,
+  statement: Statement,
+  place: Place,
+  options: UploadOptions,
+): Promise<Found | undefined> {
+  const { log, signal } = options;
+  const { host } = place.registry;
+  try {
+    return await inTime(attachOnce(image, statement, place, options), signal);
+  } catch (error) {
+    throwIfCancelled(signal);
+    if (error instanceof TaskError) for (const detail of error.details) log.info(detail);
+    log.warning(
+      `${host} did not take the provenance of the image, so nobody can look up there what it was built from: ${describeError(error).replace(/\.$/, '')}. The image itself is complete. Set input 'attest' to off if this registry takes no attachments.`,
+    );
+    return undefined;
+  }
+}
+
+async function attachOnce(
+  image: Manifest,
+  statement: Statement,
+  place: Place,
+  options: UploadOptions,
+): Promise<Found> {
+  const listed = await findReferrers(place.registry, image.digest);
+  const earlier = await readAttached(place.registry, image.digest, listed);
+  const same = earlier.find((one) => saysTheSame(one.statement, statement));
+  if (same) {
+    options.log.info(`The image has its provenance already: ${same.digest}`);
+    return same;
+  }
+  const content = Buffer.from(JSON.stringify(statement));
+  const annotations = {
+    [PREDICATE_TYPE]: PROVENANCE_TYPE,
+    'org.opencontainers.image.created': statement.predicate.runDetails.metadata.startedOn,
+  };
+  const blob = {
+    name: 'The provenance',
+    mediaType: IN_TOTO,
+    content,
+    annotations: { [PREDICATE_TYPE]: PROVENANCE_TYPE },
+  };
+  const attachment = { artifactType: IN_TOTO, blobs: [blob], annotations };
+  const [attached] = await attach(image, [attachment], listed, place, options);
+  options.log.info(`Attached the provenance of the image: ${attached!.digest}`);
+  return { statement, digest: attached!.digest };
+}
+
+async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stop = new AbortController();
+  const late = async () => {
+    await sleep(LONGEST, AbortSignal.any([signal, stop.signal]));
+    throw new TaskError(`it took longer than ${formatDuration(LONGEST)}`);
+  };
+  try {
+    return await Promise.race([work, late()]);
+  } finally {
+    stop.abort();
+  }
+}

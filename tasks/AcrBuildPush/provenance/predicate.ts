@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import type { BuildPlan } from '../build-plan';
+import type { Inputs } from '../inputs';
+import { imageDependencies } from './image-dependencies';
+import { modelDependencies } from './model-dependencies';
+import { type BuildRun, describeRun, type Variables } from './run';
+import { findSource } from './source';
+import { BUILD_TYPE, type Predicate } from './statement';
+
+/** What a step knows of the image that it has built. */
+export interface BuildFacts {
+  readonly inputs: Inputs;
+  /** What was built, with what the builder has learnt of its base image. */
+  readonly plan: BuildPlan;
+  readonly run: BuildRun;
+}
+
+/** All that is known of how an image came about. */
+export function describeBuild({ inputs, plan, run }: BuildFacts, variable: Variables): Predicate {
+  const source = findSource(plan.dockerfile, variable);
+  const { internalParameters, runDetails } = describeRun(variable, run);
+  const dockerfile = source.pathOf(plan.dockerfile);
+  return {
+    buildDefinition: {
+      buildType: BUILD_TYPE,
+      externalParameters: {
+        dockerfile,
+        buildContext: source.pathOf(plan.context),
+        target: plan.target,
+        platform: unlessEmpty(plan.platforms),
+        buildArgs: unlessEmpty(plan.arguments),
+        // Their ids alone.
+        buildSecrets: unlessEmpty(Object.keys(plan.secrets)),
+        dockerOptions: unlessEmpty(inputs.dockerOptions.map(({ words }) => words.join(' '))),
+        labels: unlessEmpty(inputs.labels),
+        version: inputs.version || undefined,
+      },
+      internalParameters,
+      resolvedDependencies: [
+        ...(source.commit ? [source.commit] : []),
+        {
+          name: 'dockerfile',
+          digest: { sha256: createHash('sha256').update(plan.recipe).digest('hex') },
+          annotations: { path: dockerfile },
+        },
+        ...imageDependencies(plan),
+        ...(inputs.model ? modelDependencies(inputs.model) : []),
+      ],
+    },
+    runDetails,
+  };
+}
+
+function unlessEmpty<T extends object>(value: T): T | undefined {
+  return Object.keys(value).length > 0 ? value : undefined;
+}
