@@ -8,9 +8,7 @@ import { imageAnnotations } from './labels';
 import { readOrigin } from './origin';
 import { finish, referenceTo, setImageOutputs } from './outcome';
 import { makePlan } from './plan';
-import { attestProvenance } from './provenance/attest';
-import { describeBuild } from './provenance/predicate';
-import { stateProvenance } from './provenance/statement';
+import { recordProvenance } from './provenance/record';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
@@ -125,27 +123,16 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     );
     const { manifest, sent } = published;
     setImageOutputs(task, { ...built, manifest, sent });
-    const isRead = smokeTest.isDue || inputs.attest !== 'off';
-    if (isRead) await verifyTags(destination, [], manifest, { log, signal });
-    if (inputs.attest !== 'off') {
-      await phases.run('Attest', () => {
-        const run = { builder: prepared.kind, description: prepared.description, version: task.version };
-        const times = { started, finished: new Date() };
-        const facts = { inputs, plan: prepared.plan, run: { ...run, ...times } };
-        const statement = stateProvenance(
-          plan.name,
-          manifest.digest,
-          describeBuild(facts, (variable) => task.variable(variable)),
-        );
-        return attestProvenance(manifest, statement, destination, { log, signal });
-      });
-    }
+    const attests = inputs.attest !== 'off';
+    if (attests || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
+    const record = () => recordProvenance({ inputs, prepared, started, manifest }, destination, task);
+    const chain = await (attests ? phases.run('Attest', record) : record());
     await test(`${plan.name}@${manifest.digest}`);
     const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));
     if (set.length === 0 && tags.length > 0) return finishFound();
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));
-    const pushed = { ...built, tags: set.map(({ tag }) => tag), manifest, sent };
+    const pushed = { ...built, tags: set.map(({ tag }) => tag), manifest, sent, chain };
     if (pushed.tags.length !== tags.length) task.setOutput('imageTags', pushed.tags.join(','));
     if (pushed.tags[0] === undefined || pushed.tags[0] !== tags[0]) {
       task.setOutput('imageRef', referenceTo(pushed));

@@ -6,6 +6,7 @@ import { dockerLogin } from './docker/logins';
 import { apiHostOf, type ImageName, referenceOf } from './image/image-name';
 import type { Inputs } from './inputs';
 import { finish, referenceTo, setImageOutputs } from './outcome';
+import { showChain } from './provenance/record';
 import { copyImage } from './publish/copy-image';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
 import { RegistryClient } from './registry/client';
@@ -76,6 +77,9 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
     );
     const { manifest, sent } = copied;
     setImageOutputs(task, { ...report, tags: [], manifest, sent });
+    const chain = showChain(destination, manifest);
+    // It is awaited at the end; until then, its failure is not unheard of.
+    chain.catch(() => undefined);
     if (smokeTest.isDue) {
       if (credentials) signIn({ host, ...(await credentials.current()) });
       await verifyTags(destination, [], manifest, { log, signal });
@@ -85,7 +89,7 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
     if (set.length === 0 && names.length > 0) return await finishFound();
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));
-    const promoted = { ...report, tags: set.map(({ tag }) => tag), manifest, sent };
+    const promoted = { ...report, tags: set.map(({ tag }) => tag), manifest, sent, chain: await chain };
     task.setOutput('imageRef', referenceTo(promoted));
     task.setOutput('imageTags', promoted.tags.join(','));
     if (lockTag) await phases.run('Lock', () => lockTags(destination, set, log));

@@ -1,5 +1,5 @@
 import type { Logger } from '../common/log';
-import { Summary } from '../common/summary';
+import { type Cell, Summary } from '../common/summary';
 import { formatBytes, formatDuration, plural } from '../common/text';
 import type { BaseImage, Manifest } from './image/image';
 import type { Model } from './model';
@@ -27,6 +27,13 @@ export class Phases {
   }
 }
 
+/** The way from the notebook to the image, side by side with that of the image that one of its tags named before. */
+export interface ChainTable {
+  /** The tag; undefined where none named another image. */
+  readonly before: string | undefined;
+  readonly rows: readonly { readonly link: string; readonly now: Cell; readonly before: Cell }[];
+}
+
 /** What a person wants to know of an image that was published, or found to be there. */
 export interface ImageReport {
   readonly title: string;
@@ -41,6 +48,7 @@ export interface ImageReport {
   readonly sent: ReadonlySet<string> | undefined;
   readonly base: BaseImage | undefined;
   readonly model: Model | undefined;
+  readonly chain?: ChainTable | undefined;
   readonly phases: readonly Phase[];
 }
 
@@ -82,6 +90,7 @@ export function summarize(report: ImageReport): Summary {
   const summary = new Summary().lead(report.title);
   if (manifest) summary.code(`docker run --rm ${name}@${manifest.digest}`, 'sh');
   summary.facts(facts);
+  if (report.chain) showChain(summary, report.chain);
   if (manifest) {
     if (manifest.layers.length > 0) {
       summary.table(
@@ -100,4 +109,18 @@ export function summarize(report: ImageReport): Summary {
     phases.map((phase) => [phase.name, formatDuration(phase.milliseconds)]),
     ['Time'],
   );
+}
+
+function showChain(summary: Summary, { before, rows }: ChainTable): void {
+  if (before === undefined) {
+    summary.table(
+      ['From notebook to image', ''],
+      rows.map(({ link, now }) => [link, now]),
+    );
+  } else {
+    summary.table(
+      ['From notebook to image', 'Now', `${before} before`],
+      rows.map(({ link, now, before: other }) => [link, now, other]),
+    );
+  }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -144,4 +145,49 @@ export class Story {
     await this.registry.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A notebook's digest, and that of its data. */
+export const NOTEBOOK = 'b'.repeat(64);
+export const DATA = 'e'.repeat(64);
+
+/** What the notebook of a model has written down. */
+export const METADATA = {
+  model: 'titanic',
+  version: '1.0.0',
+  runId: '855018371842731',
+  runUrl: 'https://adb-1.2.azuredatabricks.net/jobs/77/runs/855018371842731?o=1',
+  trainedAt: '2026-11-29T20:15:00+00:00',
+  gitCommit: 'f'.repeat(40),
+  parameters: { max_depth: 4, data_path: '/Volumes/titanic.csv' },
+  metrics: { accuracy: 0.83, f1: 0.79 },
+  notebook: { path: '/Shared/live/scikit-titanic', sha256: NOTEBOOK },
+  data: { path: '/Volumes/titanic.csv', sha256: DATA },
+};
+
+/**
+ * A model's folder as ModelRegistryDownload leaves it.
+ *
+ * @returns the path of its manifest
+ */
+export function writeModel(story: Story, metadata: object = METADATA, version = '1.0.0'): string {
+  const contents = { 'metadata.json': JSON.stringify(metadata), 'model.pkl': `model ${version}` };
+  const files = Object.entries(contents).map(([path, text]) => {
+    story.write(`model/${path}`, text);
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    return {
+      path,
+      size: text.length,
+      sha256,
+      md5: null,
+      etag: 'e',
+      lastModified: '2026-11-29T20:15:00.000Z',
+    };
+  });
+  const listing = files.map(({ path, size, sha256 }) => `${path}\0${size}\0${sha256}\n`).join('');
+  const digest = `sha256:${createHash('sha256').update(listing).digest('hex')}`;
+  const endpoint = 'models.blob.core.windows.net';
+  const source = { account: 'models', container: 'titanic', prefix: `${version}/`, endpoint };
+  const manifest = { schemaVersion: 1, name: 'titanic', version, digest, source, files };
+  return story.write('model/model-manifest.json', JSON.stringify(manifest));
 }

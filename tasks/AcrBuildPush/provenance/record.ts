@@ -1,0 +1,63 @@
+import type { TaskContext } from '../../common/task';
+import type { PreparedBuild } from '../build/builder';
+import type { Manifest } from '../image/image';
+import type { Inputs } from '../inputs';
+import type { Destination } from '../publish/destination';
+import type { ChainTable } from '../report';
+import { attestProvenance } from './attest';
+import { type Chain, chainOfStatement, compareChains, readChain } from './chain';
+import { describeBuild } from './predicate';
+import { stateProvenance } from './statement';
+
+/** An image that has come to its destination, and how it came about. */
+export interface BuiltRecord {
+  readonly inputs: Inputs;
+  readonly prepared: PreparedBuild;
+  /** Of the step. */
+  readonly started: Date;
+  readonly manifest: Manifest;
+}
+
+/**
+ * Says what an image was built from, and attaches that to it where that is asked for.
+ *
+ * @returns the same for people, beside what the tags named before
+ */
+export async function recordProvenance(
+  { inputs, prepared, started, manifest }: BuiltRecord,
+  destination: Destination,
+  { log, signal, variable, version }: Pick<TaskContext, 'log' | 'signal' | 'variable' | 'version'>,
+): Promise<ChainTable> {
+  const { kind: builder, description, plan } = prepared;
+  const run = { builder, description, version, started, finished: new Date() };
+  const predicate = describeBuild({ inputs, plan, run }, variable);
+  const statement = stateProvenance(destination.name, manifest.digest, predicate);
+  const attests = inputs.attest !== 'off';
+  const [before] = await Promise.all([
+    chainBefore(destination, manifest.digest, attests),
+    attests ? attestProvenance(manifest, statement, destination, { log, signal }) : undefined,
+  ]);
+  return compareChains(chainOfStatement(statement), before);
+}
+
+/** What is attached to an image that was built elsewhere, for people, beside what the tags named before. */
+export async function showChain(destination: Destination, { digest }: Manifest): Promise<ChainTable> {
+  const [now, before] = await Promise.all([
+    readChain(destination.registry, digest, true),
+    chainBefore(destination, digest, true),
+  ]);
+  return compareChains(now, before);
+}
+
+/** The chain of the image that the first of the tags named when the step began, if that is another image. */
+async function chainBefore(
+  { registry, tags, before }: Destination,
+  digest: string,
+  readsStatements: boolean,
+): Promise<{ readonly tag: string; readonly chain: Chain } | undefined> {
+  const tag = tags.map((one) => one.tag).find((one) => before.has(one));
+  const earlier = tag && before.get(tag);
+  if (tag === undefined || earlier === undefined || earlier === digest) return undefined;
+  const chain = await readChain(registry, earlier, readsStatements);
+  return { tag, chain };
+}
