@@ -8,6 +8,7 @@ import { imageAnnotations } from './labels';
 import { readOrigin } from './origin';
 import { finish, referenceTo, setImageOutputs } from './outcome';
 import { makePlan } from './plan';
+import { checkModel } from './provenance/check-model';
 import { recordProvenance } from './provenance/record';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
 import { publish } from './publish/publish';
@@ -38,6 +39,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   const earlier = new EarlierImages(registry, names);
   // The check awaits it. It is on its way while the rest gets ready.
   if (inputs.push) registry.signIn().catch(() => undefined);
+  const modelCheck = inputs.push && inputs.model ? checkModel(inputs.model) : undefined;
   const dockerConfig = {
     parentFolder: tempFolder,
     env: process.env,
@@ -125,7 +127,8 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     setImageOutputs(task, { ...built, manifest, sent });
     const attests = inputs.attest !== 'off';
     if (attests || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
-    const record = () => recordProvenance({ inputs, prepared, started, manifest }, destination, task);
+    const record = () =>
+      recordProvenance({ inputs, modelCheck, prepared, started, manifest }, destination, task);
     const chain = await (attests ? phases.run('Attest', record) : record());
     await test(`${plan.name}@${manifest.digest}`);
     const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));

@@ -12,6 +12,8 @@ export interface Model {
   /** The run of the job that trained it. */
   readonly trainingRun?: string;
   readonly files?: readonly ModelFile[];
+  /** Where its manifest lies, and the files where nobody has moved them. */
+  readonly folder?: string;
   /** Where it was downloaded from. */
   readonly source?: Readonly<Record<string, unknown>>;
   /** Of all its files as OpenSSF model signing counts them, where such a signature was verified: `sha256:…`. */
@@ -56,6 +58,7 @@ export function readModel(manifestFile: string): Model {
   return {
     ...(isRunId(runId) && { trainingRun: String(runId) }),
     ...model,
+    folder: dirname(manifestFile),
     ...(metadata && { metadata }),
   };
 }

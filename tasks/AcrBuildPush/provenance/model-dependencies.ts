@@ -1,5 +1,6 @@
 import { isRecord } from '../../common/json';
 import type { Metadata, Model } from '../model';
+import type { ModelCheck } from './check-model';
 import { type Dependency, type DigestSet, digestSet } from './statement';
 
 /** Files that are named one by one, at most: the digest of the model stands for all. */
@@ -17,8 +18,12 @@ const DATA = ['data', 'dataset', 'datasets', 'trainingData'];
 
 type Facts = Readonly<Record<string, unknown>>;
 
-/** The model in an image, its files, the run that trained it, the notebook that ran, and its data. */
-export function modelDependencies(model: Model): readonly Dependency[] {
+/**
+ * The model in an image, its files, the run that trained it, the notebook that ran, and its data.
+ *
+ * @param checkedBy how its files were compared with what is said of them, where they were
+ */
+export function modelDependencies(model: Model, checkedBy?: ModelCheck['by']): readonly Dependency[] {
   const { name, version, digest, files = [], source, signedDigest, trainingRun } = model;
   const uri = source && uriOf(source, model);
   const named = files.slice(0, MOST_FILES);
@@ -28,7 +33,7 @@ export function modelDependencies(model: Model): readonly Dependency[] {
       ...(uri !== undefined && { uri }),
       digest: digestSet(digest),
       annotations: {
-        ...{ name, version, source, trainingRun, signedDigest },
+        ...{ name, version, source, trainingRun, signedDigest, checkedBy },
         ...(named.length < files.length && { unnamedFiles: files.length - named.length }),
       },
     },
@@ -53,7 +58,7 @@ function uriOf(source: Facts, { version }: Model): string | undefined {
 }
 
 function trainingDependencies({ content, sha256 }: Metadata, run: string | undefined): Dependency[] {
-  const page = webAddress(content.runUrl);
+  const page = webAddress(withScheme(content.runUrl));
   const notebook = notebookOf(content);
   return [
     {
@@ -122,6 +127,13 @@ function textOf(value: unknown): string | undefined {
 function digestOf(value: unknown): DigestSet | undefined {
   const hex = typeof value === 'string' ? value.replace(/^sha256:/, '').toLowerCase() : '';
   return /^[0-9a-f]{64}$/.test(hex) ? { sha256: hex } : undefined;
+}
+
+/** Databricks' own name for the address of a workspace comes without a protocol. */
+function withScheme(address: unknown): unknown {
+  return typeof address === 'string' && /^[a-z0-9-]+(\.[a-z0-9-]+)+\//i.test(address)
+    ? `https://${address}`
+    : address;
 }
 
 /** An address that a person can open, without what signs in there. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { BuildPlan } from '../build-plan';
 import type { Inputs } from '../inputs';
+import type { Model } from '../model';
+import type { ModelCheck } from './check-model';
 import { imageDependencies } from './image-dependencies';
 import { modelDependencies } from './model-dependencies';
 import { type BuildRun, describeRun, type Variables } from './run';
@@ -10,13 +12,15 @@ import { BUILD_TYPE, type Predicate } from './statement';
 /** What a step knows of the image that it has built. */
 export interface BuildFacts {
   readonly inputs: Inputs;
+  /** The model, where its files are what its manifest says; and how that was found out. */
+  readonly model: { readonly stated: Model; readonly checkedBy: ModelCheck['by'] } | undefined;
   /** What was built, with what the builder has learnt of its base image. */
   readonly plan: BuildPlan;
   readonly run: BuildRun;
 }
 
 /** All that is known of how an image came about. */
-export function describeBuild({ inputs, plan, run }: BuildFacts, variable: Variables): Predicate {
+export function describeBuild({ inputs, model, plan, run }: BuildFacts, variable: Variables): Predicate {
   const source = findSource(plan.dockerfile, variable);
   const { internalParameters, runDetails } = describeRun(variable, run);
   const dockerfile = source.pathOf(plan.dockerfile);
@@ -44,7 +48,7 @@ export function describeBuild({ inputs, plan, run }: BuildFacts, variable: Varia
           annotations: { path: dockerfile },
         },
         ...imageDependencies(plan),
-        ...(inputs.model ? modelDependencies(inputs.model) : []),
+        ...(model ? modelDependencies(model.stated, model.checkedBy) : []),
       ],
     },
     runDetails,

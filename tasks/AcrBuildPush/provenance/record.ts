@@ -2,16 +2,20 @@ import type { TaskContext } from '../../common/task';
 import type { PreparedBuild } from '../build/builder';
 import type { Manifest } from '../image/image';
 import type { Inputs } from '../inputs';
+import type { Model } from '../model';
 import type { Destination } from '../publish/destination';
 import type { ChainTable } from '../report';
 import { attestProvenance } from './attest';
 import { type Chain, chainOfStatement, compareChains, readChain } from './chain';
-import { describeBuild } from './predicate';
+import type { ModelCheck } from './check-model';
+import { type BuildFacts, describeBuild } from './predicate';
 import { stateProvenance } from './statement';
 
 /** An image that has come to its destination, and how it came about. */
 export interface BuiltRecord {
   readonly inputs: Inputs;
+  /** What came of looking at the model's files; undefined where there is no model. */
+  readonly modelCheck: Promise<ModelCheck> | undefined;
   readonly prepared: PreparedBuild;
   /** Of the step. */
   readonly started: Date;
@@ -24,13 +28,14 @@ export interface BuiltRecord {
  * @returns the same for people, beside what the tags named before
  */
 export async function recordProvenance(
-  { inputs, prepared, started, manifest }: BuiltRecord,
+  { inputs, modelCheck, prepared, started, manifest }: BuiltRecord,
   destination: Destination,
   { log, signal, variable, version }: Pick<TaskContext, 'log' | 'signal' | 'variable' | 'version'>,
 ): Promise<ChainTable> {
   const { kind: builder, description, plan } = prepared;
   const run = { builder, description, version, started, finished: new Date() };
-  const predicate = describeBuild({ inputs, plan, run }, variable);
+  const model = await soundModel(inputs.model, modelCheck, log);
+  const predicate = describeBuild({ inputs, model, plan, run }, variable);
   const statement = stateProvenance(destination.name, manifest.digest, predicate);
   const attests = inputs.attest !== 'off';
   const [before] = await Promise.all([
@@ -38,6 +43,20 @@ export async function recordProvenance(
     attests ? attestProvenance(manifest, statement, destination, { log, signal }) : undefined,
   ]);
   return compareChains(chainOfStatement(statement), before);
+}
+
+/** A model as far as it is what its manifest says. */
+async function soundModel(
+  model: Model | undefined,
+  check: Promise<ModelCheck> | undefined,
+  log: TaskContext['log'],
+): Promise<BuildFacts['model']> {
+  const { fault, by } = (await check) ?? {};
+  if (!model || fault === undefined) return model && { stated: model, checkedBy: by };
+  log.warning(
+    `The model ${fault}, other than its manifest says, so the image's provenance does not name it. Something has changed the files in '${model.folder}' since they were downloaded: download the model again right before this step.`,
+  );
+  return undefined;
 }
 
 /** What is attached to an image that was built elsewhere, for people, beside what the tags named before. */

@@ -177,7 +177,10 @@ describe('the inputs of AcrBuildPush', () => {
     });
     assert.equal(inputs.lockTag, true);
     assert.deepEqual(inputs.labels, { team: 'blue' });
-    assert.deepEqual(inputs.model, { name: 'titanic', version: '1.0.0', digest: 'sha256:aa' });
+    assert.deepEqual(inputs.model, {
+      ...{ name: 'titanic', version: '1.0.0', digest: 'sha256:aa' },
+      folder: folder.path,
+    });
     assert.equal(inputs.buildContext, folder.path);
     assert.deepEqual(inputs.buildArgs, { A: '1', B: 'x=y' });
     assert.equal(inputs.target, 'final');

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { readModel } from '../../../../tasks/AcrBuildPush/model';
 import { forgetSecrets, rememberSecret } from '../../../../tasks/common/secrets';
 import { withoutReferrers } from '../../../support/registry-without-referrers';
-import { COMMIT, Story, VARIABLES } from './story';
+import { COMMIT, Story, VARIABLES, writeModel } from './story';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -245,6 +247,53 @@ describe("an image's provenance", () => {
       await story.run({ dockerfile: join(worktree, 'Dockerfile'), buildContext: worktree });
       assert.deepEqual((await source()).digest, { gitCommit: git('rev-parse', 'HEAD') });
     });
+  });
+
+  const dependencies = async () => {
+    const { predicate } = await attached();
+    return predicate.buildDefinition.resolvedDependencies as {
+      name: string;
+      annotations: Record<string, unknown>;
+    }[];
+  };
+
+  it('names a model whose files are as they were downloaded', async () => {
+    await story.run({ model: readModel(writeModel(story)) });
+    const model = (await dependencies()).find(({ name }) => name === 'model');
+    assert.equal(model!.annotations.checkedBy, 'sha256');
+  });
+
+  for (const [what, words, change] of [
+    ['other bytes', /has other bytes in 'model\.pkl'/, () => story.write('model/model.pkl', 'model 6.6.6')],
+    ['another size', /has 'model\.pkl' with another size/, () => story.write('model/model.pkl', 'm')],
+    ['nothing', /lacks 'model\.pkl'/, () => rmSync(join(story.folder, 'sources/model/model.pkl'))],
+  ] as const) {
+    it(`does not name a model that has ${what} in a file's place since it was downloaded`, async () => {
+      const model = readModel(writeModel(story));
+      change();
+      const outcome = await story.run({ model });
+      assert.equal(outcome.result, 'Succeeded');
+      assert.ok(
+        story.lines.some((line) => line.includes('type=warning') && words.test(line)),
+        story.lines.join('\n'),
+      );
+      assert.ok(!(await dependencies()).some(({ name }) => /^(model|training|notebook)/.test(name)));
+    });
+  }
+
+  it('names a model that lies somewhere else, without having looked at its files', async () => {
+    const model = readModel(writeModel(story));
+    rmSync(join(story.folder, 'sources/model'), { recursive: true });
+    await story.run({ model });
+    const stated = (await dependencies()).find(({ name }) => name === 'model');
+    assert.ok(stated && !('checkedBy' in stated.annotations));
+  });
+
+  it('does not look for a file of a model outside of its folder', async () => {
+    const model = readModel(writeModel(story));
+    const file = { path: '../Dockerfile', size: 1, sha256: 'a'.repeat(64) };
+    await story.run({ model: { ...model, files: [file] } });
+    assert.ok(story.lines.some((line) => line.includes('outside of its folder')));
   });
 
   it('says nothing of a commit that is none of git', async () => {
