@@ -12,12 +12,20 @@ export function readExtension(folder: string): Extension {
   };
 }
 
-/** Makes another extension of the one that is laid out in a folder. Its page calls the tasks by their new names. */
-export function changeExtension(folder: string, change: (extension: Extension) => Extension): Manifest {
+/**
+ * Makes another extension of the one that is laid out in a folder. Its page calls the tasks by their new names.
+ *
+ * @param changePage makes another page of the extension's
+ */
+export function changeExtension(
+  folder: string,
+  change: (extension: Extension) => Extension,
+  changePage: (page: string) => string,
+): Manifest {
   const { manifest, tasks } = change(readExtension(folder));
   writeJson(join(folder, 'vss-extension.json'), manifest);
   const page = join(folder, 'overview.md');
-  let overview = readFileSync(page, 'utf8');
+  let overview = changePage(readFileSync(page, 'utf8'));
   for (const [name, task] of Object.entries(tasks)) {
     writeJson(join(folder, 'tasks', name, 'task.json'), task);
     overview = overview.replaceAll(`${name}@`, `${task.name}@`);

@@ -59,6 +59,17 @@ export function badgesOf(manifest: Pick<Manifest, 'publisher' | 'id'>): Badge[] 
   return [badge('v', 'Newest version'), badge('azure-devops/installs/total', 'Installations')];
 }
 
+/**
+ * A page of Markdown whose links lead into a repository, since those that it is written with are paths in any clone. Without a
+ * repository they are plain text. Pictures are packed with the page, and stay as they are.
+ */
+export function pageLinkedTo(page: string, repository: string | undefined): string {
+  const url = repository?.replace(/\/+$|\.git$/g, '');
+  return page.replace(/(?<!!)\[([^\]]+)\]\((?![a-z]+:)([^)\s]+)\)/g, (_link, text: string, file: string) =>
+    url === undefined ? text : `[${text}](${addressOf(file, url)})`,
+  );
+}
+
 /** The page of a file on a repository's default branch. */
 function addressOf(file: string, repository: string): string {
   const { host } = new URL(repository);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { buildExtension } from './build';
 import { type Extension, type Task, underIdentity } from './identity';
 import { changeExtension } from './laid-out';
-import { badgesOf, documentedAt, linkedTo } from './links';
+import { badgesOf, documentedAt, linkedTo, pageLinkedTo } from './links';
 import { type PackageOptions, readPackageOptions } from './options';
 import { asList, packExtension } from './pack';
 import { buildFolder, root, vsixIn } from './paths';
@@ -26,7 +26,11 @@ export async function packageExtension(
   output: string,
 ): Promise<string> {
   await buildExtension(layout);
-  const manifest = changeExtension(layout, (extension) => asAskedFor(extension, options));
+  const manifest = changeExtension(
+    layout,
+    (extension) => asAskedFor(extension, options),
+    (page) => pageLinkedTo(page, options.repository),
+  );
   const faults = validateExtension(layout);
   if (faults.length > 0) throw new Error(asList('The extension is not fit for the Marketplace', faults));
   const file = vsixIn(output, manifest);

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { escapeHtml } from '../../local/agent/view/html';
 import { openBrowser } from '../../test/support/browser';
+import { MARKETPLACE_SIZE, shrink } from '../marketplace-pictures';
 import { root } from '../paths';
 import { type DialogType, renderDialog, renderForm } from './render';
 
@@ -36,19 +36,11 @@ const FORMS = {
   },
 } as const;
 
-/** What the Marketplace asks of pictures. */
-const MARKETPLACE_SIZE = { width: 1366, height: 768 };
-
 function sideBySide(pages: readonly string[]): string {
   const frames = pages.map(
     (page) => `<iframe style="border:0;flex:1;height:768px" srcdoc="${escapeHtml(page)}"></iframe>`,
   );
   return `<!doctype html><body style="margin:0;display:flex">${frames.join('')}</body>`;
-}
-
-/** Every agent's administrator downloads the pictures too. Where `pngquant` is not installed, they stay as they are. */
-function shrink(file: string): void {
-  spawnSync('pngquant', ['--force', '--output', file, '64', file], { stdio: 'inherit' });
 }
 
 /*

@@ -118,9 +118,7 @@ export function summarize(report: Report): Summary {
       ...modelOf(results.exitValue, workspace),
       ['Time', run ? timeOf(run) + describeUsual(usualTime) : ''],
     ]);
-  if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
   if (checks.length > 0) addChecks(summary, checks);
-  if (run && run.tasks.length > 0) addTasks(summary, run);
   if (returned) {
     const before = previous?.exitValue === undefined ? undefined : exitTable(previous.exitValue);
     if (!previous || !before) {
@@ -149,6 +147,8 @@ export function summarize(report: Report): Summary {
     for (const text of [trace, logs]) if (text && index < MOST_TRACES) summary.code(endOf(text));
   }
   if (results.moreFailures > 0) summary.paragraph(notShown(results.moreFailures));
+  if (run && run.tasks.length > 0) addTasks(summary, run);
+  if (Object.keys(parameters).length > 0) summary.table(['Parameter', 'Value'], Object.entries(parameters));
   return summary;
 }
 

@@ -64,6 +64,8 @@ describe('a package of one’s own', function () {
       manifest,
       /<Badge [^>]*shields\.io\/visual-studio-marketplace\/v\/acme\.model-pipeline-tasks"/,
     );
+    const page = Buffer.from(unzipSync(readFileSync(file))['overview.md']!).toString();
+    assert.ok(page.includes('](https://github.com/acme/fork/blob/HEAD/docs/AcrBuildPush.md)'));
     const { helpUrl } = json(unzipSync(readFileSync(file)), 'tasks/AcrBuildPush/task.json');
     assert.equal(helpUrl, 'https://github.com/acme/fork/blob/HEAD/docs/AcrBuildPush.md');
   });

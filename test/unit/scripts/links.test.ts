@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { documentedAt } from '../../../scripts/links';
+import { documentedAt, pageLinkedTo } from '../../../scripts/links';
 import { root } from '../../../scripts/paths';
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), 'utf8'));
@@ -34,5 +34,32 @@ describe('The links of forms to their documentation', () => {
       JSON.stringify(connection),
       /href=\\"https:\/\/github\.com\/acme\/models\/blob\/HEAD\/docs\/DatabricksRunJob\.md\\"/,
     );
+  });
+});
+
+describe('The links of the Marketplace’s page', () => {
+  const page = '[a](docs/a.md), ![b](images/b.png), [c](https://learn.microsoft.com/c), [d](LICENSE)';
+
+  it('lead into the repository', () => {
+    assert.equal(
+      pageLinkedTo(page, 'https://github.com/acme/models.git'),
+      '[a](https://github.com/acme/models/blob/HEAD/docs/a.md), ![b](images/b.png), ' +
+        '[c](https://learn.microsoft.com/c), [d](https://github.com/acme/models/blob/HEAD/LICENSE)',
+    );
+  });
+
+  it('are plain text without one', () => {
+    assert.equal(
+      pageLinkedTo(page, undefined),
+      'a, ![b](images/b.png), [c](https://learn.microsoft.com/c), d',
+    );
+  });
+
+  it('stay inside the repository’s files', () => {
+    const overview = readFileSync(join(root, 'overview.md'), 'utf8');
+    for (const [, file] of overview.matchAll(/\]\((?![a-z]+:)([^)\s]+)\)/g)) {
+      assert.ok(existsSync(join(root, file!)), file);
+    }
+    assert.doesNotMatch(pageLinkedTo(overview, undefined), /\]\((?!images\/|https:)/);
   });
 });
