@@ -1,5 +1,6 @@
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
+import { LayerPackages } from './bill-of-materials/layer-packages';
 import { makeBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import { CONTAINER_VARIABLE } from './docker/container';
@@ -11,6 +12,7 @@ import { makePlan } from './plan';
 import { checkModel } from './provenance/check-model';
 import { recordProvenance } from './provenance/record';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
+import { attachBill, ImageBill } from './publish/image-bill';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
 import { credentialsOf } from './registry/credentials';
@@ -47,7 +49,10 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     onCreate: (folder: string) => task.setTaskVariable(CONFIG_VARIABLE, folder),
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
-    const services = { ...inputs, credentials, registry, earlier, env, task };
+    const packages = inputs.sbom !== 'off' && inputs.push ? new LayerPackages(log) : undefined;
+    const bill =
+      packages && new ImageBill({ registry, earlier, packages, version: task.version, log, signal });
+    const services = { ...inputs, credentials, registry, earlier, packages, env, task };
     const builder = makeBuilder(inputs.builder, services);
     const renewCredentials = async () => {
       const renewed = await credentials?.renewed();
@@ -111,6 +116,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       return finish(task, 'built', { ...built, manifest: undefined, sent: undefined });
     }
 
+    if ('layers' in image) bill?.begin(image.layers);
     log.progress(60, 'Pushing');
     const published = await phases.run('Push', () =>
       publish(image, imageAnnotations(labels), destination, {
@@ -119,6 +125,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
         renewCredentials,
         compression: inputs.compression,
         known,
+        packages,
         tempFolder,
         beforeTag: test,
       }),
@@ -126,10 +133,17 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const { manifest, sent } = published;
     setImageOutputs(task, { ...built, manifest, sent });
     const attests = inputs.attest !== 'off';
-    if (attests || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
+    if (attests || bill || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
     const record = () =>
       recordProvenance({ inputs, modelCheck, prepared, started, manifest }, destination, task);
     const chain = await (attests ? phases.run('Attest', record) : record());
+    if (bill) {
+      // As in the provenance, a model is named only where its files are what its manifest says.
+      const model = (await modelCheck)?.fault === undefined ? inputs.model : undefined;
+      await phases.run('Bill of materials', () =>
+        attachBill(bill, manifest, { ...report, model }, destination),
+      );
+    }
     await test(`${plan.name}@${manifest.digest}`);
     const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));
     if (set.length === 0 && tags.length > 0) return finishFound();

@@ -68,10 +68,13 @@ export interface Inputs {
   /** What a container of the image is asked before a tag names it. */
   readonly smokeTest: readonly SmokeCheck[];
   /** Whether where the image comes from is attached to it. */
-  readonly attest: (typeof ATTEST)[number];
+  readonly attest: (typeof ATTACH)[number];
+  /** Whether what is in the image is attached to it. */
+  readonly sbom: (typeof ATTACH)[number];
 }
 
-const ATTEST = ['auto', 'off'] as const;
+/** Whether something is attached to the image. */
+const ATTACH = ['auto', 'off'] as const;
 
 /** What the registry's own service allows. */
 const BUILD_MINUTES = { min: 5, max: 480 };
@@ -128,7 +131,8 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     ifTagExists: inputs.choice('ifTagExists', EXISTING_TAG_POLICIES, 'overwrite'),
     lockTag: push && inputs.boolean('lockTag', false),
     smokeTest: readSmokeTest(inputs),
-    attest: inputs.choice('attest', ATTEST, 'auto'),
+    attest: inputs.choice('attest', ATTACH, 'auto'),
+    sbom: inputs.choice('sbom', ATTACH, 'auto'),
   };
 
   if (!sourceImage) checkDockerfile(inputs, dockerfile);

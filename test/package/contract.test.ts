@@ -121,6 +121,7 @@ const contract = {
       lockTag: 'boolean',
       smokeTest: 'multiLine',
       attest: 'pickList: auto, off',
+      sbom: 'pickList: auto, off',
     },
     outputs: [
       'imageRef',

@@ -34,7 +34,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ],
     ['docker'],
     ['registry', 'azure'],
-    ['dockerfile'],
+    ['dockerfile', 'bill-of-materials'],
     ['context', 'files'],
     ['image'],
   ],

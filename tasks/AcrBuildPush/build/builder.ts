@@ -1,5 +1,6 @@
 import type { AzureServiceConnection } from '../../common/service-connection';
 import type { TaskContext } from '../../common/task';
+import type { LayerPackages } from '../bill-of-materials/layer-packages';
 import type { BuilderChoice, BuildPlan } from '../build-plan';
 import { readIgnoreRules, walkContext } from '../context/build-context';
 import { describeBigContext, measureContext } from '../context/size';
@@ -65,6 +66,8 @@ export interface BuilderServices
   readonly credentials: CredentialSource | undefined;
   readonly registry: RegistryClient;
   readonly earlier: EarlierImages;
+  /** What layers tell of packages; undefined where nobody asks. */
+  readonly packages?: LayerPackages | undefined;
   /** The environment of a docker with a configuration of the step's own. */
   readonly env: NodeJS.ProcessEnv;
   readonly task: TaskContext;

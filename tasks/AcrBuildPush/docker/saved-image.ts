@@ -244,6 +244,7 @@ class Archive {
       descriptor: { mediaType, digest, size },
       host,
       repository,
+      isHere: true,
       open: async (start) => file.open(start),
     };
   }

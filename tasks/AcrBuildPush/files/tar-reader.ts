@@ -16,6 +16,12 @@ export interface TarMember {
 /** Takes a member's bytes. Where it returns a promise, the next ones come when that is kept. */
 export type Sink = (chunk: Buffer) => unknown;
 
+/** The bytes of a tar. Where some can be left out, what the caller passes over need not be read. */
+export interface TarSource extends AsyncIterable<Buffer> {
+  /** Has the next chunk begin so many bytes later. */
+  leaveOut?(bytes: number): void;
+}
+
 /**
  * Reads a tar as it streams by: ustar, pax, and GNU's long names.
  *
@@ -23,7 +29,7 @@ export type Sink = (chunk: Buffer) => unknown;
  * @throws Error when it is no tar, or ends too early
  */
 export async function readTar(
-  chunks: AsyncIterable<Buffer>,
+  chunks: TarSource,
   onMember: (member: TarMember) => Sink | undefined,
 ): Promise<void> {
   const input = new ByteReader(chunks);
@@ -116,11 +122,14 @@ function paxRecords(data: Buffer): Record<string, string> {
   return records;
 }
 
+/** Fewer bytes are read sooner than they are left out. */
+const WORTH_LEAVING_OUT = 4 * 1024 * 1024;
+
 class ByteReader {
   private readonly source: AsyncIterator<Buffer>;
   private chunk: Buffer = Buffer.alloc(0);
 
-  constructor(chunks: AsyncIterable<Buffer>) {
+  constructor(private readonly chunks: TarSource) {
     this.source = chunks[Symbol.asyncIterator]();
   }
 
@@ -145,6 +154,11 @@ class ByteReader {
 
   async pass(size: number, sink: Sink | undefined): Promise<void> {
     let left = size;
+    if (!sink && this.chunks.leaveOut && left - this.chunk.length >= WORTH_LEAVING_OUT) {
+      this.chunks.leaveOut(left - this.chunk.length);
+      this.chunk = Buffer.alloc(0);
+      return;
+    }
     while (left > 0) {
       if (this.chunk.length === 0 && !(await this.next())) throw new Error('it ends too early');
       const part = this.chunk.subarray(0, left);

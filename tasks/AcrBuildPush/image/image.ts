@@ -94,6 +94,8 @@ export interface RemoteLayer {
   /** Where it lies. On the registry that is published to, it is mounted. */
   readonly host: string;
   readonly repository: string;
+  /** Whether its bytes are on this machine. */
+  readonly isHere?: boolean;
   /** The blob as it is stored, from byte `start` on; used where it can't be mounted. */
   open(start?: number): Promise<Readable>;
 }

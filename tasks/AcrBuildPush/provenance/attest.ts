@@ -1,16 +1,12 @@
-import { sleep, throwIfCancelled } from '../../common/cancel';
+import { throwIfCancelled } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
-import { formatDuration } from '../../common/text';
 import type { Manifest } from '../image/image';
-import { attach } from '../publish/attach';
+import { attach, inTime } from '../publish/attach';
 import type { Place } from '../publish/destination';
 import { findReferrers } from '../registry/referrers';
 import type { UploadOptions } from '../registry/upload';
 import { type Found, IN_TOTO, PREDICATE_TYPE, readAttached } from './attached';
 import { PROVENANCE_TYPE, type Statement, saysTheSame } from './statement';
-
-/** Milliseconds that attaching may take: a registry that fails at it alone is no reason to wait as long as an image is. */
-const LONGEST = 60_000;
 
 /**
  * Attaches the statement of an image's provenance to it, unless one that says the same is there: a run that changes nothing
@@ -66,17 +62,4 @@ async function attachOnce(
   const [attached] = await attach(image, [attachment], listed, place, options);
   options.log.info(`Attached the provenance of the image: ${attached!.digest}`);
   return { statement, digest: attached!.digest };
-}
-
-async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const stop = new AbortController();
-  const late = async () => {
-    await sleep(LONGEST, AbortSignal.any([signal, stop.signal]));
-    throw new TaskError(`it took longer than ${formatDuration(LONGEST)}`);
-  };
-  try {
-    return await Promise.race([work, late()]);
-  } finally {
-    stop.abort();
-  }
 }

@@ -1,3 +1,6 @@
+import { sleep } from '../../common/cancel';
+import { TaskError } from '../../common/errors';
+import { formatDuration } from '../../common/text';
 import type { Manifest } from '../image/image';
 import { digestOfBytes } from '../image/image';
 import type { IndexEntry } from '../image/manifest';
@@ -66,6 +69,27 @@ export async function attach(
   const unlisted = missing.filter((_, index) => !areListed[index]);
   if (unlisted.length > 0) await addReferrers(place.registry, subject.digest, unlisted, options.signal);
   return manifests.map((manifest) => ({ digest: manifest.digest, wasThere: isListed(manifest) }));
+}
+
+/** Milliseconds that attaching may take: a registry that fails at it alone is no reason to wait as long as an image is. */
+const LONGEST = 60_000;
+
+/**
+ * Waits for something to be attached, though not forever.
+ *
+ * @throws TaskError when it has taken too long
+ */
+export async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stop = new AbortController();
+  const late = async () => {
+    await sleep(LONGEST, AbortSignal.any([signal, stop.signal]));
+    throw new TaskError(`it took longer than ${formatDuration(LONGEST)}`);
+  };
+  try {
+    return await Promise.race([work, late()]);
+  } finally {
+    stop.abort();
+  }
 }
 
 function manifestOf(

@@ -3,6 +3,7 @@ import { TemporaryFolder } from '../../common/files/temporary-folder';
 import { Lanes } from '../../common/lanes';
 import type { Logger } from '../../common/log';
 import { formatDuration } from '../../common/text';
+import type { LayerPackages } from '../bill-of-materials/layer-packages';
 import type { CompressionChoice } from '../build-plan';
 import { describeImage, type EngineImage, type ImageFacts } from '../docker/engine';
 import { type SaveRequest, withSavedImage } from '../docker/saved-image';
@@ -21,6 +22,8 @@ export interface EnginePublishOptions {
   readonly annotations: Readonly<Record<string, string>>;
   /** Layers that the registry has. */
   readonly known: KnownLayers;
+  /** Where goes what layers tell of packages that are read out of the engine. */
+  readonly packages?: LayerPackages | undefined;
   readonly onPublished?: (layer: PublishedLayer) => void;
   /** A private folder, which layers pass through. */
   readonly tempFolder: string;

@@ -1,6 +1,7 @@
 import { CancelledError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { formatBytes, formatDuration } from '../../common/text';
+import type { LayerPackages } from '../bill-of-materials/layer-packages';
 import type { CompressionChoice } from '../build-plan';
 import type { Descriptor, Layer, LocalLayer } from '../image/image';
 import { asOci, OCI_LAYER } from '../image/media-types';
@@ -27,6 +28,8 @@ export interface LayerOptions extends UploadOptions {
   /** Milliseconds since some time, by which speeds are measured. */
   readonly now?: () => number;
   readonly known: KnownLayers;
+  /** Where goes what layers tell of packages, which are read here or pass by. */
+  readonly packages?: LayerPackages | undefined;
   /** Told of each layer that the repository has now. */
   readonly onPublished?: (layer: PublishedLayer) => void;
 }
@@ -38,7 +41,11 @@ export async function publishLayer(
   name: string,
   options: LayerOptions,
 ): Promise<PublishedLayer> {
-  const published = await findOrSend(place, layer, name, options);
+  const isHere = layer.kind === 'local' || layer.isHere;
+  const [published] = await Promise.all([
+    findOrSend(place, layer, name, options),
+    isHere ? options.packages?.read(layer, options.signal) : undefined,
+  ]);
   options.onPublished?.(published);
   return published;
 }

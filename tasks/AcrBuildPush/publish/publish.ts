@@ -1,5 +1,6 @@
 import { sleep } from '../../common/cancel';
 import { Patience } from '../../common/retry';
+import type { LayerPackages } from '../bill-of-materials/layer-packages';
 import type { BuiltImage } from '../build/builder';
 import type { CompressionChoice } from '../build-plan';
 import { UnreadableImageError } from '../docker/engine';
@@ -18,6 +19,8 @@ export interface PublishOptions extends PushOptions {
   readonly compression: CompressionChoice;
   /** Layers that the registry has. */
   readonly known: Promise<KnownLayers>;
+  /** Where goes what the image's layers tell of packages. */
+  readonly packages?: LayerPackages | undefined;
   /** A private folder, which layers of an engine's image pass through. */
   readonly tempFolder: string;
 }

@@ -7,6 +7,8 @@ import { newestTags } from './locks';
 /** An image that lies in the registry. */
 export interface EarlierImage {
   readonly repository: string;
+  /** Of its manifest. */
+  readonly digest: string;
   readonly config: ImageConfig;
   /** From the bottom up, one for each of the configuration's `rootfs.diff_ids`. */
   readonly layers: readonly Descriptor[];
@@ -86,7 +88,7 @@ async function imagesOf(registry: RegistryClient, manifest: Manifest | undefined
   if (!config) return imagesOfIndex(registry, entriesOf(manifest) ?? []);
   const content = readConfig(await registry.blob(config.digest));
   if (content?.rootfs.diff_ids.length !== layers.length) return [];
-  return [{ repository: registry.repository, config: content, layers }];
+  return [{ repository: registry.repository, digest: manifest.digest, config: content, layers }];
 }
 
 async function imagesOfIndex(

@@ -140,6 +140,7 @@ describe('the inputs of AcrBuildPush', () => {
       lockTag: false,
       smokeTest: [],
       attest: 'auto',
+      sbom: 'auto',
     });
   });
 

@@ -45,6 +45,7 @@ export const leastInputs: Inputs = {
   lockTag: false,
   smokeTest: [],
   attest: 'off',
+  sbom: 'off',
 };
 
 /** A plan for a build, of the inputs above. */

@@ -1,5 +1,6 @@
 import type { Logger } from '../../../common/log';
 import { formatBytes, plural } from '../../../common/text';
+import type { LayerPackages } from '../../bill-of-materials/layer-packages';
 import { type FileNode, type FilesBelow, type FileTree, split } from '../../files/file-tree';
 import type { ImageConfig, Layer, ParentImage } from '../../image/image';
 import type { EarlierImages } from '../../registry/earlier-images';
@@ -8,6 +9,8 @@ import { readLayerFiles } from './layer-files';
 export interface BaseFilesOptions {
   /** Those that were built on the same base image may know what it holds. */
   readonly earlier?: Pick<EarlierImages, 'all'>;
+  /** What the layers tell of packages, where they are read anyway. */
+  readonly packages?: LayerPackages | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -89,7 +92,7 @@ export class BaseFiles implements FilesBelow {
     this.options.log.info(
       `Reading the ${plural(layers.length, 'layer')} of the base image (${formatBytes(size)}) for what is where in it. The new image notes it down for builds to come.`,
     );
-    this.tree = await readLayerFiles(layers, this.options.signal);
+    this.tree = await readLayerFiles(layers, this.options.signal, this.options.packages);
   }
 
   /** What is worth knowing for the next build on this image, as a part of the configuration. */

@@ -164,7 +164,12 @@ describe('A base image in a registry', () => {
     });
   }
 
-  const earlierImage = (config: ImageConfig) => ({ repository: 'titanic', config, layers: [] });
+  const earlierImage = (config: ImageConfig) => ({
+    repository: 'titanic',
+    digest: 'sha256:image',
+    config,
+    layers: [],
+  });
 
   function build(lines: string[], earlier: ImageConfig[] = []) {
     return directBuild(

@@ -78,6 +78,7 @@ describe('an image of an engine to build on', () => {
     }));
     const image = (id: string): EarlierImage => ({
       repository: 'titanic',
+      digest: 'sha256:image',
       layers,
       config: {
         ...parent,
