@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<string, ObjectKind>> = {
   jobs: { type: 'job', levels: ['CAN_VIEW', 'CAN_MANAGE_RUN', 'IS_OWNER', 'CAN_MANAGE'], isOwned: true },
   notebooks: { type: 'notebook', levels: WORKSPACE_LEVELS, isOwned: false },
   directories: { type: 'directory', levels: WORKSPACE_LEVELS, isOwned: false },
+  'cluster-policies': { type: 'cluster-policy', levels: ['CAN_USE'], isOwned: false },
 };
 
 const PRINCIPALS = ['user_name', 'group_name', 'service_principal_name'] as const;

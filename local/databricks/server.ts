@@ -4,7 +4,7 @@ import type { Identity, SignIn } from './access';
 import { type Api, FileAnswer, findRoute, type HandlerAnswer } from './api';
 import { readAll, readFields, readForm } from './body';
 import type { ContentAnswer } from './catalog/file-answer';
-import type { FilesApi } from './catalog/files-api';
+import { type FilesApi, isFilePath } from './catalog/files-api';
 import { discover, type HostOptions, isForWorkspace, tokenPath } from './discovery';
 import { ApiError, malformed } from './errors';
 import { type JsonObject, writeJson } from './json';
@@ -95,7 +95,8 @@ async function serve(
   try {
     const isForm = url.pathname === tokenPath(options.host);
     const type = incoming.headers['content-type'];
-    Object.assign(recorded.fields, isForm ? readForm(body) : await readFields(body, type));
+    if (!isFilePath(url.pathname))
+      Object.assign(recorded.fields, isForm ? readForm(body) : await readFields(body, type));
   } catch (error) {
     unreadable = malformed((error as Error).message);
   }
@@ -104,7 +105,7 @@ async function serve(
   if (fault && !fault.afterHandling) return spoil(response, recorded, fault);
   const answer =
     answerToAnyone(recorded, options) ??
-    (await answerToUser(recorded, url.searchParams, unreadable, options));
+    (await answerToUser({ ...recorded, body }, url.searchParams, unreadable, options));
   if (fault) spoil(response, recorded, fault);
   else send(response, recorded, answer);
 }
@@ -120,7 +121,7 @@ function answerToAnyone(
 }
 
 async function answerToUser(
-  recorded: RecordedRequest,
+  recorded: RecordedRequest & { readonly body: Buffer },
   query: URLSearchParams,
   unreadable: ApiError | undefined,
   options: ServerOptions,
@@ -146,13 +147,13 @@ async function answerToUser(
 }
 
 function answerFromFiles(
-  { method, path, headers }: RecordedRequest,
+  { method, path, headers, body }: RecordedRequest & { readonly body: Buffer },
   query: URLSearchParams,
   { files, host }: ServerOptions,
 ): Answer | undefined {
   if (!isForWorkspace(headers, query, host)) return undefined;
   try {
-    const answer = files.answer({ method, path, query, headers });
+    const answer = files.answer({ method, path, query, headers, body });
     if (!answer) return undefined;
     if (!isContent(answer)) return { status: 200, body: answer };
     return { status: answer.status, headers: answer.headers, body: new FileAnswer('file', answer.content) };

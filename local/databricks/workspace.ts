@@ -5,6 +5,7 @@ import { SignIn, type SignInOptions } from './access';
 import { CloudStorage } from './catalog/cloud-storage';
 import { FilesApi } from './catalog/files-api';
 import { mlflowApi, modelsApi } from './catalog/models-api';
+import { Securables } from './catalog/securables';
 import { CatalogStore } from './catalog/store';
 import { type Clock, systemClock } from './clock';
 import { dbfsApi } from './dbfs';
@@ -13,13 +14,14 @@ import { Jobs } from './jobs/jobs';
 import type { Scenario } from './jobs/scenario';
 import type { JsonObject } from './json';
 import { Permissions } from './permissions';
+import { ClusterPolicies } from './policies';
 import { RunsApi } from './runs/api';
 import type { PageUrl } from './runs/describe';
 import { RunEngine, type Timing } from './runs/engine';
 import { notebookWork } from './runs/notebook';
 import { scenarioWork } from './runs/scenario';
-import { scimApi } from './scim';
-import { Secrets, type SecretValues } from './secrets';
+import { Scim } from './scim';
+import { Secrets, type SecretValues, type ServiceCredentials } from './secrets';
 import { type Fault, type RecordedRequest, startServer } from './server';
 
 /** Who asks with the workspace's own token, and made what no request made. */
@@ -46,6 +48,8 @@ export interface WorkspaceOptions {
   /** The account of a unified host: it signs in, and every request must name the workspace. */
   readonly unifiedAccountId?: string;
   readonly secrets?: SecretValues;
+  /** The service credentials that notebooks may use. */
+  readonly credentials?: ServiceCredentials;
   /** Takes what notebooks print, line by line. */
   readonly log?: (line: string) => void;
   readonly clock?: Clock;
@@ -60,6 +64,8 @@ export interface WorkspaceOptions {
   readonly refusesUndeclaredParameters?: boolean;
   /** How repairs number attempts is not documented: they count on (default) or anew. */
   readonly repairsCountAnew?: boolean;
+  /** Whether a metastore of Unity Catalog is assigned to it; it is, by default. */
+  readonly hasMetastore?: boolean;
   /** How much Unity Catalog puts on a page, where that is less than its own limits. */
   readonly catalogPages?: { readonly versions?: number; readonly entries?: number };
   /** The form of `run_page_url`: today's (default), or the one with `#job/`, which the service still gives out. */
@@ -98,9 +104,18 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
 
   const files = new WorkspaceFiles(clock);
   const secrets = new Secrets(options.secrets ?? {});
-  const permissions: Permissions = new Permissions(
-    (kind, id) => kind !== 'jobs' || (/^\d+$/.test(id) && jobs.has(BigInt(id))),
-  );
+  const scim = new Scim();
+  const policies = new ClusterPolicies(() => clock.now());
+  const permissions: Permissions = new Permissions((kind, id) => {
+    switch (kind) {
+      case 'jobs':
+        return /^\d+$/.test(id) && jobs.has(BigInt(id));
+      case 'cluster-policies':
+        return policies.has(id);
+      default:
+        return files.has(kind === 'directories' ? 'DIRECTORY' : 'NOTEBOOK', id);
+    }
+  });
   const jobs = new Jobs({
     clock,
     permissions,
@@ -113,6 +128,7 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
     folder: join(options.folder, 'runs'),
     files,
     secrets,
+    credentials: options.credentials ?? {},
     log: options.log ?? (() => {}),
   });
   const runScenario = scenarioWork(clock);
@@ -134,6 +150,12 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
   };
   const catalog = new CatalogStore(clock);
   const storage = new CloudStorage(catalog);
+  const securables = new Securables(catalog, {
+    workspaceId: WORKSPACE_ID,
+    hasMetastore: options.hasMetastore ?? true,
+    knows: (principal) => !isApplicationId(principal) || scim.knows(principal),
+    now: () => clock.now(),
+  });
   await storage.start();
   let givesLinks = true;
   const { entries, versions } = options.catalogPages ?? {};
@@ -151,11 +173,13 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
       permissions.api,
       secrets.api,
       dbfsApi(dbfs),
-      scimApi(),
+      scim.api,
+      policies.api,
+      securables.api,
       modelsApi(catalog, catalogPages),
       mlflowApi(catalog),
     ],
-    files: new FilesApi(catalog, storage, { entriesPage: entries, givesLinks: () => givesLinks }),
+    files: new FilesApi(catalog, storage, securables, { entriesPage: entries, givesLinks: () => givesLinks }),
     host: { workspaceId: WORKSPACE_ID, unifiedAccountId: options.unifiedAccountId },
     judgeToken: (candidate) =>
       (options.isTokenValid?.(candidate) ?? candidate === token)
@@ -189,4 +213,9 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
       await Promise.all([server.stop(), storage.stop(), engine.stop()]);
     },
   };
+}
+
+/** Service principals go by the GUIDs of their applications, people by their addresses. */
+function isApplicationId(principal: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(principal);
 }

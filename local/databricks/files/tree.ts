@@ -30,6 +30,11 @@ export class WorkspaceFiles {
     return entry?.type === 'NOTEBOOK' ? entry : undefined;
   }
 
+  /** Whether there is an object of this type with this id. */
+  has(type: Entry['type'], id: string): boolean {
+    return [...this.entries.values()].some((entry) => entry.type === type && String(entry.id) === id);
+  }
+
   /** Writes everything to a folder, notebooks under their names without extension, and tells what each of them is. */
   async writeTo(folder: string): Promise<JsonObject> {
     const notebooks: JsonObject = {};

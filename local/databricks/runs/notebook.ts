@@ -6,7 +6,7 @@ import { root } from '../../../scripts/paths';
 import { inOwnGroup, killTree } from '../../processes';
 import { canonical, type WorkspaceFiles } from '../files/tree';
 import { type Json, type JsonObject, writeJson } from '../json';
-import type { Secrets } from '../secrets';
+import type { Secrets, ServiceCredentials } from '../secrets';
 import { type CellOutput, failed, notStarted, type Outcome, succeeded } from './outcome';
 import { notebookParameters, taskValues } from './parameters';
 import type { Run, TaskRun, Work } from './run';
@@ -25,6 +25,7 @@ export interface NotebookOptions {
   readonly folder: string;
   readonly files: WorkspaceFiles;
   readonly secrets: Secrets;
+  readonly credentials: ServiceCredentials;
   /** Takes what notebooks print, line by line. */
   readonly log: (line: string) => void;
 }
@@ -82,6 +83,7 @@ function writeOrder(
     parameters: notebookParameters(run, task),
     taskValues: taskValues(run),
     secrets: options.secrets.values(),
+    credentials: { ...options.credentials },
     dbfs: options.dbfs,
     packages: PACKAGES,
     context: {

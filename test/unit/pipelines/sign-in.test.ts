@@ -40,6 +40,19 @@ describe('the pipelines that deploy', () => {
       );
     });
 
+    if (!file.startsWith('deploy')) {
+      it(`${file} keeps the job like its committed file, where set-up has made it`, () => {
+        const definitions = (pipeline: PipelinePlan) =>
+          tasksOf(pipeline).flatMap(({ inputs }) => inputs.jobDefinition ?? []);
+        const [definition] = definitions(plan(file));
+        assert.equal(definition, `deploy/databricks/train-${file.replace('.yaml', '')}-model.json`);
+        const [task] = JSON.parse(readFileSync(join(root, definition!), 'utf8')).tasks;
+        const { notebookPath } = tasksOf(plan(file)).find(({ inputs }) => inputs.job)!.inputs;
+        assert.equal(task.notebook_task.notebook_path, notebookPath);
+        assert.deepEqual(definitions(plan(file, { signIn: 'keys' })), []);
+      });
+    }
+
     for (const [place, script] of [
       ['containerApp', 'on_container_apps.py'],
       ['containerInstance', 'on_container_instance.py'],
