@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../processes';
@@ -36,6 +36,8 @@ const SCRIPT = join(import.meta.dirname, 'base_layer.py');
 const REQUIREMENTS = join(import.meta.dirname, '../../model-api/requirements.txt');
 const REPOSITORY = 'base/python';
 const PULL_LIMIT = 60_000;
+/** Milliseconds without use after which a layer is removed. */
+const UNUSED = 14 * 24 * 3_600_000;
 const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /**
@@ -51,7 +53,7 @@ export async function ensureBaseImage(options: BaseImageOptions): Promise<BaseIm
     return { image: reference, origin: 'engine' };
   }
   const layer = await describeLayer(options);
-  if (!('obstacle' in layer) && (await exists(layer.file))) {
+  if (!('obstacle' in layer) && (await isKept(layer))) {
     log(`${reference} could not be pulled before: using the base image made here of Python ${layer.python}.`);
     return { image: await publish(layer, options), origin: 'made here' };
   }
@@ -78,7 +80,7 @@ export async function makeRuntimeImage(options: LayerOptions): Promise<string> {
   const layer = await describeLayer(options);
   if ('obstacle' in layer)
     throw new Error(`No image with the API's packages can be made here: ${layer.obstacle}.`);
-  if (await exists(layer.file))
+  if (await isKept(layer))
     options.log(`Using the image made here before, of Python ${layer.python} and the API's packages.`);
   else await makeLayer(layer, options);
   const image = await store(layer, options);
@@ -104,14 +106,31 @@ async function describeLayer(options: LayerOptions): Promise<Layer | { obstacle:
   return { key, python: version, file: join(cacheFolder, `base-${key}.tar`) };
 }
 
+/** Whether the layer was made before; then it counts as used now. */
+async function isKept({ file }: Layer): Promise<boolean> {
+  const now = new Date();
+  return utimes(file, now, now).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Checkouts that share the folder may need others, by turns: only what none has used for a while goes. */
+async function removeUnused(cacheFolder: string): Promise<void> {
+  for (const name of await readdir(cacheFolder)) {
+    if (!/^base-.*\.tar/.test(name)) continue;
+    const file = join(cacheFolder, name);
+    const age = Date.now() - (await stat(file).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
+    if (age > UNUSED) await rm(file, { force: true });
+  }
+}
+
 async function makeLayer(layer: Layer, { python, cacheFolder, log, signal }: LayerOptions): Promise<void> {
   log(`Making a small base image, of this machine's Python ${layer.python} and the API's packages.`);
   const start = Date.now();
   await mkdir(cacheFolder, { recursive: true });
-  for (const name of await readdir(cacheFolder)) {
-    if (/^base-.*\.tar/.test(name)) await rm(join(cacheFolder, name));
-  }
-  const unfinished = `${layer.file}.part`;
+  await removeUnused(cacheFolder);
+  const unfinished = `${layer.file}.${process.pid}`;
   const { exitCode, output } = await run(python, [SCRIPT, 'make', REQUIREMENTS, unfinished], { signal });
   if (exitCode !== 0) {
     throw new Error(`No base image could be made of Python ${layer.python}.\n${output.trim()}`);
@@ -192,13 +211,6 @@ async function pullProblem(image: string, options: BaseImageOptions): Promise<st
 
 function lastLine(output: string): string {
   return output.trim().split('\n').pop() || 'nothing';
-}
-
-function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 function seconds(milliseconds: number): string {

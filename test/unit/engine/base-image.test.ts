@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BaseImageOptions, ensureBaseImage, makeRuntimeImage } from '../../../local/engine/base-image';
@@ -156,12 +156,29 @@ describe('the base image', () => {
     }
   });
 
-  it('is made anew when Python or its packages are others, and takes the place of the old one', async () => {
+  it('is made anew when Python or its packages are others, and leaves the one that another checkout uses', async () => {
     const first = await ensureBaseImage(options);
     await writeFile(join(folder, 'key.txt'), 'bbb');
     const second = await ensureBaseImage(options);
     assert.notEqual(second.image, first.image);
-    assert.deepEqual(await readdir(join(folder, 'cache')), ['base-bbb.tar']);
+    assert.deepEqual(await readdir(options.cacheFolder), ['base-aaa.tar', 'base-bbb.tar']);
+    await writeFile(join(folder, 'key.txt'), 'aaa');
+    lines.length = 0;
+    assert.deepEqual(await ensureBaseImage(options), first);
+    assert.doesNotMatch(lines.join('\n'), /Making/);
+  });
+
+  it('takes the place of those that nobody has used for weeks', async () => {
+    const weeksAgo = new Date(Date.now() - 15 * 24 * 3_600_000);
+    await ensureBaseImage(options);
+    await writeFile(join(folder, 'key.txt'), 'bbb');
+    await ensureBaseImage(options);
+    for (const key of ['aaa', 'bbb'])
+      await utimes(join(options.cacheFolder, `base-${key}.tar`), weeksAgo, weeksAgo);
+    await ensureBaseImage(options);
+    await writeFile(join(folder, 'key.txt'), 'ccc');
+    await ensureBaseImage(options);
+    assert.deepEqual(await readdir(options.cacheFolder), ['base-bbb.tar', 'base-ccc.tar']);
   });
 
   it('is missing with a clear message, when it can neither be pulled nor made', async () => {
