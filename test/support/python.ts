@@ -7,6 +7,15 @@ export function examplePython(log: (line: string) => void = () => {}): Promise<P
   return prepareExamplePython({ log }, ['model-api/tests/requirements.txt']);
 }
 
+/** A Python with what the API's image has, and nothing else. */
+export function apiPython(log: (line: string) => void = () => {}): Promise<Python> {
+  return preparePython({
+    folder: join(root, '.local/api-python'),
+    requirements: [join(root, 'model-api/requirements.txt')],
+    log,
+  });
+}
+
 /** A Python with Databricks' own client. */
 export function sdkPython(log: (line: string) => void = () => {}): Promise<Python> {
   return preparePython({
