@@ -6,6 +6,7 @@ import { startLocalAzure } from '../../local/azure/azure';
 import { run } from '../../local/processes';
 import { preparePython } from '../../local/python';
 import { root } from '../../scripts/paths';
+import { startWorld } from '../support/set-up-world';
 import { serveToyApi } from '../support/toy-model-api';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -60,6 +61,26 @@ describe("Azure's own command line", function () {
       );
     }
     assert.deepEqual(await complaintsOf(given), []);
+  });
+
+  it('knows every command that set-up gives', async () => {
+    const world = await startWorld({ outputs: { vaultName: 'models-vault' } });
+    try {
+      for (const options of [['--apply'], ['--remove', '--apply']]) {
+        const { exitCode, output } = await world.setUp(...options);
+        assert.equal(exitCode, 0, output);
+      }
+      const given = world.account.commands;
+      for (const words of ['federated-credential create', 'role assignment delete', 'get-access-token']) {
+        assert.ok(
+          given.some((line) => line.join(' ').includes(words)),
+          words,
+        );
+      }
+      assert.deepEqual(await complaintsOf(given), []);
+    } finally {
+      await world.stop();
+    }
   });
 
   it('finds what it does not know', async () => {

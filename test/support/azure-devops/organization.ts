@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { DevOpsRequest } from './request';
 import {
   answerRequest,
   DevOpsError,
@@ -7,16 +8,6 @@ import {
   type Organization,
   type OrganizationOptions,
 } from './resources';
-
-export interface DevOpsRequest {
-  readonly method: string;
-  /** Below the organization, without the query. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly body: unknown;
-  readonly authorization: string;
-  status: number;
-}
 
 /** What happens to a request instead of its answer. */
 export interface DevOpsFault {

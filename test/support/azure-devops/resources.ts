@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { DevOpsRequest } from './organization';
+import type { DevOpsRequest } from './request';
 import { checkBody } from './shapes';
 
 export class DevOpsError extends Error {
