@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,26 +17,26 @@ if (args[0] === '-v') {
   process.exit();
 }
 
-/** Of some 150 starts, two hung in Wine before Node wrote a byte: such a start is ended, noted and tried once more. */
+/**
+ * Now and then Wine hangs: before Node writes a byte, or when it ends. What is silent for so long is ended and noted, and
+ * tried once more unless the task had said its last word.
+ */
 const SILENCE_LIMIT = 60_000;
 
-const cancelFile = join(tmpdir(), `cancel-${randomUUID()}`);
+const id = randomUUID();
+const cancelFile = join(tmpdir(), `cancel-${id}`);
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => writeFileSync(cancelFile, ''));
 
-let exitCode = await start();
-if (exitCode === undefined) {
-  appendFileSync(join(home, 'hangs'), `${args.join(' ')}\n`);
-  exitCode = await start();
-}
+process.exitCode = (await start()) ?? (await start()) ?? 124;
 rmSync(cancelFile, { force: true });
-process.exitCode = exitCode ?? 124;
 
-/** @returns the exit code; undefined when the process was silent for too long, and was ended */
+/** @returns the exit code; undefined when the process was silent for too long before it was done, and was ended */
 function start() {
   const program = [
     join(home, 'agent-host.exe'),
     windows(cancelFile),
     join(home, 'node.exe'),
+    `--title=${id}`,
     ...args.map(windows),
   ];
   const child = spawn('/usr/lib/wine/wine64', program, {
@@ -44,21 +44,39 @@ function start() {
     env: { ...process.env, WINEPREFIX: join(home, 'prefix'), WINEDEBUG: '-all' },
     detached: true,
   });
-  let isHung = false;
+  let [isHung, isDone] = [false, false];
   const timer = setTimeout(() => {
     isHung = true;
-    process.kill(-child.pid, 'SIGKILL');
+    endAll();
   }, SILENCE_LIMIT);
   createInterface(child.stdout).on('line', (line) => {
-    clearTimeout(timer);
+    timer.refresh();
+    isDone ||= line.startsWith('##vso[task.complete ');
     console.log(translate(line));
   });
   return new Promise((resolve) => {
     child.on('close', (code) => {
       clearTimeout(timer);
-      resolve(isHung ? undefined : (code ?? 1));
+      if (isHung)
+        appendFileSync(join(home, 'hangs'), `${isDone ? 'at its end' : 'on its way'}: ${args.join(' ')}\n`);
+      if (!isHung) resolve(code ?? 1);
+      else resolve(isDone ? 0 : undefined);
     });
   });
+}
+
+/** Kills the processes of this start, each of which is in a group of its own, also those that have lost their first thread. */
+function endAll() {
+  for (const number of readdirSync('/proc')) {
+    if (!/^\d+$/.test(number) || Number(number) === process.pid) continue;
+    try {
+      const threads = readdirSync(`/proc/${number}/task`);
+      const words = threads.map((thread) => readFileSync(`/proc/${number}/task/${thread}/cmdline`, 'utf8'));
+      if (words.join().includes(id)) process.kill(Number(number), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }
 
 /** A path of Linux as a program in Wine names it. */

@@ -16,22 +16,13 @@ if ('missing' in tier) {
 } else {
   const hangs = join(tier.home, 'hangs');
   rmSync(hangs, { force: true });
-  const choice = [
-    '--parallel',
-    '--jobs',
-    '2',
-    '--reporter',
-    'test/reporter.cjs',
-    '--grep',
-    LEFT_OUT,
-    '--invert',
-  ];
+  const choice = ['--reporter', 'test/reporter.cjs', '--grep', LEFT_OUT, '--invert'];
   const files = [...PACKAGE_TESTS, 'test/windows/windows.test.ts'];
   const { program, args, options } = mochaOnWindows(tier, choice, files);
   const { status } = spawnSync(program, args, { ...options, stdio: 'inherit' });
   const count = existsSync(hangs) ? readFileSync(hangs, 'utf8').trim().split('\n').length : 0;
   console.log(
-    `Left out, as Wine can't run them: tests of '${LEFT_OUT}'. Starts that hung in Wine and were tried again: ${count}`,
+    `Left out, as Wine can't run them: tests of '${LEFT_OUT}'. Steps that hung in Wine and were ended: ${count}`,
   );
   process.exitCode = status ?? 1;
 }

