@@ -190,6 +190,31 @@ describe('every request failing once', function () {
     });
   }
 
+  for (const fault of [...statuses, 'connection cut', 'answer lost'] as const) {
+    it(`with ${fault}: ModelRegistryDownload brings the model of Unity Catalog whole`, async () => {
+      const workspace = await startWorkspace({ folder });
+      const content = Buffer.alloc(50_000, 'm');
+      workspace.catalog.register('main.ml.titanic', { 'model.pkl': content, 'code/flags.pkl': 'flags' });
+      workspace.givesLinks = false;
+      failEachOnce(workspace, fault);
+      try {
+        const step = await runStep('ModelRegistryDownload', {
+          registryType: 'unityCatalog',
+          databricksHost: workspace.url,
+          databricksToken: workspace.token,
+          modelName: 'main.ml.titanic',
+          modelVersion: 'latest',
+          destinationFolder: join(folder, 'pickles'),
+        });
+        assert.equal(step.result, 'Succeeded', step.log.join('\n'));
+        assert.ok(readFileSync(join(folder, 'pickles/model.pkl')).equals(content));
+        assert.equal(readFileSync(join(folder, 'pickles/code/flags.pkl'), 'utf8'), 'flags');
+      } finally {
+        await workspace.stop();
+      }
+    });
+  }
+
   for (const fault of [...statuses, 'connection cut'] as const) {
     for (const [builder, what] of [
       ['docker', 'signs in, checks the tag, and goes on to the engine'],

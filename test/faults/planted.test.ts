@@ -18,9 +18,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { startWorkspace, type Workspace } from '../../local/databricks/workspace';
 import { type Registry, startRegistry } from '../../local/registry/registry';
-import { BlobServer } from '../support/blob-server';
 import { type Ending, PackedTask } from '../support/packed-task';
 import { portion, RUNS_ALL, SEED } from '../support/seeded';
+import { MODEL_REGISTRIES, type ModelRegistry } from './model-registries';
 
 /*
  * What whoever can commit may plant: links, files and folders, at every path of a checkout that a task touches, and links
@@ -91,135 +91,128 @@ describe('what a commit can plant', function () {
     PLANTS[kind]!(join(root, path), outside);
   };
 
-  describe('for ModelRegistryDownload', () => {
-    let server: BlobServer;
-    let task: PackedTask;
-    const MODEL = { 'model.pkl': 'the model', 'data/a.csv': 'data' };
+  for (const [kind, startRegistry] of Object.entries(MODEL_REGISTRIES))
+    describe(`for ModelRegistryDownload from ${kind}`, () => {
+      let registry: ModelRegistry;
+      let task: PackedTask;
+      const MODEL = { 'model.pkl': 'the model', 'data/a.csv': 'data' };
 
-    before(async () => {
-      task = PackedTask.unpack('ModelRegistryDownload');
-      server = await BlobServer.start();
-      for (const [path, content] of Object.entries(MODEL)) {
-        // Without an MD5, nothing but its bytes proves a file.
-        server.put('titanic', `1.0.0/${path}`, content, { md5: undefined });
-      }
-    });
+      before(async () => {
+        task = PackedTask.unpack('ModelRegistryDownload');
+        registry = await startRegistry([MODEL]);
+      });
 
-    after(async () => {
-      await server.stop();
-      task.remove();
-    });
+      after(async () => {
+        await registry.stop();
+        task.remove();
+      });
 
-    const run = (): Promise<Ending> =>
-      task.start(join(room, 'agent'), {
-        storageAccount: server.account,
-        storageKey: server.key,
-        blobEndpoint: server.endpoint,
-        modelName: 'titanic',
-        modelVersion: '1.0.0',
-        destinationFolder: join(sources, 'model-api/pickles'),
-      }).ended;
+      const run = (): Promise<Ending> =>
+        task.start(join(room, 'agent'), {
+          ...registry.inputs('1'),
+          destinationFolder: join(sources, 'model-api/pickles'),
+        }).ended;
 
-    /** That the model is where it was asked for, byte by byte, in folders and files that are none but its own. */
-    function checkModel(context: string): void {
-      for (const [path, content] of Object.entries(MODEL)) {
-        const place = join(sources, 'model-api/pickles', path);
-        assert.ok(lstatSync(place).isFile(), context);
-        assert.equal(readFileSync(place, 'utf8'), content, context);
-        for (let above = dirname(place); above !== sources; above = dirname(above)) {
-          assert.ok(lstatSync(above).isDirectory(), `${above}: ${context}`);
-        }
-      }
-    }
-
-    const paths = [
-      'model-api',
-      'model-api/pickles',
-      'model-api/pickles/model.pkl',
-      'model-api/pickles/data',
-      'model-api/pickles/data/a.csv',
-      'model-api/pickles/model-manifest.json',
-      'model-api/pickles/other',
-      'model-api/.pickles.lock',
-      'model-api/.pickles.partial',
-      'model-api/.pickles.partial/model',
-      'model-api/.pickles.partial/old',
-      'model-api/.pickles.partial/journal',
-      'model-api/.pickles.partial/lock',
-      'model-api/.pickles.00000000-0000-4000-8000-000000000000.partial',
-      'model-api/.pickles.00000000-0000-4000-8000-000000000000.partial/model',
-    ];
-    const cells = paths.flatMap((path) => Object.keys(PLANTS).map((kind) => ({ path, kind })));
-
-    it('follows no link and believes no file, wherever it is planted', async () => {
-      const chosen = portion(cells, 14);
-      for (const { path, kind } of chosen) {
-        const before = prepare(at(path, kind));
-        const ending = await run();
-        const context = `${kind} at ${path}: ${ending.output}`;
-        assert.deepEqual(stateOf(join(room, 'home')), before, context);
-        assert.ok(!ending.output.includes(CANARY), context);
-        if (ending.result === 'Succeeded') checkModel(context);
-        else {
-          assert.equal(ending.result, 'Failed', context);
-          const names = path.split('/');
-          assert.ok(
-            names.some((name) => ending.error.includes(name)),
-            context,
-          );
-          assert.doesNotMatch(ending.error, /does not know/, context);
-        }
-      }
-      console.log(`${chosen.length} of ${cells.length} plants for ModelRegistryDownload.`);
-    });
-
-    it('takes nothing for the registry’s by a manifest that was committed with it', async () => {
-      prepare(() => undefined);
-      assert.equal((await run()).result, 'Succeeded');
-      const committed = join(room, 'committed');
-      cpSync(join(sources, 'model-api'), committed, { recursive: true, preserveTimestamps: true });
-      for (const agent of ['another agent', 'the same agent']) {
-        if (agent === 'another agent') prepare(() => undefined);
-        rmSync(join(sources, 'model-api'), { recursive: true, force: true });
-        cpSync(committed, join(sources, 'model-api'), { recursive: true, preserveTimestamps: true });
-        writeFileSync(join(sources, 'model-api/pickles/model.pkl'), 'not model');
-        const ending = await run();
-        assert.equal(ending.result, 'Succeeded', `${agent}: ${ending.output}`);
-        checkModel(agent);
-      }
-    });
-
-    it('follows no link that appears while it runs', async () => {
-      let wentOn = 0;
-      for (let round = 0; round < (RUNS_ALL ? 30 : 3); round++) {
-        const before = prepare((root) =>
-          mkdirSync(join(root, 'model-api/pickles/data'), { recursive: true }),
-        );
-        let planted = 0;
-        // Whatever turns up in the checkout is replaced by a link at once.
-        const watcher = watch(sources, { recursive: true }, (_, name) => {
-          if (!name || planted >= 1 + (round % 5)) return;
-          const path = join(sources, name);
-          try {
-            // Behind a link that was planted is what must not change.
-            if (realpathSync(dirname(path)) !== dirname(path)) return;
-            if (!lstatSync(path).isDirectory() || path.endsWith('model-api')) return;
-            renameSync(path, join(room, `aside-${round}-${planted}`));
-            symlinkSync(away, path);
-            planted += 1;
-          } catch {
-            // It is gone already.
+      /** That the model is where it was asked for, byte by byte, in folders and files that are none but its own. */
+      function checkModel(context: string): void {
+        for (const [path, content] of Object.entries(MODEL)) {
+          const place = join(sources, 'model-api/pickles', path);
+          assert.ok(lstatSync(place).isFile(), context);
+          assert.equal(readFileSync(place, 'utf8'), content, context);
+          for (let above = dirname(place); above !== sources; above = dirname(above)) {
+            assert.ok(lstatSync(above).isDirectory(), `${above}: ${context}`);
           }
-        });
-        const ending = await run();
-        watcher.close();
-        const context = `round ${round}, ${planted} links: ${ending.output}`;
-        assert.deepEqual(stateOf(join(room, 'home')), before, context);
-        if (ending.result === 'Succeeded') wentOn += 1;
+        }
       }
-      console.log(`Links appeared under ${RUNS_ALL ? 30 : 3} steps, of which ${wentOn} went on.`);
+
+      const paths = [
+        'model-api',
+        'model-api/pickles',
+        'model-api/pickles/model.pkl',
+        'model-api/pickles/data',
+        'model-api/pickles/data/a.csv',
+        'model-api/pickles/model-manifest.json',
+        'model-api/pickles/other',
+        'model-api/.pickles.lock',
+        'model-api/.pickles.partial',
+        'model-api/.pickles.partial/model',
+        'model-api/.pickles.partial/old',
+        'model-api/.pickles.partial/journal',
+        'model-api/.pickles.partial/lock',
+        'model-api/.pickles.00000000-0000-4000-8000-000000000000.partial',
+        'model-api/.pickles.00000000-0000-4000-8000-000000000000.partial/model',
+      ];
+      const cells = paths.flatMap((path) => Object.keys(PLANTS).map((plant) => ({ path, plant })));
+
+      it('follows no link and believes no file, wherever it is planted', async () => {
+        const chosen = portion(cells, 8);
+        for (const { path, plant } of chosen) {
+          const before = prepare(at(path, plant));
+          const ending = await run();
+          const context = `${plant} at ${path}: ${ending.output}`;
+          assert.deepEqual(stateOf(join(room, 'home')), before, context);
+          assert.ok(!ending.output.includes(CANARY), context);
+          if (ending.result === 'Succeeded') checkModel(context);
+          else {
+            assert.equal(ending.result, 'Failed', context);
+            const names = path.split('/');
+            assert.ok(
+              names.some((name) => ending.error.includes(name)),
+              context,
+            );
+            assert.doesNotMatch(ending.error, /does not know/, context);
+          }
+        }
+        console.log(`${chosen.length} of ${cells.length} plants for ModelRegistryDownload from ${kind}.`);
+      });
+
+      it('takes nothing for the registry’s by a manifest that was committed with it', async () => {
+        prepare(() => undefined);
+        assert.equal((await run()).result, 'Succeeded');
+        const committed = join(room, 'committed');
+        cpSync(join(sources, 'model-api'), committed, { recursive: true, preserveTimestamps: true });
+        for (const agent of ['another agent', 'the same agent']) {
+          if (agent === 'another agent') prepare(() => undefined);
+          rmSync(join(sources, 'model-api'), { recursive: true, force: true });
+          cpSync(committed, join(sources, 'model-api'), { recursive: true, preserveTimestamps: true });
+          writeFileSync(join(sources, 'model-api/pickles/model.pkl'), 'not model');
+          const ending = await run();
+          assert.equal(ending.result, 'Succeeded', `${agent}: ${ending.output}`);
+          checkModel(agent);
+        }
+      });
+
+      it('follows no link that appears while it runs', async () => {
+        let wentOn = 0;
+        for (let round = 0; round < (RUNS_ALL ? 30 : 2); round++) {
+          const before = prepare((root) =>
+            mkdirSync(join(root, 'model-api/pickles/data'), { recursive: true }),
+          );
+          let planted = 0;
+          // Whatever turns up in the checkout is replaced by a link at once.
+          const watcher = watch(sources, { recursive: true }, (_, name) => {
+            if (!name || planted >= 1 + (round % 5)) return;
+            const path = join(sources, name);
+            try {
+              // Behind a link that was planted is what must not change.
+              if (realpathSync(dirname(path)) !== dirname(path)) return;
+              if (!lstatSync(path).isDirectory() || path.endsWith('model-api')) return;
+              renameSync(path, join(room, `aside-${round}-${planted}`));
+              symlinkSync(away, path);
+              planted += 1;
+            } catch {
+              // It is gone already.
+            }
+          });
+          const ending = await run();
+          watcher.close();
+          const context = `round ${round}, ${planted} links: ${ending.output}`;
+          assert.deepEqual(stateOf(join(room, 'home')), before, context);
+          if (ending.result === 'Succeeded') wentOn += 1;
+        }
+        console.log(`Links appeared under ${RUNS_ALL ? 30 : 2} steps, of which ${wentOn} went on.`);
+      });
     });
-  });
 
   describe('for AcrBuildPush', () => {
     let task: PackedTask;

@@ -28,7 +28,10 @@ export class CloudStorage {
   readonly requests: StoredRequest[] = [];
   private readonly links = new Map<string, { readonly path: string; left: number }>();
   private server: Server | undefined;
-  private address = '';
+  /** Where the storage is. */
+  url = '';
+  /** Where links say that it is, if that is another place, before which something else may stand. */
+  publicUrl: string | undefined;
 
   constructor(private readonly store: CatalogStore) {}
 
@@ -38,7 +41,7 @@ export class CloudStorage {
       server.listen(0, '127.0.0.1', resolve);
     });
     this.server = server;
-    this.address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   /** An address that opens one file. */
@@ -46,7 +49,12 @@ export class CloudStorage {
     const signature = randomBytes(24).toString('base64');
     this.links.set(signature, { path, left: this.uses });
     const place = path.split('/').map(encodeURIComponent).join('/');
-    return `${this.address}/metastore${place}?sv=2023-11-03&sr=b&sp=r&sig=${encodeURIComponent(signature)}`;
+    return `${this.publicUrl ?? this.url}/metastore${place}?sv=2023-11-03&sr=b&sp=r&sig=${encodeURIComponent(signature)}`;
+  }
+
+  /** What the links so far prove themselves by. */
+  get signatures(): string[] {
+    return [...this.links.keys()];
   }
 
   async stop(): Promise<void> {

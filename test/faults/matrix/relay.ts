@@ -41,6 +41,8 @@ export interface Service {
   readonly target: string;
   /** By which customers know it. */
   readonly name: string;
+  /** Where its other parts are, by how the paths begin that they answer. */
+  readonly parts?: Readonly<Record<string, string>>;
   /** Answers, in place of the service, what another is asked: Microsoft Entra, Azure DevOps. Undefined for all else. */
   readonly party?: (path: string, form: URLSearchParams) => object | undefined;
 }
@@ -201,7 +203,7 @@ export class Relay {
   }
 
   private forward(incoming: IncomingMessage, body: Buffer): Promise<Answer> {
-    const { hostname, port, host } = new URL(this.service.target);
+    const { hostname, port, host } = new URL(this.targetOf(incoming.url ?? ''));
     const isForm = incoming.headers['content-type']?.includes('form-urlencoded');
     const form = new URLSearchParams(isForm ? body.toString() : '');
     const own = this.service.party?.(incoming.url ?? '', form);
@@ -240,6 +242,11 @@ export class Relay {
         .on('error', reject)
         .end(sent);
     });
+  }
+
+  private targetOf(path: string): string {
+    const { target, parts = {} } = this.service;
+    return Object.entries(parts).find(([start]) => path.startsWith(start))?.[1] ?? target;
   }
 
   /** A text of the task's with the service's own name in it. */

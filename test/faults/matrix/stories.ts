@@ -18,8 +18,8 @@ import { type Ending, patienceFor, play, quickClock, type Stage, type Story, tem
 
 const MODEL = Buffer.alloc(50_000, 'model');
 
-/** A model in two folders. Its workspace gives links that are not encrypted, so that the files come through it. */
-async function catalogStory(): Promise<Stage> {
+/** A model in two folders, whose files come through the workspace, or by links to the cloud's storage. */
+async function catalogStory(by: 'links' | 'workspace'): Promise<Stage> {
   const folder = temporaryFolder();
   const secret = `dose~${randomUUID()}`;
   const workspace = await startWorkspace({
@@ -27,12 +27,23 @@ async function catalogStory(): Promise<Stage> {
     signIn: { servicePrincipals: [{ clientId: 'principal', secret }] },
   });
   workspace.catalog.register('main.ml.titanic', { 'old.pkl': 'old' });
-  workspace.catalog.register('main.ml.titanic', { 'model.pkl': MODEL, 'code/flags.pkl': 'flags' });
+  const files = { 'model.pkl': MODEL, 'code/flags.pkl': Buffer.from('flags') };
+  // The storage tells MD5s; the workspace tells no checksum, and a version can state its own.
+  const sums = Object.entries(files).map(([path, content]) => ({ path, sha256: sha256Of(content) }));
+  workspace.catalog.register('main.ml.titanic', {
+    ...files,
+    ...(by === 'workspace' && { 'metadata.json': JSON.stringify({ files: sums }) }),
+  });
+  workspace.givesLinks = by === 'links';
   return {
     target: workspace.url,
+    parts: { '/metastore/': workspace.storage.url },
     name: 'adb-1234567890123456.7.azuredatabricks.net',
-    secrets: [secret],
+    get secrets() {
+      return [secret, ...workspace.storage.signatures.flatMap((one) => [one, encodeURIComponent(one)])];
+    },
     async run(relay) {
+      workspace.storage.publicUrl = relay.origin;
       const destination = join(folder, 'sources/pickles');
       mkdirSync(join(folder, 'sources'), { recursive: true });
       const inputs = {
@@ -57,6 +68,10 @@ async function catalogStory(): Promise<Stage> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function sha256Of(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 /** What is wrong with a destination, given how the step ended. */
@@ -184,7 +199,9 @@ export const STORIES: Record<string, Story> = {
     };
   },
 
-  'ModelRegistryDownload of the latest version in Unity Catalog': catalogStory,
+  'ModelRegistryDownload of the latest version in Unity Catalog, by links': () => catalogStory('links'),
+
+  'ModelRegistryDownload of the latest version in Unity Catalog': () => catalogStory('workspace'),
 
   'AcrBuildPush that builds directly and locks its tag': async () => {
     const folder = temporaryFolder();
@@ -217,9 +234,7 @@ export const STORIES: Record<string, Story> = {
         };
         const found = await fetch(`${registry.url}/v2/titanic-model-api/manifests/1.0.0`, { headers });
         const digest = /imageDigest=(\S+)/.exec(ending.output)?.[1];
-        const stored = `sha256:${createHash('sha256')
-          .update(Buffer.from(await found.arrayBuffer()))
-          .digest('hex')}`;
+        const stored = `sha256:${sha256Of(Buffer.from(await found.arrayBuffer()))}`;
         const effect = [
           ...(ending.outcome && found.status !== 200 ? [`well, and the tag answers ${found.status}`] : []),
           ...(ending.outcome && digest !== stored ? [`${digest} was told, and ${stored} is stored`] : []),
