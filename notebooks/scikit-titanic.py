@@ -25,6 +25,7 @@ dbutils.widgets.text("blob_endpoint", "", "Blob endpoint, if not on public Azure
 dbutils.widgets.text("data_path", "/dbfs/datasets/titanic.csv", "Training data")
 dbutils.widgets.text("service_credential", "", "Service credential of Unity Catalog for the registry")
 dbutils.widgets.text("git_commit", "", "Commit, for the record")
+dbutils.widgets.text("notebook_sha256", "", "SHA-256 of this file, for the record")
 dbutils.widgets.text("run_id", "", "Job run, for the record")
 dbutils.widgets.text("run_url", "", "Page of the job run, for the record")
 

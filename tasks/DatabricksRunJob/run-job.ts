@@ -15,6 +15,7 @@ import { publishExitValue } from './exit-value';
 import { type Check, checkGate, describeCheck, needsPrevious } from './gate';
 import { hintFor } from './hints';
 import type { Inputs } from './inputs';
+import { digestNotebook, withDigest } from './notebook-digest';
 import { oneTimeRun, separateClusters } from './one-time-run';
 import { assignParameters } from './parameters';
 import { findPreviousRun, type History, lookBack, NO_HISTORY } from './previous-run';
@@ -70,7 +71,10 @@ async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
   const plan = await planJob(client, inputs.job, inputs.jobDefinition);
   if (plan.id) step.setOutput('jobId', plan.id);
   if (sources && notebookPath !== undefined) checkRuns(plan.job, sources, notebookPath);
-  const parameters = assignParameters(inputs.parameters, plan.job);
+  const digest =
+    sources && notebookPath !== undefined ? digestNotebook(sources, notebookPath, plan.job) : undefined;
+  if (digest) step.setOutput('notebookSha256', digest.sha256);
+  const parameters = assignParameters(withDigest(inputs.parameters, digest), plan.job);
 
   const start = { inputs, step, client, clock, parameters };
   if (sources && notebookPath !== undefined && copyPath !== undefined) {

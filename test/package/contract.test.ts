@@ -35,6 +35,7 @@ const contract = {
       'runId',
       'runUrl',
       'jobId',
+      'notebookSha256',
       'resultState',
       'notebookOutput',
       'notebookOutputFile',

@@ -57,6 +57,8 @@ async function attachOnce(
     mediaType: IN_TOTO,
     content,
     annotations: { [PREDICATE_TYPE]: PROVENANCE_TYPE },
+    // It has the time in it.
+    isNew: true,
   };
   const attachment = { artifactType: IN_TOTO, blobs: [blob], annotations };
   const [attached] = await attach(image, [attachment], listed, place, options);

@@ -79,11 +79,14 @@ function trainingDependencies({ content, sha256 }: Metadata, run: string | undef
   ];
 }
 
-function notebookOf({ notebook, notebookSha256, notebookPath }: Facts): Dependency | undefined {
-  const { sha256 = notebookSha256, path = notebookPath } = isRecord(notebook) ? notebook : {};
-  const digest = digestOf(sha256);
+/** The notebook as the workspace had it, or else as its file was imported. */
+function notebookOf(content: Facts): Dependency | undefined {
+  const { sha256, path } = isRecord(content.notebook) ? content.notebook : {};
+  const parameters = first(content, PARAMETERS);
+  const ofFile = digestOf(isRecord(parameters) ? parameters.notebook_sha256 : undefined);
+  const digest = digestOf(sha256) ?? ofFile;
   if (!digest) return undefined;
-  return { name: 'notebook', digest, annotations: { path: textOf(path) } };
+  return { name: 'notebook', digest, annotations: { path: textOf(path), fileSha256: ofFile?.sha256 } };
 }
 
 /** The data of a training: of those that are known by digest or address. A name alone tells nobody which data it was. */

@@ -21,6 +21,8 @@ export interface Attachment {
 }
 
 export interface AttachedBlob extends SmallBlob {
+  /** Whether the registry can't have it, so that it need not be asked. */
+  readonly isNew?: boolean;
   readonly annotations?: Annotations;
 }
 
@@ -59,7 +61,9 @@ export async function attach(
   if (fresh.length > 0) {
     await Promise.all([
       publishBlob(place, EMPTY, options),
-      ...fresh.flatMap(({ blobs }) => blobs).map((blob) => publishBlob(place, blob, options)),
+      ...fresh
+        .flatMap(({ blobs }) => blobs)
+        .map((blob) => publishBlob(place, blob, { ...options, isNew: blob.isNew })),
     ]);
   }
   const missing = manifests.filter((manifest) => !isListed(manifest));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,9 @@ import { CancelledError } from '../../../tasks/common/errors';
 import { rememberSecret } from '../../../tasks/common/secrets';
 import { ended, RUN_PAGE, running, task, useRunJob, workspace } from './run-job-support';
 import { answer, failure } from './support';
+
+/** Of the notebook that these steps import. */
+const SHA256 = createHash('sha256').update('# Databricks notebook source\n').digest('hex');
 
 describe('DatabricksRunJob', () => {
   const run = useRunJob();
@@ -16,6 +20,7 @@ describe('DatabricksRunJob', () => {
     assert.deepEqual(await outcome, { result: 'Succeeded', message: "Run 77 of job 'train' succeeded." });
     assert.deepEqual(outputs, {
       jobId: '5',
+      notebookSha256: SHA256,
       runId: '77',
       runUrl: RUN_PAGE,
       resultState: 'SUCCESS',
@@ -49,10 +54,11 @@ describe('DatabricksRunJob', () => {
   it('needs five requests until the run is started, and sets its outputs before the first look at it', async () => {
     const { outcome, order } = run(workspace());
     await outcome;
-    assert.deepEqual(order.slice(0, 9), [
+    assert.deepEqual(order.slice(0, 10), [
       'GET /api/2.2/jobs/list',
       'GET /api/2.2/jobs/get',
       'output jobId',
+      'output notebookSha256',
       'GET /api/2.0/workspace/export',
       'POST /api/2.0/workspace/import',
       'POST /api/2.2/jobs/run-now',
@@ -60,6 +66,23 @@ describe('DatabricksRunJob', () => {
       'output runUrl',
       'GET /api/2.2/jobs/runs/get',
     ]);
+  });
+
+  it('tells a notebook the SHA-256 of its file, where it has a widget for that', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'notebook-')), 'train.py');
+    const text = '# Databricks notebook source\ndbutils.widgets.text("notebook_sha256", "")\n';
+    writeFileSync(file, text);
+    try {
+      const fake = workspace();
+      const { outcome, outputs } = run(fake, { notebookFile: file, parameters: { version: '1.0.0' } });
+      await outcome;
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      assert.equal(outputs.notebookSha256, sha256);
+      const sent = fake.to('POST jobs/run-now')[0]?.body.notebook_params;
+      assert.deepEqual(sent, { version: '1.0.0', notebook_sha256: sha256 });
+    } finally {
+      rmSync(join(file, '..'), { recursive: true });
+    }
   });
 
   it('says that an unchanged notebook was not written again', async () => {
@@ -233,7 +256,7 @@ describe('DatabricksRunJob', () => {
     const fake = workspace();
     const { outcome, outputs } = run(fake, { waitForCompletion: false });
     assert.equal((await outcome).message, `Run 77 of job 'train' goes on: ${RUN_PAGE}`);
-    assert.deepEqual(outputs, { jobId: '5', runId: '77', runUrl: RUN_PAGE });
+    assert.deepEqual(outputs, { jobId: '5', notebookSha256: SHA256, runId: '77', runUrl: RUN_PAGE });
     assert.equal(fake.to('GET runs/get').length, 0);
   });
 

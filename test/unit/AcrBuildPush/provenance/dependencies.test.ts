@@ -104,6 +104,27 @@ describe('what an image is made of', () => {
     assert.equal(model!.annotations!.signedDigest, `sha256:${B}`);
   });
 
+  it('is a notebook by the digest of the file that was imported, too', () => {
+    const notebook = (content: object) => {
+      const metadata = { content: content as Record<string, unknown>, sha256: B };
+      const found = modelDependencies({ ...least, metadata }).find(({ name }) => name === 'notebook');
+      return JSON.parse(JSON.stringify(found));
+    };
+    const parameters = { notebook_sha256: A };
+    assert.deepEqual(notebook({ parameters, notebook: { path: '/p', sha256: B } }), {
+      name: 'notebook',
+      digest: { sha256: B },
+      annotations: { path: '/p', fileSha256: A },
+    });
+    assert.deepEqual(notebook({ parameters }).digest, { sha256: A });
+  });
+
+  it('is a run whose address came without a protocol, as Databricks names workspaces', () => {
+    const content = { runUrl: 'adb-1.2.azuredatabricks.net/jobs/1/runs/2' };
+    const [, training] = modelDependencies({ ...least, metadata: { content, sha256: B } });
+    assert.equal(training!.uri, 'https://adb-1.2.azuredatabricks.net/jobs/1/runs/2');
+  });
+
   it('takes nothing from metadata that is not as it should be', () => {
     const content = {
       runUrl: 'javascript:alert(1)',
