@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +40,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
+    const signer = generateKeyPairSync('ec', {
+      namedCurve: 'P-256',
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
     const acrName = 'localregistry';
     const acrPassword = randomBytes(16).toString('hex');
     const registry = await startRegistry({
@@ -53,7 +58,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const workspace = await startWorkspace({
       python: options.python,
       folder: join(folder, 'databricks'),
-      secrets: { 'model-registry': { 'storage-key': blobStorage.key } },
+      secrets: { 'model-registry': { 'storage-key': blobStorage.key, 'signing-key': signer.privateKey } },
     });
     started.push(workspace);
     await setUpModels(workspace, options.sources);
@@ -68,6 +73,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           'acr-login-server': registry.loginServer,
           'blob-endpoint': blobStorage.blobEndpoint,
           'databricks-host': workspace.url,
+          // In one line, as a group of variables holds it.
+          'model-signing-key': signer.publicKey.trim().replaceAll('\n', '\\n'),
+          'model-signing-secret': 'signing-key',
           'storage-account': blobStorage.account,
           version: options.version,
           // Where the deployments serve, which this machine does not ask for.

@@ -28,14 +28,19 @@ dbutils.widgets.text("git_commit", "", "Commit, for the record")
 dbutils.widgets.text("notebook_sha256", "", "SHA-256 of this file, for the record")
 dbutils.widgets.text("run_id", "", "Job run, for the record")
 dbutils.widgets.text("run_url", "", "Page of the job run, for the record")
+dbutils.widgets.text("signing_key", "", "Secret with the key that signs the model; empty: not signed")
+
+import model_registry
 
 model_name = dbutils.widgets.get("model_name")
 model_version = dbutils.widgets.get("model_version")
-storage_account = dbutils.widgets.get("storage_account")
-blob_endpoint = dbutils.widgets.get("blob_endpoint") or f"https://{storage_account}.blob.core.windows.net"
 
-if not storage_account:
-    raise ValueError("The parameter storage_account is empty: name the storage account of the model registry.")
+registry = model_registry.connect(
+    dbutils,
+    dbutils.widgets.get("storage_account"),
+    dbutils.widgets.get("blob_endpoint"),
+    dbutils.widgets.get("service_credential"),
+)
 
 # COMMAND ----------
 
@@ -115,63 +120,33 @@ metrics
 # MAGIC %md
 # MAGIC ## Into the model registry
 # MAGIC
-# MAGIC The version goes into the container that has the model's name. `metadata.json` lists its files with their checksums,
-# MAGIC so it is the first to go when a version is replaced, and the last to come.
+# MAGIC The version goes into the container that has the model's name. `model_registry.py`, which lies beside this notebook,
+# MAGIC stores it, signs it if there is a key, and writes the list of its files last.
 
 # COMMAND ----------
 
-import hashlib
 import json
 import pickle
-import platform
-from datetime import datetime, timezone
 
 import sklearn
-from azure.storage.blob import BlobServiceClient
 
 metadata = {
-    "model": model_name,
-    "version": model_version,
-    "trainedAt": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     "rows": len(crimes),
     "features": features,
     "outcomes": flags,
     "metrics": metrics,
     "estimator": str(model),
-    "python": platform.python_version(),
-    "libraries": {"numpy": numpy.__version__, "pandas": pd.__version__, "scikit-learn": sklearn.__version__},
-    "gitCommit": dbutils.widgets.get("git_commit") or None,
-    "runId": dbutils.widgets.get("run_id") or None,
-    "runUrl": dbutils.widgets.get("run_url") or None,
+    **model_registry.describe_run(dbutils, {"numpy": numpy, "pandas": pd, "scikit-learn": sklearn}),
 }
-blobs = {
+files = {
     "model.pkl": pickle.dumps(model, protocol=4),
     "lookup.pkl": pickle.dumps(lookup, protocol=4),
     "flags.pkl": pickle.dumps(flags, protocol=4),
 }
-metadata["files"] = [
-    {"path": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    for name, content in blobs.items()
-]
-blobs["metadata.json"] = json.dumps(metadata, indent=2).encode()
-
-# With a service credential, the run signs in with an identity, and nobody needs a key.
-if service_credential := dbutils.widgets.get("service_credential"):
-    credential = dbutils.credentials.getServiceCredentialsProvider(service_credential)
-else:
-    storage_key = dbutils.secrets.get(scope="model-registry", key="storage-key")
-    credential = {"account_name": storage_account, "account_key": storage_key}
-registry = BlobServiceClient(blob_endpoint, credential=credential)
-container = registry.get_container_client(model_name)
-if not container.exists():
-    container.create_container()
-
-complete = container.get_blob_client(f"{model_version}/metadata.json")
-if complete.exists():
-    complete.delete_blob()
-for name, content in blobs.items():
-    container.upload_blob(f"{model_version}/{name}", content, overwrite=True)
-    print(f"stored {model_name}/{model_version}/{name} ({len(content):,} bytes)")
+signing_key = dbutils.widgets.get("signing_key")
+if signing_key:
+    signing_key = dbutils.secrets.get(scope=model_registry.SECRETS, key=signing_key)
+manifest = model_registry.publish(registry, model_name, model_version, files, metadata, signing_key)
 
 # COMMAND ----------
 
@@ -180,8 +155,9 @@ dbutils.notebook.exit(
         {
             "model": model_name,
             "version": model_version,
-            "container": container.url,
-            "blobs": list(blobs),
+            "container": registry.get_container_client(model_name).url,
+            "blobs": [file["path"] for file in manifest["files"]],
+            "digest": manifest["digest"],
             "rows": len(crimes),
             **metrics,
         }

@@ -50,9 +50,14 @@ function compare(made: ReadonlyMap<string, ReadonlySet<string>>, text: string, f
   return [...made].flatMap(([library, versions]) => {
     const installed = pins.get(library);
     // Each may stand for another Python: one that fits is enough.
-    if (!installed || [...versions].some((version) => installed.has(version))) return [];
+    if (!installed || [...versions].some((version) => hasVersion(installed, version))) return [];
     return `The model was made with ${library} ${[...versions].join(' and ')}, but ${file} installs ${[...installed].join(' or ')}: what it predicts may differ, or it may not load at all. Train and serve with the same version.`;
   });
+}
+
+/** @param version one whole version, or its first number, where a pickle tells no more */
+function hasVersion(installed: ReadonlySet<string>, version: string): boolean {
+  return installed.has(version) || [...installed].some((one) => one.split('.', 1)[0] === version);
 }
 
 /** The versions that requirements pin, by the library's name in lower case. */

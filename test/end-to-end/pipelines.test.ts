@@ -53,7 +53,11 @@ describe('the pipelines of batcomputer', function () {
       'metadata.json',
       'model-manifest.json',
       'model.pkl',
+      'model.sig',
     ]);
+    const { signature } = JSON.parse(readFileSync(join(pickles, 'model-manifest.json'), 'utf8'));
+    assert.match(signature.digest, /^sha256:/);
+    assert.equal(building.jobs[0]!.outputVariables['download.modelDigest'], stored.digest);
     const metadata = JSON.parse(readFileSync(join(pickles, 'metadata.json'), 'utf8'));
     assert.equal(metadata.model, 'batcomputer');
     assert.equal(metadata.metrics.accuracy, stored.accuracy);

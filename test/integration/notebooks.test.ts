@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +9,11 @@ import { promisify } from 'node:util';
 import { BlobServiceClient, type ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { type Azurite, startAzurite } from '../../local/azurite';
 import { startWorkspace, type Workspace } from '../../local/databricks/workspace';
+import { schemaFaults } from '../../scripts/json-schema';
 import { root } from '../../scripts/paths';
-import { type NotebookRun, runNotebook } from '../support/notebook-run';
+import { modelDigest } from '../../tasks/ModelRegistryDownload/folder/manifest';
+import { makeSigningKey } from '../support/model-signature';
+import { call, type NotebookRun, runNotebook } from '../support/notebook-run';
 import { examplePython } from '../support/python';
 
 /** Prints what is in the pickles of a folder, and what the model says to the row it is given. */
@@ -21,6 +25,8 @@ model, lookup, flags = (pickle.loads((folder / f"{name}.pkl").read_bytes()) for 
 answer = model.predict_proba([json.loads(sys.argv[2])])[0].tolist()
 print(json.dumps({"protocols": list(protocols), "lookup": lookup, "flags": flags, "answer": answer}))
 `;
+
+const SIGNER = makeSigningKey();
 
 const MODELS = [
   {
@@ -71,6 +77,8 @@ const MODELS = [
   },
 ];
 
+const schema = JSON.parse(readFileSync(join(root, 'docs/model-manifest.schema.json'), 'utf8'));
+
 describe('The example notebooks', function () {
   this.timeout(600_000); // the first time, Python packages have to be fetched
 
@@ -86,8 +94,14 @@ describe('The example notebooks', function () {
     workspace = await startWorkspace({
       python,
       folder,
-      secrets: { 'model-registry': { 'storage-key': blobs.key } },
+      secrets: { 'model-registry': { 'storage-key': blobs.key, 'signing-key': SIGNER.key } },
       timing: { pending: 0, terminating: 0 },
+    });
+    await call(workspace, 'POST /api/2.0/workspace/mkdirs', { path: '/live' });
+    await call(workspace, 'POST /api/2.0/workspace/import', {
+      path: '/live/model_registry.py',
+      content: (await readFile(join(root, 'notebooks/model_registry.py'))).toString('base64'),
+      format: 'RAW',
     });
     await mkdir(join(workspace.dbfs, 'datasets'));
   });
@@ -108,13 +122,17 @@ describe('The example notebooks', function () {
         const source = await readFile(join(root, 'notebooks', `scikit-${model}.py`), 'utf8');
         run = await runNotebook(workspace, source, {
           path: `/live/scikit-${model}`,
-          baseParameters: { run_id: '{{job.run_id}}', run_url: '{{workspace.url}}/runs/{{job.run_id}}' },
+          baseParameters: {
+            run_id: '{{job.run_id}}',
+            run_url: '{{workspace.url}}/jobs/{{job.id}}/runs/{{job.run_id}}',
+          },
           parameters: {
             model_name: model,
             model_version: '1.0.0',
             storage_account: blobs.account,
             blob_endpoint: blobs.blobEndpoint,
             git_commit: 'abc123',
+            signing_key: 'signing-key',
           },
         });
         const credential = new StorageSharedKeyCredential(blobs.account, blobs.key);
@@ -131,14 +149,16 @@ describe('The example notebooks', function () {
         assert.ok(exit.accuracy >= accuracy, `accuracy ${exit.accuracy}`);
       });
 
-      it('stores the four blobs of a version', async () => {
+      it('stores the blobs of a version', async () => {
         const names = [];
         for await (const blob of container.listBlobsFlat()) names.push(blob.name);
         assert.deepEqual(names, [
           '1.0.0/flags.pkl',
           '1.0.0/lookup.pkl',
           '1.0.0/metadata.json',
+          '1.0.0/model-manifest.json',
           '1.0.0/model.pkl',
+          '1.0.0/model.sig',
         ]);
       });
 
@@ -146,7 +166,17 @@ describe('The example notebooks', function () {
         const metadata = JSON.parse(
           String(await container.getBlobClient('1.0.0/metadata.json').downloadToBuffer()),
         );
-        const { trainedAt, metrics, libraries, estimator, python: version, files, ...facts } = metadata;
+        const {
+          trainedAt,
+          metrics,
+          libraries,
+          estimator,
+          python: version,
+          parameters,
+          jobId,
+          ...facts
+        } = metadata;
+        const source = await readFile(join(root, 'notebooks', `scikit-${model}.py`));
         assert.deepEqual(facts, {
           model,
           version: '1.0.0',
@@ -155,23 +185,37 @@ describe('The example notebooks', function () {
           outcomes: flags,
           gitCommit: 'abc123',
           runId: String(run.runId),
-          runUrl: `${workspace.url}/runs/${run.runId}`,
+          runUrl: `${workspace.url}/jobs/${jobId}/runs/${run.runId}`,
+          notebook: {
+            path: `/live/scikit-${model}`,
+            sha256: createHash('sha256').update(source).digest('hex'),
+          },
         });
+        assert.match(jobId, /^\d+$/);
+        assert.equal(parameters.model_version, '1.0.0');
+        assert.doesNotMatch(JSON.stringify(metadata), /PRIVATE KEY/);
         assert.match(trainedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/);
         assert.deepEqual(Object.keys(metrics), ['accuracy', 'f1', 'rocAuc']);
         for (const metric of Object.values(metrics)) assert.ok(Number(metric) > 0.5 && Number(metric) < 1);
         assert.deepEqual(Object.keys(libraries), ['numpy', 'pandas', 'scikit-learn']);
         assert.match(version, /^3\.\d+\.\d+/);
         assert.ok(estimator);
-        for (const { path, size, sha256 } of files) {
-          const content = await container.getBlobClient(`1.0.0/${path}`).downloadToBuffer();
+      });
+
+      it('lists its files, with what a download will know them by', async () => {
+        const manifest = JSON.parse(
+          String(await container.getBlobClient('1.0.0/model-manifest.json').downloadToBuffer()),
+        );
+        assert.deepEqual(schemaFaults(manifest, schema), []);
+        assert.equal(manifest.digest, modelDigest(manifest.files));
+        assert.equal(JSON.parse(run.exitValue!).digest, manifest.digest);
+        for (const { path, size, sha256, etag } of manifest.files) {
+          const blob = container.getBlobClient(`1.0.0/${path}`);
+          const content = await blob.downloadToBuffer();
           assert.equal(size, content.length);
           assert.equal(sha256, createHash('sha256').update(content).digest('hex'));
+          assert.equal(`"${etag}"`, (await blob.getProperties()).etag);
         }
-        assert.deepEqual(
-          files.map(({ path }: { path: string }) => path),
-          ['model.pkl', 'lookup.pkl', 'flags.pkl'],
-        );
       });
 
       it('stores a model that keeps the contract, and has learned something', async () => {
@@ -191,7 +235,8 @@ describe('The example notebooks', function () {
         assert.ok(Math.abs(well.answer[0] + well.answer[1] - 1) < 1e-9);
       });
 
-      it('shows its key to nobody', () => {
+      it('shows its keys to nobody', () => {
+        assert.doesNotMatch(run.page, /BEGIN PRIVATE KEY/);
         assert.doesNotMatch(run.page, new RegExp(blobs.key.slice(0, 20).replace(/[+/]/g, '\\$&')));
       });
     });
@@ -201,7 +246,7 @@ describe('The example notebooks', function () {
     const source = await readFile(join(root, 'notebooks/scikit-titanic.py'), 'utf8');
     const run = await runNotebook(workspace, source, { path: '/live/scikit-titanic' });
     assert.match(run.error!, /^ValueError: The parameter storage_account is empty/);
-    assert.match(run.errorTrace!, /<command-4>/);
+    assert.match(run.errorTrace!, /model_registry\.py/);
   });
 });
 

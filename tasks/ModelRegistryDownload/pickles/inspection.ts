@@ -13,6 +13,9 @@ export interface Finding {
   readonly name: string | undefined;
 }
 
+/** What numpy has called `numpy._core` since version 2, and imports by that name; version 1 has no such module. */
+const NUMPY = /^numpy\.(_?)core(?:\.|$)/;
+
 /** How many findings a file is good for; the rest would say nothing new. */
 const MOST_FINDINGS = 50;
 
@@ -21,7 +24,7 @@ export class Inspection {
   readonly findings: Finding[] = [];
   /** All names that loading would import, known ones too. */
   readonly imports = new Set<string>();
-  /** Versions of libraries that objects were made with, by the library's name. */
+  /** Versions of libraries that objects were made with, by the library's name; of some, the first number alone. */
   readonly versions = new Map<string, Set<string>>();
   /** Files with pickles in them. */
   readonly pickles = new Set<string>();
@@ -34,6 +37,8 @@ export class Inspection {
 
   name(place: string, global: Global, verb: 'imports' | 'calls', position: number | undefined): void {
     this.imports.add(global.name);
+    const [, generation] = NUMPY.exec(global.module) ?? [];
+    if (generation !== undefined) this.madeWith('numpy', generation === '_' ? '2' : '1');
     if (isKnown(global, verb === 'calls', this.allowed)) return;
     const isDotted = global.attribute.includes('.');
     this.add({ place, position, what: `${verb} ${global.name}`, name: isDotted ? undefined : global.name });

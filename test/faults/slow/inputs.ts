@@ -146,6 +146,10 @@ export const PIECES: readonly string[] = [
     '| ',
   ],
   ...[
+    'cos\nsystem\n',
+    '(\x94',
+    '\x85',
+    'h\0',
     'Bearer realm="',
     'Bearer ',
     'Basic a=b, ',

@@ -26,9 +26,15 @@ import { notebookRemark } from '../../../tasks/DatabricksRunJob/notebook';
 import { readParameters } from '../../../tasks/DatabricksRunJob/parameters';
 import { readPrinted } from '../../../tasks/DatabricksRunJob/printed';
 import { parseManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
+import { pinned } from '../../../tasks/ModelRegistryDownload/libraries';
+import { memoryContent } from '../../../tasks/ModelRegistryDownload/pickles/byte-reader';
+import { inspectFile } from '../../../tasks/ModelRegistryDownload/pickles/inspect-file';
+import { Inspection } from '../../../tasks/ModelRegistryDownload/pickles/inspection';
 import { AnswerReader } from '../../../tasks/ModelRegistryDownload/registry/http/answer';
 import { readListingPage } from '../../../tasks/ModelRegistryDownload/registry/listing-page';
 import { refuseHostileNames } from '../../../tasks/ModelRegistryDownload/registry/names';
+import { readBundle } from '../../../tasks/ModelRegistryDownload/signature/bundle';
+import { parseTrustedKeys } from '../../../tasks/ModelRegistryDownload/signature/trusted-keys';
 import { selectFiles } from '../../../tasks/ModelRegistryDownload/version/patterns';
 import { compareVersions, readVersionName } from '../../../tasks/ModelRegistryDownload/version/version-name';
 
@@ -46,6 +52,11 @@ const LONG_PATH = `${'a'.repeat(400)}/${'a'.repeat(400)}c`;
 
 function inputsOf(text: string): InputReader {
   return new InputReader((name) => (name === 'parameters' ? text : undefined), log);
+}
+
+function inspect(path: string, text: string): Promise<void> {
+  const content = memoryContent(Buffer.from(text, 'latin1'));
+  return inspectFile(path, content, new Inspection(new Set()), new AbortController().signal);
 }
 
 async function* inPieces(bytes: Buffer, size = 1_000) {
@@ -122,6 +133,16 @@ export const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   "an image's configuration": (text) => readConfig(Buffer.from(text)),
   "a model's manifest": parseModelManifest,
   'the manifest of a download': parseManifest,
+  'a pickle': (text) => inspect('model.pkl', text),
+  'a pickle of the newest protocol': (text) => inspect('model.pkl', `\x80\x05${text}.`),
+  'an array of numpy': (text) => inspect('a.npy', `\x93NUMPY\x02\0\x50\xc3\0\0{'descr': ${text}`),
+  'a file of a model': (text) => inspect('README', text),
+  "a model's signature": (text) => readBundle(Buffer.from(text)),
+  'trusted keys': (text) => {
+    parseTrustedKeys(`-----BEGIN PUBLIC KEY-----${text}-----END PUBLIC KEY-----`);
+    parseTrustedKeys(text);
+  },
+  'a list of requirements': pinned,
   'a tar': (text) => readTar(inPieces(Buffer.from(text)), () => () => undefined),
   "docker's errors": (text) => explainDockerError(text),
   "a builder's output": (text) => {

@@ -48,7 +48,7 @@ describe('the pipelines that deploy', () => {
         assert.equal(definition, `deploy/databricks/train-${file.replace('.yaml', '')}-model.json`);
         const [task] = JSON.parse(readFileSync(join(root, definition!), 'utf8')).tasks;
         const { notebookPath } = tasksOf(plan(file)).find(({ inputs }) => inputs.job)!.inputs;
-        assert.equal(task.notebook_task.notebook_path, notebookPath);
+        assert.equal(task.notebook_task.notebook_path, `${notebookPath}/scikit-${file.replace('.yaml', '')}`);
         assert.deepEqual(definitions(plan(file, { signIn: 'keys' })), []);
       });
     }
