@@ -63,7 +63,7 @@ export interface Reply {
 export function kindOf({ method, url = '' }: Pick<IncomingMessage, 'method' | 'url'>): string {
   const path = url
     .replace(/\?.*/, (query) => (/comp=list/.test(query) ? ' list' : ''))
-    .replace(/sha256:[0-9a-f]{64}/g, '<digest>')
+    .replace(/sha256[:-][0-9a-f]{64}/g, '<digest>')
     .replace(/uploads\/[^/? ]+/, 'uploads/<id>');
   return `${method} ${path}`;
 }

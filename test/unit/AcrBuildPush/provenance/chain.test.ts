@@ -72,6 +72,15 @@ describe('the summary of the chain', () => {
     });
   }
 
+  it('of an image that was copied is that of its build', async () => {
+    await story.run({ model: readModel(writeModel(story)), tags: [] });
+    const digest = String(story.outputs.imageDigest);
+    await story.promote(digest, { repository: 'prod/titanic' });
+    assert.equal(story.outputs.imageDigest, digest);
+    assert.deepEqual(row('Metrics'), ['accuracy 0.83, f1 0.79']);
+    assert.deepEqual(row('Image'), [digest.slice(7, 19)]);
+  });
+
   it('has nothing to compare with where a tag has named the same image', async () => {
     await story.run({ tags: tags('1.0.0') });
     await story.run({ tags: tags('1.0.0') }, { ...VARIABLES, 'Build.BuildNumber': '20261130.2' });

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
 import { buildAndPush } from '../../../../tasks/AcrBuildPush/build-and-push';
+import { parseImageName } from '../../../../tasks/AcrBuildPush/image/image-name';
 import type { Inputs } from '../../../../tasks/AcrBuildPush/inputs';
+import { promote } from '../../../../tasks/AcrBuildPush/promote';
 import { HttpClient } from '../../../../tasks/common/http';
-import type { TaskContext } from '../../../../tasks/common/task';
+import type { Outcome, TaskContext } from '../../../../tasks/common/task';
 import { capturedLog, leastInputs } from '../support';
 
 const user = { username: 'robot', password: 'p4ssword' };
@@ -77,7 +79,22 @@ export class Story {
     return file;
   }
 
-  async run(changes: Partial<Inputs> = {}, variables: Readonly<Record<string, string>> = VARIABLES) {
+  /** Builds an image and pushes it. */
+  run(changes: Partial<Inputs> = {}, variables: Readonly<Record<string, string>> = VARIABLES) {
+    return this.step(changes, variables, buildAndPush);
+  }
+
+  /** Copies an image of this registry. */
+  promote(digest: string, changes: Partial<Inputs>) {
+    const source = parseImageName(`${this.registry.loginServer}/titanic@${digest}`);
+    return this.step(changes, VARIABLES, (inputs, task) => promote(inputs, source, task));
+  }
+
+  private async step(
+    changes: Partial<Inputs>,
+    variables: Readonly<Record<string, string>>,
+    story: (inputs: Inputs, task: TaskContext) => Promise<Outcome>,
+  ): Promise<Outcome> {
     const { lines, log } = capturedLog();
     [this.lines, this.outputs, this.summary] = [lines, {}, ''];
     const { signal } = new AbortController();
@@ -111,7 +128,7 @@ export class Story {
       ...changes,
     };
     try {
-      return await buildAndPush(inputs, task);
+      return await story(inputs, task);
     } finally {
       http.close();
     }
