@@ -25,7 +25,7 @@ export async function checkModel({ folder, files = [] }: Model): Promise<ModelCh
   const placed = files.map((file) => ({ ...file, place: resolve(folder, file.path) }));
   const stranger = placed.find(({ place }) => !isInside(place, folder));
   if (stranger) return { fault: `has '${stranger.path}' outside of its folder` };
-  const sizes = placed.map(({ place }) => statOf(place)?.size);
+  const sizes = placed.map(({ place }) => sizeOf(place));
   if (sizes.every((size) => size === undefined)) return {};
   const other = placed.find(({ size }, index) => sizes[index] !== size);
   if (other) {
@@ -41,6 +41,15 @@ export async function checkModel({ folder, files = [] }: Model): Promise<ModelCh
     if (digestOf(place, size) !== sha256) return { fault: `has other bytes in '${path}'` };
   }
   return { by: 'sha256' };
+}
+
+/** Undefined for what is not there, and for what can't be looked at. */
+function sizeOf(file: string): number | undefined {
+  try {
+    return statOf(file)?.size;
+  } catch {
+    return undefined;
+  }
 }
 
 function digestOf(file: string, size: number): string | undefined {

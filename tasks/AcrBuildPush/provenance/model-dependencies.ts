@@ -25,7 +25,7 @@ type Facts = Readonly<Record<string, unknown>>;
  */
 export function modelDependencies(model: Model, checkedBy?: ModelCheck['by']): readonly Dependency[] {
   const { name, version, digest, files = [], source, signedDigest, trainingRun } = model;
-  const uri = source && uriOf(source, model);
+  const uri = source && addressOf(source, model);
   const named = files.slice(0, MOST_FILES);
   return [
     {
@@ -33,7 +33,7 @@ export function modelDependencies(model: Model, checkedBy?: ModelCheck['by']): r
       ...(uri !== undefined && { uri }),
       digest: digestSet(digest),
       annotations: {
-        ...{ name, version, source, trainingRun, signedDigest, checkedBy },
+        ...{ name, version, source: factsOf(source), trainingRun, signedDigest, checkedBy },
         ...(named.length < files.length && { unnamedFiles: files.length - named.length }),
       },
     },
@@ -42,7 +42,17 @@ export function modelDependencies(model: Model, checkedBy?: ModelCheck['by']): r
   ];
 }
 
-/** Where a version lies, by a name that others know it by too. */
+/** Where a version lies, by a name that others know it by too; undefined where it has none. */
+function addressOf(source: Facts, model: Model): string | undefined {
+  try {
+    return uriOf(source, model);
+  } catch (error) {
+    // Half a character can't be encoded.
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
+
 function uriOf(source: Facts, { version }: Model): string | undefined {
   const { registryType, account, container, prefix, endpoint, host, model, path } = source;
   if (registryType === 'unityCatalog') {

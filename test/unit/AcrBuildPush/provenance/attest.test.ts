@@ -289,6 +289,14 @@ describe("an image's provenance", () => {
     assert.ok(stated && !('checkedBy' in stated.annotations));
   });
 
+  it('does without a model whose files can have no such names', async () => {
+    const model = readModel(writeModel(story));
+    const file = { path: 'a\0b', size: 1, sha256: 'a'.repeat(64) };
+    const outcome = await story.run({ model: { ...model, files: [...model.files!, file] } });
+    assert.equal(outcome.result, 'Succeeded');
+    assert.ok(!(await dependencies()).some(({ name }) => name === 'model'));
+  });
+
   it('does not look for a file of a model outside of its folder', async () => {
     const model = readModel(writeModel(story));
     const file = { path: '../Dockerfile', size: 1, sha256: 'a'.repeat(64) };

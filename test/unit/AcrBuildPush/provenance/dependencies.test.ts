@@ -125,6 +125,17 @@ describe('what an image is made of', () => {
     assert.equal(training!.uri, 'https://adb-1.2.azuredatabricks.net/jobs/1/runs/2');
   });
 
+  it('is a model whose manifest holds anything at all', () => {
+    let deep: object = {};
+    for (let level = 0; level < 50_000; level++) deep = { deep };
+    const source = { account: 'a', container: '\ud800', prefix: '\ud800', endpoint: 'a.blob', deep };
+    const [model] = modelDependencies({ ...least, version: '\ud800', source });
+    assert.equal(model!.uri, undefined);
+    assert.deepEqual(Object.keys(model!.annotations!.source as object), [
+      ...['account', 'container', 'prefix', 'endpoint'],
+    ]);
+  });
+
   it('takes nothing from metadata that is not as it should be', () => {
     const content = {
       runUrl: 'javascript:alert(1)',
