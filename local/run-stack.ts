@@ -11,6 +11,7 @@ import { digestsOf } from './azure/registry-digests';
 import { claim } from './claim';
 import { provideApiBase } from './engine/api-base';
 import { findEngine } from './engine/engine';
+import type { Identities } from './identities';
 import { prepareExamplePython } from './python';
 import { type Stack, startStack } from './stack';
 
@@ -21,6 +22,7 @@ import { type Stack, startStack } from './stack';
 
 const home = join(root, '.local');
 const groupsFile = join(home, 'stack', 'variable-groups.yaml');
+const connectionsFile = join(home, 'stack', 'service-connections.yaml');
 const cancel = new AbortController();
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort());
@@ -54,11 +56,12 @@ async function main(signal: AbortSignal): Promise<void> {
       Object.assign(stack.variableGroups['shared-variables']!, base);
       mkdirSync(join(home, 'stack'), { recursive: true });
       writeFileSync(groupsFile, writeGroups(stack.variableGroups), { mode: 0o600 });
+      writeFileSync(connectionsFile, writeConnections(stack.identities), { mode: 0o600 });
       tell(stack, azure);
       if (!signal.aborted) await once(signal, 'abort');
       console.log('Stopping.');
     } finally {
-      rmSync(groupsFile, { force: true });
+      for (const file of [groupsFile, connectionsFile]) rmSync(file, { force: true });
       await azure?.stop();
       await stack.stop();
     }
@@ -68,26 +71,29 @@ async function main(signal: AbortSignal): Promise<void> {
 }
 
 function tell({ workspace, blobStorage, registry }: Stack, azure: LocalAzure | undefined): void {
-  const groups = relative(process.cwd(), groupsFile);
+  const [groups, connections] = [groupsFile, connectionsFile].map((file) => relative(process.cwd(), file));
   console.log(`
   Databricks    ${workspace.url}
   Blob storage  ${blobStorage.blobEndpoint}
   registry      ${registry.loginServer}
-  variables     ${groups}, with the passwords; it goes when the stack ends
+  variables     ${groups}, with the passwords
+  connections   ${connections}; both files go when the stack ends
 
 Run a pipeline with the packed tasks (npm run package), from another terminal:
 
   npm run agent -- pipelines/train-titanic-model.yaml --vsix ${relative(process.cwd(), vsixFile)} --variable-groups ${groups}
-${azure ? deploying(azure, groups) : ''}
+${azure ? deploying(azure, groups!, connections!) : ''}
 Ctrl-C ends the stack.`);
 }
 
 /** How a model is taken all the way to where it is served, which takes a Docker engine. */
-function deploying({ folder }: LocalAzure, groups: string): string {
+function deploying({ folder }: LocalAzure, groups: string, connections: string): string {
   return `
-Train, build and deploy; container apps run in the Docker engine, and this az manages them:
+Train, build and deploy without a secret; container apps run in the Docker engine, and this az manages them:
 
-  PATH=${folder}:$PATH npm run agent -- pipelines/titanic.yaml --parameter signIn=keys --variable-groups ${groups}
+  PATH=${folder}:$PATH npm run agent -- pipelines/titanic.yaml --variable-groups ${groups} --service-connections ${connections}
+
+With the keys of the group shared-secrets, give --parameter signIn=keys in place of the connections' file.
 `;
 }
 
@@ -95,6 +101,12 @@ Train, build and deploy; container apps run in the Docker engine, and this az ma
 function writeGroups(groups: VariableGroups): string {
   const file = Object.entries(groups).map(([name, group]) => [name, separate(group)]);
   return `# Made by "npm run stack".\n${stringify(Object.fromEntries(file))}`;
+}
+
+/** The file that `--service-connections` of the local agent reads. */
+function writeConnections({ connection, organization }: Identities): string {
+  const { name, ...about } = connection;
+  return `# Made by "npm run stack".\n${stringify({ organization, connections: { [name]: about } })}`;
 }
 
 function separate(group: VariableGroup): { variables?: object; secrets?: object } {

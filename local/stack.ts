@@ -1,10 +1,12 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { VariableGroups } from './agent/agent';
 import { type Azurite, startAzurite } from './azurite';
+import { startBlobGateway } from './blob-gateway';
 import { startWorkspace, type Workspace } from './databricks/workspace';
+import { type Identities, startIdentities } from './identities';
 import { type Registry, startRegistry } from './registry/registry';
 
 /** The models whose pipelines, notebooks and data sets travel with this repository. */
@@ -26,6 +28,8 @@ export interface Stack {
   readonly blobStorage: Azurite;
   readonly workspace: Workspace;
   readonly registry: Registry;
+  /** What the pipelines sign in with where they need no secret. */
+  readonly identities: Identities;
   /** The groups `shared-variables` and `shared-secrets` as the pipelines want them. */
   readonly variableGroups: VariableGroups;
   stop(): Promise<void>;
@@ -47,18 +51,40 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
     const acrName = 'localregistry';
     const acrPassword = randomBytes(16).toString('hex');
+    const identities = await startIdentities();
+    const { entra, pipelines, notebooks, tenantId } = identities;
+    started.push(entra);
     const registry = await startRegistry({
       folder: options.registryFolder,
       username: acrName,
       password: acrPassword,
+      identities: {
+        tenantId,
+        claims: entra.accessTokenClaims,
+        rights: (application) => (application === pipelines ? ['pull', 'push'] : undefined),
+      },
     });
     started.push(registry);
-    const blobStorage = await startAzurite({ folder: join(folder, 'blobs') });
-    started.push(blobStorage);
+    const azurite = await startAzurite({ folder: join(folder, 'blobs') });
+    started.push(azurite);
+    const gateway = await startBlobGateway({
+      storage: azurite,
+      claims: entra.accessTokenClaims,
+      rights: (application) =>
+        application === notebooks.clientId ? 'write' : application === pipelines ? 'read' : undefined,
+    });
+    started.push(gateway);
+    const blobStorage = { ...azurite, blobEndpoint: gateway.blobEndpoint };
+    const token = randomBytes(16).toString('hex');
     const workspace = await startWorkspace({
       python: options.python,
       folder: join(folder, 'databricks'),
-      secrets: { 'model-registry': { 'storage-key': blobStorage.key, 'signing-key': signer.privateKey } },
+      token,
+      isTokenValid: (candidate) => candidate === token || isForDatabricks(entra.accessTokenClaims(candidate)),
+      secrets: { 'model-registry': { 'storage-key': azurite.key, 'signing-key': signer.privateKey } },
+      credentials: {
+        'model-registry': { ...notebooks, tokenUrl: `${entra.url}/${tenantId}/oauth2/v2.0/token` },
+      },
     });
     started.push(workspace);
     await setUpModels(workspace, options.sources);
@@ -67,6 +93,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       blobStorage,
       workspace,
       registry,
+      identities,
       variableGroups: {
         'shared-variables': {
           'acr-name': acrName,
@@ -98,26 +125,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+/** The application that Azure Databricks is in Microsoft Entra. */
+const DATABRICKS = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
+
+function isForDatabricks(claims: { readonly aud: string } | undefined): boolean {
+  return claims?.aud === DATABRICKS;
+}
+
 /** What a person does once for each model: upload its data set, and create the job that runs its notebook. */
 async function setUpModels(workspace: Workspace, sources: string): Promise<void> {
   await mkdir(join(workspace.dbfs, 'datasets'), { recursive: true });
   for (const model of MODELS) {
     await copyFile(join(sources, 'data', `${model}.csv`), join(workspace.dbfs, 'datasets', `${model}.csv`));
-    workspace.createJob({
-      name: `train-${model}-model`,
-      tasks: [
-        {
-          task_key: 'train',
-          notebook_task: {
-            notebook_path: `/Shared/live/scikit-${model}`,
-            // Databricks puts the run in, for the model's record of how it came to be.
-            base_parameters: {
-              run_id: '{{job.run_id}}',
-              run_url: '{{workspace.url}}/jobs/{{job.id}}/runs/{{job.run_id}}',
-            },
-          },
-        },
-      ],
-    });
+    const job = join(sources, 'deploy', 'databricks', `train-${model}-model.json`);
+    workspace.createJob(JSON.parse(await readFile(job, 'utf8')));
   }
 }

@@ -26,6 +26,7 @@ import { variablesOfRun } from './worker/job/variables-of-run';
 import { installTasks } from './worker/tasks/tasks';
 
 export { PipelineError } from './pipeline/yaml';
+export { type Connections, readServiceConnections } from './service-connections';
 export * from './types';
 export { readKeyVaults, readVariableGroups } from './variable-groups';
 

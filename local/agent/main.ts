@@ -7,6 +7,7 @@ import {
   type AgentOptions,
   type PipelineRecord,
   readKeyVaults,
+  readServiceConnections,
   readVariableGroups,
   runPipeline,
 } from './agent';
@@ -19,6 +20,7 @@ const USAGE = `Runs an Azure Pipelines YAML file on this machine, with the tasks
 
   --vsix <file>             the packed extension; by default the one that 'npm run package' makes
   --variable-groups <file>  YAML with the variable groups that the pipeline names
+  --service-connections <file> YAML with the service connections that tasks sign in with
   --key-vaults <file>       YAML with the secrets of key vaults
   --variable <name=value>   a variable set when queueing, which the YAML's own win over; may be given several times
   --override <name=value>   a variable that wins over the YAML's own, which Azure Pipelines does not have; likewise
@@ -91,6 +93,7 @@ function readArguments() {
     options: {
       vsix: { type: 'string', default: vsixFile },
       'variable-groups': { type: 'string' },
+      'service-connections': { type: 'string' },
       'key-vaults': { type: 'string' },
       variable: { type: 'string', multiple: true },
       override: { type: 'string', multiple: true },
@@ -112,6 +115,7 @@ async function readOptions(values: ReturnType<typeof readArguments>['values']): 
     throw new Error(`There is no packed extension at ${values.vsix}. 'npm run package' makes one.`);
   }
   const [groups, vaults] = [values['variable-groups'], values['key-vaults']];
+  const connections = values['service-connections'];
   const keyVaults = vaults ? await readKeyVaults(vaults) : {};
   const nodeVersion = values.node && nodeVersionOf(values.node);
   return {
@@ -125,6 +129,7 @@ async function readOptions(values: ReturnType<typeof readArguments>['values']): 
     keyVaults,
     skipUnknownTasks: values['skip-unknown-tasks'],
     ...(values.only && { only: values.only }),
+    ...(connections && (await readServiceConnections(connections))),
     ...(groups && { variableGroups: await readVariableGroups(groups, keyVaults) }),
     ...(nodeVersion && { nodeVersion }),
     onLine: (line) => console.log(line),

@@ -51,7 +51,7 @@ describe('the whole pipeline of titanic', function () {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
-  const run = (file: string, place: string, version = '1.0.0') =>
+  const run = (file: string, place: string, version = '1.0.0', signIn = 'keys') =>
     runPipeline(file, {
       vsix: vsixFile,
       sources: root,
@@ -60,7 +60,12 @@ describe('the whole pipeline of titanic', function () {
         ...stack.variableGroups,
         'shared-variables': { ...stack.variableGroups['shared-variables']!, version },
       },
-      parameters: { signIn: 'keys', place },
+      parameters: { signIn, place },
+      // Without keys, nothing of the group shared-secrets is read: the service connection signs in.
+      ...(signIn === 'serviceConnection' && {
+        serviceConnections: [stack.identities.connection],
+        ...stack.identities.organization,
+      }),
       environment: { ...process.env, PATH: `${azure.folder}${delimiter}${process.env.PATH}` },
     });
 
@@ -72,8 +77,8 @@ describe('the whole pipeline of titanic', function () {
   const outputOf = (record: PipelineRecord, step: string, name: string) =>
     steps(record).find((one) => one.name === step)!.outputVariables[name]!;
 
-  it('trains the model, builds its image, and serves that: as an app, and as an instance', async () => {
-    const whole = await run('pipelines/titanic.yaml', 'containerApp');
+  it('trains the model, builds its image, and serves that: as an app without a secret, and as an instance', async () => {
+    const whole = await run('pipelines/titanic.yaml', 'containerApp', '1.0.0', 'serviceConnection');
     assert.equal(whole.result, 'Succeeded', logOf(whole));
     const served =
       /(http:\S+) serves titanic 1\.0\.0 \((sha256:\w+)\) and answers .* with '(died|survived)'/g;

@@ -63,4 +63,27 @@ describe('the pipelines of batcomputer', function () {
     assert.equal(metadata.metrics.accuracy, stored.accuracy);
     assert.match(metadata.runId, /^\d+$/);
   });
+
+  it('train it and download it without a secret, as the service connection', async () => {
+    const record = await runPipeline('pipelines/batcomputer.yaml', {
+      vsix: vsixFile,
+      sources: root,
+      workFolder: join(folder, 'agent'),
+      variableGroups: {
+        'shared-variables': { ...stack.variableGroups['shared-variables']!, version: '2.2.0' },
+      },
+      serviceConnections: [stack.identities.connection],
+      ...stack.identities.organization,
+      only: ['train', 'build'],
+      leaveOut: ['AcrBuildPush'],
+    });
+    const steps = record.jobs.flatMap((job) => job.steps);
+    const outputOf = (name: string) => steps.find((step) => step.name === name)!.outputVariables;
+    assert.deepEqual(
+      steps.flatMap(({ issues }) => issues.map(({ message }) => message)),
+      [],
+    );
+    assert.equal(outputOf('train').resultState, 'SUCCESS');
+    assert.equal(outputOf('download').modelVersion, '2.2.0');
+  });
 });

@@ -171,10 +171,21 @@ class ServiceCredential:
 
 
 def allow_without_tls():
-    """The services on this machine have no TLS, without which Azure's clients send no token."""
+    """The services on this machine have no TLS, without which Azure's clients send no token: these are told otherwise."""
     from azure.core.pipeline.policies import _authentication
+    from azure.storage.blob._shared.base_client import StorageAccountHostsMixin
 
     _authentication._enforce_https = lambda request: request.context.options.pop("enforce_https", None)
+    begin = StorageAccountHostsMixin.__init__
+    if getattr(begin, "without_tls", False):
+        return
+
+    def begin_without_tls(self, parsed_url, *args, **kwargs):
+        begin(self, parsed_url._replace(scheme="https"), *args, **kwargs)
+        self.scheme = parsed_url.scheme
+
+    begin_without_tls.without_tls = True
+    StorageAccountHostsMixin.__init__ = begin_without_tls
 
 
 class Library(Utility):

@@ -50,6 +50,22 @@ describe('The command that runs a pipeline', () => {
     assert.match(readFileSync(page, 'utf8'), /a=b me \*\*\*/);
   });
 
+  it('takes service connections from a file', async () => {
+    const inputs = [{ name: 'connection', type: 'connectedService:Generic' }];
+    const script = "console.log('It is at ' + process.env['ENDPOINT_URL_' + process.env.INPUT_CONNECTION])";
+    agent.pack([jsTask, { name: 'Connect', inputs, code: script }]);
+    agent.write('c.yaml', 'steps: [ { task: Connect@1, inputs: { connection: mine } } ]');
+    const connections = join(agent.folder, 'connections.yaml');
+    writeFileSync(
+      connections,
+      'connections: { mine: { type: Generic, url: "https://example.com/", scheme: None } }',
+    );
+    const args = [`${agent.sources}/c.yaml`, ...place.split(' '), '--service-connections', connections];
+    const { code, output } = await start(args);
+    assert.match(output, /^It is at https:\/\/example\.com\/$/m);
+    assert.equal(code, 0);
+  });
+
   it('cancels the run on Ctrl-C and ends with 1', async () => {
     agent.write(
       'slow.yaml',
