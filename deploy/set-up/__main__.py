@@ -12,12 +12,13 @@ import traceback
 from typing import Any
 
 from azure import AZURE_DEVOPS, DATABRICKS, Azure, NotThere, Tokens, az
-from azure_devops import Pipeline, Project, find_project, find_repository
-from databricks import default_volume
-from everything import MODELS, Facts, on_azure_devops, on_databricks, whoever_asks
+from azure_devops import Project, find_project, find_repository, whoever_asks
+from everything import MODELS, Facts, on_azure_devops, on_databricks
+from pipelines import Pipeline
 from rest import Failure, Lost, Service, safe
 from state import State, default_file
 from things import Thing, apply, plan, remove
+from unity_catalog import default_volume
 
 TOKENS = Tokens(DATABRICKS)
 GOES_ON = "Run the same again: it goes on where it was."

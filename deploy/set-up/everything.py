@@ -8,34 +8,14 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from azure import Azure, Federation, VaultReader
-from azure_devops import (
-    Approval,
-    Connection,
-    Environment,
-    Extension,
-    Permit,
-    Pipeline,
-    Project,
-    Repository,
-    Variables,
-    VaultSecrets,
-    find_repository,
-    whoever_asks,
-)
-from databricks import (
-    ClusterPolicy,
-    DataFile,
-    Folder,
-    Grant,
-    Job,
-    Permission,
-    SecretScope,
-    ServiceCredential,
-    ServicePrincipal,
-    Volume,
-)
+from azure_devops import Connection, Extension, Project, Repository, find_repository
+from databricks import Folder, Permission, SecretScope, ServicePrincipal
+from jobs import ClusterPolicy, Job
+from pipelines import Approval, Environment, Permit, Pipeline
 from rest import Service
 from things import NotYet, Thing
+from unity_catalog import DataFile, Grant, ServiceCredential, Volume
+from variable_groups import Variables, VaultSecrets
 
 SOURCES = Path(__file__).resolve().parent.parent.parent
 MODELS = ["titanic", "batcomputer"]
@@ -190,6 +170,3 @@ def variables(facts: Facts) -> dict[str, str]:
         "location": facts.location,
     }
     return {name: value for name, value in values.items() if value}
-
-
-__all__ = ["CONNECTION", "Facts", "MODELS", "on_azure_devops", "on_databricks", "whoever_asks"]

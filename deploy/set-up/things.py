@@ -9,6 +9,9 @@ from typing import Any, Callable, Sequence
 from rest import Failure, Lost, Refused
 from state import State
 
+#: What people read of a thing where its service has a place for it.
+MADE_BY = "Made by deploy/set-up."
+
 
 @dataclass
 class Found:
