@@ -20,9 +20,25 @@ const ownFile: Plugin = {
   },
 };
 
+/** task-lib's store of secret values, in memory. */
+const PLAIN_VAULT = `
+exports.Vault = class {
+  constructor() { this.values = new Map(); }
+  initialize() {}
+  storeSecret(name, value) {
+    const key = (name || '').toLowerCase();
+    if (key && value) this.values.set(key, value);
+    else this.values.delete(key);
+    return Boolean(key && value);
+  }
+  retrieveSecret(name) { return this.values.get((name || '').toLowerCase()); }
+};`;
+
 /**
  * Leaves out of libraries what no task uses: task-lib's messages in other languages than its first, which it takes only
- * with a task's own file of messages, and the WebAssembly by which the storage library would check uploads.
+ * with a task's own file of messages, and the WebAssembly by which the storage library would check uploads. task-lib would
+ * also keep secrets encrypted by a key that it writes into a file of the agent's, and reads there for each of them: that
+ * file outlives the step, and guards nothing from a process which has to know the same values to mask them.
  */
 const leftOut: Plugin = {
   name: 'left-out',
@@ -31,9 +47,47 @@ const leftOut: Plugin = {
       const { messages } = createRequire(import.meta.url)(path) as { messages: unknown };
       return { contents: `module.exports = ${JSON.stringify({ messages, localizedMessages: {} })};` };
     });
+    onLoad({ filter: /azure-pipelines-task-lib[\\/]vault\.js$/ }, () => ({ contents: PLAIN_VAULT }));
     onLoad({ filter: /storage-common[\\/]dist[\\/]esm[\\/]crc64\.js$/ }, () => ({
       contents: 'export default () => Promise.reject(new Error("This library checks no CRC64 here."));',
     }));
+  },
+};
+
+/** Parts of Node that take milliseconds to load, and of which a step needs nothing before it has read its inputs. */
+const LAZY_PARTS = [
+  'child_process',
+  'crypto',
+  'http',
+  'http2',
+  'https',
+  'net',
+  'tls',
+  'worker_threads',
+  'zlib',
+];
+
+/**
+ * Loads these parts of Node when something of them is first used. A bundle loads all its modules at its start, so that a
+ * step would wait for all that it may come to need.
+ */
+const lazyParts: Plugin = {
+  name: 'lazy-parts',
+  setup({ onResolve, onLoad }) {
+    const filter = new RegExp(`^(node:)?(${LAZY_PARTS.join('|')})$`);
+    onResolve({ filter }, ({ path, namespace }) =>
+      namespace === 'lazy'
+        ? { path, external: true }
+        : { path: path.replace(/^node:/, ''), namespace: 'lazy' },
+    );
+    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => {
+      const names = Object.keys(createRequire(import.meta.url)(path) as object);
+      const contents = `
+        for (const name of ${JSON.stringify(names)}) {
+          Object.defineProperty(exports, name, { enumerable: true, get: () => require('node:${path}')[name] });
+        }`;
+      return { contents };
+    });
   },
 };
 
@@ -74,7 +128,7 @@ async function buildTask(task: (typeof taskNames)[number], target: string): Prom
     target: 'node20',
     legalComments: 'none',
     metafile: true,
-    plugins: [ownFile, leftOut],
+    plugins: [ownFile, leftOut, lazyParts],
     // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle leaves undefined
     // (azure-sdk-for-js issue 39057). @azure/core-rest-pipeline looks whether a body is FormData, for which Node loads
     // all of undici, in 15 ms.

@@ -1,6 +1,6 @@
 import type { Agent as HttpAgent } from 'node:http';
 import { Readable } from 'node:stream';
-import fetch, { type Headers, type Response } from 'node-fetch';
+import type { Headers, Response } from 'node-fetch';
 import { IdleTimer, sleep, throwIfCancelled } from './cancel';
 import { createAgent, explainConnectionError, isHopeless, reasonOf } from './connection';
 import { TaskError } from './errors';
@@ -108,6 +108,8 @@ export class HttpClient {
 
   private async try(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer | Error> {
     throwIfCancelled(signal);
+    // Loaded when it is needed: a step that only has mistakes in its inputs ends without it, and no step waits for it to begin.
+    const { default: fetch } = await import('node-fetch');
     const idle = new IdleTimer(request.idleTimeout ?? DEFAULT_IDLE_TIMEOUT, signal);
     const agent = this.agentFor(new URL(request.url));
     const body = typeof request.body === 'function' ? watched(request.body(), idle) : request.body;
