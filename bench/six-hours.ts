@@ -38,6 +38,7 @@ const options: Inputs = {
   notebookFile: join(folder, 'train.py'),
   notebookPath: '/Shared/train',
   copyPath: undefined,
+  copiesPath: undefined,
   job: 'train',
   jobDefinition: undefined,
   parameters: {},

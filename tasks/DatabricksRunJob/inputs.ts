@@ -28,6 +28,8 @@ export interface Inputs {
   readonly notebookPath: string | undefined;
   /** Where the step's own copy goes, which is run in place of what is at `notebookPath`; undefined without `isolate`. */
   readonly copyPath: string | undefined;
+  /** What the paths of the copies of all attempts at the step begin with; `copyPath` itself where they share one. */
+  readonly copiesPath: string | undefined;
   /** An exact name, or a numeric id. */
   readonly job: string;
   /** Settings that the job is to have; undefined when it is taken as it is. */
@@ -87,8 +89,11 @@ export function readInputs({ inputs, variable }: Pick<TaskContext, 'inputs' | 'v
   if (isIsolated) checkIsolation(inputs, options);
   inputs.check();
   const { ofStep, ...identity } = identify(variable, onRerun);
-  const copyPath = isIsolated ? copyPathOf(notebook, ofStep) : undefined;
-  return { signIn: signIn!, ...options, copyPath, ...identity };
+  const copiesPath = isIsolated ? copiesPathOf(notebook, ofStep) : undefined;
+  // An earlier attempt's run may still read its copy.
+  const ownEnd = onRerun === 'startAnew' ? `-${shortHash(identity.stepIdentity)}` : '';
+  const copyPath = copiesPath === undefined ? undefined : copiesPath + ownEnd;
+  return { signIn: signIn!, ...options, copyPath, copiesPath, ...identity };
 }
 
 /** A copy has to stay for as long as its run goes on, and somebody has to remove it then. */
@@ -123,13 +128,16 @@ function checkIsolation(
 }
 
 /** Below a folder; beside a notebook, since nothing can be below one, and so that its `%run ./helpers` works. */
-function copyPathOf(
+function copiesPathOf(
   { notebookFile, notebookPath = '' }: Pick<Inputs, 'notebookFile' | 'notebookPath'>,
   identity: readonly string[],
 ): string {
-  const name = `isolated-${createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16)}`;
   const isFolder = statOf(notebookFile ?? '')?.isDirectory() ?? false;
-  return `${notebookPath}${isFolder ? '/' : '-'}${name}`;
+  return `${notebookPath}${isFolder ? '/' : '-'}isolated-${shortHash(identity)}`;
+}
+
+function shortHash(identity: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16);
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Logger } from '../common/log';
 import type { Summary } from '../common/summary';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
+import { removeAbandoned } from './abandoned-copies';
 import { onCopy } from './copy';
 import { runPage } from './databricks/pages';
 import type { Run } from './databricks/runs';
@@ -49,7 +50,7 @@ export async function runJob(inputs: Inputs, step: Step): Promise<Outcome> {
 
 async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
   const { log, signal, http, clock = systemClock } = step;
-  const { signIn, notebookFile, notebookPath, copyPath } = inputs;
+  const { signIn, notebookFile, notebookPath, copyPath, copiesPath = copyPath } = inputs;
   const { workspace } = signIn;
   // Whoever is asked on the way to the run has as much time to answer as Databricks itself.
   const patient: Transport = { send: (request) => http.send({ retry: PATIENCE, ...request }) };
@@ -82,10 +83,15 @@ async function importAndRun(inputs: Inputs, step: Step): Promise<Outcome> {
     const copy = { of: notebookPath, path: copyPath };
     const oneTime = oneTimeRun(job.name, plan.settings, copy, parameters);
     sayClusters(separateClusters(plan.settings), log);
-    return onCopy(client, copyPath, step, async (onStarted) => {
-      await place(client, sources, copyPath, step);
-      return runAndReport({ ...start, job, oneTime, onStarted }, step);
-    });
+    try {
+      return await onCopy(client, copyPath, step, async (onStarted) => {
+        await place(client, sources, copyPath, step);
+        return runAndReport({ ...start, job, oneTime, onStarted }, step);
+      });
+    } finally {
+      const hasOthers = inputs.attempt > 1 && copiesPath !== undefined && copiesPath !== copyPath;
+      if (hasOthers && !signal.aborted) await removeAbandoned(client, { copiesPath, copyPath }, log);
+    }
   }
   if (sources && notebookPath !== undefined) await place(client, sources, notebookPath, step);
   const job = await carryOut(client, plan, log);

@@ -103,6 +103,7 @@ class Try extends Command {
         notebookFile: real.isIsolated ? real.notebook : undefined,
         notebookPath: real.isIsolated ? '/live/train' : undefined,
         copyPath: real.isIsolated ? COPY : undefined,
+        copiesPath: real.isIsolated ? COPY : undefined,
         job: 'train',
         jobDefinition: undefined,
         parameters: {},

@@ -131,7 +131,11 @@ export class RunsApi {
     const page = pageFrom(found, limit, fields);
     return {
       ...(page.items.length > 0 && {
-        runs: page.items.map((run) => describeHead(run, this.pageUrl, version)),
+        runs: page.items.map((run) =>
+          flag(fields, 'expand_tasks')
+            ? describeRun(run, this.pageUrl, { version })
+            : describeHead(run, this.pageUrl, version),
+        ),
       }),
       ...(page.next && version !== '2.0' && { next_page_token: page.next }),
       ...(page.previous && version !== '2.0' && { prev_page_token: page.previous }),

@@ -61,6 +61,7 @@ describe('the inputs of DatabricksRunJob', () => {
       notebookFile: file,
       notebookPath: '/live/train',
       copyPath: undefined,
+      copiesPath: undefined,
       job: 'train',
       jobDefinition: undefined,
       parameters: {},
@@ -292,9 +293,17 @@ describe('the inputs of DatabricksRunJob', () => {
       assert.equal(pathOf(named, { isolate: 'false' }), undefined);
     });
 
-    it('that every attempt has, also one that starts anew, so that nothing of a lost agent stays', () => {
+    it('that every attempt has which may take over another’s run', () => {
       assert.equal(pathOf(named), pathOf(rerun));
-      assert.equal(pathOf(named, { onRerun: 'startAnew' }), pathOf(rerun, { onRerun: 'startAnew' }));
+    });
+
+    it('that one attempt alone has where each starts anew, beside the others', () => {
+      const anew = { onRerun: 'startAnew' };
+      assert.notEqual(pathOf(named, anew), pathOf(rerun, anew));
+      assert.equal(pathOf(named, anew), pathOf(named, anew));
+      const { copyPath, copiesPath } = read({ isolate: 'true', ...anew }, rerun).options;
+      assert.equal(copiesPath, pathOf(named));
+      assert.match(copyPath!.slice(copiesPath!.length), /^-[0-9a-f]{16}$/);
     });
 
     it('that no other step, run or start has', () => {

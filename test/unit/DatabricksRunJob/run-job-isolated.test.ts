@@ -243,3 +243,64 @@ describe('DatabricksRunJob, isolated', () => {
     assert.match(String(outputs.runUrl), /\/jobs\/runs\?o=42$/);
   });
 });
+
+describe('DatabricksRunJob, isolated and started anew', () => {
+  const run = useRunJob();
+  const OWN = `${COPY}-2`;
+  const ANEW = { copiesPath: COPY, copyPath: OWN, attempt: 2 };
+  const onOwn = (result: string) =>
+    ended(result, [task('main', result, { notebook_task: { notebook_path: OWN } })], { job_id: 900 });
+  const removed = (fake: ReturnType<typeof service>) =>
+    fake.to('POST workspace/delete').map(({ body }) => body.path);
+
+  /** Earlier attempts have left two copies, of which one is read by a run that goes on. */
+  const afterOthers = (result = 'SUCCESS') =>
+    service()
+      .on('GET runs/get', inTurn(going, onOwn(result)))
+      .on('GET workspace/list', ({ query }) => {
+        assert.equal(query.path, '/live');
+        const names = ['train', 'train-isolated-0123456789abcdef-0', 'train-isolated-0123456789abcdef-1'];
+        return {
+          objects: [...names, 'train-isolated-fedcba9876543210-1', 'train-isolated-0123456789abcdef'].map(
+            (name) => ({ path: `/Workspace/live/${name}`, object_type: 'NOTEBOOK' }),
+          ),
+        };
+      })
+      .on('GET runs/list', ({ query }) => {
+        if (query.active_only !== 'true') return {};
+        assert.equal(query.expand_tasks, 'true');
+        if (query.page_token === undefined) return { next_page_token: 'more' };
+        const file = { python_file: `/Workspace${COPY}-1` };
+        return { runs: [{ run_id: 12345678901234567890n.toString(), tasks: [{ spark_python_task: file }] }] };
+      });
+
+  for (const result of ['SUCCESS', 'FAILED']) {
+    it(`removes the copies of earlier attempts whose runs have ended, after its own ${result}`, async () => {
+      const fake = afterOthers(result);
+      const { outcome, text } = run(fake, ANEW);
+      await outcome.catch(() => undefined);
+      assert.deepEqual(removed(fake), [OWN, `${COPY}-0`]);
+      assert.match(text(), /train-isolated-0123456789abcdef-1 of an earlier attempt stays for its run/);
+    });
+  }
+
+  it('asks for no other copies in the first attempt, nor where attempts share one', async () => {
+    for (const inputs of [
+      { ...ANEW, attempt: 1 },
+      { ...ISOLATED, copiesPath: COPY, attempt: 2 },
+    ]) {
+      const fake = afterOthers();
+      await run(fake, inputs).outcome;
+      assert.deepEqual(fake.to('GET workspace/list'), []);
+    }
+  });
+
+  it('succeeds with its run where others may not be looked for, and says so', async () => {
+    for (const route of ['GET workspace/list', 'POST workspace/delete']) {
+      const fake = afterOthers().on(route, failure(403, 'PERMISSION_DENIED', 'No.'));
+      const { outcome, text } = run(fake, ANEW);
+      assert.equal((await outcome).result, 'Succeeded');
+      assert.match(text(), /Whether earlier attempts have left copies/);
+    }
+  });
+});

@@ -85,6 +85,7 @@ export function useRunJob() {
       notebookFile: join(folder, 'train.py'),
       notebookPath: '/live/train',
       copyPath: undefined,
+      copiesPath: undefined,
       job: 'train',
       jobDefinition: undefined,
       parameters: {},
