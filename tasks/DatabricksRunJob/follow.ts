@@ -60,7 +60,7 @@ export class RunFollower {
   private readonly shown = new Map<string, string>();
   private lastLineAt: number;
   private latest: Run | undefined;
-  private outage: { readonly since: number; failures: number; readonly limit: number } | undefined;
+  private outage: { readonly since: number; failures: number; limit: number } | undefined;
   private nonsense: { readonly since: number; isSaid: boolean } | undefined;
 
   constructor(
@@ -182,6 +182,7 @@ export class RunFollower {
       );
     }
     this.outage.failures += 1;
+    this.outage.limit = Math.max(this.outage.limit, limit);
     if (this.clock.now() - this.outage.since < this.outage.limit) return;
     const what = isRefusal ? 'has not shown it' : 'has not answered';
     throw new LostRunError(

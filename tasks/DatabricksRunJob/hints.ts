@@ -1,8 +1,10 @@
 import type { RunState } from './databricks/states';
+import type { Inputs } from './inputs';
 import { isInfrastructure } from './repair';
 
 const INFRASTRUCTURE = 'This is a fault of the infrastructure, not of the notebook. Run the step again later';
-const BUSY = "Set input 'whenBusy' to queue, or raise the job's maximum of concurrent runs.";
+const QUEUE = "Set input 'whenBusy' to queue, or raise the job's maximum of concurrent runs.";
+const NO_TURN = "Run the step again later, or raise the job's maximum of concurrent runs.";
 const LATER = 'Run the step again when fewer runs are going on, or spread them over more compute.';
 const SETTINGS = "Correct the settings of the task in the job, or in input 'jobDefinition'.";
 
@@ -15,8 +17,6 @@ const HINTS: Readonly<Record<string, string>> = {
   INVALID_CLUSTER_REQUEST: SETTINGS,
   INVALID_RUN_CONFIGURATION: SETTINGS,
   LIBRARY_INSTALLATION_ERROR: "Check the names, versions and sources of the task's libraries.",
-  MAX_CONCURRENT_RUNS_EXCEEDED: BUSY,
-  MAXIMUM_CONCURRENT_RUNS_REACHED: BUSY,
   MAX_JOB_QUEUE_SIZE_EXCEEDED: "Wait for the job's queued runs to end, or cancel those that nobody needs.",
   MAX_SPARK_CONTEXTS_EXCEEDED: LATER,
   RESOURCE_NOT_FOUND: "Check the path or name; the job's 'Run as' user must be able to see it.",
@@ -24,19 +24,28 @@ const HINTS: Readonly<Record<string, string>> = {
   WORKSPACE_RUN_LIMIT_EXCEEDED: LATER,
 };
 
+/** Ends for which a run that may wait for its turn needs no remedy. */
+const BUSY = new Set(['MAX_CONCURRENT_RUNS_EXCEEDED', 'MAXIMUM_CONCURRENT_RUNS_REACHED']);
+
+/** What of the step's inputs would have helped. */
+export type Tried = Pick<Inputs, 'repairAttempts' | 'whenBusy'>;
+
 /**
  * What to do about an end, in a sentence; undefined where nothing is known to help.
  *
- * @param repairs how often the step might repair the run
+ * @param tried what the step was told already: to say it again is no help
  */
-export function hintFor(state: RunState, repairs: number): string | undefined {
+export function hintFor(state: RunState, { repairAttempts, whenBusy }: Tried): string | undefined {
   if (isInfrastructure(state)) {
-    return repairs > 0
+    return repairAttempts > 0
       ? `${INFRASTRUCTURE}: it was repaired as often as input 'repairAttempts' allows, or could not be.`
       : `${INFRASTRUCTURE}; input 'repairAttempts' repairs such runs by itself.`;
   }
   const { code, name } = state;
-  // Of a run that is skipped for another reason, the service says which.
-  if (code === undefined && name === 'SKIPPED') return BUSY;
+  const remedy = whenBusy === 'fail' ? QUEUE : NO_TURN;
+  if (BUSY.has(code ?? name)) return remedy;
+  if (code === undefined && name === 'SKIPPED') {
+    return `Databricks does not say why; mostly, the job has as many runs going on as it may have. ${remedy}`;
+  }
   return HINTS[code ?? name] ?? HINTS[name];
 }

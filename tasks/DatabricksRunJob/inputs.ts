@@ -192,6 +192,13 @@ function readJob(inputs: InputReader, file: string | undefined): Pick<Inputs, 'j
   if (/^\d+$/.test(job) && BigInt(job) > MAX_ID) {
     inputs.reject('job', `is '${job}', a number too long for a job's id. Copy the id from the job's page.`);
   }
+  if (/^https?:\/\//i.test(job)) {
+    const [, id] = /\bjobs?\/(\d+)/.exec(job) ?? [];
+    inputs.reject(
+      'job',
+      `is '${job}', an address. Give the job's name, or its id${id === undefined ? ', the number on its page' : `, which is ${id}`}.`,
+    );
+  }
   if (!file || !job) return { job, jobDefinition: undefined };
   const definition = readDefinition(file, job);
   if (typeof definition !== 'string') return { job, jobDefinition: definition };

@@ -8,7 +8,7 @@ import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { exportNotebook, getOutput, getRun, type Run, type RunOutput, type TaskRun } from './databricks/runs';
 import { hasFailed, neverRan, wasCancelled } from './databricks/states';
-import { hintFor } from './hints';
+import { hintFor, type Tried } from './hints';
 import type { Inputs } from './inputs';
 import { isAtOrBelow, isSamePath } from './job';
 import { readPrinted } from './printed';
@@ -84,11 +84,7 @@ const LONGEST_ERROR = 1_000;
 export async function readResults(
   client: DatabricksClient,
   run: Run,
-  {
-    notebookPath,
-    copyPath = notebookPath,
-    repairAttempts,
-  }: Pick<Inputs, 'notebookPath' | 'copyPath' | 'repairAttempts'>,
+  { notebookPath, copyPath = notebookPath, ...tried }: Pick<Inputs, 'notebookPath' | 'copyPath'> & Tried,
   log: Logger,
 ): Promise<Results> {
   const failed = run.tasks.filter(({ state }) => hasFailed(state));
@@ -98,7 +94,7 @@ export async function readResults(
   while (failures.length < Math.min(failed.length, MAX_FAILURES)) {
     const next = failed.slice(failures.length, Math.min(failures.length + READ_AT_ONCE, MAX_FAILURES));
     const read = (task: TaskRun) =>
-      readFailure(client, task, { repairs: repairAttempts, withPage: failed.indexOf(task) < MAX_PAGES, log });
+      readFailure(client, task, { tried, withPage: failed.indexOf(task) < MAX_PAGES, log });
     failures.push(...(await Promise.all(next.map(read))));
   }
   return {
@@ -153,7 +149,7 @@ function ranNotebook(task: TaskRun, path: string | undefined): boolean {
 async function readFailure(
   client: DatabricksClient,
   task: TaskRun,
-  { repairs, withPage, log }: { repairs: number; withPage: boolean; log: Logger },
+  { tried, withPage, log }: { tried: Tried; withPage: boolean; log: Logger },
 ): Promise<TaskFailure> {
   const output = task.id === undefined ? undefined : await tryOutput(client, task.key, task.id, log);
   const printed = output?.logs ?? (withPage ? await tryPrinted(client, task, log) : undefined);
@@ -174,7 +170,7 @@ async function readFailure(
       task.jobId !== undefined && childRunId !== undefined
         ? { jobId: task.jobId, runId: childRunId }
         : undefined,
-    hint: hintFor(task.state, repairs),
+    hint: hintFor(task.state, tried),
   };
 }
 

@@ -251,8 +251,7 @@ function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Resul
 
   const error = errorMessage(run, results);
   step.setOutput('errorMessage', error);
-  const hint =
-    results.failures.length > 0 ? results.failures[0]!.hint : hintFor(run.state, inputs.repairAttempts);
+  const hint = results.failures.length > 0 ? results.failures[0]!.hint : hintFor(run.state, inputs);
   const sentences = [
     `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')}`,
     hint,

@@ -78,6 +78,9 @@ export function registryUrl(loginServer: string): string {
 /** Checks a repository's name, in lower case, against the grammar of the OCI distribution specification. */
 export function repositoryProblem(repository: string, loginServer: string): string | undefined {
   const is = `is '${repository}', but`;
+  if (/^[a-z]+:\/\//.test(repository)) {
+    return `${is} takes no address: the registry's name is put in front of it. Give only what follows that name and its slash.`;
+  }
   if (repository.startsWith(`${loginServer}/`)) {
     return `${is} the registry's own name is put in front of it. Give only what follows the slash.`;
   }

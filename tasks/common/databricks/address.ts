@@ -40,7 +40,8 @@ export function addressProblem(text: string): string | undefined {
     return `is '${text}', which is not a URL. ${ADVICE}`;
   }
   if (/^https?$/.test(url.hostname)) {
-    return `is '${text}', which begins with a scheme twice. ${ADVICE}`;
+    const isTwice = /^https?:\/+https?:/i.test(text);
+    return `is '${text}', which ${isTwice ? 'begins with a scheme twice' : "does not begin with 'https://'"}. ${ADVICE}`;
   }
   if (/^accounts[.-]/.test(url.hostname)) {
     return `is '${text}', the address of the account console, which is no workspace. ${ADVICE}`;

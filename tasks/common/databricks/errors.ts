@@ -78,12 +78,12 @@ export function isNotFound(error: unknown): boolean {
   );
 }
 
+/** Said of a run, with its id or without one. Of clusters, policies and jobs that were deleted the service says so, too. */
+const DELETED_RUN = /\brun:?(?: (?:with )?(?:id:? )?['"]?[\d*]+['"]?)? (?:has|was)(?: been)? deleted\b/i;
+
 /** Whether an error says that a run was there, and was deleted. */
 export function isDeleted(error: unknown): boolean {
-  return (
-    error instanceof DatabricksError &&
-    /\b(has|have|was|were) been deleted|was deleted/i.test(error.answer.reason)
-  );
+  return error instanceof DatabricksError && DELETED_RUN.test(error.answer.reason);
 }
 
 /** What an answer that is no success says, in its own words. */

@@ -219,6 +219,23 @@ describe('following a run', () => {
     });
   }
 
+  const outage = failure(503, 'TEMPORARILY_UNAVAILABLE', 'Later');
+  const noView = failure(403, 'PERMISSION_DENIED', 'No view');
+  for (const [title, first, then] of [
+    ['an outage that begins with a refusal', noView, outage],
+    ['an outage that ends with a refusal', outage, noView],
+  ] as const) {
+    it(`has the patience of an outage with ${title}`, async () => {
+      const { run, clock } = follow(() => {
+        if (clock.now() < 1_000) return going('RUNNING');
+        const turn = first === noView ? 30_000 : 570_000;
+        if (clock.now() < turn) return first;
+        return clock.now() < 600_000 ? then : done;
+      });
+      assert.equal((await run)?.state.name, 'SUCCESS');
+    });
+  }
+
   const unknown: [title: string, unknown: HttpAnswer][] = [
     ['400', failure(400, 'INVALID_PARAMETER_VALUE', 'Run 77 does not exist.')],
     ['404 with a code', failure(404, 'RESOURCE_DOES_NOT_EXIST', 'Run 77 does not exist.')],

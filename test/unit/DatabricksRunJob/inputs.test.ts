@@ -147,6 +147,11 @@ describe('the inputs of DatabricksRunJob', () => {
   const mistakes: [input: string, value: string, message: RegExp][] = [
     ['databricksHost', '', /'databricksHost' is missing/],
     ['databricksHost', 'https://https://adb-1.2.azuredatabricks.net', /begins with a scheme twice/],
+    ['databricksHost', 'https//adb-1.2.azuredatabricks.net', /does not begin with 'https:\/\/'/],
+    ['databricksHost', 'https:/adb-1.2.azuredatabricks.net', /does not begin with 'https:\/\/'/],
+    ['job', 'https://adb-1.2.azuredatabricks.net/jobs/684913?o=42', /an address.*its id, which is 684913/],
+    ['job', 'https://adb-1.2.azuredatabricks.net/?o=42#job/684913/run/1', /its id, which is 684913/],
+    ['job', 'https://adb-1.2.azuredatabricks.net/', /its id, the number on its page/],
     ['databricksHost', 'http://127.evil.example', /would send the token unencrypted/],
     ['databricksHost', 'no url', /'databricksHost' is 'no url', which is not a URL/],
     ['databricksHost', 'https://accounts.azuredatabricks.net', /'databricksHost'.*account console/],

@@ -82,6 +82,22 @@ describe('DatabricksRunJob, when its job is run again', () => {
     });
   }
 
+  for (const reason of [
+    'The cluster 1123-train has been deleted.',
+    'Job 5 was deleted.',
+    'The secret scope of this run is gone: it was deleted.',
+    'The policy that new runs need has been deleted.',
+  ]) {
+    it(`takes nothing else for a deleted run: ${reason}`, async () => {
+      const fake = serviceWith([]);
+      fake.on('POST jobs/run-now', failure(400, 'INVALID_PARAMETER_VALUE', reason));
+      const { outcome, text } = run(fake);
+      await assert.rejects(outcome, { message: new RegExp(reason.replace(/\.$/, '')) });
+      assert.equal(fake.to('POST jobs/run-now').length, 1);
+      assert.doesNotMatch(text(), /Starting another one/);
+    });
+  }
+
   it('starts another run after one that was deleted, as shows at the first looks', async () => {
     const gone = failure(400, 'INVALID_PARAMETER_VALUE', 'Run 77 does not exist.');
     const { outcome, text, outputs } = run(serviceWith([gone, fresh]));

@@ -159,6 +159,27 @@ describe('DatabricksRunJob reports', () => {
       assert.equal(outputs.resultState, 'MAX_CONCURRENT_RUNS_EXCEEDED');
     });
 
+    it('advises a step that was skipped to do what it does not do already', async () => {
+      const skipped = (code?: string) => ({
+        run_id: 77,
+        state: { life_cycle_state: 'SKIPPED', state_message: 'Skipped' },
+        ...(code && { status: { state: 'TERMINATED', termination_details: { code } } }),
+      });
+      for (const code of ['MAX_CONCURRENT_RUNS_EXCEEDED', 'MAXIMUM_CONCURRENT_RUNS_REACHED', undefined]) {
+        const fake = () => workspace().on('GET runs/get', skipped(code));
+        await assert.rejects(run(fake(), { whenBusy: 'fail' }).outcome, /set input 'whenBusy' to queue/i);
+        await assert.rejects(run(fake(), { whenBusy: 'queue' }).outcome, (error: Error) => {
+          assert.match(error.message, /raise the job's maximum of concurrent runs/);
+          assert.doesNotMatch(error.message, /whenBusy/);
+          return true;
+        });
+      }
+      await assert.rejects(
+        run(workspace().on('GET runs/get', skipped())).outcome,
+        /does not say why; mostly, the job has/,
+      );
+    });
+
     it('says who ended it', async () => {
       await assert.rejects(
         run(workspace().on('GET runs/get', ended('CANCELED', []))).outcome,

@@ -80,6 +80,7 @@ describe('a repository', () => {
 
   for (const [name, reason] of [
     ['r.azurecr.io/titanic', /put in front of it/],
+    ['https://r.azurecr.io/titanic', /takes no address/],
     ['titanic:1.0.0', /Tags belong in input 'tags'/],
     ['titanic@sha256', /Tags belong in input 'tags'/],
     ['my model', /not ' '/],
