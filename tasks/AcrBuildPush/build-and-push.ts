@@ -20,7 +20,10 @@ import { EarlierImages } from './registry/earlier-images';
 import { findKnownLayers, type KnownLayers } from './registry/known-layers';
 import { Uploads } from './registry/upload';
 import { Phases } from './report';
+import { CYCLONEDX_PREDICATE, type InTotoStatement, signedBill, statementOf } from './signing/bundle';
+import { signImage } from './signing/sign-image';
 import { SmokeTest } from './smoke-test/smoke-test';
+import { openSigner } from './vault/signer';
 
 /** Builds an image and publishes it: plan, check, build, push, test, tag, read back, lock, report. */
 export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<Outcome> {
@@ -50,8 +53,6 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const packages = inputs.sbom !== 'off' && inputs.push ? new LayerPackages(log) : undefined;
-    const bill =
-      packages && new ImageBill({ registry, earlier, packages, version: task.version, log, signal });
     const services = { ...inputs, credentials, registry, earlier, packages, env, task };
     const builder = makeBuilder(inputs.builder, services);
     const renewCredentials = async () => {
@@ -64,7 +65,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       client: inputs.docker,
       onContainer: (name) => task.setTaskVariable(CONTAINER_VARIABLE, name),
     });
-    const [destination, prepared] = await phases.run('Check', () =>
+    const [destination, prepared, signer] = await phases.run('Check', () =>
       Promise.all([
         inputs.push ? checkDestination(registry, uploads, earlier, { ...inputs, ...plan }, log) : undefined,
         // One after the other, since both may install docker.
@@ -72,8 +73,17 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
           await smokeTest.prepare();
           return ready;
         }),
+        inputs.signing && openSigner(inputs.signing, task),
       ]),
     );
+    const bill =
+      packages &&
+      new ImageBill({
+        ...{ registry, earlier, packages, log, signal },
+        version: task.version,
+        // Anybody who may push could have attached what passes for an earlier one, and a signature would vouch for it.
+        signedBill: signer && ((bundle, digest) => signedBill(bundle, digest, signer)),
+      });
     const test = async (image: string) => {
       if (!smokeTest.isDue) return;
       log.progress(85, 'Testing');
@@ -136,12 +146,19 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     if (attests || bill || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
     const record = () =>
       recordProvenance({ inputs, modelCheck, prepared, started, manifest }, destination, task);
-    const chain = await (attests ? phases.run('Attest', record) : record());
+    const { chain, statement } = await (attests ? phases.run('Attest', record) : record());
+    const statements: InTotoStatement[] = statement ? [statement] : [];
     if (bill) {
       // As in the provenance, a model is named only where its files are what its manifest says.
       const model = (await modelCheck)?.fault === undefined ? inputs.model : undefined;
-      await phases.run('Bill of materials', () =>
+      const content = await phases.run('Bill of materials', () =>
         attachBill(bill, manifest, { ...report, model }, destination),
+      );
+      if (content) statements.push(statementOf(plan.name, manifest.digest, CYCLONEDX_PREDICATE, content));
+    }
+    if (signer) {
+      await phases.run('Sign', () =>
+        signImage(signer, manifest, statements, destination, { log, signal, version: task.version }),
       );
     }
     await test(`${plan.name}@${manifest.digest}`);

@@ -19,9 +19,11 @@ import { formatPlatform, isKnownPlatform, parsePlatform, startsWithSystem } from
 import { type Model, readModel } from './model';
 import type { Identity } from './registry/credentials';
 import { AUTH_TYPES, isNameAlone, readIdentity, readRepository, readServer } from './registry-inputs';
+import { readSigning } from './signing-inputs';
 import { parseSmokeCheck, type SmokeCheck } from './smoke-checks';
 import { planTags, type TagPlan } from './tag-templates';
 import { EXISTING_TAG_POLICIES, type ExistingTagPolicy, type PlannedTag, splitTags } from './tags';
+import type { SigningRequest } from './vault/signer';
 
 /** What the step is asked to do. Paths are absolute; names have passed their grammar. */
 export interface Inputs {
@@ -71,6 +73,8 @@ export interface Inputs {
   readonly attest: (typeof ATTACH)[number];
   /** Whether what is in the image is attached to it. */
   readonly sbom: (typeof ATTACH)[number];
+  /** With what the image is signed; undefined where it is not. */
+  readonly signing: SigningRequest | undefined;
 }
 
 /** Whether something is attached to the image. */
@@ -102,10 +106,11 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
   const model = readModelInput(inputs);
   const tags = readTags(inputs, model, task.variable);
   const sourceImage = readSourceImage(inputs, loginServer, push);
+  const identity = readIdentity(inputs, { authType, loginServer, registryName, push, connection });
   const read: Inputs = {
     loginServer,
     registryName: isNameAlone(inputs) ? registryName : undefined,
-    identity: readIdentity(inputs, { authType, loginServer, registryName, push, connection }),
+    identity,
     repository: readRepository(inputs, loginServer),
     tags: tags.tags,
     version: tags.version ?? tags.tags[0]?.tag ?? '',
@@ -133,6 +138,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     smokeTest: readSmokeTest(inputs),
     attest: inputs.choice('attest', ATTACH, 'auto'),
     sbom: inputs.choice('sbom', ATTACH, 'auto'),
+    signing: readSigning(inputs, identity, push && !sourceImage),
   };
 
   if (!sourceImage) checkDockerfile(inputs, dockerfile);

@@ -123,6 +123,9 @@ const contract = {
       smokeTest: 'multiLine',
       attest: 'pickList: auto, off',
       sbom: 'pickList: auto, off',
+      signingKey: 'string',
+      signingConnection: 'connectedService:AzureRM',
+      signingCertificates: 'filePath',
     },
     outputs: [
       'imageRef',

@@ -21,6 +21,8 @@ export interface CertificateOptions {
   readonly pathLength?: number;
   /** The bits of its key usage, from the highest: 0x80 signs, 0x04 signs certificates. */
   readonly keyUsage?: number;
+  /** What else its key is for, in hexadecimal DER: `2b06010505070303` signs code. */
+  readonly extendedUsage?: string;
   /** Its key is on this curve, and somebody else must sign it; without one it is RSA. */
   readonly curve?: string;
   /** The identifier of a critical extension that nobody knows, in hexadecimal DER. */
@@ -34,11 +36,12 @@ const COMMON_NAME = '550403';
 const ALTERNATIVE_NAMES = '551d11';
 const BASIC_CONSTRAINTS = '551d13';
 const KEY_USAGE = '551d0f';
+const EXTENDED_KEY_USAGE = '551d25';
 
 /** Makes a certificate. Node reads them but makes none, so its parts are put together here. */
 export function makeCertificate(owner = 'test', options: CertificateOptions = {}): TestCertificate {
   const { issuer, hosts = [], isAuthority = false, ends = '491231000000Z', curve } = options;
-  const { keyUsage, pathLength, unknown } = options;
+  const { keyUsage, extendedUsage, pathLength, unknown } = options;
   const { publicKey, privateKey } = curve
     ? generateKeyPairSync('ec', { namedCurve: curve })
     : generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -47,7 +50,8 @@ export function makeCertificate(owner = 'test', options: CertificateOptions = {}
   const extensions = [
     ...(hosts.length > 0 ? [extension(ALTERNATIVE_NAMES, der(0x30, hosts.map(alternativeName)))] : []),
     ...(isAuthority ? [extension(BASIC_CONSTRAINTS, der(0x30, constraints(pathLength)))] : []),
-    ...(keyUsage === undefined ? [] : [extension(KEY_USAGE, der(0x03, [Buffer.from([0, keyUsage])]))]),
+    ...(keyUsage === undefined ? [] : [extension(KEY_USAGE, der(0x03, [Buffer.from([0, keyUsage])]), true)]),
+    ...(extendedUsage === undefined ? [] : [extension(EXTENDED_KEY_USAGE, der(0x30, [oid(extendedUsage)]))]),
     ...(unknown === undefined ? [] : [extension(unknown, der(0x05, []), true)]),
   ];
   const content = der(0x30, [

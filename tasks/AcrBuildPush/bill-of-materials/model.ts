@@ -89,10 +89,10 @@ function datasetsOf(value: unknown): object[] {
     const name = textOf(value);
     return name === undefined ? [] : [{ type: 'dataset', name }];
   }
-  const name = textOf(value.name) ?? textOf(value.path) ?? textOf(value.url);
-  const url = textOf(value.url) ?? textOf(value.path);
+  const url = textOf(value.uri) ?? textOf(value.url) ?? textOf(value.path);
+  const name = textOf(value.name) ?? url;
   if (name === undefined) return [];
-  const rest = pairsOf(value).filter(([key]) => !['name', 'path', 'url'].includes(key));
+  const rest = pairsOf(value).filter(([key]) => !['name', 'path', 'uri', 'url'].includes(key));
   return [
     {
       type: 'dataset',

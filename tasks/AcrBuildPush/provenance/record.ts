@@ -9,7 +9,7 @@ import { attestProvenance } from './attest';
 import { type Chain, chainOfStatement, compareChains, readChain } from './chain';
 import type { ModelCheck } from './check-model';
 import { type BuildFacts, describeBuild } from './predicate';
-import { stateProvenance } from './statement';
+import { type Statement, stateProvenance } from './statement';
 
 /** An image that has come to its destination, and how it came about. */
 export interface BuiltRecord {
@@ -25,24 +25,25 @@ export interface BuiltRecord {
 /**
  * Says what an image was built from, and attaches that to it where that is asked for.
  *
- * @returns the same for people, beside what the tags named before
+ * @returns the same for people, beside what the tags named before; and the statement as it is attached
  */
 export async function recordProvenance(
   { inputs, modelCheck, prepared, started, manifest }: BuiltRecord,
   destination: Destination,
   { log, signal, variable, version }: Pick<TaskContext, 'log' | 'signal' | 'variable' | 'version'>,
-): Promise<ChainTable> {
+): Promise<{ readonly chain: ChainTable; readonly statement: Statement | undefined }> {
   const { kind: builder, description, plan } = prepared;
   const run = { builder, description, version, started, finished: new Date() };
   const model = await soundModel(inputs.model, modelCheck, log);
   const predicate = describeBuild({ inputs, model, plan, run }, variable);
   const statement = stateProvenance(destination.name, manifest.digest, predicate);
   const attests = inputs.attest !== 'off';
-  const [before] = await Promise.all([
+  const [before, attached] = await Promise.all([
     chainBefore(destination, manifest.digest, attests),
     attests ? attestProvenance(manifest, statement, destination, { log, signal }) : undefined,
   ]);
-  return compareChains(chainOfStatement(statement), before);
+  const chain = compareChains(chainOfStatement(statement), before);
+  return { chain, statement: attached?.statement };
 }
 
 /** A model as far as it is what its manifest says. */

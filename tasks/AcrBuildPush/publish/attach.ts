@@ -15,6 +15,8 @@ import { type Place, putManifest } from './destination';
 export interface Attachment {
   /** What it is: a media type, by which tools find it. */
   readonly artifactType: string;
+  /** Whether it is known by its configuration's type alone, as before the specification 1.1. */
+  readonly isNamedByConfig?: boolean;
   readonly blobs: readonly AttachedBlob[];
   /** Of its manifest; they are listed with it. The same attachment has to come to the same ones. */
   readonly annotations?: Annotations;
@@ -98,10 +100,12 @@ export async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<
 
 function manifestOf(
   { mediaType, digest, body: { length } }: Manifest,
-  { artifactType, blobs, annotations }: Attachment,
+  { artifactType, isNamedByConfig, blobs, annotations }: Attachment,
 ): Manifest {
   const empty = descriptorOf(EMPTY);
-  const config = { ...empty, data: EMPTY.content.toString('base64') };
+  const config = isNamedByConfig
+    ? { ...empty, mediaType: artifactType }
+    : { ...empty, data: EMPTY.content.toString('base64') };
   const layers = blobs.map((blob) => ({
     ...descriptorOf(blob),
     ...(blob.annotations && { annotations: blob.annotations }),
@@ -110,7 +114,7 @@ function manifestOf(
     JSON.stringify({
       schemaVersion: 2,
       mediaType: OCI_MANIFEST,
-      artifactType,
+      ...(!isNamedByConfig && { artifactType }),
       config,
       layers,
       subject: { mediaType, digest, size: length },

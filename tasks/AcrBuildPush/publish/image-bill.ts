@@ -21,6 +21,8 @@ export interface ImageBillOptions {
   readonly earlier: Pick<EarlierImages, 'all'>;
   /** What is known of layers, which others add to as they read them. */
   readonly packages: LayerPackages;
+  /** Where bills are signed: takes the bill of an image out of a bundle that the same key has signed. */
+  readonly signedBill?: ((bundle: Buffer, digest: string) => Buffer | undefined) | undefined;
   /** The version of the step. */
   readonly version: string;
   /** Bytes of layers that are fetched to be read, together, at most. */
@@ -42,6 +44,13 @@ export interface BilledImage {
  * wait for what it does not need.
  */
 const LARGEST_FETCH = 64 * 1024 * 1024;
+
+/** The artifact type of what is signed for Sigstore's tools. */
+const SIGNED = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+
+/** What is attached to one image and read, at most; and bytes of each. */
+const MOST_ATTACHED = 20;
+const LARGEST_BILL = 32 * 1024 * 1024;
 
 /** Earlier images whose bills are looked at, those with the most layers in common. */
 const MOST_EARLIER = 2;
@@ -85,7 +94,7 @@ export class ImageBill {
     const config = readConfig(await registry.blob(manifest.config.digest));
     const layers = config?.rootfs.diff_ids ?? [];
     if (!config || layers.length !== manifest.layers.length) return undefined;
-    const own = await this.bills(listed);
+    const own = await this.bills(manifest.digest, listed);
     if (own.some(({ unknown }) => unknown === 0)) {
       log.info('The image has its bill of materials.');
       return undefined;
@@ -143,7 +152,7 @@ export class ImageBill {
     const bills = await Promise.all(
       [...digests].map(async (digest) => {
         try {
-          return await this.bills(await findReferrers(registry, digest));
+          return await this.bills(digest, await findReferrers(registry, digest));
         } catch (error) {
           // Knowing them only spares work.
           if (error instanceof TaskError) return [];
@@ -154,15 +163,20 @@ export class ImageBill {
     return bills.flat();
   }
 
-  /** The bills of this step among what is attached to an image. */
-  private async bills(listed: readonly IndexEntry[]): Promise<readonly Inventory[]> {
-    const { registry } = this.options;
+  /** The bills of this step among what is attached to an image; where bills are signed, those that are. */
+  private async bills(image: string, listed: readonly IndexEntry[]): Promise<readonly Inventory[]> {
+    const { registry, signedBill } = this.options;
+    const type = signedBill ? SIGNED : CYCLONEDX;
     const found = await Promise.all(
       listed
-        .filter(({ artifactType }) => artifactType === CYCLONEDX)
+        .filter(({ artifactType }) => artifactType === type)
+        .slice(-MOST_ATTACHED)
         .map(async ({ digest }) => {
           const [blob] = (await registry.manifest(digest)).layers;
-          return blob && readNotes(await registry.blob(blob.digest));
+          if (!blob || blob.size > LARGEST_BILL) return undefined;
+          const content = await registry.blob(blob.digest);
+          const document = signedBill ? signedBill(content, image) : content;
+          return document && readNotes(document);
         }),
     );
     return found.filter((inventory) => inventory !== undefined);
@@ -172,29 +186,33 @@ export class ImageBill {
 /**
  * Attaches its bill of materials to an image, which is of use without: a registry that takes none does not keep it from its
  * tags.
+ *
+ * @returns the document; undefined where the image has it already, or the registry took none
  */
 export async function attachBill(
   bill: ImageBill,
   manifest: Manifest,
   image: BilledImage,
   place: Place,
-): Promise<void> {
+): Promise<object | undefined> {
   const { log, signal } = bill.options;
   const attachOnce = async () => {
     const listed = await findReferrers(place.registry, manifest.digest);
     const attachment = await bill.attachment(manifest, image, listed);
-    if (!attachment) return;
+    if (!attachment) return undefined;
     const [attached] = await attach(manifest, [attachment], listed, place, { log, signal });
     log.info(`Attached the bill of materials: ${attached!.digest}`);
+    return JSON.parse(attachment.blobs[0]!.content.toString('utf8')) as object;
   };
   try {
-    await inTime(attachOnce(), signal);
+    return await inTime(attachOnce(), signal);
   } catch (error) {
     throwIfCancelled(signal);
     if (error instanceof TaskError) for (const detail of error.details) log.info(detail);
     log.warning(
       `${place.registry.host} did not take the bill of materials of the image: ${describeError(error).replace(/\.$/, '')}. The image itself is complete. Set input 'sbom' to off if this registry takes no attachments.`,
     );
+    return undefined;
   }
 }
 

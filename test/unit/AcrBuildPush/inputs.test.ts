@@ -104,6 +104,11 @@ describe('the inputs of AcrBuildPush', () => {
     const refusal = (more: Record<string, string>, message: RegExp) =>
       assert.throws(() => read({ ...minimal, ...more }), { message });
     refusal({ smokeTest: 'GET /x' }, /'smokeTest' has the line 'GET \/x', which does not say/);
+    refusal({ signingKey: 'signing' }, /'signingKey' is 'signing', but must be the identifier of a key/);
+    const signingKey = 'https://models.vault.azure.net/keys/signing';
+    refusal({ signingKey }, /'signingConnection'/);
+    refusal({ signingKey, push: 'false' }, /'signingKey' signs what the step builds and pushes/);
+    refusal({ signingKey, signingCertificates: 'none.pem' }, /'signingCertificates' is '.*none\.pem'/);
     const smokeTest = 'GET /x 200';
     refusal({ smokeTest, builder: 'direct', push: 'false' }, /'smokeTest' needs the image in an engine/);
     refusal({ smokeTest, builder: 'acrTasks' }, /'smokeTest' has the image tested before/);
@@ -141,6 +146,7 @@ describe('the inputs of AcrBuildPush', () => {
       smokeTest: [],
       attest: 'auto',
       sbom: 'auto',
+      signing: undefined,
     });
   });
 

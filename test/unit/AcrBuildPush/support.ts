@@ -46,6 +46,7 @@ export const leastInputs: Inputs = {
   smokeTest: [],
   attest: 'off',
   sbom: 'off',
+  signing: undefined,
 };
 
 /** A plan for a build, of the inputs above. */

@@ -1,0 +1,114 @@
+import { TaskError } from '../../common/errors';
+import type { Logger } from '../../common/log';
+import type { Manifest } from '../image/image';
+import type { IndexEntry } from '../image/manifest';
+import { type Attachment, attach } from '../publish/attach';
+import type { Destination } from '../publish/destination';
+import { findReferrers } from '../registry/referrers';
+import { oneLine } from '../vault/certificates';
+import type { Signer } from '../vault/signer';
+import {
+  BUNDLE_TYPE,
+  type InTotoStatement,
+  isBundleOf,
+  PREDICATE_ANNOTATION,
+  signedBundle,
+  statementOf,
+} from './bundle';
+import { isNotarySignature, NOTARY_TYPE, notarySignature } from './notary';
+
+/** The predicate by which cosign says that an image is signed, and no more. */
+const COSIGN_SIGN = 'https://sigstore.dev/cosign/sign/v1';
+
+/** Signatures of one kind that are looked at, at most: the last in the list. */
+const MOST_READ = 20;
+
+export interface SignOptions {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Of the step. */
+  readonly version: string;
+}
+
+/**
+ * Signs an image and what is said of it, before a tag names it: a signature of the Notary Project, where the key has a
+ * certificate, and bundles of Sigstore. What is signed already by the same key is not signed again.
+ *
+ * @throws TaskError when the vault does not sign, or the registry takes no signatures
+ */
+export async function signImage(
+  signer: Signer,
+  manifest: Manifest,
+  statements: readonly InTotoStatement[],
+  destination: Destination,
+  { log, signal, version }: SignOptions,
+): Promise<void> {
+  const { registry, name } = destination;
+  const listed = await findReferrers(registry, manifest.digest);
+  const isThere = (entries: readonly IndexEntry[], isOwn: (blob: Buffer) => boolean) =>
+    Promise.all(
+      entries.slice(-MOST_READ).map(async ({ digest }) => {
+        try {
+          const [blob] = (await registry.manifest(digest)).layers;
+          return blob !== undefined && isOwn(await registry.blob(blob.digest));
+        } catch (error) {
+          // Anybody may have attached it.
+          if (error instanceof TaskError) return false;
+          throw error;
+        }
+      }),
+    ).then((found) => found.includes(true));
+
+  const all = [statementOf(name, manifest.digest, COSIGN_SIGN, {}), ...statements];
+  const bundles = all.map(async (statement) => {
+    const { predicateType } = statement;
+    const entries = listed.filter(
+      ({ artifactType, annotations }) =>
+        artifactType === BUNDLE_TYPE &&
+        (annotations?.[PREDICATE_ANNOTATION] ?? predicateType) === predicateType,
+    );
+    const isSigned = await isThere(entries, (blob) => isBundleOf(blob, statement, signer));
+    return isSigned ? undefined : signedBundle(statement, signer);
+  });
+  const notary = async () => {
+    if (!signer.chain) return undefined;
+    const entries = listed.filter(({ artifactType }) => artifactType === NOTARY_TYPE);
+    const isSigned = await isThere(entries, (blob) => isNotarySignature(blob, manifest, signer));
+    return isSigned ? undefined : notarySignature(manifest, signer, version);
+  };
+  const made = await Promise.all([notary(), ...bundles]);
+  const missing = made.filter((one): one is Attachment => one !== undefined);
+  if (missing.length === 0) log.info('The image is signed already.');
+  const attached = await attach(manifest, missing, listed, destination, { log, signal });
+  for (const [index, { digest }] of attached.entries()) {
+    log.info(
+      `Signed: ${missing[index]!.annotations?.[PREDICATE_ANNOTATION] ?? 'the image, for notation'}: ${digest}`,
+    );
+  }
+  for (const line of howToVerify(signer, `${name}@${manifest.digest}`, statements)) log.info(line);
+}
+
+/** What others need to verify it. */
+function howToVerify(
+  { publicKey, chain }: Signer,
+  image: string,
+  statements: readonly InTotoStatement[],
+): string[] {
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString().trim();
+  const flags = '--key cosign.pub --insecure-ignore-tlog=true';
+  const types = statements.map(
+    ({ predicateType }) => `cosign verify-attestation ${flags} --type ${predicateType} ${image}`,
+  );
+  return [
+    'The public key, for a file cosign.pub:',
+    ...pem.split('\n'),
+    `cosign verify ${flags} ${image}`,
+    ...types,
+    ...(chain
+      ? [
+          `notation verify ${image}`,
+          `A trust policy of notation trusts the identity "x509.subject: ${oneLine(chain[0]!.subject)}".`,
+        ]
+      : []),
+  ];
+}
