@@ -322,6 +322,7 @@ ${exit('context["tags"]["multitaskParentRunId"] + " " + context["extraContext"][
         parameters: {},
         taskValues: {},
         secrets: {},
+        credentials: {},
         dbfs: folder,
         packages: folder,
         context: { notebookPath: '/lasting' },
