@@ -22,8 +22,9 @@ import {
 /*
  * How fast ModelRegistryDownload is, beside what else downloads blobs: `npx tsx bench/model-registry-download.ts`, and
  * after it names of scenarios and `--rounds=n`. All clients run in turns, each as a process of its own, against a
- * server of their own kind; a ratio compares runs of the same turn. Files go to the system's folder for temporary
- * files (TMPDIR), which had better be in memory.
+ * server of their own kind; a ratio compares runs of the same turn. A client that is not on the PATH is left out: npm has
+ * azcopy as @azure-tools/azcopy-linux, which needs Debian's libsecret-1-0. Files go to the system's folder for
+ * temporary files (TMPDIR), which had better be in memory.
  */
 
 const MIB = 1024 * 1024;
@@ -32,6 +33,8 @@ const GIB = 1024 * MIB;
 /** A registry that a client downloads one version from. */
 interface Registry {
   readonly endpoint: string;
+  /** The address of the workspace that has the same version in Unity Catalog, where there is one. */
+  readonly workspace?: string;
   readonly account: string;
   readonly key: string;
   readonly container: string;
@@ -62,6 +65,25 @@ const task: Client = {
       INPUT_DESTINATIONFOLDER: join(folder, 'model'),
       AGENT_TEMPDIRECTORY: folder,
       ...(endpoint.startsWith('https:') && { AGENT_CAINFO: certificate.cert }),
+    },
+  }),
+};
+
+const catalogTask: Client = {
+  name: `${task.name} from Unity Catalog`,
+  command: ({ workspace = '' }, folder) => ({
+    file: process.execPath,
+    args: [bundle],
+    env: {
+      INPUT_REGISTRYTYPE: 'unityCatalog',
+      INPUT_AUTHTYPE: 'token',
+      INPUT_DATABRICKSHOST: workspace,
+      INPUT_DATABRICKSTOKEN: 'dapi-bench',
+      INPUT_MODELNAME: 'main.ml.bench',
+      INPUT_MODELVERSION: '1',
+      INPUT_DESTINATIONFOLDER: join(folder, 'model'),
+      AGENT_TEMPDIRECTORY: folder,
+      AGENT_CAINFO: certificate.cert,
     },
   }),
 };
@@ -174,6 +196,29 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
           [parallelCurl(delay > 0 ? 96 : 16), task, toFile, azcopy, azureCliBatch],
           rounds,
           { amount: 2_000, unit: 'blobs/s' },
+        ),
+      );
+    }
+  },
+
+  async many(rounds) {
+    await withServer({ count: 10_000, size: 16 * 1024 }, (registry) =>
+      compare('10,000 blobs of 16 KiB, loopback', registry, [task, catalogTask, azcopy], rounds, {
+        amount: 10_000,
+        unit: 'blobs/s',
+      }),
+    );
+  },
+
+  async catalog(rounds) {
+    for (const links of [true, false]) {
+      await withServer({ tls: certificate, size: GIB, links }, (registry) =>
+        compare(
+          `1 GiB, TLS, loopback, ${links ? 'by links' : 'through the workspace'}`,
+          registry,
+          [task, catalogTask, azcopy],
+          rounds,
+          { amount: GIB / 1e6, unit: 'MB/s' },
         ),
       );
     }
@@ -391,7 +436,8 @@ async function withServer(
   const server = await startServer(work, { ...settings, count });
   const blobs = Array.from({ length: count }, (_, n) => `${VERSION}/${String(n).padStart(6, '0')}.bin`);
   try {
-    await use({ endpoint: server.endpoint, account: ACCOUNT, key: KEY, container: CONTAINER, blobs }, server);
+    const { endpoint, workspace } = server;
+    await use({ endpoint, workspace, account: ACCOUNT, key: KEY, container: CONTAINER, blobs }, server);
   } finally {
     await server.stop();
   }

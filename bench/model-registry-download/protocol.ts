@@ -26,6 +26,8 @@ export interface ServerSettings {
   readonly resetEvery?: number;
   /** Of so many connections, one falls silent in the middle of its first answer. */
   readonly stallEvery?: number;
+  /** Whether the workspace gives links to its storage. */
+  readonly links?: boolean;
 }
 
 /** What a server has served since it was last asked to begin anew. */
@@ -38,6 +40,8 @@ export interface Served {
 export interface RangeServer {
   /** The account's Blob endpoint. */
   readonly endpoint: string;
+  /** Of the workspace that has the same blobs as a model of Unity Catalog. */
+  readonly workspace: string;
   /** What was served since the last `reset`. */
   served(command: 'count' | 'reset'): Promise<Served>;
   stop(): Promise<void>;
@@ -51,8 +55,8 @@ const content = makeContent();
 
 /** Compiles the range server, and makes what it serves. */
 export function buildServer(folder: string): void {
-  const source = join(import.meta.dirname, 'range-server.go');
-  const { status, error, stderr } = spawnSync('go', ['build', '-o', programIn(folder), source], {
+  const sources = ['range-server.go', 'catalog.go'].map((name) => join(import.meta.dirname, name));
+  const { status, error, stderr } = spawnSync('go', ['build', '-o', programIn(folder), ...sources], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`The range server needs Go to be compiled: ${error ?? stderr}`);
@@ -72,8 +76,10 @@ export async function startServer(folder: string, settings: ServerSettings): Pro
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const read = async () => JSON.parse((await lines.next()).value);
   const { port } = await read();
+  const origin = `${settings.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   return {
-    endpoint: `${settings.tls ? 'https' : 'http'}://127.0.0.1:${port}/${ACCOUNT}`,
+    endpoint: `${origin}/${ACCOUNT}`,
+    workspace: origin,
     served(command) {
       child.stdin.write(`${command}\n`);
       return read();

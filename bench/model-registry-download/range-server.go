@@ -44,6 +44,8 @@ type settings struct {
 	ResetEvery int64 `json:"resetEvery"`
 	// Of so many connections, one falls silent in the middle of its first answer; 0 for none.
 	StallEvery int64 `json:"stallEvery"`
+	// Whether the workspace gives links to its storage.
+	Links bool `json:"links"`
 }
 
 type served struct {
@@ -112,9 +114,18 @@ func obey(commands *bufio.Scanner) {
 
 func answer(response http.ResponseWriter, request *http.Request) {
 	time.Sleep(time.Duration(config.Delay) * time.Millisecond)
+	if answerAsCatalog(response, request) {
+		return
+	}
 	response.Header().Set("x-ms-request-id", "bench")
 	if request.URL.Query().Get("comp") == "list" {
 		list(response, request)
+		return
+	}
+	// A name that is no blob's is a folder's, to clients that ask.
+	if !strings.HasSuffix(request.URL.Path, ".bin") {
+		response.Header().Set("x-ms-error-code", "BlobNotFound")
+		response.WriteHeader(http.StatusNotFound)
 		return
 	}
 	start, end, isRange := rangeOf(request)
@@ -195,7 +206,7 @@ func rangeOf(request *http.Request) (start, end int64, isRange bool) {
 func list(response http.ResponseWriter, request *http.Request) {
 	query := request.URL.Query()
 	prefix := query.Get("prefix")
-	first, _ := strconv.Atoi(query.Get("marker"))
+	first := numberOf(query.Get("marker"))
 	most, err := strconv.Atoi(query.Get("maxresults"))
 	if err != nil {
 		most = 5_000
@@ -203,20 +214,34 @@ func list(response http.ResponseWriter, request *http.Request) {
 	after := min(first+most, config.Count)
 	var blobs strings.Builder
 	next := ""
-	if query.Get("delimiter") != "" {
+	if query.Get("delimiter") != "" && prefix != config.Version+"/" {
 		fmt.Fprintf(&blobs, "<BlobPrefix><Name>%s/</Name></BlobPrefix>", config.Version)
 	} else if prefix == config.Version+"/" || prefix == "" {
 		for n := first; n < after; n++ {
-			fmt.Fprintf(&blobs, "<Blob><Name>%s/%06d.bin</Name><Properties><Creation-Time>%s</Creation-Time><Last-Modified>%s</Last-Modified><Etag>%s</Etag><Content-Length>%d</Content-Length><Content-Type>application/octet-stream</Content-Type><Content-Encoding /><Content-Language /><Content-CRC64 /><Content-MD5 /><Cache-Control /><Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted></Properties><OrMetadata /></Blob>", config.Version, n, lastModified, lastModified, config.ETag, config.Size)
+			fmt.Fprintf(&blobs, "<Blob><Name>%s/%s</Name><Properties><Creation-Time>%s</Creation-Time><Last-Modified>%s</Last-Modified><Etag>%s</Etag><Content-Length>%d</Content-Length><Content-Type>application/octet-stream</Content-Type><Content-Encoding /><Content-Language /><Content-CRC64 /><Content-MD5 /><Cache-Control /><Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted></Properties><OrMetadata /></Blob>", config.Version, nameOf(n), lastModified, lastModified, config.ETag, config.Size)
 		}
 		if after < config.Count {
-			next = strconv.Itoa(after)
+			next = tokenOf(after)
 		}
 	}
 	body := fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://bench/" ContainerName="%s"><Prefix>%s</Prefix><Blobs>%s</Blobs><NextMarker>%s</NextMarker></EnumerationResults>`, config.Container, prefix, blobs.String(), next)
 	response.Header().Set("Content-Type", "application/xml")
 	response.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	io.WriteString(response, body)
+}
+
+func nameOf(n int) string {
+	return fmt.Sprintf("%06d.bin", n)
+}
+
+// Where a page begins, by the token that the page before it gave.
+func numberOf(token string) int {
+	n, _ := strconv.Atoi(token)
+	return n
+}
+
+func tokenOf(n int) string {
+	return strconv.Itoa(n)
 }
 
 func read(file string) []byte {

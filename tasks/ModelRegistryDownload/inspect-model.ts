@@ -1,13 +1,16 @@
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import { plural } from '../common/text';
 import type { ModelFolder } from './folder/folder';
 import type { ModelManifest } from './folder/manifest';
 import type { Inputs } from './inputs';
-import { fileContent } from './pickles/byte-reader';
+import { type Content, fileContent, memoryContent } from './pickles/byte-reader';
 import { inspectFile } from './pickles/inspect-file';
 import { type Finding, Inspection } from './pickles/inspection';
+
+/** Bytes of a file that is read at once, into the same memory as the one before it: thousands of them are no rarity. */
+const SMALL = 64 * 1024;
 
 /** How many findings a message shows. */
 const MOST_NAMED = 10;
@@ -25,15 +28,29 @@ export async function inspectModel(
 ): Promise<Inspection | undefined> {
   if (pickleScan === 'off') return undefined;
   const inspection = new Inspection(pickleAllow);
+  const memory = Buffer.allocUnsafeSlow(SMALL);
   for (const { path } of files) {
     const file = folder.open(path);
     try {
-      await inspectFile(path, fileContent(file, 0, fstatSync(file).size), inspection, signal);
+      await inspectFile(path, contentOf(file, memory), inspection, signal);
     } finally {
       closeSync(file);
     }
   }
   return inspection;
+}
+
+/** @param memory holds a small file until the next one is read */
+function contentOf(file: number, memory: Buffer): Content {
+  const { size } = fstatSync(file);
+  if (size > memory.length) return fileContent(file, 0, size);
+  let done = 0;
+  while (done < size) {
+    const count = readSync(file, memory, done, size - done, done);
+    if (count === 0) break;
+    done += count;
+  }
+  return memoryContent(memory.subarray(0, done));
 }
 
 /**
