@@ -165,8 +165,18 @@ ${exit('context["tags"]["multitaskParentRunId"] + " " + context["extraContext"][
     });
 
     it('that says what it cannot do', async () => {
-      const { error } = await failure('dbutils.credentials.showRoles()');
-      assert.equal(error, 'AttributeError: This local workspace has no dbutils.credentials.');
+      const whole = await failure('dbutils.data.summarize()');
+      assert.equal(whole.error, 'AttributeError: This local workspace has no dbutils.data.');
+      const part = await failure('dbutils.credentials.showRoles()');
+      assert.equal(part.error, 'AttributeError: This local workspace has no dbutils.credentials.showRoles.');
+    });
+
+    it('that names the service credential there is not', async () => {
+      const { error } = await failure('dbutils.credentials.getServiceCredentialsProvider("model-registry")');
+      assert.equal(
+        error,
+        "ValueError: Service credential 'model-registry' does not exist, or you lack ACCESS on it.",
+      );
     });
   });
 
