@@ -8,6 +8,7 @@ import type { RunningApi } from '../model-api';
 import { run } from '../processes';
 import { prepareExamplePython } from '../python';
 import { type Stack, startStack } from '../stack';
+import { verifyChain } from './chain';
 import { detail, phase } from './console';
 import type { ExampleModel } from './models';
 import { apiOfImage, apiOfModel, ask } from './prediction';
@@ -102,6 +103,11 @@ async function buildModel(
   if (building.result !== 'Succeeded' || !image) return undefined;
   // The name without the registry's address, and as much of the digest as a person compares.
   results.push(['image', image.replace(/^[^/]+\//, '').replace(/(sha256:.{12}).*/, '$1…')]);
+  results.push(
+    ...(await phase('Verifying the chain from the image to the notebook', signal, () =>
+      verifyChain(image, stack, home, signal),
+    )),
+  );
 
   const title = 'missing' in engine ? 'Running the API' : 'Running the image';
   return phase(`${title} and asking for a prediction`, signal, async () => {

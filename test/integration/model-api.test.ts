@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -209,13 +209,15 @@ describe('the model API', () => {
     const { exitCode, output } = await run(python, [
       '-m',
       'pytest',
-      '-q',
+      '-v',
       '-p',
       'no:cacheprovider',
       join(root, 'model-api/tests'),
     ]);
     assert.equal(exitCode, 0, output);
     assert.match(output, /\d+ passed/);
+    const files = (await readdir(join(root, 'model-api/tests'))).filter((name) => /^test_.*\.py$/.test(name));
+    for (const file of files) assert.ok(output.includes(`${file}::`), file);
   });
 
   it('says that it is up', async () => {
