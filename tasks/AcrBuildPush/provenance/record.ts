@@ -1,4 +1,6 @@
+import { TaskError } from '../../common/errors';
 import type { TaskContext } from '../../common/task';
+import { formatBytes, plural } from '../../common/text';
 import type { PreparedBuild } from '../build/builder';
 import type { Manifest } from '../image/image';
 import type { Inputs } from '../inputs';
@@ -42,7 +44,7 @@ export async function recordProvenance(
     chainBefore(destination, manifest.digest, attests),
     attests ? attestProvenance(manifest, statement, destination, { log, signal }) : undefined,
   ]);
-  const chain = compareChains(chainOfStatement(statement), before);
+  const chain = withLayers(compareChains(chainOfStatement(statement), before), manifest, before?.manifest);
   return { chain, statement: attached?.statement };
 }
 
@@ -61,12 +63,13 @@ async function soundModel(
 }
 
 /** What is attached to an image that was built elsewhere, for people, beside what the tags named before. */
-export async function showChain(destination: Destination, { digest }: Manifest): Promise<ChainTable> {
+export async function showChain(destination: Destination, manifest: Manifest): Promise<ChainTable> {
+  const { digest } = manifest;
   const [now, before] = await Promise.all([
     readChain(destination.registry, digest, true),
     chainBefore(destination, digest, true),
   ]);
-  return compareChains(now, before);
+  return withLayers(compareChains(now, before), manifest, before?.manifest);
 }
 
 /** The chain of the image that the first of the tags named when the step began, if that is another image. */
@@ -74,10 +77,33 @@ async function chainBefore(
   { registry, tags, before }: Destination,
   digest: string,
   readsStatements: boolean,
-): Promise<{ readonly tag: string; readonly chain: Chain } | undefined> {
+): Promise<
+  { readonly tag: string; readonly chain: Chain; readonly manifest: Manifest | undefined } | undefined
+> {
   const tag = tags.map((one) => one.tag).find((one) => before.has(one));
   const earlier = tag && before.get(tag);
   if (tag === undefined || earlier === undefined || earlier === digest) return undefined;
-  const chain = await readChain(registry, earlier, readsStatements);
-  return { tag, chain };
+  const [chain, manifest] = await Promise.all([
+    readChain(registry, earlier, readsStatements),
+    registry.manifest(earlier).catch((error) => {
+      if (!(error instanceof TaskError)) throw error;
+      return undefined;
+    }),
+  ]);
+  return { tag, chain, manifest };
+}
+
+/** The chain with a row for the layers, where those of the image before are known: what a host that has it still pulls. */
+function withLayers(table: ChainTable, { layers }: Manifest, before: Manifest | undefined): ChainTable {
+  if (!before || layers.length === 0 || before.layers.length === 0) return table;
+  const known = new Set(before.layers.map(({ digest }) => digest));
+  const fresh = layers.filter(({ digest }) => !known.has(digest));
+  const news = fresh.length === 0 ? 'none new' : `${fresh.length} new, ${sizeOf(fresh)}`;
+  const now = `${plural(layers.length, 'layer')}, ${sizeOf(layers)}; ${news}`;
+  const then = `${plural(before.layers.length, 'layer')}, ${sizeOf(before.layers)}`;
+  return { ...table, rows: [...table.rows, { link: 'Layers', now, before: then }] };
+}
+
+function sizeOf(layers: Manifest['layers']): string {
+  return formatBytes(layers.reduce((sum, { size }) => sum + size, 0));
 }

@@ -63,6 +63,9 @@ describe('the summary of the chain', () => {
       assert.match(now!, /^titanic 1\.1\.0 /);
       assert.match(before!, /^titanic 1\.0\.0 [0-9a-f]{12}$/);
       assert.equal(row('Image')![1], earlier);
+      const [layers, layersBefore] = row('Layers')!;
+      assert.match(layers!, /^\d+ layers?, \d.* B; (\d+ new, .*B|none new)$/);
+      assert.match(layersBefore!, /^\d+ layers?, \d.* B$/);
       assert.deepEqual(row('Commit')![1], 'the same');
       const run = row('Training run')!;
       assert.equal(run[0], '99');
@@ -100,6 +103,7 @@ describe('the summary of the chain', () => {
     const outcome = await story.run({ version: '2.0.0', tags: tags('2.0.0') });
     assert.equal(outcome.result, 'Succeeded');
     assert.deepEqual(row('Image')![1], old.slice(7, 19));
+    assert.equal(row('Layers'), undefined);
   });
 
   it('takes nothing for granted in a statement of somebody else', () => {
