@@ -186,7 +186,9 @@ class SavedModel:
     def predict(self, folder):
         import tensorflow as tf
 
-        return tf.saved_model.load(str(folder)).serve(tf.constant(ROWS)).numpy()
+        # Its function knows the variables, and does not keep them.
+        module = tf.saved_model.load(str(folder))
+        return module.serve(tf.constant(ROWS)).numpy()
 
 
 class SparkML:
@@ -207,12 +209,15 @@ class SparkML:
         from pyspark.ml import Pipeline
         from pyspark.ml.classification import LogisticRegression
 
-        Pipeline(stages=[LogisticRegression()]).fit(self.frame()).write().overwrite().save(str(folder))
+        # Spark must run before anything of it can be made.
+        frame = self.frame()
+        Pipeline(stages=[LogisticRegression()]).fit(frame).write().overwrite().save(str(folder))
 
     def predict(self, folder):
         from pyspark.ml import PipelineModel
 
-        predicted = PipelineModel.load(str(folder)).transform(self.frame()).select("probability").collect()
+        frame = self.frame()
+        predicted = PipelineModel.load(str(folder)).transform(frame).select("probability").collect()
         return np.array([row.probability.toArray() for row in predicted])
 
 
