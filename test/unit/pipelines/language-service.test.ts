@@ -13,7 +13,10 @@ interface Example {
 
 /** Blocks of YAML that are no pipelines; the test named here reads them. */
 const OTHERS: readonly [begins: RegExp, readBy: string][] = [
-  [/^# --(variable-groups|key-vaults)\n/, 'the local agent, as files that stand in for a project’s settings'],
+  [
+    /^# --(variable-groups|key-vaults|service-connections)\n/,
+    'the local agent, as files that stand in for a project’s settings',
+  ],
   [/^(#.*\n)*apiVersion:/, 'Kubernetes'],
 ];
 
