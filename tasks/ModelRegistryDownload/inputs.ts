@@ -5,6 +5,7 @@ import { type BlobInputs, readBlobInputs } from './blob-inputs';
 import { type CatalogInputs, readCatalogInputs } from './catalog-inputs';
 import { agentFolders } from './folder/agent-folders';
 import { destinationProblem } from './folder/destination-name';
+import { isWayToAnything } from './pickles/names';
 import { type NameRules, PORTABLE, rulesOf } from './registry/names';
 import { parseTrustedKeys, type TrustedKeys } from './signature/trusted-keys';
 import { COMPLETENESS, type Completeness } from './version/completeness';
@@ -128,6 +129,13 @@ function readPickleAllow({ inputs }: TaskContext): ReadonlySet<string> {
     inputs.reject(
       'pickleAllow',
       `holds '${wrong}', which is no full name. Give each class or function with its module, one a line, such as mymodule.MyTransformer.`,
+    );
+  }
+  const way = names.find(isWayToAnything);
+  if (way !== undefined) {
+    inputs.reject(
+      'pickleAllow',
+      `holds '${way}', by which a pickle can run anything, so it can't be allowed.`,
     );
   }
   return new Set(names);

@@ -1,4 +1,4 @@
-import { isKnown } from './names';
+import { isKnown, isWayToAnything } from './names';
 import type { Global } from './values';
 
 /** Something that loading a file would do, or that could not be looked at. */
@@ -40,8 +40,9 @@ export class Inspection {
     const [, generation] = NUMPY.exec(global.module) ?? [];
     if (generation !== undefined) this.madeWith('numpy', generation === '_' ? '2' : '1');
     if (isKnown(global, verb === 'calls', this.allowed)) return;
-    const isDotted = global.attribute.includes('.');
-    this.add({ place, position, what: `${verb} ${global.name}`, name: isDotted ? undefined : global.name });
+    const isAllowable = !global.attribute.includes('.') && !isWayToAnything(global.name);
+    const name = isAllowable ? global.name : undefined;
+    this.add({ place, position, what: `${verb} ${global.name}`, name });
   }
 
   madeWith(library: string, version: string): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TaskError } from '../../../tasks/common/errors';
 import { MANIFEST, useDownload } from './download';
 
 const ATTACK = "cposix\nsystem\n(S'true'\ntR.";
@@ -21,6 +22,17 @@ describe('a model that would do more when it is loaded', () => {
     assert.match(story.step.summary, /Loading the model would do this/);
   });
 
+  for (const [name, model, remedy] of [
+    ['a name by which it could run anything', ATTACK, /No pickle of a library does that: find out who/],
+    ['a class of its own', OWN, /If you know this name to be your own code.*'pickleAllow'/],
+  ] as const) {
+    it(`has only what can be allowed advised to be allowed: it calls ${name}`, async () => {
+      story.server.put('titanic', '1.0.0/model.pkl', model);
+      await story.download();
+      assert.match(story.step.text, remedy);
+    });
+  }
+
   it('fails the step where that is asked for, and leaves the folder as it was', async () => {
     await story.download();
     story.server.put('titanic', '1.0.0/model.pkl', ATTACK);
@@ -32,7 +44,9 @@ describe('a model that would do more when it is loaded', () => {
     story.server.put('titanic', '1.0.0/model.pkl', ATTACK);
     await story.download({ pickleScan: 'off' });
     assert.equal((await manifest()).refused, undefined);
-    await assert.rejects(story.download({ pickleScan: 'fail' }), /posix\.system/);
+    await assert.rejects(story.download({ pickleScan: 'fail' }), (error: TaskError) =>
+      error.details.join().includes('posix.system'),
+    );
   });
 
   it('is taken once its names are allowed, without another download', async () => {

@@ -71,6 +71,25 @@ describe('the inputs of a download', () => {
       assert.throws(() => read({ pickleAllow: wrong }), /'pickleAllow' holds .* no full name/);
   });
 
+  for (const name of [
+    'os.system',
+    'posix.system',
+    'subprocess.Popen',
+    'builtins.eval',
+    '__builtin__.getattr',
+    'importlib.import_module',
+    'cloudpickle.cloudpickle._make_function',
+    'dill._dill._create_function',
+    'types.FunctionType',
+    'io.open',
+  ]) {
+    it(`do not take ${name} for a name that pickles may import: it leads to everything`, () => {
+      assert.throws(() => read({ pickleAllow: `mymodule.Scorer\n${name}` }), {
+        message: new RegExp(`'pickleAllow' holds '${name}', by which a pickle can run anything`),
+      });
+    });
+  }
+
   const understood: [
     input: string,
     value: string,
