@@ -42,7 +42,7 @@ print(json.dumps(answers))
 const LOAD = `
 import importlib.util, json, pickle, sys, warnings
 from pathlib import Path
-assert importlib.util.find_spec("pandas") is None, "this is the notebooks' environment"
+assert importlib.util.find_spec("azure") is None, "this is the notebooks' environment"
 warnings.simplefilter("error")
 folder = Path(sys.argv[1])
 questions = json.loads((folder / "questions.json").read_text())

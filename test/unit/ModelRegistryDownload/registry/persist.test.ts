@@ -40,8 +40,8 @@ describe('a request to the registry', () => {
   });
 
   it('outlives a registry that is busy for a minute and a half', async () => {
-    assert.equal(await persist('x', failing(9, busy), begin()), 'done');
-    assert.ok(waited() > 75_000, `${waited()}`);
+    assert.equal(await persist('x', failing(12, busy), begin()), 'done');
+    assert.ok(waited() > 90_000, `${waited()}`);
   });
 
   it('has all its patience again once it got on', async () => {
