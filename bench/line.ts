@@ -42,29 +42,40 @@ class Direction {
   constructor(private readonly line: Line) {}
 
   join(from: Socket, to: Socket): void {
-    const most = PIECE + (this.line.megabytesPerSecond * 1000 * this.line.roundTrip) / 2;
+    const { megabytesPerSecond, roundTrip } = this.line;
+    const bytesPerMillisecond = megabytesPerSecond * 1000;
+    // What is on the way fills the line; the rest waits at the sender.
+    const most = PIECE + (bytesPerMillisecond * roundTrip) / 2;
+    const onTheWay: { readonly arrives: number; readonly piece: Buffer | undefined }[] = [];
     let waiting = 0;
-    from.on('data', (data) => {
-      for (let at = 0; at < data.length; at += PIECE) {
-        const piece = data.subarray(at, at + PIECE);
-        const now = performance.now();
-        this.free = Math.max(now, this.free) + piece.length / (this.line.megabytesPerSecond * 1000);
-        waiting += piece.length;
-        setTimeout(
-          () => {
-            waiting -= piece.length;
-            to.write(piece);
-            if (waiting <= most) from.resume();
-          },
-          this.free - now + this.line.roundTrip / 2,
-        );
+    let isDue = false;
+    const arrive = () => {
+      isDue = false;
+      while (onTheWay[0] && onTheWay[0].arrives <= performance.now()) {
+        const { piece } = onTheWay.shift()!;
+        if (piece) to.write(piece);
+        else to.end();
+        waiting -= piece?.length ?? 0;
       }
-      // What is on the way fills the line; the rest waits at the sender.
+      if (waiting <= most) from.resume();
+      expect();
+    };
+    const expect = () => {
+      if (isDue || !onTheWay[0]) return;
+      isDue = true;
+      setTimeout(arrive, onTheWay[0].arrives - performance.now());
+    };
+    const leave = (piece: Buffer | undefined) => {
+      this.free = Math.max(performance.now(), this.free) + (piece?.length ?? 0) / bytesPerMillisecond;
+      onTheWay.push({ arrives: this.free + roundTrip / 2, piece });
+      waiting += piece?.length ?? 0;
+      expect();
+    };
+    from.on('data', (data) => {
+      for (let at = 0; at < data.length; at += PIECE) leave(data.subarray(at, at + PIECE));
       if (waiting > most) from.pause();
     });
-    from.on('end', () =>
-      setTimeout(() => to.end(), Math.max(0, this.free - performance.now()) + this.line.roundTrip),
-    );
+    from.on('end', () => leave(undefined));
     for (const socket of [from, to]) socket.on('error', () => void [from.destroy(), to.destroy()]);
   }
 }
@@ -72,6 +83,7 @@ class Direction {
 function serve(server: string, line: Line): void {
   const [there, back] = [new Direction(line), new Direction(line)];
   const [host, port] = server.split(':');
+  process.on('disconnect', () => process.exit());
   const listener = createServer((client) => {
     const remote = open(Number(port), host);
     for (const socket of [client, remote]) socket.setNoDelay(true);
