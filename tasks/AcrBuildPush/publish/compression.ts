@@ -13,8 +13,11 @@ const SMALL_SAMPLE = 64 * 1024;
 /** From here on a layer is worth a look at the line, in bytes. */
 const LARGE = 64 * 1024 * 1024;
 
-/** Bytes that are sent as they are to see how fast the line is: several times what a system holds back for it. */
+/** Bytes that are sent as they are to see how fast the line is. */
 const PROBE = 16 * 1024 * 1024;
+
+/** Of these, so many may only fill what the systems at both ends hold back for the line: they say nothing of it. */
+const HELD_BACK = 8 * 1024 * 1024;
 
 /** How a layer is stored, and why. */
 export type Form =
@@ -49,6 +52,8 @@ export class LineProbe implements Levels {
   /** Bytes that the line has taken. */
   bytes = 0;
   private start: number | undefined;
+  /** The time and the bytes from which the line shows its own speed. */
+  private from: { readonly time: number; readonly bytes: number } | undefined;
   private line: number | undefined;
   private readonly fast = new AbortController();
 
@@ -70,13 +75,15 @@ export class LineProbe implements Levels {
 
   taken(bytes: number): void {
     this.bytes += bytes;
-    this.start ??= this.now();
     if (this.line !== undefined) return;
-    const took = this.now() - this.start;
-    const slow = (PROBE / this.speed) * 1000;
-    if (this.bytes < PROBE && took < slow) return;
-    this.line = (this.bytes / Math.max(1, took)) * 1000;
-    if (took < slow) this.fast.abort();
+    const time = this.now();
+    this.start ??= time;
+    if (this.bytes >= HELD_BACK) this.from ??= { time, bytes: this.bytes };
+    const isSlow = time - this.start >= (PROBE / this.speed) * 1000;
+    if (this.bytes < PROBE && !isSlow) return;
+    const from = this.from && this.bytes >= PROBE ? this.from : { time: this.start, bytes: 0 };
+    this.line = ((this.bytes - from.bytes) / Math.max(1, time - from.time)) * 1000;
+    if (this.line > this.speed) this.fast.abort();
   }
 
   get reason(): string {

@@ -56,6 +56,16 @@ describe('compression by auto', () => {
     assert.match(probe.reason, /^since the line takes .*\/s, and this agent compresses .*\/s$/);
   });
 
+  it('is not misled by bytes that only fill the buffers of the systems at both ends', async () => {
+    const probe = await probeOf();
+    step = 1;
+    for (let sent = 0; sent < 8; sent++) probe.taken(MEGABYTE);
+    step = 10;
+    for (let sent = 8; sent < 16; sent++) probe.taken(MEGABYTE);
+    assert.equal(probe.next(), 1);
+    assert.ok(!probe.tooFast.aborted);
+  });
+
   it('does not take the end of a layer for a change of the line', async () => {
     const probe = await probeOf();
     probe.taken(MEGABYTE);
