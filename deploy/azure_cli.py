@@ -60,7 +60,10 @@ def text(command: list[str]) -> str:
     :return: its output
     :raises Failure: with what it complained of
     """
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Failure(f"This agent has no program '{command[0]}'. Install it, or run the step on an agent that has it.") from None
     if done.returncode != 0:
         complaint = f"{done.stdout.strip()} {done.stderr.strip()}".strip()[-2000:]
         raise Failure(f"'{' '.join(command[:4])}' ended with {done.returncode}: {complaint}")

@@ -1,3 +1,5 @@
+import { isRecord } from '../common/json';
+
 /** Where the page of an executed notebook holds it: base64 of JSON that is encoded as in an address. */
 const MODEL = /__DATABRICKS_NOTEBOOK_MODEL\s*=\s*'([A-Za-z0-9+/=]+)'/;
 
@@ -56,10 +58,6 @@ function printedIn(html: string): string {
     begin = html.indexOf(BEGIN, end);
   }
   return texts.join('');
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function plain(html: string): string {

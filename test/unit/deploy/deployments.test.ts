@@ -163,6 +163,22 @@ describe('the deployments', function () {
       assert.match((await serve('e', '1')).output, /There was no revision before it to go back to/);
     });
 
+    it('say what to do on an agent without the command line of Azure', async () => {
+      const { output: python } = await run('python3', ['-c', 'import sys; print(sys.executable)']);
+      const script = join(root, 'deploy', 'on_container_apps.py');
+      const args = ['--name', 'lamp', '--resource-group', 'models', '--image', image('a')];
+      const { exitCode, output } = await run(
+        python.trim(),
+        [script, ...args, ...OPTIONS, '--suffix', 'b1', '--model-digest', digest('1')],
+        {
+          env: { PATH: '/nowhere' },
+        },
+      );
+      assert.notEqual(exitCode, 0);
+      assert.match(output, /This agent has no program 'az'\. Install it/);
+      assert.doesNotMatch(output, /Traceback/);
+    });
+
     it('go back when the run is canceled', async () => {
       await begin('a');
       const child = start('e');
