@@ -5,13 +5,14 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { buildFolder } from '../scripts/paths';
+import { PeakMemory } from '../test/support/peak-memory';
 import { printTable } from './measure';
 
 const PATIENCE = Number(process.argv[2] ?? 15) * 1000;
@@ -42,11 +43,6 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => unknown>> =
 
 const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
 writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
-const meter = join(folder, 'meter.cjs');
-writeFileSync(
-  meter,
-  `process.on('exit', () => require('fs').writeFileSync(process.env.METER, String(process.resourceUsage().maxRSS)));`,
-);
 
 const INPUTS: Readonly<Record<string, (host: string) => Record<string, string>>> = {
   DatabricksRunJob: (host) => ({ databricksHost: `http://${host}`, databricksToken: 'dapi~1', job: 'train' }),
@@ -64,14 +60,19 @@ const INPUTS: Readonly<Record<string, (host: string) => Record<string, string>>>
 /** Runs a task against a server, and says how much memory it had and what it said at last. */
 async function run(task: string, host: string): Promise<{ megabytes: number; seconds: number; end: string }> {
   const temp = mkdtempSync(join(folder, 'temp-'));
-  const file = join(temp, 'memory');
+  const memory = new PeakMemory(join(temp, 'memory'));
   const inputs = Object.entries(INPUTS[task]!(host)).map(([name, value]) => [
     `INPUT_${name.toUpperCase()}`,
     value,
   ]);
   const begun = performance.now();
-  const child = spawn(process.execPath, ['--require', meter, join(buildFolder, 'tasks', task, 'index.js')], {
-    env: { PATH: process.env.PATH, METER: file, AGENT_TEMPDIRECTORY: temp, ...Object.fromEntries(inputs) },
+  const child = spawn(process.execPath, [join(buildFolder, 'tasks', task, 'index.js')], {
+    env: {
+      PATH: process.env.PATH,
+      ...memory.environment,
+      AGENT_TEMPDIRECTORY: temp,
+      ...Object.fromEntries(inputs),
+    },
     cwd: folder,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -85,7 +86,7 @@ async function run(task: string, host: string): Promise<{ megabytes: number; sec
   const [, result = 'none', end = ''] = /task\.complete result=(\w+);\](.*)/.exec(output) ?? [];
   return {
     // NaN where the task was ended before it had begun to run.
-    megabytes: existsSync(file) ? (Number(readFileSync(file, 'utf8')) * 1024) / 1e6 : Number.NaN,
+    megabytes: (memory.read() ?? Number.NaN) / 1e6,
     seconds: (performance.now() - begun) / 1000,
     end: result === 'Canceled' ? 'still trying' : end.slice(0, 100),
   };

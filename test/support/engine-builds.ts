@@ -25,8 +25,9 @@ export async function build(builder: Builder, engineBuild: EngineBuild): Promise
   const words = [
     'build',
     '--quiet',
-    // Its cache takes a copy of files of one owner for one of another's.
-    ...(builder.kind === 'buildkit' ? ['--no-cache'] : []),
+    // BuildKit's cache takes a copy of files of one owner for one of another's. For its own, the legacy builder looks
+    // at every image of the engine, and gives up where another test removes one of them meanwhile.
+    '--no-cache',
     ...['--file', file, '--tag', name, '--label', label],
     ...Object.entries(given).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
     ...(target ? ['--target', target] : []),
