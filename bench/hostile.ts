@@ -10,6 +10,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { buildFolder } from '../scripts/paths';
 import { PeakMemory } from '../test/support/peak-memory';
@@ -20,11 +21,8 @@ const MEGABYTE = 1024 * 1024;
 const BOMB = gzipSync(Buffer.alloc(400 * MEGABYTE));
 const PIECE = Buffer.alloc(MEGABYTE, ' ');
 
-async function pour(response: ServerResponse, megabytes: number): Promise<void> {
-  for (let sent = 0; sent < megabytes && !response.destroyed; sent++) {
-    if (!response.write(PIECE)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-  }
-  response.end();
+function pour(response: ServerResponse, megabytes: number): void {
+  Readable.from(Array.from({ length: megabytes }, () => PIECE)).pipe(response);
 }
 
 const ANSWERS: Readonly<Record<string, (response: ServerResponse) => unknown>> = {
@@ -100,7 +98,7 @@ try {
       const server = createServer((request, response) => {
         request.resume().on('error', () => undefined);
         response.on('error', () => undefined);
-        void answer(response);
+        answer(response);
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { megabytes, seconds, end } = await run(

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const HOOK = fileURLToPath(new URL('peak-memory.cjs', import.meta.url));
 
 /** Notes, in a file, the most memory that Node processes hold which are started with its environment. */
 export class PeakMemory {
@@ -7,7 +9,7 @@ export class PeakMemory {
 
   constructor(private readonly file: string) {
     this.environment = {
-      NODE_OPTIONS: `--require ${join(__dirname, 'peak-memory.cjs')}`,
+      NODE_OPTIONS: `--require ${HOOK}`,
       PEAK_MEMORY_NOTE: file,
     };
   }
