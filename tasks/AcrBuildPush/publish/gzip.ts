@@ -9,21 +9,10 @@ import type { BlobSource } from '../registry/upload';
 const compress = promisify(gzip);
 
 /**
- * How strongly a member is compressed: not at all, or by the best trade by far. Level 6 takes six times as long as
- * level 1 to save three more percent of model data.
+ * The best trade by far: level 6 takes six times as long to save three more percent of model data. A larger hash table and
+ * a smaller window than usual are a fifth faster at the same size.
  */
-export type Level = 0 | 1;
-
-/** A larger hash table and a smaller window than usual are a fifth faster at the same size. */
-const TUNING = { memLevel: 9, windowBits: 14 };
-
-/** Says how strongly members are compressed, by what is learnt while they are sent. */
-export interface Levels {
-  /** For the member that comes next. Each is asked for once. */
-  next(): Level;
-  /** Told of the bytes that the line has taken. */
-  taken(bytes: number): void;
-}
+const SETTINGS = { level: 1, memLevel: 9, windowBits: 14 };
 
 /** Bytes that are compressed as one piece; smaller ones cost compression, larger ones memory. */
 export const MEMBER_SIZE = 512 * 1024;
@@ -36,8 +25,8 @@ const OS_BYTE = 9;
 const UNKNOWN_OS = 255;
 
 /** Compresses some bytes to one gzip member. */
-export async function gzipMember(content: Buffer, level: Level): Promise<Buffer> {
-  const member = await compress(content, { ...TUNING, level, chunkSize: MEMBER_SIZE });
+export async function gzipMember(content: Buffer): Promise<Buffer> {
+  const member = await compress(content, { ...SETTINGS, chunkSize: MEMBER_SIZE });
   member[OS_BYTE] = UNKNOWN_OS;
   return member;
 }
@@ -54,14 +43,11 @@ export class GzippedLayer implements BlobSource {
   private hashed = 0;
   /** Where the members begin in the compressed blob. */
   private readonly starts = [0];
-  /** How strongly each member is compressed, the same whenever it is sent. */
-  private readonly chosen: Level[] = [];
   private result: string | undefined;
 
   constructor(
     readonly name: string,
     private readonly layer: LocalLayer,
-    private readonly levels: Levels,
   ) {}
 
   digest(): string {
@@ -75,15 +61,9 @@ export class GzippedLayer implements BlobSource {
 
   private async *members(start: number): AsyncGenerator<Buffer> {
     let index = this.starts.findLastIndex((begin) => begin <= start);
-    let next = index;
     const content = this.layer.open(index * MEMBER_SIZE);
-    const compressNext = (piece: Buffer) => {
-      const at = next++;
-      this.chosen[at] ??= this.levels.next();
-      return gzipMember(piece, this.chosen[at]);
-    };
     try {
-      for await (const member of inOrder(pieces(content, index === 0), compressNext)) {
+      for await (const member of inOrder(pieces(content, index === 0), gzipMember)) {
         const begin = this.starts[index++]!;
         const end = begin + member.length;
         if (this.hashed < end) {
@@ -93,7 +73,6 @@ export class GzippedLayer implements BlobSource {
         }
         if (end <= start) continue;
         yield member.subarray(Math.max(0, start - begin));
-        this.levels.taken(member.length);
       }
       this.size = this.hashed;
     } finally {

@@ -1,4 +1,3 @@
-import { CancelledError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { formatBytes, formatDuration } from '../../common/text';
 import type { LayerPackages } from '../bill-of-materials/layer-packages';
@@ -6,10 +5,10 @@ import type { CompressionChoice } from '../build-plan';
 import type { Descriptor, Layer, LocalLayer } from '../image/image';
 import { asOci, OCI_LAYER } from '../image/media-types';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
-import type { BlobSource, UploadOptions } from '../registry/upload';
-import { ALWAYS, chooseForm } from './compression';
+import type { BlobSource, UploadOptions, Uploads } from '../registry/upload';
+import { chooseForm, type Form } from './compression';
 import type { Place } from './destination';
-import { GzippedLayer, type Levels } from './gzip';
+import { GzippedLayer } from './gzip';
 
 /** What became of a layer: its bytes were sent, or it was there, or was taken from another repository. */
 export type LayerFate = 'sent' | 'there' | 'mounted';
@@ -137,35 +136,24 @@ async function sendLayer(
     const blob = { name, size, digest: () => digest, open: (start: number) => layer.open(start) };
     return { blob, mediaType, sentBytes: await uploads.send(blob, options), remark: '' };
   }
-  const asPlain = async (reason: string, inVain = 0): Promise<SentLayer> => {
-    const blob = plain(layer, name);
-    const sentBytes = inVain + (await uploads.send(blob, options));
-    return { blob, mediaType: OCI_LAYER, sentBytes, remark: `, uncompressed${inBrackets(reason)}` };
-  };
-  const asGzip = async (levels: Levels, reason: () => string, signal: AbortSignal): Promise<SentLayer> => {
-    const blob = new GzippedLayer(name, layer, levels);
-    const sentBytes = await uploads.send(blob, { ...options, signal });
-    const remark = `, by gzip from ${formatBytes(layer.size)}${inBrackets(reason())}`;
-    return { blob, mediaType: `${OCI_LAYER}+gzip`, sentBytes, remark };
-  };
-
-  const { compression, signal } = options;
-  if (compression === 'none') return asPlain('');
-  if (compression === 'gzip') return asGzip(ALWAYS, () => '', signal);
-  const form = await chooseForm(layer, options.now);
-  if (form.kind === 'plain') return asPlain(form.reason);
-  if (form.kind === 'gzip') return asGzip(ALWAYS, () => form.reason, signal);
-  const { probe } = form;
-  try {
-    return await asGzip(probe, () => probe.reason, AbortSignal.any([signal, probe.tooFast]));
-  } catch (error) {
-    if (signal.aborted || !probe.tooFast.aborted || !(error instanceof CancelledError)) throw error;
-    return asPlain(probe.reason, probe.bytes);
-  }
+  const { kind, reason, sentBytes: inVain } = await formOf(uploads, layer, options);
+  const blob = kind === 'plain' ? plain(layer, name) : new GzippedLayer(name, layer);
+  const sentBytes = inVain + (await uploads.send(blob, options));
+  const [mediaType, how] =
+    kind === 'plain'
+      ? [OCI_LAYER, 'uncompressed']
+      : [`${OCI_LAYER}+gzip`, `by gzip from ${formatBytes(layer.size)}`];
+  return { blob, mediaType, sentBytes, remark: `, ${how}${reason && ` (${reason})`}` };
 }
 
-function inBrackets(reason: string): string {
-  return reason && ` (${reason})`;
+async function formOf(
+  uploads: Uploads,
+  layer: LocalLayer,
+  { compression, signal, now }: LayerOptions,
+): Promise<Form> {
+  if (compression === 'none') return { kind: 'plain', reason: '', sentBytes: 0 };
+  if (compression === 'gzip') return { kind: 'gzip', reason: '', sentBytes: 0 };
+  return chooseForm(layer, { now, measureLine: (content) => uploads.measureLine(content, signal, now) });
 }
 
 function plain(layer: LocalLayer, name: string): BlobSource {

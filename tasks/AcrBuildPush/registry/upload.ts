@@ -6,6 +6,7 @@ import type { Logger } from '../../common/log';
 import { Patience } from '../../common/retry';
 import { formatBytes } from '../../common/text';
 import type { RegistryClient } from './client';
+import { measureLine } from './line-speed';
 import {
   hasOtherBytes,
   isLost,
@@ -115,6 +116,15 @@ export class Uploads {
     return bytes + (await this.sendInParts(source, options));
   }
 
+  /**
+   * Sends some bytes in vain, and tells how many a second the line to the registry takes; undefined where that can't be
+   * told.
+   */
+  async measureLine(content: Buffer, signal: AbortSignal, now?: () => number): Promise<number | undefined> {
+    const session = await this.begin({ size: content.length }, { signal });
+    return measureLine(this.registry, session, content, signal, now);
+  }
+
   /** Has the registry forget the uploads that have not come to an end. */
   async close(): Promise<void> {
     const signal = AbortSignal.timeout(DROP_LIMIT);
@@ -128,7 +138,10 @@ export class Uploads {
     this.spares.push({ session, begun: performance.now() });
   }
 
-  private async begin({ size }: BlobSource, { signal }: UploadOptions): Promise<UploadSession> {
+  private async begin(
+    { size }: Pick<BlobSource, 'size'>,
+    { signal }: Pick<UploadOptions, 'signal'>,
+  ): Promise<UploadSession> {
     const isLarge = size === undefined || size > SMALL;
     const spare = isLarge ? this.spares.pop() : undefined;
     if (spare && performance.now() - spare.begun <= SPARE_LIMIT) return spare.session;

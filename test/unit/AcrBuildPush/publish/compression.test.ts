@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { gunzipSync } from 'node:zlib';
 import type { LocalLayer } from '../../../../tasks/AcrBuildPush/image/image';
-import { chooseForm, type LineProbe } from '../../../../tasks/AcrBuildPush/publish/compression';
-import { gzipMember } from '../../../../tasks/AcrBuildPush/publish/gzip';
+import { chooseForm } from '../../../../tasks/AcrBuildPush/publish/compression';
 
 const MEGABYTE = 1024 * 1024;
 
@@ -16,77 +14,69 @@ function layerOf(size: number, content: Buffer): LocalLayer {
 const numbers = Buffer.from(randomBytes(MEGABYTE / 2).toString('hex'));
 
 describe('compression by auto', () => {
-  let time: number;
-  /** Milliseconds between two looks at the clock: three samples are compressed in ten. */
-  let step: number;
-  beforeEach(() => {
-    time = 0;
-    step = 10;
-  });
+  const RATE = 200 * MEGABYTE;
 
-  const clock = () => {
-    time += step;
-    return time;
-  };
-
-  async function probeOf(size = 200 * MEGABYTE): Promise<LineProbe> {
-    const form = await chooseForm(layerOf(size, numbers), clock);
-    assert.ok(form.kind === 'by line');
-    return form.probe;
+  /** What is chosen where four samples of half a megabyte are compressed in ten milliseconds. */
+  async function choose(layer: LocalLayer, line?: number) {
+    const probed: number[] = [];
+    let time = 0;
+    const form = await chooseForm(layer, {
+      now: () => {
+        time += 10;
+        return time;
+      },
+      measureLine: async ({ length }) => {
+        probed.push(length);
+        return line;
+      },
+    });
+    return { ...form, probed };
   }
 
-  it('sends the beginning as it is, and compresses the rest on a slow line', async () => {
-    const probe = await probeOf();
-    probe.taken(MEGABYTE);
-    assert.equal(probe.next(), 0);
-    time += 2_000;
-    probe.taken(MEGABYTE);
-    assert.equal(probe.next(), 1);
-    assert.ok(!probe.tooFast.aborted);
-    assert.match(probe.reason, /^samples shrink to 5\d %, and the line takes [\d.]+ MB\/s$/);
-  });
-
-  it('stops as soon as the line has shown to be faster than this agent compresses', async () => {
-    const probe = await probeOf();
-    step = 1;
-    for (let sent = 0; sent < 15; sent++) probe.taken(MEGABYTE);
-    assert.ok(!probe.tooFast.aborted);
-    probe.taken(MEGABYTE);
-    assert.ok(probe.tooFast.aborted);
-    assert.match(probe.reason, /^since the line takes .*\/s, and this agent compresses .*\/s$/);
-  });
-
-  it('is not misled by bytes that only fill the buffers of the systems at both ends', async () => {
-    const probe = await probeOf();
-    step = 1;
-    for (let sent = 0; sent < 8; sent++) probe.taken(MEGABYTE);
-    step = 10;
-    for (let sent = 8; sent < 16; sent++) probe.taken(MEGABYTE);
-    assert.equal(probe.next(), 1);
-    assert.ok(!probe.tooFast.aborted);
-  });
-
-  it('does not take the end of a layer for a change of the line', async () => {
-    const probe = await probeOf();
-    probe.taken(MEGABYTE);
-    time += 2_000;
-    for (let sent = 0; sent < 100; sent++) probe.taken(MEGABYTE);
-    assert.ok(!probe.tooFast.aborted);
-  });
-
-  it('stores what hardly shrinks as it is', async () => {
-    const form = await chooseForm(layerOf(200 * MEGABYTE, randomBytes(MEGABYTE)), clock);
-    assert.deepEqual(form, { kind: 'plain', reason: 'since samples shrink to 100 % only' });
-  });
-
-  it('compresses a small layer without looking at the line', async () => {
-    const form = await chooseForm(layerOf(20 * MEGABYTE, numbers), clock);
+  it('compresses on a line that is slower than compression, and says so', async () => {
+    const form = await choose(layerOf(200 * MEGABYTE, numbers), RATE - 1);
     assert.equal(form.kind, 'gzip');
+    assert.match(form.reason, /^samples shrink to 5\d %, and the line takes 210 MB\/s$/);
   });
 
-  it('stores bytes in a form that gzip reads', async () => {
-    const member = await gzipMember(numbers, 0);
-    assert.ok(member.length >= numbers.length);
-    assert.deepEqual(gunzipSync(member), numbers);
+  it('stores a layer as it is where the line is faster than compression, and says so', async () => {
+    const form = await choose(layerOf(200 * MEGABYTE, numbers), RATE + 1);
+    assert.equal(form.kind, 'plain');
+    assert.equal(form.reason, 'since the line takes 210 MB/s, and this agent compresses 210 MB/s');
+  });
+
+  it('compresses where nothing is known of the line', async () => {
+    const form = await choose(layerOf(200 * MEGABYTE, numbers));
+    assert.equal(form.kind, 'gzip');
+    assert.match(form.reason, /^samples shrink to 5\d %$/);
+  });
+
+  for (const [megabytes, most] of [
+    [64, MEGABYTE / 2],
+    [300, 2.5 * MEGABYTE],
+    [20_000, 8 * MEGABYTE],
+  ] as const) {
+    it(`sends little of ${megabytes} MB to look at the line, and counts it`, async () => {
+      const size = megabytes * MEGABYTE;
+      const form = await choose(layerOf(size, Buffer.concat(Array.from({ length: 8 }, () => numbers))), RATE);
+      assert.deepEqual(form.probed, [form.sentBytes]);
+      assert.ok(form.sentBytes > 0 && form.sentBytes <= most, `${form.sentBytes} bytes`);
+    });
+  }
+
+  it('stores what hardly shrinks as it is, without a look at the line', async () => {
+    const form = await choose(layerOf(200 * MEGABYTE, randomBytes(MEGABYTE)));
+    assert.deepEqual(form, {
+      kind: 'plain',
+      reason: 'since samples shrink to 100 % only',
+      sentBytes: 0,
+      probed: [],
+    });
+  });
+
+  it('compresses a small layer without a look at the line', async () => {
+    const form = await choose(layerOf(20 * MEGABYTE, numbers));
+    assert.equal(form.kind, 'gzip');
+    assert.deepEqual(form.probed, []);
   });
 });
