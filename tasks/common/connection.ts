@@ -48,6 +48,24 @@ export function isHopeless(error: Error): boolean {
   return HOPELESS.test(errorCode(error));
 }
 
+/**
+ * Why a host was of no use, and what to do about it.
+ *
+ * @param isAnswered whether an answer had begun to come, so that the host can be reached
+ * @param after how often and for how long it was tried, going on from the host
+ */
+export function explainNoAnswer(host: string, error: Error, isAnswered: boolean, after = ''): string {
+  return isAnswered
+    ? `No usable answer from ${host}${after}: ${explainAnswer(error)}`
+    : `No connection to ${host}${after}: ${explainConnectionError(error)}`;
+}
+
+/** Why an answer is of no use, and what to do about it; goes on from a colon. */
+function explainAnswer(error: Error): string {
+  const more = errorCode(error) === 'ERR_TOO_LARGE' ? ', which no such answer is' : '';
+  return `${reasonOf(error)}${more}. Check the address, and whether a proxy stands in between.`;
+}
+
 /** Why there was no connection, and what to do about it; goes on from a colon. */
 export function explainConnectionError(error: Error): string {
   const code = errorCode(error);
@@ -57,9 +75,6 @@ export function explainConnectionError(error: Error): string {
   }
   if (code === 'ECONNREFUSED') return 'the connection was refused. Check the address and port.';
   if (code.startsWith('ERR_PROXY')) return reason;
-  if (code === 'ERR_TOO_LARGE') {
-    return `${reason}, which no such answer is. Check the address, and whether a proxy stands in between.`;
-  }
   if (/ALTNAME|HOSTNAME/.test(code)) {
     return `its certificate is for another host (${code}). Check the address, and whether a proxy stands in between.`;
   }

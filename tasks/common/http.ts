@@ -2,7 +2,7 @@ import type { Agent as HttpAgent } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Headers, Response } from 'node-fetch';
 import { IdleTimer, sleep, throwIfCancelled } from './cancel';
-import { createAgent, explainConnectionError, isHopeless, reasonOf } from './connection';
+import { createAgent, explainNoAnswer, isHopeless, reasonOf } from './connection';
 import { TaskError } from './errors';
 import { ANSWER_LIMITS, type AnswerKind, type AnswerLimits } from './limits';
 import type { Logger } from './log';
@@ -37,7 +37,7 @@ export interface HttpAnswer {
   readonly isRepeat?: boolean;
 }
 
-/** No try ended with an answer: the host was not found, refused, hung, or could not be trusted. */
+/** No try ended with a usable answer: the host was not found, refused, hung, could not be trusted, or answered nonsense. */
 export class ConnectionError extends TaskError {}
 
 export interface HttpClientOptions {
@@ -113,8 +113,9 @@ export class HttpClient {
     const idle = new IdleTimer(request.idleTimeout ?? DEFAULT_IDLE_TIMEOUT, signal);
     const agent = this.agentFor(new URL(request.url));
     const body = typeof request.body === 'function' ? watched(request.body(), idle) : request.body;
+    let response: Response | undefined;
     try {
-      const response = await fetch(request.url, {
+      response = await fetch(request.url, {
         method: request.method,
         headers: { 'User-Agent': this.options.userAgent, ...request.headers },
         redirect: 'manual',
@@ -133,8 +134,7 @@ export class HttpClient {
       return { status, headers, body: content };
     } catch (error) {
       throwIfCancelled(signal);
-      if (idle.expired) return new Error(`no answer within ${idle.milliseconds / 1000} s`);
-      return error instanceof Error ? error : new Error(String(error));
+      return failureOf(error, response !== undefined, idle);
     } finally {
       idle.stop();
       // A server may answer before it has read everything: the rest is not sent.
@@ -172,15 +172,41 @@ function watched(body: Readable, idle: IdleTimer): Readable {
   return Readable.from(chunks(), { objectMode: false });
 }
 
-/** An answer that is too much, or takes too long to come. */
-class LimitError extends Error {
+/** An answer came that is of no use. */
+class AnswerError extends Error {
   constructor(
     message: string,
-    readonly read: Buffer,
-    readonly code: 'ERR_TOO_LARGE' | 'ERR_TOO_SLOW',
+    readonly code: string | undefined,
   ) {
     super(message);
   }
+}
+
+/** An answer that is too much, or takes too long to come. */
+class LimitError extends AnswerError {
+  constructor(
+    message: string,
+    readonly read: Buffer,
+    code: 'ERR_TOO_LARGE' | 'ERR_TOO_SLOW',
+  ) {
+    super(message, code);
+  }
+}
+
+/** Codes of what Node can't read as HTTP. */
+const NOT_HTTP = /^HPE_/;
+
+/** @param isAnswered whether an answer had begun to come */
+function failureOf(error: unknown, isAnswered: boolean, idle: IdleTimer): Error {
+  if (error instanceof AnswerError) return error;
+  if (idle.expired) {
+    const pause = `${idle.milliseconds / 1000} s`;
+    if (!isAnswered) return new Error(`no answer within ${pause}`);
+    return new AnswerError(`the answer stopped, and nothing came for ${pause}`, undefined);
+  }
+  const failure: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
+  const { code } = failure;
+  return isAnswered || NOT_HTTP.test(code ?? '') ? new AnswerError(reasonOf(failure), code) : failure;
 }
 
 /** @throws LimitError */
@@ -240,8 +266,6 @@ function after({ failures, spent }: Patience): string {
 
 function connectionError(request: HttpRequest, error: Error, patience: Patience): ConnectionError {
   const { host } = new URL(request.url);
-  const what = error instanceof LimitError ? 'No usable answer from' : 'No connection to';
-  return new ConnectionError(`${what} ${host}${after(patience)}: ${explainConnectionError(error)}`, {
-    cause: error,
-  });
+  const message = explainNoAnswer(host, error, error instanceof AnswerError, after(patience));
+  return new ConnectionError(message, { cause: error });
 }

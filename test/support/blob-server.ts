@@ -226,6 +226,8 @@ export class BlobServer {
     response.writeHead(200, { 'Content-Type': 'application/xml', 'x-ms-request-id': 'test' });
     const text = `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="${this.endpoint}/" ContainerName="x"><Prefix>${escapeXml(prefix)}</Prefix><Blobs>${page.map((name) => entries.get(name)).join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`;
     if (fault && 'pieces' in fault) sendInPieces(response, Buffer.from(text), fault);
+    else if (fault && 'resetAfter' in fault)
+      response.write(text.slice(0, fault.resetAfter), () => response.destroy());
     else response.end(text);
   }
 

@@ -1,4 +1,4 @@
-import { explainConnectionError } from '../../common/connection';
+import { explainNoAnswer } from '../../common/connection';
 import { type AccessNames, errorFromAnswer, isNotFound } from '../../common/databricks/errors';
 import { TaskError } from '../../common/errors';
 import { BrokenAnswerError, PageError, RestError } from '../registry/errors';
@@ -39,7 +39,7 @@ export function explainCatalogError(error: unknown, workspace: WorkspaceNames): 
   const { origin, access } = workspace;
   const { host } = new URL(origin);
   if (error instanceof BrokenAnswerError) {
-    const message = `No connection to ${host}: ${explainConnectionError(error)} The host is that of ${access.host}.`;
+    const message = `${explainNoAnswer(host, error, error.isAnswered)} The host is that of ${access.host}.`;
     return new TaskError(message, { cause: error });
   }
   if (error instanceof PageError) {

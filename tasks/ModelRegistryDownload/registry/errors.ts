@@ -1,4 +1,4 @@
-import { explainConnectionError, isHopeless } from '../../common/connection';
+import { explainNoAnswer, isHopeless } from '../../common/connection';
 import { describeError, TaskError } from '../../common/errors';
 import { isRetryableStatus } from '../../common/retry';
 import { formatDuration } from '../../common/text';
@@ -36,6 +36,8 @@ export class BrokenAnswerError extends Error {
     message: string,
     /** The system's code for it, such as `ECONNRESET`, where there is one. */
     readonly code?: string | undefined,
+    /** Whether an answer had begun to come: then the registry can be reached. */
+    readonly isAnswered = true,
   ) {
     super(message);
   }
@@ -77,11 +79,16 @@ export class RestError extends Error {
   }
 }
 
-/** Errors of sockets, TLS and HTTP alike: what each is, their code tells. */
-export function brokenBy(error: Error): BrokenAnswerError {
+/**
+ * Errors of sockets, TLS and HTTP alike: what each is, their code tells.
+ *
+ * @param isAnswered whether an answer had begun to come
+ */
+export function brokenBy(error: Error, isAnswered: boolean): BrokenAnswerError {
   const { code } = error as NodeJS.ErrnoException;
   const isReset = error.message === 'aborted' || error.message === 'socket hang up';
-  return new BrokenAnswerError(isReset ? 'the connection broke' : error.message || String(code), code);
+  const message = isReset ? 'the connection broke' : error.message || String(code);
+  return new BrokenAnswerError(message, code, isAnswered);
 }
 
 /** ETags have quotes in headers, and none in the listings of Azure. */
@@ -135,8 +142,7 @@ export function reason(error: Error): string {
  */
 export function explainRegistryError(error: unknown, address: RegistryAddress): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof BrokenAnswerError)
-    return new TaskError(noConnection(address, error), { cause: error });
+  if (error instanceof BrokenAnswerError) return new TaskError(noAnswer(address, error), { cause: error });
   if (error instanceof AlteredError) return new TaskError(altered(address, error), { cause: error });
   if (error instanceof PageError) return new TaskError(webPage(address), { cause: error });
   if (!(error instanceof RestError)) return error;
@@ -153,7 +159,7 @@ function webPage({ host }: RegistryAddress): string {
   return `A web page answered in place of ${host}: a network that wants people to sign in, a proxy's notice, or a website at that address. Let the agent reach the registry without it, and check 'blobEndpoint' where it is given.`;
 }
 
-function noConnection(address: RegistryAddress, error: BrokenAnswerError): string {
+function noAnswer(address: RegistryAddress, error: BrokenAnswerError): string {
   const { account, host } = address;
   if (error.code === 'ENOTFOUND') {
     return `There is no storage account '${account}', as no host has the name ${host}. Check '${accountInput(address)}' for typing errors, 'blobEndpoint' where it is given, and the DNS of this agent.`;
@@ -161,7 +167,7 @@ function noConnection(address: RegistryAddress, error: BrokenAnswerError): strin
   if (error.code === 'ECONNREFUSED') {
     return `No connection to ${host}: the connection was refused, as nothing listens there. Check '${endpointInput(address)}'${/^(localhost|127\.|\[::1\])/.test(host) ? ', and that the emulator runs on this agent' : ''}.`;
   }
-  return `No connection to ${host}: ${explainConnectionError(error)}`;
+  return explainNoAnswer(host, error, error.isAnswered);
 }
 
 /** The input that says where the registry is. */

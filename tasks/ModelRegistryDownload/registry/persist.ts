@@ -112,7 +112,11 @@ export async function persist<T>(
 }
 
 /** A connection fell silent. */
-export class SilenceError extends BrokenAnswerError {}
+export class SilenceError extends BrokenAnswerError {
+  constructor(message: string, isAnswered: boolean) {
+    super(message, undefined, isAnswered);
+  }
+}
 
 /**
  * Makes one request and gives it up after too long a silence, or when it trickles for as long as a registry is waited for.
@@ -127,11 +131,16 @@ export async function limitSilence<T>(
   const { forMilliseconds: longest } = patience.retry;
   const idle = new IdleTimer(patience.idle, signal);
   const end = new IdleTimer(longest, idle.signal);
+  let isAnswered = false;
+  const touch = () => {
+    isAnswered = true;
+    idle.touch();
+  };
   try {
-    return await request({ signal: end.signal, touch: () => idle.touch() });
+    return await request({ signal: end.signal, touch });
   } catch (error) {
-    if (idle.expired) throw new SilenceError(`nothing came for ${formatDuration(patience.idle)}`);
-    throw end.expired ? new SilenceError(`it was not done in ${formatDuration(longest)}`) : error;
+    if (idle.expired) throw new SilenceError(`nothing came for ${formatDuration(patience.idle)}`, isAnswered);
+    throw end.expired ? new SilenceError(`it was not done in ${formatDuration(longest)}`, isAnswered) : error;
   } finally {
     idle.stop();
     end.stop();

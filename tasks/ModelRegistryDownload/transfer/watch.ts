@@ -92,11 +92,11 @@ export class Watch {
     } catch (error) {
       if (own.pace !== undefined) {
         tries.trickles += 1;
-        throw new SilenceError(`only ${formatBytes(own.pace * 1000)}/s came`);
+        throw new SilenceError(`only ${formatBytes(own.pace * 1000)}/s came`, true);
       }
       if (own.silence === undefined) throw error;
       tries.silences += 1;
-      throw new SilenceError(`nothing came for ${Math.round(own.silence / 100) / 10} s`);
+      throw new SilenceError(`nothing came for ${Math.round(own.silence / 100) / 10} s`, own.isAnswered);
     } finally {
       if (own.received >= TELLING) this.learnPace(own.received / (performance.now() - own.begun));
       this.requests.delete(own);
@@ -158,6 +158,8 @@ export class Watch {
 class Request implements Watched {
   stopped = false;
   onStop: (() => void) | undefined;
+  /** Whether there was a sign of life. */
+  isAnswered = false;
   readonly begun = performance.now();
   lastSign = this.begun;
   /** In bytes. */
@@ -177,6 +179,7 @@ class Request implements Watched {
 
   touch(count = 0): void {
     const now = performance.now();
+    this.isAnswered = true;
     this.received += count;
     this.learn(now - this.lastSign);
     this.lastSign = now;

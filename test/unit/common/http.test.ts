@@ -127,6 +127,41 @@ describe('HTTP requests', () => {
     });
   });
 
+  const useless: [what: string, answer: RequestListener, reason: RegExp][] = [
+    [
+      'breaks in its body',
+      (request, response) => {
+        response.writeHead(200, { 'Content-Length': '100' });
+        response.write('half', () => request.socket.destroy());
+      },
+      /aborted|Premature close/i,
+    ],
+    [
+      'stops in its body',
+      (_, response) => void response.writeHead(200, { 'Content-Length': '100' }).write('half'),
+      /the answer stopped, and nothing came for 3 s/,
+    ],
+    [
+      'is not packed as it says',
+      (_, response) => response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('plain'),
+      /incorrect header check/,
+    ],
+    ['is no HTTP', (request) => void request.socket.end('SSH-2.0-OpenSSH\r\n\r\n'), /Parse Error/],
+  ];
+  for (const [what, listener, reason] of useless) {
+    it(`tell an answer that ${what} from a connection that failed`, async () => {
+      answer = listener;
+      const request = { method: 'GET', url, idleTimeout: 3_000, retry: ONE_TRY } as const;
+      await assert.rejects(client.send(request), (error: Error) => {
+        assert.ok(error instanceof ConnectionError);
+        assert.match(error.message, /^No usable answer from 127\.0\.0\.1:\d+: /);
+        assert.match(error.message, reason);
+        assert.doesNotMatch(error.message, /http:/);
+        return true;
+      });
+    });
+  }
+
   it('fail at once for a host that does not exist', async () => {
     await assert.rejects(
       client.send({ method: 'GET', url: 'http://no-such-host.invalid/' }),

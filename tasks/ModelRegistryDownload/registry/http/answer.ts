@@ -92,7 +92,8 @@ export class AnswerReader {
 
   /** The connection has ended. A refusal counts all the same. */
   end(): Error {
-    return this.head && this.head.status >= 300 ? this.refused() : broken();
+    if (this.head && this.head.status >= 300) return this.refused();
+    return new BrokenAnswerError('the connection broke', 'ECONNRESET', this.hasBegun);
   }
 
   /** @returns what follows the head; undefined when the head is not whole */
@@ -214,8 +215,4 @@ function parseHead(text: string): Head {
 
 function notHttp(): BrokenAnswerError {
   return new BrokenAnswerError('the answer is not HTTP');
-}
-
-function broken(): BrokenAnswerError {
-  return new BrokenAnswerError('the connection broke', 'ECONNRESET');
 }

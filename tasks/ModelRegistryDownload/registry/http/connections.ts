@@ -105,7 +105,7 @@ export class Connections {
         stop.onStop = end;
       });
     } catch (error) {
-      throw brokenBy(error as Error);
+      throw brokenBy(error as Error, false);
     }
   }
 }
@@ -134,7 +134,7 @@ class Connection {
     });
     this.socket
       .setNoDelay(true)
-      .on('error', (error) => this.end(() => brokenBy(error)))
+      .on('error', (error) => this.end(() => brokenBy(error, this.answerBegan)))
       .on('end', () => this.end(() => this.reader?.end()))
       .on('close', () => this.end(() => this.reader?.end()))
       // Those on top of another one cannot read into a buffer; the others have no data for this.

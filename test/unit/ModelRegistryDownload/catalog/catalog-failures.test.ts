@@ -124,6 +124,30 @@ describe('a download from Unity Catalog that meets', () => {
     assert.match(await refusal(), /A web page answered in place of Databricks/);
   });
 
+  const useless: [what: string, path: RegExp, body: string | object, reason: RegExp][] = [
+    ['a version', /versions\/1$/, '{"version": ', /the answer is not JSON/],
+    ['a version', /versions\/1$/, { other: 1 }, /the answer is not a version of a model/],
+    ['a folder', /directories/, { contents: 'none' }, /the answer is not a listing/],
+    [
+      'a file',
+      /fs\/files/,
+      'more than the file',
+      /the answer is not the part that was asked for \(HTTP 200\)/,
+    ],
+  ];
+  for (const [what, path, body, reason] of useless) {
+    it(`an answer in place of ${what} that is of no use: ${reason.source}`, async () => {
+      story.workspace.givesLinks = false;
+      story.workspace.intercept((request) =>
+        path.test(request.path) ? { answer: { status: 200, body } } : undefined,
+      );
+      const message = await refusal();
+      assert.match(message, /^No usable answer from 127\.0\.0\.1:\d+: /);
+      assert.match(message, reason);
+      assert.match(message, /The host is that of input 'databricksHost'/);
+    });
+  }
+
   it('folders that lead elsewhere', async () => {
     const listing = { contents: [{ path: '/Models/main/ml/titanic/1/../../secret', is_directory: true }] };
     story.workspace.intercept(({ path }) =>

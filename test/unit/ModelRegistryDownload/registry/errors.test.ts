@@ -265,6 +265,29 @@ describe('an error of the registry', () => {
     assert.equal(told.waits > 7, true);
   });
 
+  const useless: [what: string, fault: Fault, reason: RegExp][] = [
+    [
+      'that is no listing',
+      { instead: { status: 200, headers: { 'Content-Type': 'application/xml' }, body: '<Other/>' } },
+      /the answer is not a whole listing/,
+    ],
+    ['that breaks off', { resetAfter: 20 }, /the connection broke/],
+    [
+      'that is too large',
+      { instead: { status: 200, headers: {}, body: ' '.repeat(26_000_000) } },
+      /the listing is larger than 25\.2 MB, which no such answer is/,
+    ],
+  ];
+  for (const [what, fault, reason] of useless) {
+    it(`from an answer ${what} is not told as a connection that failed`, async () => {
+      server.fault = () => fault;
+      const { message } = await explain();
+      assert.match(message, /^No usable answer from 127\.0\.0\.1:\d+: /);
+      assert.match(message, reason);
+      assert.match(message, /Check the address, and whether a proxy stands in between/);
+    });
+  }
+
   it('from an account that does not exist is told at once', async () => {
     const lookup = (_host: string, _options: unknown, done: (error: Error) => void) =>
       done(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }));

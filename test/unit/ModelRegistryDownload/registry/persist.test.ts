@@ -122,4 +122,28 @@ describe('a request to the registry', () => {
       clock.restore();
     }
   });
+
+  for (const [what, signs, isAnswered] of [
+    ['silent from the start', 0, false],
+    ['silent after it had begun', 1, true],
+  ] as const) {
+    it(`tells whether there was an answer at all, where it is ${what}`, async () => {
+      const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        const outcome = limitSilence(
+          ({ signal, touch }) =>
+            new Promise((_, reject) => {
+              for (let sign = 0; sign < signs; sign++) touch();
+              signal.addEventListener('abort', () => reject(broken()));
+            }),
+          begin(),
+        );
+        const failure = assert.rejects(outcome, { message: 'nothing came for 30 s', isAnswered });
+        await clock.tickAsync(31_000);
+        await failure;
+      } finally {
+        clock.restore();
+      }
+    });
+  }
 });
