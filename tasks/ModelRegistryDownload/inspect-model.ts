@@ -12,6 +12,9 @@ import { type Finding, Inspection } from './pickles/inspection';
 /** Bytes of a file that is read at once, into the same memory as the one before it: thousands of them are no rarity. */
 const SMALL = 64 * 1024;
 
+/** Files after which other work gets its turn, as the end of a step that is cancelled: what is in memory is never waited for. */
+const TURN = 64;
+
 /** How many findings a message shows. */
 const MOST_NAMED = 10;
 
@@ -29,7 +32,8 @@ export async function inspectModel(
   if (pickleScan === 'off') return undefined;
   const inspection = new Inspection(pickleAllow);
   const memory = Buffer.allocUnsafeSlow(SMALL);
-  for (const { path } of files) {
+  for (const [index, { path }] of files.entries()) {
+    if (index % TURN === TURN - 1) await new Promise((resolve) => setImmediate(resolve));
     const file = folder.open(path);
     try {
       await inspectFile(path, contentOf(file, memory), inspection, signal);

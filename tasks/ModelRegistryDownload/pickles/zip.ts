@@ -6,12 +6,13 @@ export type Member = { readonly item: Item } | { readonly name: string; readonly
 
 const LOCAL = 0x04034b50;
 const CENTRAL = 0x02014b50;
-const END = 0x06054b50;
+const END = Buffer.from('PK\x05\x06', 'latin1');
 const END_64 = 0x06064b50;
 const LOCATOR_64 = 0x07064b50;
 const LOCAL_BYTES = 30;
 const CENTRAL_BYTES = 46;
 const END_BYTES = 22;
+const LOCATOR_BYTES = 20;
 const LONGEST_COMMENT = 0xffff;
 
 /** Bytes of a directory that is read: hundreds of thousands of members. */
@@ -177,23 +178,30 @@ async function findEnd(
   const length = Math.min(content.size, END_BYTES + LONGEST_COMMENT);
   const start = content.size - length;
   const tail = await content.read(start, length);
-  for (let at = tail.length - END_BYTES; at >= 0; at--) {
-    if (tail.readUInt32LE(at) !== END || at + END_BYTES + tail.readUInt16LE(at + 20) !== tail.length)
-      continue;
-    const end = {
-      count: tail.readUInt16LE(at + 10),
-      size: tail.readUInt32LE(at + 12),
-      offset: tail.readUInt32LE(at + 16),
-    };
-    const locator = await content.read(start + at - 20, 20);
-    if (start + at < 20 || locator.readUInt32LE(0) !== LOCATOR_64) return end;
-    const large = await content.read(Number(locator.readBigUInt64LE(8)), 56);
-    if (large.length < 56 || large.readUInt32LE(0) !== END_64) throw new ZipError('its directory is broken');
-    return {
-      count: Number(large.readBigUInt64LE(32)),
-      size: Number(large.readBigUInt64LE(40)),
-      offset: Number(large.readBigUInt64LE(48)),
-    };
+  const at = endRecordIn(tail);
+  if (at < 0) return undefined;
+  const end = {
+    count: tail.readUInt16LE(at + 10),
+    size: tail.readUInt32LE(at + 12),
+    offset: tail.readUInt32LE(at + 16),
+  };
+  if (start + at < LOCATOR_BYTES) return end;
+  const locator = await content.read(start + at - LOCATOR_BYTES, LOCATOR_BYTES);
+  if (locator.readUInt32LE(0) !== LOCATOR_64) return end;
+  const large = await content.read(Number(locator.readBigUInt64LE(8)), 56);
+  if (large.length < 56 || large.readUInt32LE(0) !== END_64) throw new ZipError('its directory is broken');
+  return {
+    count: Number(large.readBigUInt64LE(32)),
+    size: Number(large.readBigUInt64LE(40)),
+    offset: Number(large.readBigUInt64LE(48)),
+  };
+}
+
+/** Where the record begins that ends a zip file, of whose comment only its own length tells; -1 where there is none. */
+function endRecordIn(tail: Buffer): number {
+  for (let at = tail.length - END_BYTES; at >= 0; at -= 1) {
+    at = tail.lastIndexOf(END, at);
+    if (at < 0 || at + END_BYTES + tail.readUInt16LE(at + 20) === tail.length) return at;
   }
-  return undefined;
+  return -1;
 }

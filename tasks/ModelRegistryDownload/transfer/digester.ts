@@ -9,7 +9,6 @@ export interface Digester {
   reach(file: number, withMd5: boolean, position: number): void;
   /** All of the file has come. */
   finish(file: number, withMd5: boolean, size: number, signal: AbortSignal): Promise<Digests>;
-  close(): Promise<void>;
 }
 
 /** Digests each file at its end, between the other work of this thread: the best for what is small. */
@@ -19,8 +18,6 @@ export class LocalDigester implements Digester {
   async finish(file: number, withMd5: boolean, size: number, signal: AbortSignal): Promise<Digests> {
     return digestFile(file, size, { md5: withMd5 }, signal);
   }
-
-  async close(): Promise<void> {}
 }
 
 /** Goes on with the digests of an open file, up to a position. Descriptors are good in all threads of a process. */

@@ -4,7 +4,7 @@ import type { ModelContainer, Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 import type { Connection } from '../registry/persist';
 import { CHECKED_RANGE, downloadChecked } from './checked';
-import { LocalDigester, ThreadDigester } from './digester';
+import { type Digester, LocalDigester, ThreadDigester } from './digester';
 import { Lanes } from './lanes';
 import { type FileOpener, PartialFile, RANGE } from './partial-file';
 import { downloadRange, type Fetch } from './range';
@@ -14,7 +14,10 @@ import { Watch } from './watch';
 /** Bytes that are asked for at the same time: as many as fill a fast link, and as few as are soon brought again. */
 const MOST_ASKED_FOR = 16 * RANGE;
 
-/** Bytes of a transfer that a second thread pays for. To start it takes the time in which half of this comes. */
+/** Bytes of a file that a second thread digests. To tell the thread of a smaller one takes longer than to digest it. */
+const WORTH_TELLING = 1024 * 1024;
+
+/** Bytes of such files that a second thread pays for. To start it takes the time in which half of this comes. */
 const WORTH_A_THREAD = 64 * 1024 * 1024;
 
 /** What has been brought of a transfer, in case that its process is killed. */
@@ -64,20 +67,22 @@ export async function transferFiles(
   const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
   // Where the listing tells no MD5, the first answer may, and no file is digested before that.
   const hasMd5 = ({ md5, name }: ModelFile) => md5 !== null || (container.toldMd5?.(name) ?? null) !== null;
-  const targets = files.map((file) => {
+  /** Those that are on their way: of thousands of files, a few. */
+  const targets = new Set<PartialFile>();
+  const begin = (file: ModelFile) => {
     const checked = isChecked(file);
-    return new PartialFile(
-      file,
-      options.files,
-      record?.finished(file, checked) ?? [],
-      checked ? CHECKED_RANGE : RANGE,
-    );
-  });
-  const parts = splitIntoRanges(targets);
-  const digester =
-    program !== undefined && totalSize(files) >= WORTH_A_THREAD
+    const finished = record?.finished(file, checked) ?? [];
+    const target = new PartialFile(file, options.files, finished, checked ? CHECKED_RANGE : RANGE);
+    targets.add(target);
+    return target;
+  };
+  const parts = splitIntoRanges(files, begin);
+  const thread =
+    program !== undefined && totalSize(files.filter(isBig)) >= WORTH_A_THREAD
       ? new ThreadDigester(program)
-      : new LocalDigester();
+      : undefined;
+  const local = new LocalDigester();
+  const digesterOf = (file: ModelFile): Digester => (isBig(file) ? (thread ?? local) : local);
 
   const bringChecked = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
     const content = await downloadChecked(container, target.file, range, lanes, watch, running);
@@ -112,7 +117,7 @@ export async function transferFiles(
     target.finishRange(range);
     record?.add(target.file, range, checked);
     if (target.isWhole()) return true;
-    digester.reach(target.open(), hasMd5(target.file), target.frontier());
+    digesterOf(target.file).reach(target.open(), hasMd5(target.file), target.frontier());
     return false;
   };
 
@@ -122,16 +127,17 @@ export async function transferFiles(
       return async () => {
         for (const { target, range } of parts) {
           if (range && !(await bring(target, range, watch, running))) continue;
-          const { size, path } = target.file;
-          const digest = digester.finish(target.open(), hasMd5(target.file), size, running.signal);
-          digests.set(path, await digest);
+          const { file } = target;
+          const digest = digesterOf(file).finish(target.open(), hasMd5(file), file.size, running.signal);
+          digests.set(file.path, await digest);
           target.finish();
+          targets.delete(target);
         }
       };
     });
   } finally {
     // The thread has the files open too, under descriptors that would soon be those of other files.
-    await digester.close();
+    await thread?.close();
     for (const target of targets) target.close();
   }
   return digests;
@@ -148,9 +154,17 @@ function totalSize(files: readonly ModelFile[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
+function isBig({ size }: ModelFile): boolean {
+  return size >= WORTH_TELLING;
+}
+
 /** A file's ranges follow one another, so that only a few files are open at a time. */
-function* splitIntoRanges(targets: readonly PartialFile[]): Generator<Part> {
-  for (const target of targets) {
+function* splitIntoRanges(
+  files: readonly ModelFile[],
+  begin: (file: ModelFile) => PartialFile,
+): Generator<Part> {
+  for (const file of files) {
+    const target = begin(file);
     if (target.isWhole()) yield { target, range: undefined };
     else for (const range of target.missingRanges()) yield { target, range };
   }
