@@ -124,17 +124,18 @@ describe('a download from Unity Catalog that meets', () => {
     assert.match(await refusal(), /A web page answered in place of Databricks/);
   });
 
-  const useless: [what: string, path: RegExp, body: string | object, reason: RegExp][] = [
-    ['a version', /versions\/1$/, '{"version": ', /the answer is not JSON/],
-    ['a version', /versions\/1$/, { other: 1 }, /the answer is not a version of a model/],
-    ['a folder', /directories/, { contents: 'none' }, /the answer is not a listing/],
+  const useless: [what: string, path: RegExp, body: NonNullable<Fault['answer']>['body'], reason: RegExp][] =
     [
-      'a file',
-      /fs\/files/,
-      'more than the file',
-      /the answer is not the part that was asked for \(HTTP 200\)/,
-    ],
-  ];
+      ['a version', /versions\/1$/, '{"version": ', /the answer is not JSON/],
+      ['a version', /versions\/1$/, { other: 1 }, /the answer is not a version of a model/],
+      ['a folder', /directories/, { contents: 'none' }, /the answer is not a listing/],
+      [
+        'a file',
+        /fs\/files/,
+        'more than the file',
+        /the answer is not the part that was asked for \(HTTP 200\)/,
+      ],
+    ];
   for (const [what, path, body, reason] of useless) {
     it(`an answer in place of ${what} that is of no use: ${reason.source}`, async () => {
       story.workspace.givesLinks = false;
