@@ -23,6 +23,12 @@ const SOURCES = [
   ...['../model.pkl', 'conf/deep/../base.yaml', '${B:-model.pkl}'],
 ];
 
+/** Patterns in a folder for which there may be nothing. */
+const IDLE_SOURCES = [
+  ...['conf/*.none', 'conf/deep/*.none', 'none/*', 'app.py/*', 'latest/*', 'settings/*.none', 'conf/*/none'],
+  ...['src/*/none', 'empty/*', 'src/dangling/*'],
+];
+
 /** What more often than not can't be copied. */
 const ODD_SOURCES = ['src/dangling', 'missing', '"names/a b.txt"', '$A', 'conf\\*'];
 
@@ -197,6 +203,8 @@ export class DockerfileGrammar {
             '/s',
             '/none',
             '/rel*',
+            '/none/*',
+            '/etc/*.none',
           ])
         : this.source(),
     );
@@ -226,7 +234,8 @@ export class DockerfileGrammar {
   }
 
   private source(): string {
-    return this.random.once(15) ? this.random.of(ODD_SOURCES) : this.random.of(SOURCES);
+    if (this.random.once(15)) return this.random.of(ODD_SOURCES);
+    return this.random.of(this.random.once(12) ? IDLE_SOURCES : SOURCES);
   }
 
   private place(): string {

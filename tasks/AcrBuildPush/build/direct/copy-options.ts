@@ -6,7 +6,7 @@ import type { FileTree } from '../../files/file-tree';
 import { hasWildcard } from '../../files/glob';
 import { isArchive } from './archives';
 import { parseChmod } from './chmod';
-import { type Copier, CopyError, type CopyOptions, OutOfReach } from './copy';
+import { type Copier, CopyError, type CopyOptions, NothingFound, OutOfReach } from './copy';
 
 /* What the options of COPY and ADD come to. */
 
@@ -34,7 +34,9 @@ export function copyWithParents(copier: Copier, source: FileTree, name: string, 
   const folder = at < 0 ? '/' : name.slice(0, at);
   const path = posix.resolve('/', at < 0 ? name : name.slice(at + 3)).slice(1);
   const found = copier.copyMatching(source, folder, patternsOf([path], 'the path'), destination);
-  if (!found && !hasWildcard(folder) && !hasWildcard(path)) throw new CopyError(`there is no '${name}'`);
+  if (found) return;
+  if (!hasWildcard(folder) && !hasWildcard(path)) throw new CopyError(`there is no '${name}'`);
+  throw new NothingFound(name, source.resolve(folder));
 }
 
 export function patternsOf(texts: readonly string[], what: string): PatternList {

@@ -51,7 +51,15 @@ const TOP: Within = { path: '', waiting: [] };
 export class CopyError extends Error {}
 
 /** A pattern that no file matches, which docker lets pass. */
-export class NothingFound extends Error {}
+export class NothingFound extends Error {
+  constructor(
+    readonly pattern: string,
+    /** The folder before its first wildcard. */
+    readonly folder: string,
+  ) {
+    super(`nothing matches '${pattern}'`);
+  }
+}
 
 /** A copy that docker could do, but this builder can't. */
 export class OutOfReach extends Error {}
@@ -228,7 +236,10 @@ function findSources(source: FileTree, name: string): string[] {
   const pattern = parts.slice(first).join('/');
   // Of a pattern that can't be read, docker says no more than that nothing matches it.
   const matches = compileGlob(pattern);
-  const start = source.resolve(parts.slice(0, first).join('/'));
+  const folder = parts.slice(0, first).join('/');
+  const start = source.resolve(folder);
+  if (start !== '' && !source.get(start))
+    throw new CopyError(`there is no '${folder}', where '${name}' begins`);
   const found: string[] = [];
   const walk = (folder: string, path: string) => {
     for (const child of source.list(folder)) {
@@ -239,6 +250,6 @@ function findSources(source: FileTree, name: string): string[] {
     }
   };
   walk(start, '');
-  if (!found.length) throw new NothingFound(`nothing matches '${name}'`);
+  if (!found.length) throw new NothingFound(name, start);
   return found;
 }

@@ -11,6 +11,7 @@ import { findNeed, NeedsEngine } from '../needs-engine';
 import { noteImage } from '../noted-image';
 import type { Split } from '../split';
 import { BaseFiles, type BaseFilesOptions, UnknownFile } from './base-files';
+import { ContextUse } from './context-use';
 import { makeLayer } from './layer';
 import { toContainerSettings } from './settings';
 import { type Base, StageBuild, type Surroundings } from './stage-build';
@@ -76,6 +77,7 @@ class DirectBuild {
   private readonly bases = new Map<string, Promise<Base>>();
   private readonly begun: Base | undefined;
   private files: FileTree | undefined;
+  private readonly use = new ContextUse();
 
   constructor(
     private readonly plan: BuildPlan,
@@ -100,7 +102,9 @@ class DirectBuild {
     if (!this.head) this.refuseEngineLines(target);
     // They are asked for in any case; that they are on their way spares a wait.
     void this.options.earlier?.all();
-    return this.build(target, new Map());
+    const build = await this.build(target, new Map());
+    this.use.check(() => this.context(), this.head !== undefined);
+    return build;
   }
 
   private refuseEngineLines(stage: Stage, seen = new Set<Stage>()): void {
@@ -170,16 +174,19 @@ class DirectBuild {
       given: this.plan.arguments,
       inherited: this.stages.globals,
       log: this.options.log,
-      context: () => {
-        const { context, dockerfile } = this.plan;
-        this.files ??= readBuildContext(context, readIgnoreRules(context, dockerfile, { isLegacy: false }));
-        return this.files;
-      },
+      context: () => this.context(),
+      use: this.use,
       stage: async (name) => {
         const found = this.stages.named(stage, name);
         return found && this.build(found, built);
       },
     };
+  }
+
+  private context(): FileTree {
+    const { context, dockerfile } = this.plan;
+    this.files ??= readBuildContext(context, readIgnoreRules(context, dockerfile, { isLegacy: false }));
+    return this.files;
   }
 
   /** What is learnt of an image's files is kept from one try to the next. */

@@ -15,6 +15,7 @@ import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '..
 import { findNeed, NeedsEngine } from '../needs-engine';
 import type { Split } from '../split';
 import type { BaseFiles } from './base-files';
+import type { ContextUse } from './context-use';
 import { Copier, CopyError, NothingFound, OutOfReach } from './copy';
 import { copyWithParents, isReadable, patternsOf, permissionsOf, refuseArchive } from './copy-options';
 import { type PlannedLayer, planLayers } from './layer';
@@ -42,6 +43,8 @@ export interface Surroundings {
   readonly log: Logger;
   /** The files that a build context has. */
   context(): FileTree;
+  /** What is taken of them. */
+  readonly use: ContextUse;
   /** The stage that `--from` names, built. */
   stage(name: string): Promise<StageBuild | undefined>;
 }
@@ -268,11 +271,14 @@ export class StageBuild {
         // It depends on what else is copied whether BuildKit minds.
         throw new OutOfReach(`'${name}' is a pattern that docker may not read`);
       }
+      if (from === undefined) this.around.use.take(name);
       try {
         if (isWithParents) copyWithParents(copier, source, name, destination);
         else copier.copy(source, name, destination);
       } catch (error) {
         if (!(error instanceof NothingFound)) throw error;
+        const { pattern, folder } = error;
+        if (from === undefined) this.around.use.miss({ pattern, folder, line });
         this.around.log.warning(`Line ${line} of the Dockerfile: ${error.message}, so nothing is copied.`);
       }
     }

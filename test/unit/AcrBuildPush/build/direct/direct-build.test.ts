@@ -275,6 +275,47 @@ describe('A direct build of a Dockerfile', () => {
     assert.match(warnings.join('\n'), /Line 2 .*nothing matches '\*\.none'/);
   });
 
+  for (const [lines, why] of [
+    [['COPY conf/*.pkl /x/'], "nothing matches 'conf/\\*.pkl', and nothing else is copied from 'conf'"],
+    [['COPY link/*.pkl /x/'], "nothing matches 'link/\\*.pkl', and nothing else is copied from 'conf'"],
+    [['COPY --parents conf/./*.pkl /x/'], "nothing matches 'conf/./\\*.pkl'"],
+    [['COPY model.pkl/* /x/'], "nothing matches 'model.pkl/\\*'"],
+    [['COPY models/*.pkl /x/'], "there is no 'models', where 'models/\\*.pkl' begins"],
+    [['COPY models/*.pkl /x/', 'COPY . /all/'], "there is no 'models'"],
+    [['COPY model.pkl /x/', 'FROM scratch', 'COPY --from=0 /none/* /y/'], "there is no 'none'"],
+  ] as const) {
+    it(`refuses a pattern where BuildKit has no folder to look into: ${lines.join('; ')}`, async () => {
+      symlinkSync('conf', join(context, 'link'));
+      await assert.rejects(attempt(['FROM scratch', ...lines]), new RegExp(`line \\d: ${why}`));
+    });
+  }
+
+  for (const lines of [
+    ['COPY conf/*.pkl /x/', 'COPY conf/a.yaml /y/'],
+    ['COPY conf/*.pkl /x/', 'COPY . /all/'],
+    ['COPY --exclude=*.yaml conf /y/', 'COPY conf/*.pkl /x/'],
+    ['COPY c*/*.yaml /y/', 'COPY conf/*.pkl /x/'],
+    ['COPY link /y/', 'COPY conf/*.pkl /x/'],
+    // BuildKit takes all of a folder in which a link matches.
+    ['COPY conf/*/none /x/'],
+    ['COPY --parents conf/*.pkl /x/'],
+    [
+      'COPY conf/*.pkl /x/',
+      'FROM scratch AS other',
+      'COPY conf /y/',
+      'FROM scratch',
+      'COPY --from=0 /x* /x',
+      'COPY --from=1 / /y',
+    ],
+  ]) {
+    it(`lets a pattern for nothing pass where BuildKit has its folder: ${lines.join('; ')}`, async () => {
+      symlinkSync('conf', join(context, 'link'));
+      symlinkSync('a.yaml', join(context, 'conf/inner'));
+      await build(['FROM scratch', ...lines]);
+      assert.match(warnings.join('\n'), /nothing matches 'conf/);
+    });
+  }
+
   for (const [line, reason] of [
     ['RUN true', /runs a command/],
     ['ADD https://example.com/x /x', /downloads/],
