@@ -1,4 +1,5 @@
 import { IdleTimer, sleep, throwIfCancelled } from '../../common/cancel';
+import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { DEFAULT_RETRY, Patience, type RetryPolicy } from '../../common/retry';
 import { formatDuration } from '../../common/text';
@@ -120,6 +121,7 @@ export class SilenceError extends BrokenAnswerError {
 
 /**
  * Makes one request and gives it up after too long a silence, or when it trickles for as long as a registry is waited for.
+ * A TaskError is no silence, however late it comes: signing in has a patience of its own, and says itself what failed.
  *
  * @param request ends when the timer's signal says so, and touches the timer at every sign of life
  */
@@ -139,6 +141,7 @@ export async function limitSilence<T>(
   try {
     return await request({ signal: end.signal, touch });
   } catch (error) {
+    if (error instanceof TaskError) throw error;
     if (idle.expired) throw new SilenceError(`nothing came for ${formatDuration(patience.idle)}`, isAnswered);
     throw end.expired ? new SilenceError(`it was not done in ${formatDuration(longest)}`, isAnswered) : error;
   } finally {

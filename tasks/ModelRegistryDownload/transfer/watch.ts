@@ -1,4 +1,5 @@
 import { throwIfCancelled } from '../../common/cancel';
+import { TaskError } from '../../common/errors';
 import { formatBytes } from '../../common/text';
 import type { Stop } from '../registry/http/answer';
 import { type Connection, SilenceError } from '../registry/persist';
@@ -90,6 +91,8 @@ export class Watch {
     try {
       return await request(own);
     } catch (error) {
+      // Signing in has a patience of its own, and says itself what failed.
+      if (error instanceof TaskError) throw error;
       if (own.pace !== undefined) {
         tries.trickles += 1;
         throw new SilenceError(`only ${formatBytes(own.pace * 1000)}/s came`, true);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
+import { TaskError } from '../../../../tasks/common/errors';
 import { createLogger } from '../../../../tasks/common/log';
 import { BrokenAnswerError, RestError } from '../../../../tasks/ModelRegistryDownload/registry/errors';
 import { connect, limitSilence, persist } from '../../../../tasks/ModelRegistryDownload/registry/persist';
@@ -97,6 +98,27 @@ describe('a request to the registry', () => {
       assert.ok(waited() > 25_000 && waited() <= 30_000, `${waited()}`);
     });
   }
+
+  it('says what signing in met, however long that took', async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      let tries = 0;
+      const signIn = () => {
+        tries += 1;
+        return new Promise((_, reject) => {
+          setTimeout(() => reject(new TaskError('No answer from the sign-in.')), 10 * patience.idle);
+        });
+      };
+      const connection = begin();
+      const request = persist('x', () => limitSilence(signIn, connection), connection);
+      const failed = assert.rejects(request, { message: 'No answer from the sign-in.' });
+      await clock.runAllAsync();
+      await failed;
+      assert.equal(tries, 1);
+    } finally {
+      clock.restore();
+    }
+  });
 
   it('is given up after five minutes, though a little comes all the time', async () => {
     const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

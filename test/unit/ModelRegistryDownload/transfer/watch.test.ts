@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
+import { TaskError } from '../../../../tasks/common/errors';
 import { createLogger } from '../../../../tasks/common/log';
 import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persist';
 import { Watch, type Watched } from '../../../../tasks/ModelRegistryDownload/transfer/watch';
@@ -161,6 +162,16 @@ describe('the watch over the requests of a transfer', () => {
       all.map(({ outcome }) => outcome),
       ['under way', 'under way'],
     );
+  });
+
+  it('says what signing in met, however long that took', async () => {
+    const moving = start();
+    const outcome = watch.over({ silences: 0, trickles: 0 }, async () => {
+      await pass(5_000, [moving]);
+      throw new TaskError('No answer from the sign-in.');
+    });
+    await assert.rejects(outcome, { message: 'No answer from the sign-in.' });
+    moving.end();
   });
 
   it('leaves no timer behind', async () => {
