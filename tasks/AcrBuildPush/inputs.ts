@@ -138,7 +138,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     smokeTest: readSmokeTest(inputs),
     attest: inputs.choice('attest', ATTACH, 'auto'),
     sbom: inputs.choice('sbom', ATTACH, 'auto'),
-    signing: readSigning(inputs, identity, push && !sourceImage),
+    signing: readSigning(inputs, identity, push && !sourceImage, task.variable),
   };
 
   if (!sourceImage) checkDockerfile(inputs, dockerfile);

@@ -1,7 +1,8 @@
-import { resolve } from 'node:path';
+import { givenPath } from '../common/files/given-path';
 import { readSourceFile, SourceFileError } from '../common/files/source-file';
 import type { InputReader } from '../common/inputs';
 import { readAzureConnection } from '../common/service-connection';
+import type { TaskContext } from '../common/task';
 import type { Identity } from './registry/credentials';
 import { readCertificates } from './vault/certificates';
 import { parseKeyName } from './vault/key-vault';
@@ -15,6 +16,7 @@ export function readSigning(
   inputs: InputReader,
   identity: Identity | undefined,
   isBuilt: boolean,
+  variable: TaskContext['variable'],
 ): SigningRequest | undefined {
   const text = inputs.optional('signingKey');
   if (!text) return undefined;
@@ -36,14 +38,13 @@ export function readSigning(
     own === undefined && identity?.kind === 'azure'
       ? identity.connection
       : readAzureConnection(inputs, 'signingConnection', "'signingKey' asks for it");
-  const certificates = readChain(inputs);
+  const certificates = readChain(inputs, variable);
   return key && connection && { key, connection, certificates };
 }
 
-function readChain(inputs: InputReader): SigningRequest['certificates'] {
-  const path = inputs.optional('signingCertificates');
-  if (!path) return [];
-  const file = resolve(path);
+function readChain(inputs: InputReader, variable: TaskContext['variable']): SigningRequest['certificates'] {
+  const file = givenPath(inputs.optional('signingCertificates'), variable);
+  if (!file) return [];
   try {
     const certificates = readCertificates(readSourceFile(file, LARGEST_CHAIN).toString('latin1'));
     if (certificates.length > 0) return certificates;

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import type { JsonObject } from '../common/databricks/json';
 import { AUTH_TYPES, RESOURCE_ID_VARIABLE, readSignIn, type SignIn } from '../common/databricks/sign-in';
+import { givenPath } from '../common/files/given-path';
 import { statOf } from '../common/files/paths';
 import type { InputReader } from '../common/inputs';
 import type { TaskContext } from '../common/task';
@@ -138,19 +138,6 @@ function copiesPathOf(
 
 function shortHash(identity: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16);
-}
-
-/**
- * The path in an input of paths. Agents put the root of the sources in front of what they are given, so an input that
- * was left empty arrives as that root.
- */
-function givenPath(path: string | undefined, variable: TaskContext['variable']): string | undefined {
-  const roots = ['Build.SourcesDirectory', 'System.DefaultWorkingDirectory', 'System.ArtifactsDirectory']
-    .map(variable)
-    .filter((root) => root !== undefined);
-  return path === undefined || roots.some((root) => resolve(root) === resolve(path))
-    ? undefined
-    : resolve(path);
 }
 
 /** The two inputs go together; without them the job is run as it is. */

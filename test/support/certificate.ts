@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 export interface TestCertificate {
   /** The certificate alone, as an application holds it. */
@@ -23,7 +23,7 @@ export interface CertificateOptions {
   readonly keyUsage?: number;
   /** What else its key is for, in hexadecimal DER: `2b06010505070303` signs code. */
   readonly extendedUsage?: string;
-  /** Its key is on this curve, and somebody else must sign it; without one it is RSA. */
+  /** Its key is on this curve; without one it is RSA. */
   readonly curve?: string;
   /** The identifier of a critical extension that nobody knows, in hexadecimal DER. */
   readonly unknown?: string;
@@ -31,7 +31,8 @@ export interface CertificateOptions {
   readonly ends?: string;
 }
 
-const SIGNATURE_ALGORITHM = '2a864886f70d01010b';
+const RSA_WITH_SHA256 = '2a864886f70d01010b';
+const ECDSA_WITH_SHA256 = '2a8648ce3d040302';
 const COMMON_NAME = '550403';
 const ALTERNATIVE_NAMES = '551d11';
 const BASIC_CONSTRAINTS = '551d13';
@@ -46,7 +47,11 @@ export function makeCertificate(owner = 'test', options: CertificateOptions = {}
     ? generateKeyPairSync('ec', { namedCurve: curve })
     : generateKeyPairSync('rsa', { modulusLength: 2048 });
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const algorithm = der(0x30, [oid(SIGNATURE_ALGORITHM), der(0x05, [])]);
+  const signer = createPrivateKey(issuer?.key ?? key);
+  const algorithm =
+    signer.asymmetricKeyType === 'ec'
+      ? der(0x30, [oid(ECDSA_WITH_SHA256)])
+      : der(0x30, [oid(RSA_WITH_SHA256), der(0x05, [])]);
   const extensions = [
     ...(hosts.length > 0 ? [extension(ALTERNATIVE_NAMES, der(0x30, hosts.map(alternativeName)))] : []),
     ...(isAuthority ? [extension(BASIC_CONSTRAINTS, der(0x30, constraints(pathLength)))] : []),
@@ -64,7 +69,7 @@ export function makeCertificate(owner = 'test', options: CertificateOptions = {}
     publicKey.export({ type: 'spki', format: 'der' }),
     ...(extensions.length > 0 ? [der(0xa3, [der(0x30, extensions)])] : []),
   ]);
-  const signature = der(0x03, [Buffer.from([0]), sign('sha256', content, issuer?.key ?? privateKey)]);
+  const signature = der(0x03, [Buffer.from([0]), sign('sha256', content, signer)]);
   const body = der(0x30, [content, algorithm, signature]).toString('base64');
   const certificate = `-----BEGIN CERTIFICATE-----\n${body.match(/.{1,64}/g)!.join('\n')}\n-----END CERTIFICATE-----\n`;
   return { certificate, key, pem: `${key}${certificate}`, owner };

@@ -5,7 +5,6 @@ import type { IndexEntry } from '../image/manifest';
 import { type Attachment, attach } from '../publish/attach';
 import type { Destination } from '../publish/destination';
 import { findReferrers } from '../registry/referrers';
-import { oneLine } from '../vault/certificates';
 import type { Signer } from '../vault/signer';
 import {
   BUNDLE_TYPE,
@@ -15,6 +14,7 @@ import {
   signedBundle,
   statementOf,
 } from './bundle';
+import { howToVerify } from './how-to-verify';
 import { isNotarySignature, NOTARY_TYPE, notarySignature } from './notary';
 
 /** The predicate by which cosign says that an image is signed, and no more. */
@@ -85,30 +85,5 @@ export async function signImage(
       `Signed: ${missing[index]!.annotations?.[PREDICATE_ANNOTATION] ?? 'the image, for notation'}: ${digest}`,
     );
   }
-  for (const line of howToVerify(signer, `${name}@${manifest.digest}`, statements)) log.info(line);
-}
-
-/** What others need to verify it. */
-function howToVerify(
-  { publicKey, chain }: Signer,
-  image: string,
-  statements: readonly InTotoStatement[],
-): string[] {
-  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString().trim();
-  const flags = '--key cosign.pub --insecure-ignore-tlog=true';
-  const types = statements.map(
-    ({ predicateType }) => `cosign verify-attestation ${flags} --type ${predicateType} ${image}`,
-  );
-  return [
-    'The public key, for a file cosign.pub:',
-    ...pem.split('\n'),
-    `cosign verify ${flags} ${image}`,
-    ...types,
-    ...(chain
-      ? [
-          `notation verify ${image}`,
-          `A trust policy of notation trusts the identity "x509.subject: ${oneLine(chain[0]!.subject)}".`,
-        ]
-      : []),
-  ];
+  for (const line of howToVerify(signer, name, manifest.digest, statements)) log.info(line);
 }

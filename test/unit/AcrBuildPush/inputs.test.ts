@@ -45,7 +45,11 @@ describe('the inputs of AcrBuildPush', () => {
 
   const minimal = { acrName: 'MyRegistry', acrPassword: 'p4ssword', repository: 'Titanic', tags: '1.0.0' };
 
-  function read(inputs: Record<string, string>, secrets: Record<string, string> = {}) {
+  function read(
+    inputs: Record<string, string>,
+    secrets: Record<string, string> = {},
+    variables: Record<string, string> = {},
+  ) {
     const { log, lines } = capturedLog();
     const given: Record<string, string> = { dockerfile, ...inputs };
     const reader = new InputReader(
@@ -56,7 +60,7 @@ describe('the inputs of AcrBuildPush', () => {
     const context = {
       inputs: reader,
       secretVariables: () => new Map(Object.entries(secrets)),
-      variable: (name: string) => ({ 'Build.SourceVersion': '0123456789abcdef' })[name],
+      variable: (name: string) => ({ 'Build.SourceVersion': '0123456789abcdef', ...variables })[name],
     };
     return { inputs: readInputs(context), lines };
   }
@@ -80,6 +84,18 @@ describe('the inputs of AcrBuildPush', () => {
 
   const usernameOf = ({ identity }: Inputs) =>
     identity?.kind === 'password' ? identity.username : undefined;
+
+  it('take a file of certificates that was left empty for none, which agents give as the root of the sources', () => {
+    const inputs = {
+      ...minimal,
+      ...{ acrPassword: '', authType: 'azureServiceConnection', azureServiceConnection: 'azure' },
+      signingKey: 'https://models.vault.azure.net/certificates/signing',
+      signingCertificates: folder.path,
+    };
+    const variables = { 'Build.SourcesDirectory': folder.path };
+    assert.deepEqual(read(inputs, {}, variables).inputs.signing?.certificates, []);
+    assert.throws(() => read(inputs), /'signingCertificates' is '.*', which is no file/);
+  });
 
   it('refuse options for docker that another input sets, or that hold a secret', () => {
     const refusal = (dockerOptions: string, message: RegExp, secrets = {}) =>

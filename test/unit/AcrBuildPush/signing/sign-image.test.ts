@@ -77,6 +77,7 @@ describe('the signatures of an image', () => {
         server: withKey(leaf({ extendedUsage: '2b06010505070301' })),
         encrypts: withKey(leaf({ keyUsage: 0xa0 })),
         unsaid: withKey(leaf({ keyUsage: undefined })),
+        own: withKey(leaf({ issuer: undefined })),
       },
       claims: entra.accessTokenClaims,
       mayUse: (application, action) => application === APPLICATION || action === 'read',
@@ -295,6 +296,11 @@ describe('the signatures of an image', () => {
     assert.equal(signer.chain?.length, 2);
   });
 
+  it('of a certificate that is self-signed need no issuers', async () => {
+    const signer = await open('certificates/own', { chain: '' });
+    assert.equal(signer.chain?.length, 1);
+  });
+
   it('vouch for a bill of materials of their own image alone', async () => {
     const bill = statementOf('titanic', manifest.digest, 'https://cyclonedx.org/bom', {
       bomFormat: 'CycloneDX',
@@ -316,7 +322,11 @@ describe('the signatures of an image', () => {
     assert.match(lines, /-----BEGIN PUBLIC KEY-----/);
     assert.match(lines, /cosign verify --key cosign\.pub --insecure-ignore-tlog=true \S+@sha256:/);
     assert.match(lines, /notation verify \S+@sha256:/);
-    assert.match(lines, /x509\.subject: CN=models/);
+    assert.match(lines, /root\.pem:\n-----BEGIN CERTIFICATE-----/);
+    const policy = JSON.parse(/policy\.json:\n(\{\n[\s\S]*?\n\})\n/.exec(lines)![1]!);
+    const [{ registryScopes, trustedIdentities }] = policy.trustPolicies;
+    assert.deepEqual(registryScopes, [`${client.host}/${client.repository}`]);
+    assert.deepEqual(trustedIdentities, ['*'], 'notation compares no name without a country');
     assert.ok(!lines.includes('PRIVATE KEY'));
   });
 
