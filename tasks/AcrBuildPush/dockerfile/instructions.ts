@@ -91,8 +91,10 @@ export function isOn({ flags }: Pick<Instruction, 'flags'>, name: string): boole
   return flag !== undefined && (flag.value ?? 'true').toLowerCase() === 'true';
 }
 
-/** What is wrong with a line. */
-class Problem extends Error {}
+/** What is wrong with a line. No Error: in a file of nothing but mistakes, the stacks would take most of the time. */
+class Problem {
+  constructor(readonly message: string) {}
+}
 
 function parseInstruction(row: LogicalLine, escapeChar: string): Instruction {
   const [, word = '', after = ''] = /^(\S+)\s*([\s\S]*)$/.exec(row.text)!;
