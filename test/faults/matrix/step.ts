@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../tasks/common/clock';
@@ -122,4 +122,9 @@ export function quickClock(): Clock {
       await new Promise((resolve) => setTimeout(resolve, 1));
     },
   };
+}
+
+/** Removes a service's folder. What a broken request was about to write may still come, for a moment after the service ended. */
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }

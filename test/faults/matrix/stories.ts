@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { infrastructureFailed, succeeded } from '../../../local/databricks/runs/outcome';
 import { startWorkspace } from '../../../local/databricks/workspace';
@@ -14,7 +14,16 @@ import { readInputs as readDownloadInputs } from '../../../tasks/ModelRegistryDo
 import { PATIENCES } from '../../../tasks/ModelRegistryDownload/registry/persist';
 import { BlobServer } from '../../support/blob-server';
 import { APPLICATION, startEntra } from './entra';
-import { type Ending, patienceFor, play, quickClock, type Stage, type Story, temporaryFolder } from './step';
+import {
+  type Ending,
+  patienceFor,
+  play,
+  quickClock,
+  removeFolder,
+  type Stage,
+  type Story,
+  temporaryFolder,
+} from './step';
 
 const MODEL = Buffer.alloc(50_000, 'model');
 
@@ -65,7 +74,7 @@ async function catalogStory(by: 'links' | 'workspace'): Promise<Stage> {
     },
     async stop() {
       await workspace.stop();
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder(folder);
     },
   };
 }
@@ -159,7 +168,7 @@ export const STORIES: Record<string, Story> = {
       },
       async stop() {
         await workspace.stop();
-        rmSync(folder, { recursive: true, force: true });
+        removeFolder(folder);
       },
     };
   },
@@ -194,7 +203,7 @@ export const STORIES: Record<string, Story> = {
       },
       async stop() {
         await server.stop();
-        rmSync(folder, { recursive: true, force: true });
+        removeFolder(folder);
       },
     };
   },
@@ -243,7 +252,7 @@ export const STORIES: Record<string, Story> = {
       },
       async stop() {
         await registry.stop();
-        rmSync(folder, { recursive: true, force: true });
+        removeFolder(folder);
       },
     };
   },
@@ -273,7 +282,7 @@ export const STORIES: Record<string, Story> = {
       },
       async stop() {
         await workspace.stop();
-        rmSync(folder, { recursive: true, force: true });
+        removeFolder(folder);
       },
     };
   },
@@ -304,7 +313,7 @@ export const STORIES: Record<string, Story> = {
       },
       async stop() {
         await server.stop();
-        rmSync(folder, { recursive: true, force: true });
+        removeFolder(folder);
       },
     };
   },
@@ -345,7 +354,7 @@ export const STORIES: Record<string, Story> = {
       },
       async stop() {
         await registry.stop();
-        rmSync(folder, { recursive: true, force: true });
+        removeFolder(folder);
       },
     };
   },
