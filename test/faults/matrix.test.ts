@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { CancelledError, TaskError } from '../../tasks/common/errors';
+import { forgetSecrets } from '../../tasks/common/secrets';
 import { FAULTS, INJECTION } from './matrix/faults';
 import { type Fault, Relay } from './matrix/relay';
 import type { Ending, Story } from './matrix/step';
@@ -12,13 +13,15 @@ import { skipWaits, waitAgain } from './matrix/time';
  * nobody else, and what passes does not fail it.
  *
  * `npm test` takes a part of the cells, by a seed of the day that it prints (`FAULT_SEED` sets it); `npm run test:faults:matrix` all of
- * them, a slice after the other, since a process remembers the secrets of all its cells. `FAULT_ONLY` is a pattern of
- * cells' names.
+ * them, some slices at once. `FAULT_ONLY` is a pattern of cells' names.
  */
 const PART = 40;
 const LANES = 4;
-/** Who waits for silence to end takes no processor. */
-const SILENT_LANES = 16;
+/**
+ * After so many cells, a process forgets their secrets: each text is searched for all of them. Who waits for silence to end
+ * takes no processor, so that all cells of a batch do so at once.
+ */
+const BATCH = 24;
 /** `3/40`: the third of forty parts of all cells. */
 const SLICE = process.env.FAULT_SLICE?.split('/').map(Number);
 const SEED = Number(process.env.FAULT_SEED ?? Math.floor(Date.now() / 86_400_000));
@@ -198,21 +201,24 @@ describe('the matrix of faults', function () {
         );
     const failures: string[] = [];
     let survived = 0;
-    const work = async (queue: Cell[]) => {
-      for (let cell = queue.shift(); cell; cell = queue.shift()) {
-        const { problems: found, reached, ending } = await play(cell);
-        if (!reached) found.push('was not reached');
-        if (ending.outcome) survived += 1;
-        if (found.length > 0) failures.push(`${nameOf(cell)}:\n    ${found.join('\n    ')}`);
-        if (only) console.log(nameOf(cell), ending.outcome ?? ending.error, ending.output);
-      }
+    const meet = async (cell: Cell) => {
+      const { problems: found, reached, ending } = await play(cell);
+      if (!reached) found.push('was not reached');
+      if (ending.outcome) survived += 1;
+      if (found.length > 0) failures.push(`${nameOf(cell)}:\n    ${found.join('\n    ')}`);
+      if (only) console.log(nameOf(cell), ending.outcome ?? ending.error, ending.output);
     };
-    const silent = wanted.filter(({ fault }) => fault.isSilent);
-    const others = wanted.filter(({ fault }) => !fault.isSilent);
-    await Promise.all([
-      ...Array.from({ length: LANES }, () => work(others)),
-      ...Array.from({ length: SILENT_LANES }, () => work(silent)),
-    ]);
+    for (const isSilent of [false, true]) {
+      const cells = wanted.filter(({ fault }) => fault.isSilent === isSilent);
+      for (let at = 0; at < cells.length; at += BATCH) {
+        const queue = cells.slice(at, at + BATCH);
+        const lanes = Array.from({ length: isSilent ? BATCH : LANES }, async () => {
+          for (let cell = queue.shift(); cell; cell = queue.shift()) await meet(cell);
+        });
+        await Promise.all(lanes);
+        forgetSecrets();
+      }
+    }
     console.log(
       `      ${wanted.length} cells, seed ${SEED}: ${survived} survived, ${wanted.length - survived} told`,
     );
