@@ -54,3 +54,8 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length]!;
 }
+
+/** A text of its own: a slice keeps all of the text in memory that it was cut from. */
+export function detach(text: string): string {
+  return Buffer.from(text).toString();
+}

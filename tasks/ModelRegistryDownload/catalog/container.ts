@@ -1,7 +1,7 @@
 import { IdleTimer, throwIfCancelled } from '../../common/cancel';
 import type { Logger } from '../../common/log';
 import type { NetworkSettings } from '../../common/network';
-import { formatDuration } from '../../common/text';
+import { detach, formatDuration } from '../../common/text';
 import type { BlobGeneration, ModelContainer, Range, RangeReceiver } from '../registry/container';
 import { BrokenAnswerError, bareEtag, MovedError, RestError, reason } from '../registry/errors';
 import { type Head, type Stop, stopWith } from '../registry/http/answer';
@@ -84,7 +84,7 @@ export function openCatalog(settings: CatalogSettings): ModelContainer {
     const isOther = (key: 'etag' | 'time') =>
       before[key] !== undefined && now[key] !== undefined && before[key] !== now[key];
     if ((total ?? length) !== size || isOther('etag') || isOther('time')) throw new MovedError(name);
-    told.set(name, { ...now, ...defined(before) });
+    told.set(name, ownTexts({ ...now, ...defined(before) }));
   }
 
   async function readByLink(blob: BlobGeneration, range: Range, receiver: RangeReceiver, stop: Stop) {
@@ -201,6 +201,12 @@ function md5Of({ status, headers }: Head): string | undefined {
 
 function defined({ etag, time, md5 }: Told): Told {
   return { ...(etag && { etag }), ...(time && { time }), ...(md5 && { md5 }) };
+}
+
+/** What is kept of thousands of files must not keep the heads of their answers. */
+function ownTexts({ etag, time, md5 }: Told): Told {
+  const own = (text: string | undefined) => text && detach(text);
+  return { etag: own(etag), time: own(time), md5: own(md5) };
 }
 
 /** What it means for a file when the workspace or its storage says that it was replaced or removed. */

@@ -6,7 +6,7 @@ import type { NetworkSettings } from '../../common/network';
 import { BrokenAnswerError, PageError, RestError } from '../registry/errors';
 import { type Idle, type Receiver, type Stop, stopWith } from '../registry/http/answer';
 import { Connections } from '../registry/http/connections';
-import { TextReceiver } from '../registry/text-receiver';
+import { WholeText } from '../registry/text-receiver';
 import { type Call, RefusedCallError } from './errors';
 
 /** Bytes of an answer: a thousand files with the longest paths have a few megabytes. */
@@ -37,14 +37,15 @@ export class Workspace {
     call: Call,
     idle: Idle,
   ): Promise<JsonObject> {
-    const receiver = new TextReceiver('the answer', LARGEST_ANSWER, idle);
+    const receiver = new WholeText('the answer', LARGEST_ANSWER, idle);
     await this.send(method, withQuery(path, query), {}, receiver, stopWith(idle.signal), call);
+    const { text } = receiver;
     try {
-      const value = parseJson(receiver.text);
+      const value = parseJson(text);
       if (isObject(value)) return value;
     } catch {
       // A page that is not for programs stands in place of the answer.
-      if (/^\s*</.test(receiver.text)) throw new PageError('a web page came');
+      if (/^\s*</.test(text)) throw new PageError('a web page came');
     }
     throw new BrokenAnswerError('the answer is not JSON');
   }

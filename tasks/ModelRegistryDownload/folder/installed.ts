@@ -3,7 +3,13 @@ import { closeSync, constants, fstatSync, futimesSync, readFileSync } from 'node
 import { codeOf, NoFolderError, type OpenFolder } from '../../common/files/open-folder';
 import { OpenTree } from '../../common/files/open-tree';
 import { type Digests, digestFile } from '../transfer/verify';
-import { formatManifest, MANIFEST_NAME, type ModelManifest, parseManifest } from './manifest';
+import {
+  formatManifest,
+  MANIFEST_NAME,
+  type ManifestFile,
+  type ModelManifest,
+  parseManifest,
+} from './manifest';
 import type { AgentState, Receipt } from './state';
 
 /** Bytes of a manifest that is read: over a hundred thousand files. */
@@ -21,6 +27,9 @@ const MILLISECOND = 1_000_000n;
 
 /** What lies in a destination before a step changes anything. */
 export class Installed {
+  /** What the manifest says of each file, by its path. */
+  private readonly files: ReadonlyMap<string, ManifestFile>;
+
   private constructor(
     readonly tree: OpenTree | undefined,
     /** What the manifest there says, which a commit can have made up. */
@@ -30,7 +39,9 @@ export class Installed {
     private readonly sealed: bigint | undefined,
     /** By what a file is, so that one that was replaced is read again. */
     private readonly digests: Map<string, Digests>,
-  ) {}
+  ) {
+    this.files = new Map(manifest?.files.map((file) => [file.path, file]));
+  }
 
   /** @param earlier an earlier look, whose readings count where nothing has changed */
   static look(folder: OpenFolder | undefined, state: AgentState, earlier?: Installed): Installed {
@@ -115,7 +126,7 @@ export class Installed {
    */
   async isOwn(path: string, signal: AbortSignal): Promise<boolean> {
     if (path === MANIFEST_NAME) return true;
-    const file = this.manifest?.files.find((one) => one.path === path);
+    const file = this.files.get(path);
     if (!file || this.isProven) return file !== undefined;
     return (await this.read(path, file.size, { md5: false }, signal))?.sha256 === file.sha256;
   }

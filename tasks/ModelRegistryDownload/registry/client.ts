@@ -7,18 +7,31 @@ import {
   type RegistrySettings,
 } from './container';
 import { BrokenAnswerError, explainRegistryError, isRefusal } from './errors';
+import type { Send } from './folders';
 import { type Idle, type Receiver, type Stop, stopWith } from './http/answer';
 import { Connections } from './http/connections';
-import { readListingPage } from './listing-page';
+import { ListingReader } from './listing-page';
 import { RangeGuard, refuseOtherBlob } from './range-guard';
 import { signerFor } from './sign';
-import { TextReceiver, TOO_LARGE } from './text-receiver';
+import { TextReceiver, TOO_LARGE, WholeText } from './text-receiver';
 
 /**
- * Bytes of a page of a listing, which is in memory as bytes and as text. 5,000 blobs have some 4 MB; those whose names and
- * metadata are ever so long are asked for in smaller pages.
+ * Bytes of a page of a listing. 5,000 blobs have some 4 MB; those whose names and metadata are ever so long are asked for in
+ * smaller pages.
  */
 const LARGEST_PAGE = 24 * 1024 * 1024;
+
+const LISTING = 'the listing';
+
+/** Reads a page of a listing while it comes. */
+class PageReceiver extends TextReceiver {
+  constructor(
+    idle: Idle,
+    readonly reader = new ListingReader(),
+  ) {
+    super(LISTING, LARGEST_PAGE, idle, (text) => reader.add(text));
+  }
+}
 
 /** Blobs of a smaller page: with the longest names and metadata that there may be, they have 8 MB. */
 const SMALL_PAGE = '500';
@@ -84,21 +97,22 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     return guard.headers;
   }
 
-  /** One page of a listing, as the service writes it. */
-  async function list(
+  /** Asks for one page of a listing, and for a smaller one where that is too large; `receive` takes it from its beginning. */
+  async function list<T extends Receiver>(
     query: Readonly<Record<string, string>>,
     headers: Readonly<Record<string, string>>,
+    receive: () => T,
     idle: Idle,
-  ): Promise<string> {
-    const receiver = new TextReceiver('the listing', LARGEST_PAGE, idle);
+  ): Promise<T> {
+    const receiver = receive();
     try {
       await get(root, query, headers, receiver, stopWith(idle.signal));
     } catch (error) {
       const isTooLarge = error instanceof BrokenAnswerError && error.code === TOO_LARGE;
       if (!isTooLarge || query.maxresults === SMALL_PAGE) throw error;
-      return list({ ...query, maxresults: SMALL_PAGE }, headers, idle);
+      return list({ ...query, maxresults: SMALL_PAGE }, headers, receive, idle);
     }
-    return receiver.text;
+    return receiver;
   }
 
   const { account, container } = settings;
@@ -113,13 +127,16 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
     async listBlobs(prefix, from, idle) {
       const page = { maxresults: `${PAGE_SIZE}`, prefix, ...(from && { marker: from }) };
       const query = { restype: 'container', comp: 'list', include: 'metadata', ...page };
-      return readListingPage(await list(query, {}, idle));
+      const { reader } = await list(query, {}, () => new PageReceiver(idle), idle);
+      return reader.finish();
     },
 
     async listFolders(prefix, from, idle) {
       const { listFolders } = await import('./folders');
       const url = `${settings.endpoint}/${settings.container}`;
-      const page = await listFolders(url, { prefix, from }, (query, headers) => list(query, headers, idle));
+      const receive = () => new WholeText(LISTING, LARGEST_PAGE, idle);
+      const send: Send = async (query, headers) => (await list(query, headers, receive, idle)).text;
+      const page = await listFolders(url, { prefix, from }, send);
       if (!page) throw new BrokenAnswerError('the answer is not a whole listing');
       return page;
     },

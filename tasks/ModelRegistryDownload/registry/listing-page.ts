@@ -1,3 +1,4 @@
+import { detach } from '../../common/text';
 import type { ListedBlob, Page } from './container';
 import { BrokenAnswerError, bareEtag } from './errors';
 
@@ -8,24 +9,62 @@ import { BrokenAnswerError, bareEtag } from './errors';
  * https://learn.microsoft.com/rest/api/storageservices/list-blobs
  */
 
-/** @throws BrokenAnswerError for what is not a whole listing */
-export function readListingPage(xml: string): Page<ListedBlob> {
-  if (
-    !/<EnumerationResults[\s>]/.test(xml.slice(0, 500)) ||
-    !/<\/EnumerationResults>\s*$/.test(xml.slice(-100))
-  ) {
-    throw new BrokenAnswerError('the answer is not a whole listing');
+/** Characters of one blob, and of what follows them: with the longest name and metadata that there may be, 16,000. */
+const LONGEST_BLOB = 256 * 1024;
+
+/** Characters before the blobs in which the listing says that it is one. */
+const HEAD = 500;
+
+const [BEGIN, CLOSE, END] = ['<Blob>', '</Blob>', '</Blobs>'];
+
+/** Reads a page as it comes: thousands of blobs have megabytes of text, of which no more is kept than one blob's. */
+export class ListingReader {
+  private readonly items: ListedBlob[] = [];
+  /** What follows the blobs that were read. */
+  private rest = '';
+  private isListing = false;
+  /** Whether all blobs of the page were read. */
+  private isDone = false;
+
+  /** @throws BrokenAnswerError for what is no listing */
+  add(text: string): void {
+    this.rest += text;
+    this.isListing ||= /<EnumerationResults[\s>]/.test(this.rest.slice(0, HEAD));
+    if (!this.isListing && this.rest.length >= HEAD) throw notWhole();
+    if (!this.isDone) this.readBlobs();
+    if (this.rest.length > LONGEST_BLOB) throw notWhole();
   }
-  const [begin, close] = ['<Blob>', '</Blob>'];
-  const items: ListedBlob[] = [];
-  const end = xml.indexOf('</Blobs>');
-  for (let at = xml.indexOf(begin); at >= 0 && at < end; ) {
-    const after = xml.indexOf(close, at);
-    if (after < 0) throw new BrokenAnswerError('the listing has a blob without an end');
-    items.push(readBlob(xml.slice(at + begin.length, after)));
-    at = xml.indexOf(begin, after);
+
+  /** @throws BrokenAnswerError where it has not come to its end */
+  finish(): Page<ListedBlob> {
+    const { items, rest, isDone } = this;
+    const isWhole = this.isListing && /<\/EnumerationResults>\s*$/.test(rest.slice(-100));
+    // Where there are no blobs, their list has no end of its own.
+    if (!isWhole || (!isDone && (items.length > 0 || rest.includes(BEGIN)))) throw notWhole();
+    return { items, next: textOf(rest, 'NextMarker') || undefined };
   }
-  return { items, next: textOf(xml.slice(end < 0 ? 0 : end), 'NextMarker') || undefined };
+
+  private readBlobs(): void {
+    const { rest } = this;
+    const end = rest.indexOf(END);
+    const most = end < 0 ? rest.length : end;
+    let read = 0;
+    for (let at = rest.indexOf(BEGIN); at >= 0 && at < most; at = rest.indexOf(BEGIN, read)) {
+      const after = rest.indexOf(CLOSE, at);
+      if (after < 0 || after > most) {
+        if (end >= 0) throw new BrokenAnswerError('the listing has a blob without an end');
+        break;
+      }
+      this.items.push(readBlob(rest.slice(at + BEGIN.length, after)));
+      read = after + CLOSE.length;
+    }
+    this.isDone = end >= 0;
+    this.rest = rest.slice(this.isDone ? end : read);
+  }
+}
+
+function notWhole(): BrokenAnswerError {
+  return new BrokenAnswerError('the answer is not a whole listing');
 }
 
 /** The service encodes names that XML cannot hold. */
@@ -59,16 +98,13 @@ function readBlob(xml: string): ListedBlob {
   };
 }
 
-/**
- * The text of the first element of a name; undefined where there is none, or where it has no end tag. It is a text of its
- * own: a slice would keep all of the page in memory.
- */
+/** The text of the first element of a name; undefined where there is none, or where it has no end tag. */
 function textOf(xml: string, name: string): string | undefined {
   const tag = xml.indexOf(`<${name}`);
   if (tag < 0) return undefined;
   const start = xml.indexOf('>', tag) + 1;
   const end = xml.indexOf(`</${name}>`, start);
-  return end < 0 ? undefined : Buffer.from(decode(xml.slice(start, end))).toString();
+  return end < 0 ? undefined : detach(decode(xml.slice(start, end)));
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };

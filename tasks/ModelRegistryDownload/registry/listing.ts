@@ -44,7 +44,7 @@ export async function listFiles(
   const folders = new Set([...blobs.keys()].flatMap(ancestors));
   const files = [...blobs.values()]
     .filter((blob) => !isFolderStub(blob, folders))
-    .map((blob) => ({ ...blob, path: blob.name.slice(prefix.length) }));
+    .map((blob) => fileOf(blob, prefix));
   return sortByPath(files);
 }
 
@@ -104,6 +104,13 @@ async function* pages<T>(
     if (seen.has(from) || empty > MOST_EMPTY_PAGES) throw new TaskError(ENDLESS);
     seen.add(from);
   }
+}
+
+/** Written out: copies by `...` take several times the memory, and there may be thousands. */
+function fileOf(blob: ListedBlob, prefix: string): ModelFile {
+  const { name, size, etag, md5, lastModified, tier, rehydration, isFolder } = blob;
+  const path = name.slice(prefix.length);
+  return { path, name, size, etag, md5, lastModified, tier, rehydration, isFolder };
 }
 
 /** Whether a blob only stands for a folder: it says so, or it is empty and named as the folder of others. */

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder';
 import { formatBytes } from '../../common/text';
 import { BrokenAnswerError } from './errors';
 import type { Head, Idle, Receiver } from './http/answer';
@@ -6,24 +7,22 @@ import { refusePage } from './web-page';
 /** The code of what no answer may be; asking again is no use. */
 export const TOO_LARGE = 'ERR_TOO_LARGE';
 
-/** Takes an answer that is a text, as a listing is. */
+/** Hands on an answer that is a text, as a listing is, as it comes. */
 export class TextReceiver implements Receiver {
-  private pieces: Buffer[] = [];
+  private readonly decoder = new StringDecoder('utf8');
   private size = 0;
 
   /**
    * @param what is awaited: `the listing`
    * @param most bytes of it
+   * @param add gets the next part of the text
    */
   constructor(
     private readonly what: string,
     private readonly most: number,
     private readonly idle: Idle,
+    private readonly add: (text: string) => void,
   ) {}
-
-  get text(): string {
-    return Buffer.concat(this.pieces).toString('utf8');
-  }
 
   begin(head: Head): void {
     refusePage(head);
@@ -31,13 +30,26 @@ export class TextReceiver implements Receiver {
   }
 
   take(piece: Buffer): void {
-    // It is good only until this call returns.
-    this.pieces.push(Buffer.from(piece));
     this.size += piece.length;
     if (this.size > this.most) {
-      this.pieces = [];
       throw new BrokenAnswerError(`${this.what} is larger than ${formatBytes(this.most)}`, TOO_LARGE);
     }
+    this.add(this.decoder.write(piece));
     this.idle.touch();
+  }
+}
+
+/** Takes an answer that is a text, and is wanted as a whole. */
+export class WholeText extends TextReceiver {
+  private readonly parts: string[];
+
+  constructor(what: string, most: number, idle: Idle) {
+    const parts: string[] = [];
+    super(what, most, idle, (text) => parts.push(text));
+    this.parts = parts;
+  }
+
+  get text(): string {
+    return this.parts.join('');
   }
 }

@@ -31,7 +31,7 @@ import { memoryContent } from '../../../tasks/ModelRegistryDownload/pickles/byte
 import { inspectFile } from '../../../tasks/ModelRegistryDownload/pickles/inspect-file';
 import { Inspection } from '../../../tasks/ModelRegistryDownload/pickles/inspection';
 import { AnswerReader } from '../../../tasks/ModelRegistryDownload/registry/http/answer';
-import { readListingPage } from '../../../tasks/ModelRegistryDownload/registry/listing-page';
+import { ListingReader } from '../../../tasks/ModelRegistryDownload/registry/listing-page';
 import { refuseHostileNames } from '../../../tasks/ModelRegistryDownload/registry/names';
 import { readBundle } from '../../../tasks/ModelRegistryDownload/signature/bundle';
 import { parseTrustedKeys } from '../../../tasks/ModelRegistryDownload/signature/trusted-keys';
@@ -57,6 +57,12 @@ function inputsOf(text: string): InputReader {
 function inspect(path: string, text: string): Promise<void> {
   const content = memoryContent(Buffer.from(text, 'latin1'));
   return inspectFile(path, content, new Inspection(new Set()), new AbortController().signal);
+}
+
+function readListing(xml: string): void {
+  const reader = new ListingReader();
+  for (let at = 0; at < xml.length; at += 1_000) reader.add(xml.slice(at, at + 1_000));
+  reader.finish();
 }
 
 async function* inPieces(bytes: Buffer, size = 1_000) {
@@ -89,9 +95,9 @@ export const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   "Databricks' JSON": parseJson,
   'JSON whose numbers stay as written': parseJsonVerbatim,
   'a listing': (text) =>
-    readListingPage(`<EnumerationResults><Blobs>${text}</Blobs><NextMarker /></EnumerationResults>`),
+    readListing(`<EnumerationResults><Blobs>${text}</Blobs><NextMarker /></EnumerationResults>`),
   'a blob of a listing': (text) =>
-    readListingPage(
+    readListing(
       `<EnumerationResults><Blobs><Blob><Name Encoded="true">${text}</Name><Properties>${text}</Properties></Blob></Blobs></EnumerationResults>`,
     ),
   'a challenge': parseChallenge,

@@ -235,9 +235,10 @@ describe('the client of the registry', () => {
     const huge = createServer((request, response) => {
       const count = new URL(request.url!, 'http://a').searchParams.get('maxresults');
       counts.push(count);
-      const page = '<EnumerationResults><Blobs></Blobs></EnumerationResults>';
-      const size = count === '500' && !isEndless ? 0 : 30_000_000;
-      response.on('error', () => undefined).end(`${' '.repeat(size)}${page}`);
+      const blob = `<Blob><Name>a</Name><Metadata>${' '.repeat(100_000)}</Metadata></Blob>`;
+      const blobs = blob.repeat(count === '500' && !isEndless ? 0 : 300);
+      const page = `<EnumerationResults><Blobs>${blobs}</Blobs></EnumerationResults>`;
+      response.on('error', () => undefined).end(page);
     });
     await new Promise<void>((resolve) => huge.listen(0, '127.0.0.1', resolve));
     const endpoint = `http://127.0.0.1:${(huge.address() as AddressInfo).port}/models`;

@@ -8,6 +8,9 @@ import { connect } from '../../../../tasks/ModelRegistryDownload/registry/persis
 import { BlobServer, type Fault } from '../../../support/blob-server';
 import { impatient } from '../support';
 
+const BLOB = `<Blob><Name>a</Name><Properties /><Metadata>${'<a>1</a>'.repeat(10_000)}</Metadata></Blob>`;
+const LARGE_LISTING = `<EnumerationResults><Blobs>${BLOB.repeat(330)}</Blobs></EnumerationResults>`;
+
 describe('an error of the registry', () => {
   let server: BlobServer;
 
@@ -274,7 +277,7 @@ describe('an error of the registry', () => {
     ['that breaks off', { resetAfter: 20 }, /the connection broke/],
     [
       'that is too large',
-      { instead: { status: 200, headers: {}, body: ' '.repeat(26_000_000) } },
+      { instead: { status: 200, headers: {}, body: LARGE_LISTING } },
       /the listing is larger than 25\.2 MB, which no such answer is/,
     ],
   ];

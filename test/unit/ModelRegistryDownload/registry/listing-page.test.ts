@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/client';
-import { readListingPage } from '../../../../tasks/ModelRegistryDownload/registry/listing-page';
+import { ListingReader } from '../../../../tasks/ModelRegistryDownload/registry/listing-page';
 import { BlobServer } from '../../../support/blob-server';
+
+/** Reads a page that comes in parts of so many characters. */
+function readListingPage(xml: string, step = xml.length) {
+  const reader = new ListingReader();
+  for (let at = 0; at < xml.length; at += step) reader.add(xml.slice(at, at + step));
+  return reader.finish();
+}
 
 describe('a page of a listing', () => {
   it('is read as the client library reads it', async () => {
@@ -94,6 +101,34 @@ describe('a page of a listing', () => {
     );
     assert.equal(next, undefined);
   });
+
+  const page = (blobs: string) =>
+    `<?xml version="1.0"?><EnumerationResults><Prefix>1/</Prefix><Blobs>${blobs}</Blobs><NextMarker>next</NextMarker></EnumerationResults>`;
+  const blob = (name: string) =>
+    `<Blob><Name>${name}</Name><Properties><Etag>1</Etag></Properties><Metadata /></Blob>`;
+
+  it('is read in whatever parts it comes', () => {
+    const xml = page(blob('a') + blob('b') + blob('c'));
+    for (let step = 1; step <= xml.length; step++) {
+      const { items, next } = readListingPage(xml, step);
+      assert.deepEqual([items.map(({ name }) => name), next], [['a', 'b', 'c'], 'next'], `${step}`);
+    }
+  });
+
+  const unfit: [what: string, xml: string, reason: RegExp][] = [
+    ['that ends in its blobs', page(blob('a')).slice(0, -60), /not a whole listing/],
+    ['that ends after its blobs', page(blob('a')).slice(0, -3), /not a whole listing/],
+    ['with a blob that does not end', page(blob('a').slice(0, -7)), /a blob without an end/],
+    ['whose last blob ends with the page', page(blob('a')).replace('</Blobs>', ''), /not a whole listing/],
+    ['with a blob that is endless', page(blob('a'.repeat(300_000))).slice(0, 290_000), /not a whole listing/],
+    ['of something else', '<Error><Code>None</Code></Error>', /not a whole listing/],
+    ['of very much else', ' '.repeat(1_000_000), /not a whole listing/],
+  ];
+  for (const [what, xml, reason] of unfit) {
+    it(`is refused ${what}, in whatever parts it comes`, () => {
+      for (const step of [1_000, xml.length]) assert.throws(() => readListingPage(xml, step), reason);
+    });
+  }
 
   it('may be empty', () => {
     assert.deepEqual(
