@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseTrustedKeys, type TrustedKeys } from '../tasks/ModelRegistryDownload/signature/trusted-keys';
-import { type Link, walkChain } from './chain/chain';
+import { walkChain } from './chain/chain';
+import type { Link } from './chain/link';
 import { parseReference, Registry } from './chain/registry';
 
 /*

@@ -1,45 +1,16 @@
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { isRecord } from '../../tasks/common/json';
-import { modelDigest } from '../../tasks/ModelRegistryDownload/folder/manifest';
-import { readBundle } from '../../tasks/ModelRegistryDownload/signature/bundle';
-import { compareWithSigned, SIGNATURE_NAME } from '../../tasks/ModelRegistryDownload/signature/compare';
-import { readSignedModel } from '../../tasks/ModelRegistryDownload/signature/signed-model';
-import type { TrustedKeys } from '../../tasks/ModelRegistryDownload/signature/trusted-keys';
-import { type Attached, readAttachments } from './attachments';
-import { findModel, type ModelInImage } from './model-in-image';
-import type { Manifest, Registry } from './registry';
-
-/** A part of the way from an image back to its notebook. */
-export interface Link {
-  readonly what: string;
-  readonly detail: string;
-  /**
-   * `verified`: a digest or signature was computed here and is right. `stated`: somebody says so, and nothing here can tell.
-   * `wrong`: it contradicts something. `missing`: nobody says it.
-   */
-  readonly state: 'verified' | 'stated' | 'wrong' | 'missing';
-}
-
-export interface ChainOptions {
-  /** Of those who sign what is attached to images; none where nobody is trusted. */
-  readonly imageKeys: TrustedKeys;
-  readonly modelKeys: TrustedKeys;
-  /** A checkout in which the notebook is looked for; undefined where there is none. */
-  readonly sources: string | undefined;
-}
-
-/** Something that went into an image, as its provenance names it. */
-interface Dependency {
-  readonly name?: string;
-  readonly uri?: string;
-  readonly digest?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, unknown>>;
-}
+import { isRecord, readJson } from '../../tasks/common/json';
+import { type Attached, type Attachments, readAttachments } from './attachments';
+import { type ChainOptions, type Dependency, isTrusting, type Link } from './link';
+import { modelsOf } from './model-links';
+import type { Descriptor, Manifest, Registry } from './registry';
 
 const PROVENANCE = 'https://slsa.dev/provenance/v1';
+/** By which cosign says that an image is signed, and no more. */
+const SIGNED = 'https://sigstore.dev/cosign/sign/v1';
 const BILL = /cyclonedx/i;
+
+/** Values in a bill of materials, at most. */
+const MOST_VALUES = 1_000_000;
 
 /** Walks from an image to the notebook that its model comes from, and holds each part against the others. */
 export async function walkChain(
@@ -48,78 +19,125 @@ export async function walkChain(
   options: ChainOptions,
 ): Promise<readonly Link[]> {
   const image = await registry.manifest(version);
-  const links: Link[] = [{ what: 'image', detail: image.digest, state: 'verified' }];
-  const { statements, documents, faults } = await readAttachments(registry, image.digest, options.imageKeys);
-  for (const fault of faults) links.push({ what: 'attachment', detail: fault, state: 'wrong' });
+  const platforms = await platformsOf(registry, image);
+  const names = platforms.map(({ name }) => name).filter(Boolean);
+  const detail = [image.digest, ...(names.length > 0 ? [`for ${names.join(', ')}`] : [])].join(', ');
+  const attachments = await readAttachments(registry, image, options.imageKeys);
+  const { statements, faults } = attachments;
+  const provenances = bestOf(statements.filter(({ statement }) => statement.predicateType === PROVENANCE));
+  const dependencies = provenances.map(dependenciesOf);
+  const models = await Promise.all(
+    platforms.map(({ layers }) => modelsOf(registry, layers, dependencies, options)),
+  );
+  return [
+    { what: 'image', detail, state: 'verified' },
+    ...faults.map((fault): Link => ({ what: 'attachment', detail: fault, state: 'wrong' })),
+    ...signatureLinks(attachments, options),
+    provenanceLink(provenances, options),
+    billLink(image.digest, attachments, options),
+    ...unique(dependencies.flatMap((some) => statedLinks(some, ['source', 'base-image']))),
+    ...together(platforms.map(({ name }, index) => ({ name, links: models[index]! }))),
+  ];
+}
 
-  const provenance = bestOf(statements.filter(({ statement }) => statement.predicateType === PROVENANCE));
-  links.push(provenanceLink(provenance, options));
-  const dependencies = provenance ? dependenciesOf(provenance) : [];
-  links.push(billLink(image.digest, statements, documents, options));
-  links.push(...statedLinks(dependencies, ['source', 'base-image']));
+/** The images of an image: itself, or one for each platform. */
+async function platformsOf(
+  registry: Registry,
+  { content }: Manifest,
+): Promise<{ readonly name: string; readonly layers: readonly Descriptor[] }[]> {
+  if (content.layers) return [{ name: '', layers: content.layers }];
+  // BuildKit notes what it attests of an image as one for no platform.
+  const entries = (content.manifests ?? []).filter(({ platform }) => platform?.os !== 'unknown');
+  return Promise.all(
+    entries.map(async ({ digest, platform = {} }) => {
+      const { os, architecture, variant } = platform;
+      const name = [os, architecture, variant].filter(Boolean).join('/') || digest;
+      return { name, layers: (await registry.manifest(digest)).content.layers ?? [] };
+    }),
+  );
+}
 
-  const model = await findModel(registry, await layersOf(registry, image));
-  if (model) {
-    links.push(...(await modelLinks(model, dependencies, options)));
-    links.push(...trainingLinks(model, dependencies, options));
-  } else {
-    links.push({
-      what: 'model',
-      detail: 'no layer of the image holds a model-manifest.json',
-      state: 'missing',
-    });
+/** What is the same for every platform once, and the rest with the platform that it is of. */
+function together(all: readonly { readonly name: string; readonly links: readonly Link[] }[]): Link[] {
+  const same = (a: Link, b: Link) => a.what === b.what && a.detail === b.detail && a.state === b.state;
+  const isOfAll = (link: Link) => all.every(({ links }) => links.some((other) => same(link, other)));
+  const [first] = all;
+  return [
+    ...(first?.links ?? []).filter(isOfAll),
+    ...all.flatMap(({ name, links }) =>
+      links.filter((link) => !isOfAll(link)).map((link) => ({ ...link, what: `${link.what} (${name})` })),
+    ),
+  ];
+}
+
+function unique(links: readonly Link[]): Link[] {
+  return [...new Map(links.map((link) => [JSON.stringify(link), link])).values()];
+}
+
+/** Those that are signed; all where none is. */
+function bestOf(attached: readonly Attached[]): readonly Attached[] {
+  const signed = attached.filter(({ signedBy }) => signedBy !== undefined);
+  return signed.length > 0 ? signed : attached;
+}
+
+/** What is said of the image itself: that somebody stands for it. */
+function signatureLinks({ statements, signatures }: Attachments, { imageKeys }: ChainOptions): Link[] {
+  const what = 'signature';
+  const links: Link[] = [];
+  const refused = isTrusting(imageKeys) ? 'wrong' : 'stated';
+  const [notary] = [...signatures].sort((a, b) => Number(!a.signedBy) - Number(!b.signedBy));
+  if (notary) {
+    const { signer, signedAt, signedBy, doubt } = notary;
+    const detail = `of the Notary Project, by ${signer}, at ${signedAt}`;
+    if (signedBy !== undefined)
+      links.push({ what, detail: `${detail}, with ${signedBy}`, state: 'verified' });
+    else if (refused === 'stated') links.push({ what, detail, state: refused });
+    else links.push({ what, detail: `${detail}, but it ${doubt}`, state: refused });
+  }
+  const [sigstore] = bestOf(statements.filter(({ statement }) => statement.predicateType === SIGNED));
+  if (sigstore) {
+    const { signedBy } = sigstore;
+    const by = signedBy ?? (refused === 'wrong' ? 'none of the given keys' : 'a key that was not given');
+    const state = signedBy === undefined ? refused : 'verified';
+    links.push({ what, detail: `of Sigstore, with ${by}`, state });
   }
   return links;
 }
 
-/** One that is signed comes before one that is not. */
-function bestOf(attached: readonly Attached[]): Attached | undefined {
-  return attached.find(({ signedBy }) => signedBy !== undefined) ?? attached[0];
+function provenanceLink(provenances: readonly Attached[], { imageKeys }: ChainOptions): Link {
+  const what = 'provenance';
+  const [provenance, ...others] = provenances;
+  if (!provenance) return { what, detail: 'none is attached', state: 'missing' };
+  const more = others.length > 0 ? `, and ${others.length} more` : '';
+  const about = `${provenance.digest}${more}, about this image`;
+  if (provenance.signedBy !== undefined)
+    return { what, detail: `${about}, signed with ${provenance.signedBy}`, state: 'verified' };
+  if (isTrusting(imageKeys))
+    return { what, detail: `${about}, but signed with none of the given keys`, state: 'wrong' };
+  return { what, detail: `${about}; no key was given to verify who says it`, state: 'stated' };
 }
 
-function isTrusting({ keys, certificates }: TrustedKeys): boolean {
-  return keys.length + certificates.length > 0;
-}
-
-function provenanceLink(provenance: Attached | undefined, { imageKeys }: ChainOptions): Link {
-  if (!provenance) return { what: 'provenance', detail: 'none is attached', state: 'missing' };
-  const about = `${provenance.digest}, about this image`;
-  if (provenance.signedBy !== undefined) {
-    return { what: 'provenance', detail: `${about}, signed with ${provenance.signedBy}`, state: 'verified' };
-  }
-  if (isTrusting(imageKeys)) {
-    return { what: 'provenance', detail: `${about}, but signed with none of the given keys`, state: 'wrong' };
-  }
-  return { what: 'provenance', detail: `${about}; no key was given to verify who says it`, state: 'stated' };
-}
-
-function billLink(
-  digest: string,
-  statements: readonly Attached[],
-  documents: readonly { readonly mediaType: string; readonly content: Buffer }[],
-  { imageKeys }: ChainOptions,
-): Link {
+function billLink(digest: string, { statements, documents }: Attachments, { imageKeys }: ChainOptions): Link {
   const what = 'bill of materials';
-  const signed = bestOf(statements.filter(({ statement }) => BILL.test(statement.predicateType ?? '')));
+  const [signed] = bestOf(statements.filter(({ statement }) => BILL.test(statement.predicateType ?? '')));
   const plain = documents.find(({ mediaType }) => BILL.test(mediaType));
-  const bill = signed?.statement.predicate ?? (plain && JSON.parse(plain.content.toString()));
-  if (!isRecord(bill)) return { what, detail: 'none is attached', state: 'missing' };
+  const bill = signed?.statement.predicate ?? (plain && readJson(plain.content, MOST_VALUES));
+  if (!isRecord(bill)) {
+    if (plain) return { what, detail: 'the one that is attached can not be read', state: 'wrong' };
+    return { what, detail: 'none is attached', state: 'missing' };
+  }
   const components = Array.isArray(bill.components) ? bill.components.length : 0;
   const detail = `${components} components`;
   const component =
     isRecord(bill.metadata) && isRecord(bill.metadata.component) ? bill.metadata.component : {};
   const hashes = Array.isArray(component.hashes) ? component.hashes.filter(isRecord) : [];
   const own = hashes.find(({ alg }) => alg === 'SHA-256')?.content;
-  if (own !== undefined && `sha256:${own}` !== digest) {
+  if (own !== undefined && `sha256:${own}` !== digest)
     return { what, detail: `${detail}, but of another image (sha256:${own})`, state: 'wrong' };
-  }
   if (signed?.signedBy !== undefined)
     return { what, detail: `${detail}, signed with ${signed.signedBy}`, state: 'verified' };
-  return {
-    what,
-    detail: isTrusting(imageKeys) ? `${detail}, signed with none of the given keys` : detail,
-    state: 'stated',
-  };
+  const doubt = isTrusting(imageKeys) ? ', signed with none of the given keys' : '';
+  return { what, detail: `${detail}${doubt}`, state: 'stated' };
 }
 
 function dependenciesOf({ statement }: Attached): Dependency[] {
@@ -136,126 +154,4 @@ function statedLinks(dependencies: readonly Dependency[], names: readonly string
       const [value] = Object.entries(digest).map(([algorithm, hex]) => `${algorithm}:${hex}`);
       return { what: name!, detail: [uri, value].filter(Boolean).join(', '), state: 'stated' as const };
     });
-}
-
-/** Of an image for several platforms, those of the first: all have the same model. */
-async function layersOf(registry: Registry, image: Manifest) {
-  if (image.content.layers) return image.content.layers;
-  const first = (image.content.manifests ?? []).find(({ platform }) => platform?.os !== 'unknown');
-  return first ? ((await registry.manifest(first.digest)).content.layers ?? []) : [];
-}
-
-async function modelLinks(
-  { manifest, files, folder }: ModelInImage,
-  dependencies: readonly Dependency[],
-  { modelKeys }: ChainOptions,
-): Promise<Link[]> {
-  const name = `${manifest.name} ${manifest.version}`;
-  const links: Link[] = [];
-  const differing = manifest.files.filter(({ path, size, sha256 }) => {
-    const file = files.get(path);
-    return file?.size !== size || file.sha256 !== sha256;
-  });
-  const digest = modelDigest(manifest.files);
-  if (differing.length > 0 || digest !== manifest.digest) {
-    const paths = differing.map(({ path }) => path).join(', ');
-    links.push({
-      what: 'model',
-      detail: `${name} in /${folder}: not what its manifest lists: ${paths || 'its digest'}`,
-      state: 'wrong',
-    });
-  } else {
-    links.push({
-      what: 'model',
-      detail: `${name}, ${manifest.files.length} files in /${folder}, ${digest}`,
-      state: 'verified',
-    });
-  }
-  const stated = dependencies.find((dependency) => dependency.name === 'model');
-  if (stated && `sha256:${stated.digest?.sha256}` !== digest) {
-    links.push({
-      what: 'model',
-      detail: `the provenance names another one, sha256:${stated.digest?.sha256}`,
-      state: 'wrong',
-    });
-  }
-  links.push(await signatureLink({ manifest, files, folder }, modelKeys));
-  return links;
-}
-
-async function signatureLink({ manifest, files }: ModelInImage, trusted: TrustedKeys): Promise<Link> {
-  const what = 'model signature';
-  const content = files.get(SIGNATURE_NAME)?.content;
-  if (!content)
-    return {
-      what,
-      detail: `no ${SIGNATURE_NAME} in the image`,
-      state: isTrusting(trusted) ? 'wrong' : 'missing',
-    };
-  if (!isTrusting(trusted)) return { what, detail: 'no key was given to verify it', state: 'stated' };
-  try {
-    const signed = readSignedModel(readBundle(content), trusted, Date.now());
-    const all = manifest.files.map(({ path }) => ({ path, ...files.get(path)! }));
-    await compareWithSigned(signed, {
-      files: all,
-      registered: new Set(all.map(({ path }) => path)),
-      open: () => {
-        throw new Error('is of parts of files, which are not verified here');
-      },
-      signal: new AbortController().signal,
-    });
-    const cited = manifest.signature?.digest;
-    if (cited !== undefined && cited !== signed.digest)
-      throw new Error(`is another one than the manifest cites (${cited})`);
-    return { what, detail: `${signed.digest}, signed with ${signed.key}`, state: 'verified' };
-  } catch (error) {
-    return { what, detail: (error as Error).message, state: 'wrong' };
-  }
-}
-
-function trainingLinks(
-  { files }: ModelInImage,
-  dependencies: readonly Dependency[],
-  { sources }: ChainOptions,
-): Link[] {
-  const metadata = files.get('metadata.json');
-  if (!metadata?.content)
-    return [{ what: 'training', detail: 'the model has no metadata.json', state: 'missing' }];
-  const content: unknown = JSON.parse(metadata.content.toString());
-  if (!isRecord(content))
-    return [{ what: 'training', detail: 'metadata.json tells nothing', state: 'wrong' }];
-  const stated = dependencies.find(({ name }) => name === 'training')?.digest?.sha256;
-  const run = content.runUrl ?? content.runId ?? 'a run that is not named';
-  const detail = `${run}, commit ${content.gitCommit ?? 'not known'}, trained ${content.trainedAt ?? 'at a time that is not known'}`;
-  const links: Link[] = [];
-  if (stated === undefined) links.push({ what: 'training', detail, state: 'stated' });
-  else if (stated === metadata.sha256) links.push({ what: 'training', detail, state: 'verified' });
-  else
-    links.push({
-      what: 'training',
-      detail: 'metadata.json is another one than the provenance names',
-      state: 'wrong',
-    });
-  links.push(notebookLink(content, sources));
-  return links;
-}
-
-function notebookLink(metadata: Readonly<Record<string, unknown>>, sources: string | undefined): Link {
-  const what = 'notebook';
-  const { path, sha256 } = isRecord(metadata.notebook) ? metadata.notebook : {};
-  // Of the file that the pipeline has imported, where it told the notebook.
-  const imported = isRecord(metadata.parameters) ? metadata.parameters.notebook_sha256 : undefined;
-  const digests = [imported, sha256].filter((one): one is string => typeof one === 'string' && one !== '');
-  if (digests.length === 0) return { what, detail: 'its digest is not known', state: 'missing' };
-  const detail = `${path ?? 'its path is not known'}, sha256:${digests[0]}`;
-  if (sources === undefined || typeof path !== 'string') return { what, detail, state: 'stated' };
-  const name = basename(path);
-  const found = readdirSync(sources, { recursive: true, withFileTypes: true }).filter(
-    (entry) => entry.isFile() && entry.name.replace(/\.(py|ipynb|sql|scala|r)$/i, '') === name,
-  );
-  const digestIn = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
-  const same = found.find((entry) => digests.includes(digestIn(join(entry.parentPath, entry.name))));
-  if (same) return { what, detail: `${detail}: ${join(same.parentPath, same.name)}`, state: 'verified' };
-  const where = found.length > 0 ? 'the one in the sources is another' : 'not in the sources';
-  return { what, detail: `${detail}: ${where}`, state: 'stated' };
 }

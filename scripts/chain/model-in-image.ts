@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { readTar } from '../../tasks/AcrBuildPush/files/tar-reader';
+import { pipeline, Readable, type Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { readTar, type TarMember } from '../../tasks/AcrBuildPush/files/tar-reader';
 import {
   MANIFEST_NAME,
   type ModelManifest,
@@ -17,12 +17,13 @@ const KEPT = /(^|\/)(model-manifest\.json|metadata\.json|model\.sig)$/;
 /** A file in an image's layers. */
 export interface ImageFile {
   readonly size: number;
-  readonly sha256: string;
+  /** Undefined for what is no file, such as a link to elsewhere. */
+  readonly sha256: string | undefined;
   /** Of those that tell something about the model. */
   readonly content: Buffer | undefined;
 }
 
-/** The model as it really lies in an image. */
+/** A model as it really lies in an image. */
 export interface ModelInImage {
   readonly folder: string;
   readonly manifest: ModelManifest;
@@ -30,45 +31,65 @@ export interface ModelInImage {
   readonly files: ReadonlyMap<string, ImageFile>;
 }
 
-/**
- * Looks for the model in the layers of an image, from the uppermost on, and no further than needed.
- *
- * @returns undefined where the image has none
- */
-export async function findModel(
-  registry: Registry,
-  layers: readonly Descriptor[],
-): Promise<ModelInImage | undefined> {
-  const files = new Map<string, ImageFile>();
-  const deleted = new Set<string>();
-  for (const layer of layers.toReversed()) {
-    const inLayer = await readLayer(registry, layer);
-    const gone: string[] = [];
-    for (const [path, file] of inLayer) {
-      const whiteout = /^(.*\/)?\.wh\.(.+)$/.exec(path);
-      if (whiteout)
-        gone.push(whiteout[2] === '.wh..opq' ? (whiteout[1] ?? '') : `${whiteout[1] ?? ''}${whiteout[2]}`);
-      else if (
-        !files.has(path) &&
-        ![...deleted].some((one) => path === one || path.startsWith(one.replace(/\/?$/, '/')))
-      )
-        files.set(path, file);
-    }
-    for (const path of gone) deleted.add(path);
-    const found = [...files].find(([path]) => path === MANIFEST_NAME || path.endsWith(`/${MANIFEST_NAME}`));
-    const manifest = found && parseManifest(found[1].content?.toString() ?? '');
-    if (!manifest) continue;
-    const folder = found[0].slice(0, -MANIFEST_NAME.length);
-    const own = [...files].filter(([path]) => path.startsWith(folder));
-    const byPath = new Map(own.map(([path, file]) => [path.slice(folder.length), file]));
-    if (manifest.files.every(({ path }) => byPath.has(path)) || layer === layers[0]) {
-      return { folder, manifest, files: byPath };
-    }
-  }
-  return undefined;
+export interface ModelsInImage {
+  /** Whoever adds a second one, by which nobody serves, shall not be able to hide the first. */
+  readonly models: readonly ModelInImage[];
+  /** Layers that can't be read, each with why. */
+  readonly unread: readonly string[];
 }
 
-async function readLayer(registry: Registry, layer: Descriptor): Promise<Map<string, ImageFile>> {
+const NO_FILE: ImageFile = { size: 0, sha256: undefined, content: undefined };
+
+/** What a layer has, and what it takes away of the layers below it. */
+interface LayerFiles {
+  readonly files: Map<string, ImageFile>;
+  readonly removed: Set<string>;
+  /** Folders of which only the layer's own files are left. */
+  readonly emptied: Set<string>;
+}
+
+/** Looks for models in all layers of an image, laid over each other. */
+export async function findModels(registry: Registry, layers: readonly Descriptor[]): Promise<ModelsInImage> {
+  const all = new Map<string, ImageFile>();
+  const unread: string[] = [];
+  for (const layer of layers) {
+    try {
+      const upper = await readLayer(registry, layer, all);
+      for (const path of all.keys()) if (isHidden(path, upper)) all.delete(path);
+      for (const [path, file] of upper.files) all.set(path, file);
+    } catch (error) {
+      unread.push(`${layer.digest}: ${(error as Error).message}`);
+    }
+  }
+  const models = [...all].flatMap(([path, { content }]) => {
+    if (path !== MANIFEST_NAME && !path.endsWith(`/${MANIFEST_NAME}`)) return [];
+    const manifest = parseManifest(content?.toString() ?? '');
+    if (!manifest) return [];
+    const folder = path.slice(0, -MANIFEST_NAME.length);
+    const own = [...all].filter(([other]) => other.startsWith(folder));
+    return [
+      { folder, manifest, files: new Map(own.map(([other, file]) => [other.slice(folder.length), file])) },
+    ];
+  });
+  return { models, unread };
+}
+
+/** Whether an upper layer has taken away, or covers with something else, what lower ones have at a path. */
+function isHidden(path: string, { files, removed, emptied }: LayerFiles): boolean {
+  for (let at = path; at; ) {
+    const folder = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+    if (removed.has(at) || files.has(at) || emptied.has(folder)) return true;
+    at = folder;
+  }
+  return false;
+}
+
+async function readLayer(
+  registry: Registry,
+  layer: Descriptor,
+  below: ReadonlyMap<string, ImageFile>,
+): Promise<LayerFiles> {
+  const unpack = unpacking(layer.mediaType);
   const digest = createHash('sha256');
   const source = await registry.stream(layer);
   async function* counted() {
@@ -77,32 +98,62 @@ async function readLayer(registry: Registry, layer: Descriptor): Promise<Map<str
       yield Buffer.from(chunk);
     }
   }
-  if (/zstd/.test(layer.mediaType))
-    throw new Error(`Layer ${layer.digest} is packed with zstandard, which is not read here.`);
   const packed = Readable.from(counted());
-  const chunks = /gzip/.test(layer.mediaType) ? pipeline(packed, createGunzip(), () => undefined) : packed;
-  const files = new Map<string, ImageFile>();
-  await readTar(chunks as AsyncIterable<Buffer>, (member) => {
-    if (member.kind !== 'file') return undefined;
-    const hash = createHash('sha256');
-    const isKept = KEPT.test(member.path) && member.size <= LARGEST_KEPT;
-    const kept: Buffer[] = [];
-    let left = member.size;
-    const end = () =>
-      files.set(member.path, {
-        size: member.size,
-        sha256: hash.digest('hex'),
-        content: isKept ? Buffer.concat(kept) : undefined,
-      });
-    if (left === 0) end();
-    return (chunk: Buffer) => {
-      hash.update(chunk);
-      if (isKept) kept.push(Buffer.from(chunk));
-      left -= chunk.length;
-      if (left === 0) end();
-    };
-  });
+  const chunks = unpack ? pipeline(packed, unpack, () => undefined) : packed;
+  const found: LayerFiles = { files: new Map(), removed: new Set(), emptied: new Set() };
+  await readTar(chunks as AsyncIterable<Buffer>, (member) => take(member, found, below));
   if (`sha256:${digest.digest('hex')}` !== layer.digest)
-    throw new Error(`The registry sent something else than ${layer.digest}.`);
-  return files;
+    throw new Error(`the registry sent something else than ${layer.digest}`);
+  return found;
+}
+
+function unpacking(mediaType: string): Transform | undefined {
+  if (/gzip/.test(mediaType)) return zlib.createGunzip();
+  if (!/zstd/.test(mediaType)) return undefined;
+  // Node has it since 22.15; its types here are older.
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
+  if (createZstdDecompress) return createZstdDecompress();
+  throw new Error(
+    `it is packed with zstandard, which Node ${process.versions.node} does not read: take Node 22.15 or later`,
+  );
+}
+
+/** Takes note of a member, and hashes its bytes. */
+function take(
+  member: TarMember,
+  { files, removed, emptied }: LayerFiles,
+  below: ReadonlyMap<string, ImageFile>,
+): ((chunk: Buffer) => void) | undefined {
+  const { path, kind, link, size } = member;
+  if (kind === 'directory') return undefined;
+  const at = path.lastIndexOf('/') + 1;
+  const [folder, name] = [path.slice(0, Math.max(0, at - 1)), path.slice(at)];
+  if (name === '.wh..wh..opq') emptied.add(folder);
+  else if (name.startsWith('.wh.')) removed.add(path.slice(0, at) + name.slice(4));
+  else if (kind === 'hardlink') {
+    const target = link.replace(/^(\.?\/)+/, '');
+    files.set(path, files.get(target) ?? below.get(target) ?? NO_FILE);
+  } else if (kind !== 'file') files.set(path, NO_FILE);
+  else return hashed(size, KEPT.test(path), (file) => files.set(path, file));
+  return undefined;
+}
+
+function hashed(
+  size: number,
+  isKept: boolean,
+  use: (file: ImageFile) => void,
+): ((chunk: Buffer) => void) | undefined {
+  const hash = createHash('sha256');
+  const kept: Buffer[] = [];
+  const keeps = isKept && size <= LARGEST_KEPT;
+  const end = () =>
+    use({ size, sha256: hash.digest('hex'), content: keeps ? Buffer.concat(kept) : undefined });
+  let left = size;
+  if (left === 0) end();
+  return (chunk) => {
+    hash.update(chunk);
+    if (keeps) kept.push(Buffer.from(chunk));
+    left -= chunk.length;
+    if (left === 0) end();
+  };
 }

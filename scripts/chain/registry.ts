@@ -19,12 +19,15 @@ export interface Descriptor {
   readonly size: number;
   readonly artifactType?: string;
   readonly annotations?: Readonly<Record<string, string>>;
-  readonly platform?: { readonly os?: string; readonly architecture?: string };
+  readonly platform?: { readonly os?: string; readonly architecture?: string; readonly variant?: string };
 }
 
 /** A manifest of an image, of a list of images, or of something attached to one. */
 export interface Manifest {
   readonly digest: string;
+  readonly mediaType: string;
+  /** Bytes. */
+  readonly size: number;
   readonly content: {
     readonly mediaType?: string;
     readonly artifactType?: string;
@@ -117,7 +120,9 @@ export class Registry {
     if (version.startsWith('sha256:') && version !== digest) {
       throw new Error(`The registry sent something else than ${version}.`);
     }
-    return { digest, content: JSON.parse(body.toString()) };
+    const content: Manifest['content'] = JSON.parse(body.toString());
+    const mediaType = content.mediaType ?? answer.headers.get('content-type') ?? '';
+    return { digest, mediaType, size: body.length, content };
   }
 
   private async get(url: string): Promise<Response> {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type Registry as LocalRegistry, startRegistry } from '../../../local/registry/registry';
-import { type Link, walkChain } from '../../../scripts/chain/chain';
+import { walkChain } from '../../../scripts/chain/chain';
+import type { Link } from '../../../scripts/chain/link';
 import { parseReference, Registry } from '../../../scripts/chain/registry';
 import { createManifest, formatManifest } from '../../../tasks/ModelRegistryDownload/folder/manifest';
 import { parseTrustedKeys } from '../../../tasks/ModelRegistryDownload/signature/trusted-keys';
@@ -255,6 +256,40 @@ describe('the chain from an image to its notebook', () => {
       assert.match(faults.join('\n'), /signature|provenance/);
     });
   }
+
+  it('shows a second provenance that names another model than the image has', async () => {
+    const { image } = await makeImage();
+    const { attached } = await makeImage({ digest: 'a'.repeat(64) });
+    assert.ok(attached);
+    const faults = wrong(await walk());
+    assert.match(faults.join('\n'), /the provenance names another one, sha256:aaaa/, image.digest);
+  });
+
+  it('shows that the model is gone which the provenance names', async () => {
+    await makeImage({ upper: { 'app/.wh.pickles': '' } });
+    assert.match(wrong(await walk()).join('\n'), /model: the provenance names one, but no layer/);
+  });
+
+  it('is walked for every platform of an image, and says which', async () => {
+    const { image } = await makeImage();
+    const { image: other } = await makeImage({ model: 'another' });
+    const platforms = [
+      { ...image, platform: { os: 'linux', architecture: 'amd64' } },
+      { ...other, platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } },
+      { ...image, platform: { os: 'unknown', architecture: 'unknown' } },
+    ];
+    const index = {
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      schemaVersion: 2,
+      manifests: platforms,
+    };
+    const url = `${base}/manifests/1.0.0`;
+    await send('PUT', url, Buffer.from(JSON.stringify(index)), index.mediaType);
+    const links = await walk();
+    assert.match(links[0]!.detail, /, for linux\/amd64, linux\/arm64\/v8$/);
+    const { 'model (linux/amd64)': one, 'model (linux/arm64/v8)': two, training } = states(links);
+    assert.deepEqual([one, two, training], ['verified', 'wrong', 'stated']);
+  });
 
   it('says what is not there', async () => {
     const config = await putBlob(Buffer.from('{}'), 'application/vnd.oci.image.config.v1+json');
