@@ -62,6 +62,10 @@ describe('Every image', function () {
       if ('refusal' in ours) tally.refused++;
       return 'refusal' in ours ? undefined : `${about}\nBuildKit refuses it, we don't: ${theirs.refusal}`;
     }
+    if ('refusal' in ours && isListed(one.recipe, ours.refusal)) {
+      tally.left.set('listed in the docs', (tally.left.get('listed in the docs') ?? 0) + 1);
+      return undefined;
+    }
     if ('refusal' in ours) return `${about}\nwe refuse it, BuildKit doesn't: ${ours.refusal}`;
     tally.built++;
     try {
@@ -72,3 +76,10 @@ describe('Every image', function () {
     }
   }
 });
+
+/** Whether a refusal of ours alone is a difference that the docs list. */
+function isListed(recipe: string, refusal: string): boolean {
+  const [, line] = /mistake in line (\d+): there is no /.exec(refusal) ?? [];
+  const text = recipe.split('\n')[Number(line) - 1] ?? '';
+  return /--parents/.test(text) && /--from=/.test(text);
+}

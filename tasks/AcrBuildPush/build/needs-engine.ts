@@ -1,3 +1,4 @@
+import { FLAGS } from '../dockerfile/flags';
 import type { Instruction } from '../dockerfile/instructions';
 
 /**
@@ -19,19 +20,11 @@ export class NeedsEngine extends Error {
   }
 }
 
-/** The options that an instruction may have where no engine is needed. */
-const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  FROM: ['platform'],
-  COPY: ['chown', 'chmod', 'exclude', 'from', 'link', 'parents'],
-  ADD: ['chown', 'chmod', 'exclude', 'link'],
-  HEALTHCHECK: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
-};
-
 /** Why an instruction takes an engine by what it says alone; undefined where it does not. */
 export function findNeed({ keyword, line, flags }: Instruction): NeedsEngine | undefined {
   const need = (reason: string) => new NeedsEngine(line, keyword, reason);
   if (keyword === 'RUN') return need('it runs a command');
   if (keyword === 'ONBUILD') return need('what it delays runs in another build');
-  const stranger = flags.find(({ name }) => !(FLAGS[keyword] ?? []).includes(name));
+  const stranger = flags.find(({ name }) => !Object.hasOwn(FLAGS[keyword] ?? {}, name));
   return stranger && need(`the option --${stranger.name} is not one that this builder knows`);
 }

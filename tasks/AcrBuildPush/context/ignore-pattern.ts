@@ -226,7 +226,13 @@ class ExpressionReader {
   }
 
   private escaped(): void {
-    const char = this.chars[this.at++]!;
+    const char = this.chars[this.at++];
+    if (char === undefined) {
+      // It takes the sign for the end as it is.
+      this.literal('$');
+      this.found.push(ANYTHING);
+      return;
+    }
     const place = PLACES[char];
     const set = SETS[char];
     if (place) this.found.push({ kind: 'place', fits: place });
@@ -257,10 +263,20 @@ class ExpressionReader {
   private character(char: string): string {
     if (/^[\0-\x7f]$/.test(char) && !/^[0-9A-Za-z]$/.test(char)) return char;
     if (Object.hasOwn(CONTROLS, char)) return CONTROLS[char]!;
+    if (char === 'x' && this.chars[this.at] === '{') return this.numberInBraces();
     if (char === 'x') return this.number(/^[0-9a-fA-F]{2}/, 16);
     if (!/^[0-7]$/.test(char)) throw new IgnorePatternError();
     this.at--;
     return this.number(char === '0' ? /^0[0-7]{0,2}/ : /^[1-7][0-7]{1,2}/, 8);
+  }
+
+  private numberInBraces(): string {
+    const rest = this.chars.slice(this.at, this.at + 12).join('');
+    const [written = '', digits = ''] = /^\{([0-9a-fA-F]{1,8})\}/.exec(rest) ?? [];
+    const code = Number.parseInt(digits, 16);
+    if (!(code <= 0x10ffff)) throw new IgnorePatternError();
+    this.at += written.length;
+    return String.fromCodePoint(code);
   }
 
   private number(form: RegExp, base: number): string {

@@ -1,6 +1,14 @@
 import { TaskError } from '../../common/errors';
-import { type EscapeChar, type HereDocument, type LogicalLine, readOpening, readRecipe } from './lines';
-import { splitRawWords } from './words';
+import { type Flag, faultInFlags, takeFlags } from './flags';
+import {
+  type EscapeChar,
+  type HereDocument,
+  type LogicalLine,
+  type Opening,
+  readOpening,
+  readRecipe,
+} from './lines';
+import { splitRawWords, WordError } from './words';
 
 export interface Assignment {
   readonly name: string;
@@ -12,12 +20,6 @@ export interface Assignment {
 export type Command =
   | { readonly form: 'shell'; readonly text: string }
   | { readonly form: 'exec'; readonly words: readonly string[] };
-
-/** An option at the front of an instruction; `--link` alone has no value. */
-export interface Flag {
-  readonly name: string;
-  readonly value: string | undefined;
-}
 
 interface Place {
   /** Where it begins, counted from 1. */
@@ -102,7 +104,8 @@ function parseInstruction(row: LogicalLine, escapeChar: string): Instruction {
   const { flags, rest } = takeFlags(after, escapeChar);
   const place = { line: row.line, text: row.text, flags };
   try {
-    if (row.problem !== undefined) throw new Problem(row.problem);
+    const problem = row.problem ?? faultInFlags(keyword, flags);
+    if (problem !== undefined) throw new Problem(problem);
     return { ...place, ...parseArguments(keyword, rest, row.documents, escapeChar) } as Instruction;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -162,8 +165,11 @@ function parseArguments(
     }
     case 'EXPOSE':
       return { keyword, words: rest.split(/\s+/) };
-    case 'VOLUME':
-      return { keyword, words: jsonWords(rest) ?? rest.split(/\s+/) };
+    case 'VOLUME': {
+      const words = jsonWords(rest) ?? rest.split(/\s+/);
+      if (words.length === 0) throw need('an argument');
+      return { keyword, words };
+    }
     default:
       return { keyword: keyword as 'MAINTAINER' | 'STOPSIGNAL' | 'USER' | 'WORKDIR', value: rest };
   }
@@ -173,36 +179,6 @@ const KEYWORDS = new Set(
   'ADD ARG COPY ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER SHELL STOPSIGNAL USER VOLUME WORKDIR'.split(' '),
 );
 
-/** Takes the options from the front of an instruction's arguments; quotes in them go, as docker has it. */
-function takeFlags(text: string, escapeChar: string): { flags: Flag[]; rest: string } {
-  const flags: Flag[] = [];
-  let rest = text.trim();
-  while (rest.startsWith('--')) {
-    const { word, length } = takeFlag(rest, escapeChar);
-    rest = rest.slice(length).trimStart();
-    if (word === '--') break;
-    const at = word.indexOf('=');
-    const name = word.slice(2, at < 0 ? undefined : at);
-    flags.push({ name, value: at < 0 ? undefined : word.slice(at + 1) });
-  }
-  return { flags, rest };
-}
-
-/** The word that a text begins with, and how long it is as it is written. */
-function takeFlag(text: string, escapeChar: string): { word: string; length: number } {
-  let word = '';
-  let quote = '';
-  let at = 0;
-  for (; at < text.length && (quote || !/\s/.test(text[at]!)); at++) {
-    const char = text[at]!;
-    if (char === escapeChar) word += text[++at] ?? '';
-    else if (char === quote) quote = '';
-    else if (!quote && (char === "'" || char === '"')) quote = char;
-    else word += char;
-  }
-  return { word, length: at };
-}
-
 function sourcesOf(
   keyword: string,
   rest: string,
@@ -211,16 +187,28 @@ function sourcesOf(
   const words = jsonWords(rest) ?? rest.split(/\s+/);
   if (words.length < 2) throw new Problem(`${keyword} needs at least one source, and a destination`);
   const destination = words.pop()!;
-  const documentOf = (word: string) => {
-    const opening = documents.length > 0 ? readOpening(word) : undefined;
-    return opening && documents.findLast(({ name }) => name === opening.name);
-  };
-  if (documentOf(destination)) throw new Problem(`${keyword} can't have a document for its destination`);
+  if (openingOf(destination)) throw new Problem(`${keyword} can't have a document for its destination`);
   return {
-    sources: words.filter((word) => !documentOf(word)),
-    documents: words.flatMap((word) => documentOf(word) ?? []),
+    sources: words.filter((word) => !openingOf(word)),
+    documents: words.flatMap((word) => {
+      const opening = openingOf(word);
+      if (!opening) return [];
+      // A line with a quote that nothing ends opens none, and then this one is empty.
+      const written = documents.findLast(({ name }) => name === opening.name)?.text ?? '';
+      return { ...opening, text: opening.chomp ? written.replace(/^\t+/gm, '') : written };
+    }),
     destination,
   };
+}
+
+/** A word that can't be read introduces no document here. */
+function openingOf(word: string): Opening | undefined {
+  try {
+    return readOpening(word);
+  } catch (error) {
+    if (error instanceof WordError) return undefined;
+    throw error;
+  }
 }
 
 /** The words of a JSON list; undefined for what is not one, which docker then reads as plain words. */
@@ -245,7 +233,9 @@ function commandOf(text: string): Command {
 }
 
 function argumentsOf(text: string, escapeChar: string): Assignment[] {
-  return splitRawWords(text, escapeChar).map((word) => {
+  const words = splitRawWords(text, escapeChar);
+  if (words.length === 0) throw new Problem('ARG needs an argument');
+  return words.map((word) => {
     const [name, value] = splitAtEquals(word);
     if (!name) throw new Problem('an argument has no name');
     return { name, value };

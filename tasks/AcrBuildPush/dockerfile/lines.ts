@@ -2,6 +2,7 @@ import { expand, WordError } from './words';
 
 /** A document within a Dockerfile: `<<EOF` and the lines down to `EOF`. */
 export interface HereDocument extends Opening {
+  /** As it is written, with the tabs at the begin of its lines. */
   readonly text: string;
 }
 
@@ -63,9 +64,7 @@ export function readRecipe(text: string): Recipe {
         unfinished = `nothing ends the document '${opening.name}'`;
         break;
       }
-      const body = rows.slice(index + 1, end);
-      const kept = opening.chomp ? body.map((row) => row.replace(/^\t+/, '')) : body;
-      documents.push({ ...opening, text: kept.join('') });
+      documents.push({ ...opening, text: rows.slice(index + 1, end).join('') });
       index = end;
     }
     if (place.text) lines.push({ ...place, documents, ...(unfinished && { problem: unfinished }) });
@@ -126,7 +125,10 @@ const DOCUMENT_ESCAPE = '\\';
 function openingsIn(text: string): Opening[] {
   if (!TAKES_DOCUMENTS.test(text) || !text.includes('<<')) return [];
   try {
-    const { words } = expand(text, noVariables, DOCUMENT_ESCAPE, { raw: true });
+    const { words } = expand(text, noVariables, DOCUMENT_ESCAPE, {
+      raw: true,
+      keepUnset: true,
+    });
     return words.flatMap((word) => readOpening(word) ?? []);
   } catch (error) {
     // A command may have words that only a shell can read, and then no document.
@@ -139,15 +141,13 @@ function openingsIn(text: string): Opening[] {
 export function readOpening(word: string): Opening | undefined {
   const [, dash, rest] = /^\d*<<(-?)\s*([^<]*)$/.exec(word) ?? [];
   if (!rest) return undefined;
-  const { words } = expand(rest, keepName, DOCUMENT_ESCAPE);
+  // Variables have no place in the name of a document: they stay as they are written.
+  const { words } = expand(rest, noVariables, DOCUMENT_ESCAPE, { keepUnset: true });
   const [name] = words;
   if (name === undefined || words.length > 1) return undefined;
   const quotes = (text: string) => text.replace(/[^'"]/g, '').length;
   return { name, expand: quotes(rest) === quotes(name), chomp: dash === '-' };
 }
-
-/** Variables have no place in the name of a document: they stay as they are written. */
-const keepName = (name: string) => `$${name}`;
 
 /** In which row a document ends; undefined where nothing ends it. */
 function findEnd(rows: readonly string[], from: number, { name, chomp }: Opening): number | undefined {

@@ -1,5 +1,5 @@
 /*
- * The patterns of substitutions, such as `${x#v*}`: `*` is any text and `?` any character, which a backslash makes
+ * The patterns of substitutions, such as `${x#v*}`: `*` is any text of a line and `?` any character of it, which a backslash makes
  * characters like others. Each is looked for by its stretches without `*`, so that no pattern takes long.
  */
 
@@ -24,12 +24,17 @@ export function withoutPrefix(text: string, pattern: string, isLongest: boolean)
 
 /** The same for the end of a text. */
 export function withoutSuffix(text: string, pattern: string, isLongest: boolean): string | undefined {
-  const stretches = parse(pattern)
-    ?.map((stretch) => [...stretch].reverse())
-    .reverse();
-  const chars = [...text].reverse();
-  const end = stretches && endOfMatch(chars, stretches, 0, isLongest);
-  return stretches && (end === undefined ? text : chars.slice(end).reverse().join(''));
+  const rest = withoutPrefix(reverse(text), reversePattern(pattern), isLongest);
+  return rest === undefined ? undefined : reverse(rest);
+}
+
+function reverse(text: string): string {
+  return [...text].reverse().join('');
+}
+
+/** A pattern for the text from its end. An escape at the end of the pattern escapes what was before it, as in docker. */
+function reversePattern(pattern: string): string {
+  return (pattern.match(/\\.|./gsu) ?? []).reverse().join('');
 }
 
 /** Replaces the first stretch of a text that matches, or all; undefined for what is no pattern. */
@@ -44,11 +49,16 @@ export function replacePattern(
   const chars = [...text];
   let result = '';
   let at = 0;
+  let last = -1;
   while (at <= chars.length) {
-    const start = find(chars, stretches[0]!, at);
-    const end = start === undefined ? undefined : endOfMatch(chars, stretches, start, true);
-    if (start === undefined || end === undefined) break;
-    result += chars.slice(at, start).join('') + replacement;
+    const match = findMatch(chars, stretches, at);
+    if (!match) break;
+    const { start, end } = match;
+    const matched = () => chars.slice(start, end).join('');
+    result += chars.slice(at, start).join('');
+    // Where a match ended, none that is empty begins.
+    if (end > last) result += isForAll ? fillIn(replacement, matched) : replacement;
+    last = end;
     // An empty match goes on behind the next character.
     const next = end > start ? end : end + 1;
     result += chars.slice(end, next).join('');
@@ -56,6 +66,17 @@ export function replacePattern(
     if (!isForAll) break;
   }
   return result + chars.slice(at).join('');
+}
+
+/** Go's replacements of all matches have signs of their own: `$0` is what matched, and other names stand for nothing. */
+function fillIn(replacement: string, matched: () => string): string {
+  return replacement.replace(
+    /\$(?:\$|([\p{L}\p{Nd}_]+)|\{([\p{L}\p{Nd}_]+)\})/gu,
+    (sign, name: string | undefined, inBraces: string | undefined) => {
+      if (sign === '$$') return '$';
+      return (name ?? inBraces) === '0' ? matched() : '';
+    },
+  );
 }
 
 /** The stretches between the `*` of a pattern; undefined for what is none. */
@@ -78,6 +99,23 @@ function parse(pattern: string): Stretch[] | undefined {
   return stretches;
 }
 
+/** The first match from a place on, as long as it can be. */
+function findMatch(
+  chars: readonly string[],
+  stretches: readonly Stretch[],
+  from: number,
+): { start: number; end: number } | undefined {
+  const [first] = stretches;
+  const isOnOneLine = !first!.includes('\n');
+  for (let start = find(chars, first!, from); start !== undefined; ) {
+    const end = endOfMatch(chars, stretches, start, true);
+    if (end !== undefined) return { start, end };
+    // What is not found from here on is not found from later in the line.
+    start = find(chars, first!, isOnOneLine ? Math.max(start + 1, endOfReach(chars, start)) : start + 1);
+  }
+  return undefined;
+}
+
 /** Where a match that begins at a place ends; undefined where none begins there. */
 function endOfMatch(
   chars: readonly string[],
@@ -89,11 +127,18 @@ function endOfMatch(
   let end = start + first!.length;
   for (const [index, stretch] of more.entries()) {
     const isLast = index === more.length - 1;
-    const found = isLast && isLongest ? findLast(chars, stretch, end) : find(chars, stretch, end);
+    const gap = isLast && isLongest ? findLast : find;
+    const found = gap(chars.slice(0, endOfReach(chars, end) + stretch.length), stretch, end);
     if (found === undefined) return undefined;
     end = found + stretch.length;
   }
   return end;
+}
+
+/** How far `*` comes: to the end of the line. */
+function endOfReach(chars: readonly string[], from: number): number {
+  const end = chars.indexOf('\n', from);
+  return end < 0 ? chars.length : end;
 }
 
 function find(chars: readonly string[], stretch: Stretch, from: number): number | undefined {
@@ -109,6 +154,8 @@ function findLast(chars: readonly string[], stretch: Stretch, from: number): num
 function isAt(chars: readonly string[], stretch: Stretch, at: number): boolean {
   return (
     at + stretch.length <= chars.length &&
-    stretch.every((char, index) => char === undefined || char === chars[at + index])
+    stretch.every((char, index) =>
+      char === undefined ? chars[at + index] !== '\n' : char === chars[at + index],
+    )
   );
 }

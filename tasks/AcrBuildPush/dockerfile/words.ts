@@ -16,8 +16,10 @@ export interface Expansion {
 export interface ExpansionOptions {
   /** Whether quotes stay as they are and mean nothing, as in a here-document. */
   readonly plainQuotes?: boolean;
-  /** Whether quotes, escapes and variables that are not set stay as they are written: the words are but told apart. */
+  /** Whether quotes and escapes stay as they are written: the words are but told apart. */
   readonly raw?: boolean;
+  /** Whether variables that are not set stay, in their braces and with what follows their names. */
+  readonly keepUnset?: boolean;
 }
 
 /** Substitutions within each other: far more than anybody writes, and no more than the stack holds. */
@@ -51,6 +53,8 @@ const NAME = /\d+|[@*#?$!-]|[\p{L}\p{Nd}_]+/uy;
 class Expander {
   private at = 0;
   private depth = 0;
+  /** The word that is being read. A substitution forgets what was before it, as in docker: `80${X:-81}` is the word 81. */
+  private readonly word = new Word();
 
   constructor(
     private readonly source: string,
@@ -64,7 +68,7 @@ class Expander {
   }
 
   private until(stop: string | undefined, mode: Mode): Expansion {
-    const words = new Words();
+    const words = new Words(this.word);
     let text = '';
     while (this.at < this.source.length) {
       const char = this.source[this.at]!;
@@ -163,31 +167,27 @@ class Expander {
   }
 
   private substitution(): string {
-    const start = this.at++;
-    const isKept = (value: string | undefined) => this.options.raw && value === undefined;
-    const written = () => this.source.slice(start, this.at);
+    this.at++;
     if (this.source[this.at] !== '{') {
       const name = this.name();
-      const value = this.lookup(name);
       if (!name) return '$';
-      return isKept(value) ? written() : (value ?? '');
+      return this.lookup(name) ?? (this.options.keepUnset ? `$${name}` : '');
     }
     this.at++;
     const first = this.source[this.at];
     if (first === undefined) throw new WordError("'}' is missing");
     if (/[{}:]/.test(first)) throw new WordError('bad substitution');
     const name = this.name();
-    const value = this.lookup(name);
-    const result = this.modified(name, value);
-    return isKept(value) ? written() : result;
+    return this.modified(name, this.lookup(name));
   }
 
   /** What follows a name in braces, applied to its value. */
   private modified(name: string, value: string | undefined): string {
     const modifier = this.source[this.at++] ?? '';
+    const isKept = this.options.keepUnset && value === undefined;
     switch (modifier) {
       case '}':
-        return value ?? '';
+        return value ?? (isKept ? `\${${name}}` : '');
       case ':':
         return this.fallback(this.source[this.at++] ?? '', name, value, true);
       case '#':
@@ -195,6 +195,7 @@ class Expander {
         const isLongest = this.source[this.at] === modifier;
         if (isLongest) this.at++;
         const { text: pattern } = this.until('}', { rawEscapes: true, isPattern: true });
+        if (isKept) return `\${${name}${isLongest ? modifier + modifier : modifier}${pattern}}`;
         const strip = modifier === '#' ? withoutPrefix : withoutSuffix;
         return asPattern(pattern, () => strip(value ?? '', pattern, isLongest));
       }
@@ -203,6 +204,7 @@ class Expander {
         if (isForAll) this.at++;
         const { text: pattern } = this.until('/', { rawEscapes: true, isPattern: true });
         const { text: replacement } = this.until('}', { rawEscapes: true, isPattern: false });
+        if (isKept) return `\${${name}/${pattern}/${replacement}}`;
         return asPattern(pattern, () => replacePattern(value ?? '', pattern, replacement, isForAll));
       }
       default:
@@ -214,10 +216,13 @@ class Expander {
   private fallback(modifier: string, name: string, value: string | undefined, orEmpty: boolean): string {
     if (!/^[-+?]$/.test(modifier)) throw new WordError(`modifier '${modifier}' in a substitution`);
     const { text } = this.until('}', { rawEscapes: false, isPattern: false });
+    if (this.options.keepUnset && value === undefined) {
+      return `\${${name}${orEmpty ? ':' : ''}${modifier}${text}}`;
+    }
     const isPresent = value !== undefined && !(orEmpty && value === '');
     if (modifier === '+') return isPresent ? text : '';
     if (isPresent) return value;
-    if (modifier === '-' || this.options.raw) return text;
+    if (modifier === '-') return text;
     const what = value === undefined ? 'unset' : 'empty';
     throw new WordError(`${name}: ${text || `is not allowed to be ${what}`}`);
   }
@@ -237,17 +242,24 @@ function asPattern(pattern: string, apply: () => string | undefined): string {
   return result;
 }
 
+class Word {
+  text = '';
+}
+
 class Words {
   private readonly words: string[] = [];
-  private word = '';
+
+  constructor(private readonly word: Word) {
+    word.text = '';
+  }
 
   addQuoted(text: string): void {
-    this.word += text;
+    this.word.text += text;
   }
 
   addUnquoted(text: string): void {
     for (const char of text) {
-      if (!/\s/.test(char)) this.word += char;
+      if (!/\s/.test(char)) this.word.text += char;
       else this.finish();
     }
   }
@@ -258,8 +270,8 @@ class Words {
   }
 
   private finish(): void {
-    if (this.word) this.words.push(this.word);
-    this.word = '';
+    if (this.word.text) this.words.push(this.word.text);
+    this.word.text = '';
   }
 }
 

@@ -1,40 +1,69 @@
-import { createMatcher, type Element, type Fits, type Matcher } from './matcher';
+import type { Fits, Matcher } from './matcher';
 
 /** Longer patterns match nothing that a disk could hold. */
 export const LONGEST_PATTERN = 4_096;
 
 const isNoSlash: Fits = (char) => char !== '/';
 
+/** What stands between two `*`, character by character, and whether one stands before it. */
+interface Chunk {
+  readonly isAfterStar: boolean;
+  readonly elements: Fits[];
+}
+
 /**
  * Reads a pattern by the rules of Go's `filepath.Match`, which `COPY` has: `*` and `?` stay within a name, `[…]` is one
- * of a set, `\` takes the next character as it is.
+ * of a set, which may be a slash, and `\` takes the next character as it is.
  *
  * @returns undefined for what is none
  */
 export function compileGlob(pattern: string): Matcher | undefined {
   if (pattern.length > LONGEST_PATTERN) return undefined;
   const chars = [...pattern];
-  const elements: Element[] = [];
+  const chunks: Chunk[] = [];
+  const add = (fits: Fits) => {
+    if (chunks.length === 0) chunks.push({ isAfterStar: false, elements: [] });
+    chunks.at(-1)!.elements.push(fits);
+  };
   for (let at = 0; at < chars.length; at++) {
     const char = chars[at]!;
     if (char === '*') {
       // Several are no more than one.
-      if (chars[at - 1] !== '*' || elements.at(-1)?.kind !== 'run')
-        elements.push({ kind: 'run', fits: isNoSlash });
+      if (chunks.at(-1)?.elements.length !== 0) chunks.push({ isAfterStar: true, elements: [] });
     } else if (char === '?') {
-      elements.push({ kind: 'one', fits: isNoSlash });
+      add(isNoSlash);
     } else if (char === '[') {
       const set = readSet(chars, at);
       if (!set) return undefined;
-      elements.push({ kind: 'one', fits: set.fits });
+      add(set.fits);
       at = set.end;
     } else {
       const own = char === '\\' ? chars[++at] : char;
       if (own === undefined) return undefined;
-      elements.push({ kind: 'one', fits: (other) => other === own });
+      add((other) => other === own);
     }
   }
-  return createMatcher(elements);
+  return (path) => matches([...path], chunks);
+}
+
+/** Each chunk is taken where it matches first, as Go has it: what comes later changes nothing of that. */
+function matches(chars: readonly string[], chunks: readonly Chunk[]): boolean {
+  let at = 0;
+  for (const [index, { isAfterStar, elements }] of chunks.entries()) {
+    const isLast = index === chunks.length - 1;
+    if (isLast && elements.length === 0) return !chars.includes('/', at);
+    const fitsAt = (start: number) =>
+      start + elements.length <= chars.length &&
+      (!isLast || start + elements.length === chars.length) &&
+      elements.every((fits, offset) => fits(chars[start + offset]!));
+    let start = at;
+    while (!fitsAt(start)) {
+      if (!isAfterStar || start >= chars.length || chars[start] === '/') return false;
+      start++;
+    }
+    at = start + elements.length;
+  }
+  return at === chars.length;
 }
 
 /** Whether a name is a pattern. */

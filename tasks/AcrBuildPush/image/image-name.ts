@@ -14,7 +14,7 @@ export interface ImageName {
 const DOCKER_HUB = 'docker.io';
 
 /** What names may have for Docker Hub besides. */
-const OTHER_HUBS = ['index.docker.io', 'registry-1.docker.io'];
+const OTHER_HUB = 'index.docker.io';
 
 /** The server that speaks for Docker Hub, which no name has. */
 const DOCKER_HUB_API = 'registry-1.docker.io';
@@ -29,6 +29,9 @@ export const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const NAME = new RegExp(
   `^(?<repository>${COMPONENT}(?:/${COMPONENT})*)(?::(?<tag>\\w[\\w.-]{0,127}))?(?:@(?<digest>sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?$`,
 );
+
+/** What stands for an image by itself, and is no name. */
+const IMAGE_ID = /^[0-9a-f]{64}$/;
 
 /**
  * Reads an image's name as docker does: what has no server before the first slash is on Docker Hub.
@@ -52,8 +55,17 @@ export function readImageName(text: string): ImageName | undefined {
   const { repository, tag, digest } =
     NAME.exec(server === undefined ? text : text.slice(server.length + 1))?.groups ?? {};
   if (!repository || (server !== undefined && !SERVER.test(server))) return undefined;
-  const registry = server === undefined || OTHER_HUBS.includes(server) ? DOCKER_HUB : server;
+  const registry = server === undefined || server === OTHER_HUB ? DOCKER_HUB : server;
   const isOfficial = registry === DOCKER_HUB && !repository.includes('/');
+  if (
+    isOfficial &&
+    server === undefined &&
+    IMAGE_ID.test(repository) &&
+    tag === undefined &&
+    digest === undefined
+  ) {
+    return undefined;
+  }
   return {
     registry,
     repository: isOfficial ? `library/${repository}` : repository,
@@ -62,10 +74,10 @@ export function readImageName(text: string): ImageName | undefined {
   };
 }
 
-/** The server that a name begins with; undefined where it names none. Only servers have a dot, a colon or this name. */
+/** The server that a name begins with; undefined where it names none. Only servers have a dot, a colon, capitals or this name. */
 export function serverIn(name: string): string | undefined {
   const [first, ...rest] = name.split('/');
-  return rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost') ? first : undefined;
+  return rest.length > 0 && (/[.:A-Z]/.test(first!) || first === 'localhost') ? first : undefined;
 }
 
 /** What a registry is asked for: the digest where there is one, else the tag. */

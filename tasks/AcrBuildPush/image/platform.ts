@@ -2,7 +2,7 @@ import type { Platform } from './image';
 
 /** Other names of processors, with the variant that they stand for, as containerd has them. */
 const ARCHITECTURES: Readonly<Record<string, Pick<Platform, 'architecture' | 'variant'>>> = {
-  i386: { architecture: '386' },
+  i386: { architecture: '386', variant: '' },
   x86_64: { architecture: 'amd64' },
   'x86-64': { architecture: 'amd64' },
   aarch64: { architecture: 'arm64' },
@@ -15,6 +15,9 @@ const ARCHITECTURES: Readonly<Record<string, Pick<Platform, 'architecture' | 'va
 
 /** Variants that go without saying. */
 const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
+
+/** Variants that a number names. */
+const NUMBERED: Readonly<Record<string, RegExp>> = { arm: /^[5-8]$/, arm64: /^[89]$/ };
 
 /** Systems that may stand alone for a platform; anything else that does is a processor. */
 const SYSTEMS = ['linux', 'windows', 'darwin', 'freebsd'];
@@ -40,7 +43,8 @@ export function parsePlatform(text: string): Platform | undefined {
   if (SYSTEMS.includes(systemOf(first))) {
     return withArchitecture(systemOf(first), agentPlatform().architecture, undefined);
   }
-  return withArchitecture('linux', first, undefined);
+  const platform = withArchitecture('linux', first, undefined);
+  return PROCESSORS.test(platform.architecture) ? platform : undefined;
 }
 
 /** Whether a platform begins with a system, not with a processor. */
@@ -105,8 +109,9 @@ function systemOf(name: string): string {
 function withArchitecture(os: string, name: string, given: string | undefined): Platform {
   const known = ARCHITECTURES[name] ?? { architecture: name };
   const { architecture } = known;
-  const numbered = given && /^\d$/.test(given) ? `v${given}` : given;
+  const isNumber = given !== undefined && NUMBERED[architecture]?.test(given);
+  const numbered = isNumber ? `v${given}` : given;
   const variant = known.variant ?? numbered ?? (architecture === 'arm' ? 'v7' : undefined);
-  const isPlain = variant === undefined || variant === PLAIN_VARIANTS[architecture];
+  const isPlain = !variant || variant === PLAIN_VARIANTS[architecture];
   return { os, architecture, ...(!isPlain && { variant }) };
 }

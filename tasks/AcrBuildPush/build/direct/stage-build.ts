@@ -66,6 +66,8 @@ export class StageBuild {
   private cmdIsOwn = false;
   /** Whether commands have run since the working folder was made, which may have taken it away. */
   private ranCommands = false;
+  /** Whether there is something to look names up in, be it empty: a base image's files, or what came of a copy. */
+  private hasRoot: boolean;
   /** The stage's files, over those of the base image. */
   readonly files: FileTree;
 
@@ -76,6 +78,7 @@ export class StageBuild {
   ) {
     this.settings = before ? copySettings(before.settings) : initialSettings(base.image?.config);
     this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
+    this.hasRoot = before?.hasRoot ?? this.layers.length > 0;
     this.history = [...(before?.history ?? baseHistory(base.image?.config))];
     // A stage begins with the environment of the image below, over arguments of the same names.
     this.variables = new Map([...(before?.variables ?? []), ...environmentOf(this.settings)]);
@@ -298,9 +301,9 @@ export class StageBuild {
     return stage.files;
   }
 
-  /** BuildKit looks names up in an image that has files only. */
+  /** BuildKit looks no names up before the first copy onto nothing. */
   private refuseNames(owner: string, line: number): void {
-    if (this.layers.length > 0 || !hasName(owner)) return;
+    if (this.hasRoot || !hasName(owner)) return;
     throw mistake(line, `'${owner}' can't be looked up, since the image has no files yet; give numbers`);
   }
 
@@ -313,6 +316,7 @@ export class StageBuild {
   private commit(tree: FileTree, copier: Copier, text: string): void {
     const layers = planLayers(tree, copier.changed);
     this.layers.push(...layers);
+    this.hasRoot = true;
     if (!layers.length) this.history.push({ created_by: text, empty_layer: true });
     for (const _ of layers) this.history.push({ created_by: text });
   }

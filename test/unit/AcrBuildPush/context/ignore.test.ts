@@ -67,6 +67,9 @@ describe('A .dockerignore', () => {
     ['a{2}', 'a{2}', true],
     ['*.{js,ts}', 'a.{js,ts}', true],
     ['\\Qa', 'a', false],
+    ['b\\x{61}', 'ba', true],
+    ['**/**/*c\\', 'xc$', true],
+    ['**/**/*c\\', 'xc', false],
   ] as const) {
     it(`with ${JSON.stringify(text)} leaves ${path} ${expected ? 'out' : 'in'}`, () => {
       assert.equal(new IgnoreRules(text).ignores(path), expected);

@@ -16,6 +16,7 @@ const VARIABLES: Record<string, string> = {
   PATH: '/usr/lib/x.so.1',
   END: '.1',
   STARS: '**',
+  LINES: 'a\nb',
 };
 const lookup = (name: string) => VARIABLES[name];
 
@@ -52,6 +53,13 @@ describe('The words of a Dockerfile', () => {
     ['`$SET', '$SET', '`'],
     ['c:\\x', 'c:\\x', '`'],
     ['$1x', 'x'],
+    ['${SET//*/x}', 'x'],
+    ["${SET//s/'$0$$-$x'}", 's$-et'],
+    ["${SET//e/'$0$0'}", 'seet'],
+    ['${SET/e/\\$0}', 's\\$0t'],
+    ['${LINES#a*}', '\nb'],
+    ['${LINES//?b/x}', 'a\nb'],
+    ['${LINES//*/x}', 'x\nx'],
     ['${PATH#*/}', 'usr/lib/x.so.1'],
     ['${PATH##*/}', 'x.so.1'],
     ['${PATH%/*}', '/usr/lib'],
@@ -182,6 +190,24 @@ describe('A Dockerfile', () => {
     }
   });
 
+  it('has documents in words that are odd', () => {
+    const documents = (...lines: string[]) => {
+      const [copy] = parse(...lines, 'CMD x');
+      assert.ok(copy?.keyword === 'COPY');
+      return [copy.sources, copy.documents.map(({ name, text }) => [name, text])];
+    };
+    assert.deepEqual(documents('COPY <<${A} /x', 'a', '${A}'), [[], [['${A}', 'a\n']]]);
+    assert.deepEqual(documents("COPY ' <<EOF /x"), [["'"], [['EOF', '']]]);
+    assert.deepEqual(documents('COPY <<-EOF <<EOF /x', '\ta', 'EOF', '\tb', 'EOF'), [
+      [],
+      [
+        ['EOF', 'b\n'],
+        ['EOF', '\tb\n'],
+      ],
+    ]);
+    assert.deepEqual(documents('COPY <<"E F" /x', 'E F'), [['<<"E', 'F"'], []]);
+  });
+
   it('keeps the line ends of a document, of which Windows has others', () => {
     const [copy] = parse('COPY <<EOF /x\r', 'one\r', 'two', 'EOF\r', 'CMD x');
     assert.ok(copy?.keyword === 'COPY');
@@ -246,6 +272,12 @@ describe('A Dockerfile', () => {
     ['FROM scratch\nNONSENSE x', /line 2.*NONSENSE/],
     ['FROM scratch\nCOPY a', /line 2.*destination/],
     ['FROM scratch\nENV A=1 B', /line 2.*name=value/],
+    ['FROM scratch\nVOLUME []', /line 2.*VOLUME needs an argument/],
+    ['FROM scratch\nARG \\ ', /line 2.*ARG needs an argument/],
+    ['FROM scratch\nCOPY --chown=1 --chown=1 a b', /line 2.*--chown stands there twice/],
+    ['FROM scratch\nCOPY --from a b', /line 2.*--from has no value/],
+    ['FROM scratch\nCOPY --link=maybe a b', /line 2.*--link can be true or false, and not 'maybe'/],
+    ['FROM scratch\nCOPY --exclude a b', /line 2.*--exclude has no value/],
     ['FROM scratch\nCMD [1]', /line 2.*strings/],
     ['FROM scratch\nCOPY <<EOF /x\nnever', /line 2.*EOF/],
     ['FROM scratch\nCOPY a <<EOF\nEOF', /line 2.*document for its destination/],

@@ -18,6 +18,10 @@ describe('A pattern of COPY', () => {
     ['\\*', 'a', false],
     ['[\\]]', ']', true],
     ['A', 'a', false],
+    // What a part matches first, it keeps.
+    ['*[^a]*', 'xa', true],
+    ['*[^a]*', 'b/a', false],
+    ['*a/b', 'aa/b', true],
     ['*', '', true],
   ] as const) {
     it(`${pattern} ${expected ? 'matches' : 'does not match'} '${path}'`, () => {

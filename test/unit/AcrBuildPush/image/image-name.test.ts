@@ -25,6 +25,8 @@ describe("an image's name", () => {
     ['localhost/x', 'localhost', 'x', 'latest', 'localhost/x:latest'],
     ['r:5000/a-b/c__d.e:V1', 'r:5000', 'a-b/c__d.e', 'V1', 'r:5000/a-b/c__d.e:V1'],
     ['[::1]:5000/x', '[::1]:5000', 'x', 'latest', '[::1]:5000/x:latest'],
+    ['A/base', 'A', 'base', 'latest', 'A/base:latest'],
+    ['registry-1.docker.io/x', 'registry-1.docker.io', 'x', 'latest', 'registry-1.docker.io/x:latest'],
     ['R.example/base:RC1', 'R.example', 'base', 'RC1', 'R.example/base:RC1'],
   ] as const) {
     it(`is read as docker reads it: ${text}`, () => {
@@ -51,6 +53,7 @@ describe("an image's name", () => {
     'x@sha256:1',
     `x@md5:${'a'.repeat(32)}`,
     'x:a b',
+    'a'.repeat(64),
     '../x',
     'r.io/../x',
     'a..b',

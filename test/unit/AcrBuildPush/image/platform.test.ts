@@ -24,6 +24,8 @@ describe('a platform', () => {
     ['linux/amd64', 'linux/amd64'],
     ['linux/amd64/v1', 'linux/amd64'],
     ['linux/amd64/v3', 'linux/amd64/v3'],
+    ['linux/amd64/3', 'linux/amd64/3'],
+    ['linux/i386/v5', 'linux/386'],
     ['linux/x86_64', 'linux/amd64'],
     ['linux/x86-64', 'linux/amd64'],
     ['LINUX/AMD64', 'linux/amd64'],
@@ -62,6 +64,8 @@ describe('a platform', () => {
     'linux/a b',
     'a,b',
     '.x',
+    'x',
+    'amd46',
   ]) {
     it(`is not ${JSON.stringify(text)}`, () => assert.equal(parsePlatform(text), undefined));
   }

@@ -222,6 +222,8 @@ describe('A direct build of a Dockerfile', () => {
     ['go=,u-w', '400', '755'],
     ['a=rX', '444', '755'],
     ['g=u,o+w', '666', '755'],
+    ['=t', '1644', '755'],
+    ['a=u-w', '444', '755'],
   ] as const) {
     it(`sets permissions by --chmod=${chmod}, of folders that it makes on the way too where it is a number`, async () => {
       const { files } = await flattenBuilt(
@@ -231,6 +233,24 @@ describe('A direct build of a Dockerfile', () => {
       assert.match(files.new!, new RegExp(`^directory ${folder} `));
     });
   }
+
+  it('leaves set-id bits alone where permissions are copied from others, as BuildKit does', async () => {
+    writeFileSync(join(context, 'tool'), '', { mode: 0o644 });
+    chmodSync(join(context, 'tool'), 0o2755);
+    const { files } = await flattenBuilt(
+      await build(['FROM scratch', 'COPY --chmod=u=rwx,go=u-w tool /a', 'COPY --chmod=g= tool /b']),
+    );
+    assert.match(files.a!, /^file 2755 /);
+    assert.match(files.b!, /^file 705 /);
+  });
+
+  it('looks an owner up as soon as something was copied, and be it nothing', async () => {
+    await assert.rejects(attempt(['FROM scratch', 'COPY --chown=app conf /c']), /line 2.*can't be looked up/);
+    const { files } = await flattenBuilt(
+      await build(['FROM scratch', 'COPY *.none /x/', 'COPY --chown=app conf/a.yaml /c']),
+    );
+    assert.match(files.c!, / 0:0 /);
+  });
 
   it('takes an owner that the image does not know for root', async () => {
     const { files } = await flattenBuilt(
