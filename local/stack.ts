@@ -7,6 +7,7 @@ import { type Azurite, startAzurite } from './azurite';
 import { startBlobGateway } from './blob-gateway';
 import { startWorkspace, type Workspace } from './databricks/workspace';
 import { type Identities, startIdentities } from './identities';
+import { type KeyVault, startKeyVault } from './key-vault/key-vault';
 import { type Registry, startRegistry } from './registry/registry';
 
 /** The models whose pipelines, notebooks and data sets travel with this repository. */
@@ -30,6 +31,10 @@ export interface Stack {
   readonly registry: Registry;
   /** What the pipelines sign in with where they need no secret. */
   readonly identities: Identities;
+  /** Holds the key with which they sign images. */
+  readonly keyVault: KeyVault;
+  /** The public key that belongs to it, PEM. */
+  readonly imageKey: string;
   /** The groups `shared-variables` and `shared-secrets` as the pipelines want them. */
   readonly variableGroups: VariableGroups;
   stop(): Promise<void>;
@@ -44,16 +49,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const signer = generateKeyPairSync('ec', {
-      namedCurve: 'P-256',
-      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-      publicKeyEncoding: { type: 'spki', format: 'pem' },
-    });
+    const [signer, imageSigner] = [makeKey(), makeKey()];
     const acrName = 'localregistry';
     const acrPassword = randomBytes(16).toString('hex');
     const identities = await startIdentities();
     const { entra, pipelines, notebooks, tenantId } = identities;
     started.push(entra);
+    const keyVault = await startKeyVault({
+      keys: { images: { key: imageSigner.privateKey } },
+      claims: entra.accessTokenClaims,
+      mayUse: (application) => application === pipelines,
+    });
+    started.push(keyVault);
     const registry = await startRegistry({
       folder: options.registryFolder,
       username: acrName,
@@ -94,6 +101,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       workspace,
       registry,
       identities,
+      keyVault,
+      imageKey: imageSigner.publicKey,
       variableGroups: {
         'shared-variables': {
           'acr-name': acrName,
@@ -103,6 +112,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           // In one line, as a group of variables holds it.
           'model-signing-key': signer.publicKey.trim().replaceAll('\n', '\\n'),
           'model-signing-secret': 'signing-key',
+          'image-signing-key': `${keyVault.url}/keys/images`,
           'storage-account': blobStorage.account,
           version: options.version,
           // Where the deployments serve, which this machine does not ask for.
@@ -123,6 +133,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+function makeKey() {
+  return generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
 }
 
 /** The application that Azure Databricks is in Microsoft Entra. */

@@ -15,20 +15,22 @@ interface Link {
 /**
  * Walks from an image back to its notebook, with the script that anybody may use.
  *
- * @param home where the public key is put that the script takes
+ * @param home where the public keys are put that the script takes
  * @returns rows for the table at the end
  * @throws when something contradicts
  */
 export async function verifyChain(
   image: string,
-  { registry, variableGroups }: Stack,
+  { registry, variableGroups, imageKey }: Stack,
   home: string,
   signal: AbortSignal,
 ): Promise<[what: string, outcome: string][]> {
   const modelKey = join(home, 'model-signing-key.pub');
   await writeFile(modelKey, variableGroups['shared-variables']!['model-signing-key'] as string);
+  const key = join(home, 'image-signing-key.pub');
+  await writeFile(key, imageKey);
   const script = join(root, 'scripts/verify-chain.ts');
-  const options = ['--model-key', modelKey, '--sources', join(root, 'notebooks'), '--json'];
+  const options = ['--key', key, '--model-key', modelKey, '--sources', join(root, 'notebooks'), '--json'];
   const { exitCode, output } = await run(
     process.execPath,
     ['--import', import.meta.resolve('tsx'), script, image, ...options],

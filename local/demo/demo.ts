@@ -84,11 +84,15 @@ async function buildModel(
     sources: root,
     workFolder: join(home, 'agent'),
     variableGroups: stack.variableGroups,
+    serviceConnections: [stack.identities.connection],
+    ...stack.identities.organization,
     onLine: (line) => detail(line),
     signal,
   };
-  const runOne = async (file: string): Promise<PipelineRecord> => {
-    const record = await phase(`Running ${file}`, signal, () => runPipeline(file, options));
+  const runOne = async (file: string, parameters = {}): Promise<PipelineRecord> => {
+    const record = await phase(`Running ${file}`, signal, () =>
+      runPipeline(file, { ...options, parameters }),
+    );
     runs.push(record);
     return record;
   };
@@ -98,7 +102,9 @@ async function buildModel(
   results.push(['model', describeTraining(output(training, 'train', 'notebookOutput')!)]);
 
   await chooseBase(services, home, signal);
-  const building = await runOne(model.building);
+  const building = await runOne(model.building, {
+    signingConnection: stack.identities.connection.name,
+  });
   const image = output(building, 'image', 'imageRefByDigest');
   if (building.result !== 'Succeeded' || !image) return undefined;
   // The name without the registry's address, and as much of the digest as a person compares.

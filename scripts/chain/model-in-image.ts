@@ -38,6 +38,10 @@ export interface ModelsInImage {
   readonly unread: readonly string[];
 }
 
+const GZIP = Buffer.from([0x1f, 0x8b]);
+const ZSTANDARD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+const LONGEST_MAGIC = 4;
+
 const NO_FILE: ImageFile = { size: 0, sha256: undefined, content: undefined };
 
 /** What a layer has, and what it takes away of the layers below it. */
@@ -89,16 +93,26 @@ async function readLayer(
   layer: Descriptor,
   below: ReadonlyMap<string, ImageFile>,
 ): Promise<LayerFiles> {
-  const unpack = unpacking(layer.mediaType);
   const digest = createHash('sha256');
-  const source = await registry.stream(layer);
-  async function* counted() {
-    for await (const chunk of source) {
-      digest.update(chunk);
-      yield Buffer.from(chunk);
-    }
+  const source = (await registry.stream(layer))[Symbol.asyncIterator]();
+  // What it is packed with shows in its first bytes; its type is what somebody says.
+  let head = Buffer.alloc(0);
+  let isOver = false;
+  const next = async (): Promise<Buffer | undefined> => {
+    const { value, done } = await source.next();
+    isOver = done === true;
+    if (isOver) return undefined;
+    digest.update(value);
+    return Buffer.from(value);
+  };
+  while (head.length < LONGEST_MAGIC && !isOver)
+    head = Buffer.concat([head, (await next()) ?? Buffer.alloc(0)]);
+  async function* bytes() {
+    yield head;
+    for (let chunk = await next(); chunk; chunk = await next()) yield chunk;
   }
-  const packed = Readable.from(counted());
+  const packed = Readable.from(bytes());
+  const unpack = unpacking(head);
   const chunks = unpack ? pipeline(packed, unpack, () => undefined) : packed;
   const found: LayerFiles = { files: new Map(), removed: new Set(), emptied: new Set() };
   await readTar(chunks as AsyncIterable<Buffer>, (member) => take(member, found, below));
@@ -107,9 +121,9 @@ async function readLayer(
   return found;
 }
 
-function unpacking(mediaType: string): Transform | undefined {
-  if (/gzip/.test(mediaType)) return zlib.createGunzip();
-  if (!/zstd/.test(mediaType)) return undefined;
+function unpacking(head: Buffer): Transform | undefined {
+  if (head.subarray(0, GZIP.length).equals(GZIP)) return zlib.createGunzip();
+  if (!head.subarray(0, ZSTANDARD.length).equals(ZSTANDARD)) return undefined;
   // Node has it since 22.15; its types here are older.
   const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
   if (createZstdDecompress) return createZstdDecompress();

@@ -3,12 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { findModels } from '../../../../scripts/chain/model-in-image';
 import type { Registry } from '../../../../scripts/chain/registry';
 import { root } from '../../../../scripts/paths';
 import { createManifest, formatManifest } from '../../../../tasks/ModelRegistryDownload/folder/manifest';
 import { skip } from '../../../support/skip';
-import { type LayerEntry, layerTar } from '../../AcrBuildPush/bill-of-materials/support';
+import { gzipped, type LayerEntry, layerTar } from '../../AcrBuildPush/bill-of-materials/support';
 
 const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex');
 const TAR = 'application/vnd.oci.image.layer.v1.tar';
@@ -33,9 +34,9 @@ const model = { 'app/pickles/model-manifest.json': manifest, 'app/pickles/model.
 function find(layers: readonly (Record<string, LayerEntry> | readonly [Buffer, string])[]) {
   const blobs = layers.map((layer) => (Array.isArray(layer) ? layer[0] : layerTar(layer as never)) as Buffer);
   const registry = {
-    stream: async ({ digest }: { digest: string }) => [
-      blobs.find((blob) => `sha256:${sha256(blob)}` === digest)!,
-    ],
+    async stream({ digest }: { digest: string }) {
+      return Readable.from([blobs.find((blob) => `sha256:${sha256(blob)}` === digest)!]);
+    },
   } as unknown as Registry;
   const descriptors = blobs.map((blob, index) => ({
     mediaType: Array.isArray(layers[index]) ? (layers[index] as [Buffer, string])[1] : TAR,
@@ -91,6 +92,12 @@ describe('the models in an image', () => {
     const layer = { 'cache/a': 'the model', 'app/pickles/model.pkl': { hardlink: 'cache/a' } };
     const { models } = await find([model, layer]);
     assert.equal(models[0]!.files.get('model.pkl')?.sha256, sha256('the model'));
+  });
+
+  it('are read by what a layer is, whatever its type says', async () => {
+    for (const layer of [layerTar(model), gzipped(layerTar(model))])
+      for (const type of [TAR, `${TAR}+gzip`])
+        assert.equal((await find([[layer, type]])).models.length, 1, type);
   });
 
   it('are found without a layer that can not be read, which is named', async () => {
