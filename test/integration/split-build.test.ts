@@ -285,6 +285,26 @@ describe('A build that is split between an engine and the step', function () {
     assert.doesNotMatch(run.log.join('\n'), /this step adds the rest/);
   });
 
+  for (const [what, begin, error] of [
+    [
+      'fails in a command',
+      ['RUN echo begin', '', 'RUN exit 3'],
+      /Dockerfile line 5 failed with exit code 3: RUN exit 3/,
+    ],
+    [
+      'has not what it copies',
+      ['RUN echo begin', '# none', 'COPY none.txt /', 'RUN true'],
+      /Dockerfile line 5: .*'none\.txt'/,
+    ],
+  ] as const) {
+    it(`names the line of the whole Dockerfile where the engine ${what}`, async () => {
+      const run = await step('1.0.0', [...begin, 'COPY model.pkl /app/'], { repository: `line-${RUN}` });
+      assert.equal(run.result, 'Failed');
+      assert.match(run.log.join('\n'), /this step adds the rest/);
+      assert.match(errorsOf(run), error);
+    });
+  }
+
   it('leaves the rest to the engine where it turns out to need one', async () => {
     const stages = [`FROM ${BASE}`, `LABEL ${LABEL}`, ...lines, 'COPY --from=0 /bin/sh /shell'];
     const run = await step('1.0.0', stages, { repository: `rest-${RUN}` });
