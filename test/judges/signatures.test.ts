@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { ServiceConnection, StepRecord } from '../../local/agent/agent';
 import { type Entra, startEntra } from '../../local/entra/entra';
 import { type KeyVault, startKeyVault } from '../../local/key-vault/key-vault';
@@ -249,6 +250,28 @@ describe('notation and cosign, on what the task signs,', function () {
           ['https://slsa.dev/provenance/v1', 'https://cyclonedx.org/bom'],
         );
         assert.match(JSON.stringify(stated[1].predicate), /pkg:pypi\/flask@3\.1/);
+      });
+
+      it('accept what this project verifies too, by the root certificate alone', async () => {
+        const { place } = await verifyByLog(signed, host);
+        const image = signed.outputVariables.imageRefByDigest!;
+        const args = [join(root, 'scripts/verify-chain.ts'), image, '--key', 'root.pem', '--json'];
+        const { stdout } = await promisify(execFile)(
+          process.execPath,
+          [join(root, 'node_modules/tsx/dist/cli.mjs'), ...args],
+          {
+            cwd: place,
+            env: { ...process.env, REGISTRY_USERNAME: USERNAME, REGISTRY_PASSWORD: PASSWORD },
+          },
+        ).catch((error) => error);
+        const links: { what: string; detail: string; state: string }[] = JSON.parse(stdout);
+        const notary = links.find(({ detail }) => /of the Notary Project/.test(detail));
+        assert.equal(notary?.state, 'verified', stdout);
+        assert.equal(
+          links.find(({ what }) => what === 'attachment'),
+          undefined,
+          stdout,
+        );
       });
 
       it('refuse it by the key and the certificate of others', async () => {
