@@ -5,7 +5,7 @@ import { type BlobInputs, readBlobInputs } from './blob-inputs';
 import { type CatalogInputs, readCatalogInputs } from './catalog-inputs';
 import { agentFolders } from './folder/agent-folders';
 import { destinationProblem } from './folder/destination-name';
-import { isWayToAnything } from './pickles/names';
+import { isWayToAnything } from './pickles/code-names';
 import { type NameRules, PORTABLE, rulesOf } from './registry/names';
 import { parseTrustedKeys, type TrustedKeys } from './signature/trusted-keys';
 import { COMPLETENESS, type Completeness } from './version/completeness';

@@ -38,13 +38,16 @@ export function proxyRules(
     ['https:', find('HTTPS_PROXY')],
     ['http:', find('HTTP_PROXY')],
   ]);
-  const isExempt = exemptions(env.no_proxy || env.NO_PROXY || '');
+  let isExempt: ReturnType<typeof exemptions> | undefined;
   return (url) => {
     const { protocol, hostname, port } = new URL(url);
     const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
     if (url.startsWith(METADATA_SERVICE) || isLoopback(host)) return undefined;
     const proxy = proxies.get(protocol);
-    return proxy && !isExempt(host, port || (protocol === 'https:' ? '443' : '80')) ? proxy : undefined;
+    if (!proxy) return undefined;
+    // Read when it is needed: most agents have no proxy, and the lists of addresses are slow to load.
+    isExempt ??= exemptions(env.no_proxy || env.NO_PROXY || '');
+    return isExempt(host, port || (protocol === 'https:' ? '443' : '80')) ? undefined : proxy;
   };
 }
 

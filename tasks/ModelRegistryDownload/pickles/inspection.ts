@@ -1,4 +1,5 @@
-import { isKnown, isWayToAnything } from './names';
+import { isWayToAnything } from './code-names';
+import { isKnown } from './names';
 import type { Global } from './values';
 
 /** Something that loading a file would do, or that could not be looked at. */

@@ -16,20 +16,8 @@ export function renamed(
   return { module: today, attribute: isOld ? OLD_BUILTINS[attribute]! : attribute };
 }
 
-/** Whole names: that a package is known says nothing of what can be reached through it. */
-const makers = readNames(MAKERS);
-const parameters = readNames(PARAMETERS);
-
-/** Modules that run, load or make code from what they are given, or reach the system. */
-const CODE_MODULES =
-  /^(?:_?cloudpickle|_?dill|_?pickle|_posixsubprocess|asyncio|code|codeop|commands|ctypes|imp|importlib|marshal|multiprocessing|nt|os|pdb|posix|pty|runpy|shutil|socket|subprocess|sys|timeit|webbrowser)(?:\.|$)/;
-const CODE_NAMES =
-  /^(?:(?:__builtin__|builtins)\.(?:__import__|breakpoint|compile|delattr|eval|exec|execfile|getattr|globals|input|locals|open|setattr|vars)|types\.(?:Code|Function|Lambda|Method)Type|_?io\.(?:FileIO|open|open_code))$/;
-
-/** Whether a name is a way to anything at all, so that allowing it would allow everything. */
-export function isWayToAnything(name: string): boolean {
-  return CODE_MODULES.test(name) || CODE_NAMES.test(name);
-}
+/** Whole names: that a package is known says nothing of what can be reached through it. Read for the first pickle. */
+let known: { readonly makers: ReadonlySet<string>; readonly parameters: ReadonlySet<string> } | undefined;
 
 /** Whether models of the well-known libraries hold a name, or its user allows it. */
 export function isKnown(
@@ -38,7 +26,8 @@ export function isKnown(
   allowed: ReadonlySet<string>,
 ): boolean {
   if (attribute.includes('.') || (name === GETATTR && !isCalled)) return false;
-  return makers.has(name) || allowed.has(name) || (!isCalled && parameters.has(name));
+  known ??= { makers: readNames(MAKERS), parameters: readNames(PARAMETERS) };
+  return known.makers.has(name) || allowed.has(name) || (!isCalled && known.parameters.has(name));
 }
 
 function readNames(text: string): ReadonlySet<string> {

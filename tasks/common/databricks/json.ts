@@ -5,9 +5,6 @@ import { isTooMuch } from '../json';
 export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
 export type JsonObject = { [name: string]: Json };
 
-/** Marks a long number while it is a string; no text from outside begins with it. */
-const MARK = `number ${randomUUID()} `;
-
 /**
  * Parses JSON without losing digits: whole numbers that a JavaScript number can't hold, as Databricks' ids may be,
  * come back as bigints. (Node 20 shows a reviver the rounded number only.)
@@ -16,9 +13,11 @@ const MARK = `number ${randomUUID()} `;
  */
 export function parseJson(text: string): Json {
   checkSize(text);
-  const marked = quoteNumbers(text, (number) => (/^-?\d{16,}$/.test(number) ? MARK + number : undefined));
+  // Marks a long number while it is a string; no text from outside begins with it.
+  const mark = `number ${randomUUID()} `;
+  const marked = quoteNumbers(text, (number) => (/^-?\d{16,}$/.test(number) ? mark + number : undefined));
   return JSON.parse(marked, (_name, value) =>
-    typeof value === 'string' && value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value,
+    typeof value === 'string' && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value,
   );
 }
 
