@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { throwIfCancelled } from '../common/cancel';
 import type { Clock } from '../common/clock';
 import type { DatabricksClient } from '../common/databricks/client';
-import { isDeleted } from '../common/databricks/errors';
+import { isDeleted, saysGone } from '../common/databricks/errors';
 import type { JsonObject } from '../common/databricks/json';
 import { CancelledError, TaskError } from '../common/errors';
 import type { TaskContext } from '../common/task';
@@ -90,7 +90,8 @@ export async function runOnce(work: Work): Promise<Ending> {
       if (ending.run?.state.isOver && !isGoodEnough(ending.run, inputs)) leaveWord(marker);
       return ending;
     } catch (error) {
-      const isGone = (error instanceof RunGoneError && !error.wasSeen) || isDeleted(error);
+      const isGone =
+        (error instanceof RunGoneError && !error.wasSeen && saysGone(error.cause)) || isDeleted(error);
       if (!isGone || earlierRuns >= mostEarlierRuns) throw error;
       log.info(`The run that an earlier try of this step had started was deleted. Starting another one.`);
     }

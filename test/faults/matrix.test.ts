@@ -64,8 +64,18 @@ const COMMANDS =
 /** What a step may have printed beside debug lines; a few words for each thing that is said once. */
 const MOST_LINES = 90;
 
-/** More requests of one kind than these are an attack. */
-const MOST_REQUESTS = 150;
+/** An upload that was begun in advance is dropped where nothing needed it, which is a matter of moments. */
+const BY_CHANCE = new Set(['DELETE /v2/titanic-model-api/blobs/uploads/<id>']);
+
+/**
+ * Where an object without members is a whole answer: a notebook returned nothing, a folder holds nothing. Of the latter a
+ * step warns.
+ */
+const MAY_BE_EMPTY = /runs\/get-output|fs\/directories\//;
+const EMPTY = ['an empty object as the answer', 'an object of null as the answer'];
+
+/** More requests of one kind than these are an attack; half an hour of looks at a run takes 180. */
+const MOST_REQUESTS = 250;
 
 function problems(
   { fault, times, kind }: Cell,
@@ -76,8 +86,9 @@ function problems(
   const { outcome, error, output, effect } = ending;
   const message = error instanceof Error ? error.message : String(error);
   const shown = output.split('\n').filter((line) => !line.startsWith('##vso[task.debug]'));
+  const isEmpty = EMPTY.includes(fault.name) && MAY_BE_EMPTY.test(kind);
   return [
-    ...effect,
+    ...(isEmpty ? [] : effect),
     ...(error !== undefined && !(error instanceof TaskError) && !(error instanceof CancelledError)
       ? [`unknown error: ${error instanceof Error ? error.stack : error}`]
       : []),
@@ -203,7 +214,7 @@ describe('the matrix of faults', function () {
     let survived = 0;
     const meet = async (cell: Cell) => {
       const { problems: found, reached, ending } = await play(cell);
-      if (!reached) found.push('was not reached');
+      if (!reached && !BY_CHANCE.has(cell.kind)) found.push('was not reached');
       if (ending.outcome) survived += 1;
       if (found.length > 0) failures.push(`${nameOf(cell)}:\n    ${found.join('\n    ')}`);
       if (only) console.log(nameOf(cell), ending.outcome ?? ending.error, ending.output);

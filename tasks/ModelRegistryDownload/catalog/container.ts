@@ -42,7 +42,7 @@ interface Told {
  */
 export function openCatalog(settings: CatalogSettings): ModelContainer {
   const { workspace, names, model, network, log, connection } = settings;
-  const directories = new Directories(workspace, model, names);
+  const directories = new Directories(workspace, model, names, log);
   const call = (what: string) => ({ action: what, permission: model.permission, api: 'Files API' });
   const told = new Map<string, Told>();
   const isLocal = names.origin.startsWith('http:');

@@ -1,6 +1,7 @@
 import { isObject, type JsonObject } from '../../common/databricks/json';
 import { TaskError } from '../../common/errors';
 import { bound, defuse } from '../../common/foreign-text';
+import type { Logger } from '../../common/log';
 import type { ListedBlob, ModelContainer, Page } from '../registry/container';
 import { BrokenAnswerError } from '../registry/errors';
 import type { Idle } from '../registry/http/answer';
@@ -49,6 +50,7 @@ export class Directories implements Pick<ModelContainer, 'listBlobs' | 'listFold
     private readonly workspace: Workspace,
     private readonly model: ModelPath,
     private readonly names: WorkspaceNames,
+    private readonly log: Logger,
   ) {}
 
   /** All files below a folder, one page of one folder at a time; for a prefix that is no folder, the file of that name. */
@@ -65,7 +67,12 @@ export class Directories implements Pick<ModelContainer, 'listBlobs' | 'listFold
     const [, place = '0', token] = /^(\d+) (.*)$/s.exec(from ?? '') ?? [];
     const folder = walk.folders[Number(place)]!;
 
-    const page = await this.list(folder, token || undefined, idle);
+    const isListed = folder !== start;
+    const page = await this.list(folder, token || undefined, idle, isListed);
+    if (isListed && !token && page.items.length === 0 && page.next === undefined) {
+      // A folder of a volume may be empty; one of a model hardly is, and whoever reads this knows.
+      this.log.warning(`Databricks says that folder '${this.model.root}${folder}' holds nothing.`);
+    }
     const folders = page.items.filter((entry) => entry.isFolder);
     if (isFolder) for (const { path } of folders) walk.add(`${path}/`);
     const files = page.items.filter((entry) => !entry.isFolder && (isFolder || entry.path === prefix));
@@ -80,7 +87,13 @@ export class Directories implements Pick<ModelContainer, 'listBlobs' | 'listFold
     return { items: folders.map(({ path }) => path.slice(prefix.length)), next };
   }
 
-  private async list(folder: string, token: string | undefined, idle: Idle): Promise<Page<Entry>> {
+  /** @param isListed whether the folder was found in another */
+  private async list(
+    folder: string,
+    token: string | undefined,
+    idle: Idle,
+    isListed = false,
+  ): Promise<Page<Entry>> {
     const { root, permission } = this.model;
     const path = `${root}${folder}`.replace(/\/$/, '');
     const call = { action: `list '${path}'`, permission, api: 'Files API' };
@@ -95,8 +108,10 @@ export class Directories implements Pick<ModelContainer, 'listBlobs' | 'listFold
       );
       return readPage(answer, root, folder);
     } catch (error) {
-      if (saysNotFound(error, this.names)) return { items: [], next: undefined };
-      throw error;
+      if (!saysNotFound(error, this.names)) throw error;
+      if (isListed)
+        throw new TaskError(`Folder '${path}' is gone, though it was listed. Run the step again.`);
+      return { items: [], next: undefined };
     }
   }
 }

@@ -1,7 +1,7 @@
 import { explainNoAnswer } from '../../common/connection';
 import { type AccessNames, errorFromAnswer, isNotFound } from '../../common/databricks/errors';
 import { TaskError } from '../../common/errors';
-import { BrokenAnswerError, PageError, RestError } from '../registry/errors';
+import { BrokenAnswerError, PageError, RestError, reason } from '../registry/errors';
 
 /** What a request to the workspace was for. */
 export interface Call {
@@ -46,13 +46,20 @@ export function explainCatalogError(error: unknown, workspace: WorkspaceNames): 
     const message = `A web page answered in place of Databricks at ${host}. Check that ${access.host} is the address of a workspace, and whether a proxy stands in between.`;
     return new TaskError(message, { cause: error });
   }
-  if (!(error instanceof RefusedCallError)) return error;
+  if (!(error instanceof RefusedCallError))
+    return error instanceof RestError ? storageError(error, host) : error;
   if (error.code === 'ENDPOINT_NOT_FOUND') {
     const { action, api } = error.call;
     const message = `The workspace at ${host} could not ${action}: it does not know the ${api} (HTTP ${error.statusCode} ${error.code}). Check that ${access.host} is the address of a workspace with Unity Catalog.`;
     return new TaskError(message, { cause: error });
   }
   return new TaskError(databricksError(error, workspace).message, { cause: error });
+}
+
+/** Links lead to the cloud's storage, which answers for itself. */
+function storageError(error: RestError, host: string): TaskError {
+  const message = `The cloud's storage, to which the workspace at ${host} gives links, answered ${reason(error)} about a file. Run the step again; if that stays so, see whether a proxy or a firewall stands between this agent and the storage.`;
+  return new TaskError(message, { cause: error });
 }
 
 function databricksError({ statusCode, headers, body, call }: RefusedCallError, workspace: WorkspaceNames) {

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../../common/databricks/json';
 import { CancelledError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import type { NetworkSettings } from '../../common/network';
-import { BrokenAnswerError, isRefusal, RestError, reason } from '../registry/errors';
+import { BrokenAnswerError, isRefusal, isTransient, RestError, reason } from '../registry/errors';
 import type { Receiver, Stop } from '../registry/http/answer';
 import { Connections } from '../registry/http/connections';
 
@@ -158,10 +158,15 @@ function readHeaders(headers: unknown): Record<string, string> {
   return Object.fromEntries(pairs);
 }
 
+/** What storage answers about one file, which is gone or has changed, and not about the way to it. */
+const OF_FILE = new Set([404, 412, 416]);
+
 /** Why the cloud's storage can't be read from; undefined where that is another matter, or passes. */
 function problemOf(error: unknown, { url: { host } }: Link): string | undefined {
   if (error instanceof RestError) {
-    return isRefusal(error) ? `${host}, where they are, turns this agent away (${reason(error)})` : undefined;
+    if (isRefusal(error)) return `${host}, where they are, turns this agent away (${reason(error)})`;
+    const isOfFile = OF_FILE.has(error.statusCode) || isTransient(error);
+    return isOfFile ? undefined : `${host}, where they are, does not give them (${reason(error)})`;
   }
   const isClosed =
     error instanceof BrokenAnswerError &&

@@ -86,6 +86,12 @@ export function isDeleted(error: unknown): boolean {
   return error instanceof DatabricksError && DELETED_RUN.test(error.answer.reason);
 }
 
+/** Whether Databricks itself says, by a code of its own, that a run is not there: what stands in between may answer 404, too. */
+export function saysGone(error: unknown): boolean {
+  if (isDeleted(error)) return true;
+  return error instanceof DatabricksError && error.answer.code !== '' && isNotFound(error);
+}
+
 /** What an answer that is no success says, in its own words. */
 export function reasonOf({ body }: Pick<RefusingAnswer, 'body'>): string {
   return readErrorBody(body.toString('utf8')).reason;

@@ -98,6 +98,15 @@ describe('DatabricksRunJob, when its job is run again', () => {
     });
   }
 
+  it('starts no other run where something on the way answers 404 in place of Databricks', async () => {
+    const fake = workspace();
+    let starts = 0;
+    fake.on('POST jobs/run-now', () => answer(200, { run_id: 76 + ++starts }, AT_NOON));
+    fake.on('GET runs/get', () => answer(404, {}, AT_NOON));
+    await assert.rejects(run(fake).outcome, /does not know it any more/);
+    assert.equal(starts, 1);
+  });
+
   it('starts another run after one that was deleted, as shows at the first looks', async () => {
     const gone = failure(400, 'INVALID_PARAMETER_VALUE', 'Run 77 does not exist.');
     const { outcome, text, outputs } = run(serviceWith([gone, fresh]));

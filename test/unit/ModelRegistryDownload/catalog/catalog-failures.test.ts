@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { access } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Fault } from '../../../../local/databricks/server';
 import { asRead, FILES, MODEL, useCatalog } from './story';
 
@@ -216,4 +219,59 @@ describe('a download from Unity Catalog that meets', () => {
       });
     }
   }
+
+  describe('storage that does not give one of the files, though it gives others,', () => {
+    let gate: Server;
+    let status: number;
+
+    beforeEach(async () => {
+      gate = createServer(async ({ url = '', headers }, response) => {
+        if (url.includes('/MLmodel')) return response.writeHead(status).end();
+        const range = String(headers.range);
+        const answer = await fetch(`${story.workspace.storage.url}${url}`, { headers: { range } });
+        response
+          .writeHead(answer.status, Object.fromEntries(answer.headers))
+          .end(Buffer.from(await answer.arrayBuffer()));
+      }).listen(0, '127.0.0.1');
+      await once(gate, 'listening');
+      story.workspace.storage.publicUrl = `http://127.0.0.1:${(gate.address() as AddressInfo).port}`;
+    });
+    afterEach(() => {
+      gate.close();
+      gate.closeAllConnections();
+    });
+
+    for (const one of [308, 400, 405, 409, 501]) {
+      it(`with HTTP ${one}, and reads through the workspace`, async () => {
+        status = one;
+        await story.download();
+        assert.deepEqual(await story.modelFiles(), asRead(FILES));
+        assert.match(story.step.text, new RegExp(`does not give them \\(HTTP ${one}\\)`));
+      });
+    }
+
+    it('for as long as there is patience', async () => {
+      status = 503;
+      assert.match(await refusal(), /The cloud's storage, .* answered HTTP 503/);
+    });
+  });
+
+  it('a folder that is gone, though it was listed', async () => {
+    const body = { error_code: 'NOT_FOUND', message: 'The directory does not exist.' };
+    story.workspace.intercept(({ path }) =>
+      /directories.*\/code$/.test(path) ? { answer: { status: 404, body } } : undefined,
+    );
+    assert.match(
+      await refusal(),
+      /Folder '\/Models\/main\/ml\/titanic\/1\/code' is gone, though it was listed/,
+    );
+  });
+
+  it('a folder that is said to be empty, and tells of it', async () => {
+    story.workspace.intercept(({ path }) =>
+      /directories.*\/code$/.test(path) ? { answer: { status: 200, body: {} } } : undefined,
+    );
+    await story.download();
+    assert.match(story.step.text, /folder '\/Models\/main\/ml\/titanic\/1\/code\/' holds nothing/);
+  });
 });
