@@ -1,5 +1,8 @@
 import { runTask } from '../common/task';
 import { readInputs } from './inputs';
-import { runJob } from './run-job';
 
-runTask((task) => runJob(readInputs(task), task));
+runTask(async (task) => {
+  const inputs = readInputs(task);
+  const { runJob } = await import('./run-job');
+  return runJob(inputs, task);
+});

@@ -9,7 +9,14 @@ import { type Condition, readConditions } from './gate';
 import { readDefinition } from './job-definition';
 import { notebookProblem } from './notebook';
 import { type Parameters, readParameters } from './parameters';
-import { BUSY_POLICIES, type BusyPolicy, CANCEL_POLICIES, type CancelPolicy } from './start';
+
+/** What to do with the run when the step is cancelled. */
+export const CANCEL_POLICIES = ['cancelRun', 'leaveRunning'] as const;
+export type CancelPolicy = (typeof CANCEL_POLICIES)[number];
+
+/** What to do when the job has as many runs going on as it may have. */
+export const BUSY_POLICIES = ['queue', 'fail'] as const;
+export type BusyPolicy = (typeof BUSY_POLICIES)[number];
 
 /** What to make of a run that succeeded although some of its tasks failed. */
 export const PARTIAL_SUCCESS_POLICIES = ['warn', 'fail', 'succeed'] as const;

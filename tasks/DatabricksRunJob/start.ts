@@ -6,6 +6,7 @@ import { CancelledError, describeError, TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { RetryPolicy } from '../common/retry';
 import { cancelRun } from './databricks/runs';
+import type { CancelPolicy } from './inputs';
 
 /** A run that was started, and its page. */
 export interface StartedRun {
@@ -25,14 +26,6 @@ export function leavesRun(error: unknown): boolean {
     error instanceof LostRunError || (error instanceof CancelledError && error.cause instanceof LostRunError)
   );
 }
-
-/** What to do with the run when the step is cancelled. */
-export const CANCEL_POLICIES = ['cancelRun', 'leaveRunning'] as const;
-export type CancelPolicy = (typeof CANCEL_POLICIES)[number];
-
-/** What to do when the job has as many runs going on as it may have. */
-export const BUSY_POLICIES = ['queue', 'fail'] as const;
-export type BusyPolicy = (typeof BUSY_POLICIES)[number];
 
 /** Milliseconds for each of the three requests that a cancelled step may still have to make: some four seconds in all. */
 const LAST_REQUEST_LIMIT = 1_400;

@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import { runTask } from '../common/task';
-import { downloadModel } from './download-model';
 import { readInputs } from './inputs';
 
 const program = join(__dirname, 'digest-thread.js');
-runTask((task) => downloadModel(readInputs(task), task, undefined, program));
+runTask(async (task) => {
+  const inputs = readInputs(task);
+  const { downloadModel } = await import('./download-model');
+  return downloadModel(inputs, task, undefined, program);
+});

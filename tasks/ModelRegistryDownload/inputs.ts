@@ -8,7 +8,7 @@ import { destinationProblem } from './folder/destination-name';
 import { isWayToAnything } from './pickles/code-names';
 import { type NameRules, PORTABLE, rulesOf } from './registry/names';
 import { parseTrustedKeys, type TrustedKeys } from './signature/trusted-keys';
-import { COMPLETENESS, type Completeness } from './version/completeness';
+import { COMPLETENESS, type Completeness } from './version/completeness-rules';
 import { rangeOf } from './version/ranking';
 
 export interface Inputs {

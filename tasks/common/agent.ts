@@ -2,7 +2,7 @@ import './output';
 
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
-import * as tl from 'azure-pipelines-task-lib/task';
+import library from 'azure-pipelines-task-lib/internal';
 import { describeError, TaskError } from './errors';
 import { readJson } from './json';
 import type { NetworkSettings } from './network';
@@ -10,24 +10,35 @@ import { type AgentProxy, proxyRules } from './proxy';
 import { secureContextOf } from './secure-context';
 
 /*
- * What the agent tells a task, read through azure-pipelines-task-lib. The library prints every value that it reads as a
- * debug line, secrets too, and some as soon as it is loaded: hence the first line of this file.
+ * What the agent tells a task, by azure-pipelines-task-lib: the part of it that reads the environment, since to load the whole
+ * takes half as long as Node itself. It takes the inputs and all secrets out of the environment, so that no program which
+ * the step starts inherits them, and prints every value that it reads as a debug line: hence the first line of this file.
  */
+if (!library._vault) library._loadData();
+
+/** What was taken out of the environment, by the name that it had there. */
+function readTaken(name: string): string | undefined {
+  return library._vault.retrieveSecret(name);
+}
 
 /** The value of an input as the agent passed it, trimmed; empty inputs are undefined. */
 export function readInput(name: string): string | undefined {
-  return tl.getInput(name)?.trim() || undefined;
+  return readTaken(`INPUT_${library._getVariableKey(name)}`)?.trim() || undefined;
 }
 
 /** The value of a pipeline or agent variable, such as `Agent.TempDirectory`. */
 export function readVariable(name: string): string | undefined {
-  return tl.getVariable(name) || undefined;
+  return library._getVariable(name) || undefined;
 }
 
 /** The pipeline's secret variables, by name: what no task may publish, also where it is not the task's own secret. */
 export function readSecretVariables(): ReadonlyMap<string, string> {
-  const secrets = tl.getVariables().filter((variable) => variable.secret && variable.value);
-  return new Map(secrets.map(({ name, value }) => [name, value]));
+  const secrets = new Map<string, string>();
+  for (const { name, secret } of Object.values(library._knownVariableMap)) {
+    const value = secret ? readVariable(name) : undefined;
+    if (value) secrets.set(name, value);
+  }
+  return secrets;
 }
 
 /** A service connection as the agent handed it to this step; the names of what it holds may be asked for in any case. */
@@ -43,21 +54,26 @@ export interface ServiceConnection {
 
 /** The service connection with this id, if the step was given it: only those that its inputs name are. */
 export function readServiceConnection(id: string): ServiceConnection | undefined {
-  const authorization = tl.getEndpointAuthorization(id, true);
+  const authorization = readJson(readTaken(`ENDPOINT_AUTH_${id}`) ?? '') as Authorization | undefined;
   if (!authorization) return undefined;
   const parameters = Object.entries(authorization.parameters ?? {});
   return {
     id,
-    url: tl.getEndpointUrl(id, true) ?? '',
+    url: process.env[`ENDPOINT_URL_${id}`] ?? '',
     scheme: authorization.scheme,
     parameters: Object.fromEntries(parameters.map(([name, value]) => [name.toLowerCase(), value])),
-    data: (name) => tl.getEndpointDataParameter(id, name, true) || undefined,
+    data: (name) => process.env[`ENDPOINT_DATA_${id}_${name.toUpperCase()}`] || undefined,
   };
+}
+
+interface Authorization {
+  readonly scheme: string;
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 /** `System.AccessToken`: every task is given it with its connection to the server, whatever the YAML maps. */
 export function readAccessToken(): string | undefined {
-  return tl.getEndpointAuthorizationParameter('SYSTEMVSSCONNECTION', 'AccessToken', true) || undefined;
+  return readTaken('ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN') || undefined;
 }
 
 /**

@@ -14,7 +14,7 @@ import { findCircles, type Imports, readImports } from '../support/imports';
 const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   AcrBuildPush: [
     ['index', 'cleanup'],
-    ['build-and-push', 'promote', 'locate'],
+    ['build-or-promote', 'build-and-push', 'promote', 'locate'],
     ['provenance', 'signing'],
     ['publish', 'smoke-test'],
     ['build'],
@@ -60,7 +60,6 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['blob-inputs', 'catalog-inputs'],
     ['catalog'],
     ['registry'],
-    ['storage-blob'],
   ],
   DatabricksRunJob: [['*'], ['databricks']],
 };

@@ -5,7 +5,7 @@ import {
   newPipeline,
   RestError,
   type WebResource,
-} from '../storage-blob';
+} from '@azure/storage-blob';
 import { PAGE_SIZE, type Page } from './container';
 
 /**

@@ -2,11 +2,8 @@ import type { ModelContainer } from '../registry/container';
 import { RestError } from '../registry/errors';
 import { hasBlob, listVersions, type ModelFile } from '../registry/listing';
 import { Access, type Connection } from '../registry/persist';
+import type { Completeness } from './completeness-rules';
 import { neighbours } from './ranking';
-
-/** By what a version is held to be complete. */
-export const COMPLETENESS = ['auto', 'requiredFiles', 'off'] as const;
-export type Completeness = (typeof COMPLETENESS)[number];
 
 /** Files by which publishers say that all of a version is there: they store them last. The surest first. */
 export const MARKERS = ['_SUCCESS', 'model-manifest.json'];

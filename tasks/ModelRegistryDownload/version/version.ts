@@ -5,7 +5,8 @@ import type { ModelContainer } from '../registry/container';
 import { listFiles, type ModelFile } from '../registry/listing';
 import { hasDotSegment, type NameRules, refuseHostileNames } from '../registry/names';
 import type { Connection } from '../registry/persist';
-import { type Completeness, findLack, type Lack, MARKERS } from './completeness';
+import { findLack, type Lack, MARKERS } from './completeness';
+import type { Completeness } from './completeness-rules';
 import { matchFiles, selectFiles } from './patterns';
 import { findUnstated, isStatement, type Statement } from './statement';
 

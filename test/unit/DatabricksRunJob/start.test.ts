@@ -5,13 +5,8 @@ import { text } from 'node:stream/consumers';
 import { DatabricksClient } from '../../../tasks/common/databricks/client';
 import { HttpClient } from '../../../tasks/common/http';
 import { runNow } from '../../../tasks/DatabricksRunJob/databricks/jobs';
-import {
-  type CancelPolicy,
-  idempotencyToken,
-  leavesRun,
-  startRun,
-  stopRun,
-} from '../../../tasks/DatabricksRunJob/start';
+import type { CancelPolicy } from '../../../tasks/DatabricksRunJob/inputs';
+import { idempotencyToken, leavesRun, startRun, stopRun } from '../../../tasks/DatabricksRunJob/start';
 import { ACCESS, collectLog, FakeClock } from './support';
 
 const RUN_ID = '8795400285113916203';
