@@ -112,8 +112,9 @@ export class Relay {
     return this.fault?.isSilent ?? false;
   }
 
-  /** Whether a request that the task is about to send will go wrong. */
+  /** Whether a request that the task is about to send will go wrong. Of what a connection meets, it may be any. */
   isNextHit({ method, url }: { readonly method: string; readonly url: string }): boolean {
+    if (this.doomed > 0) return true;
     const { pathname, search } = new URL(url);
     const kind = kindOf({ method, url: pathname + search });
     return this.isHit(kind, (this.counts.get(kind) ?? 0) + 1);
