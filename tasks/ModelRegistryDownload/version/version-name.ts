@@ -53,12 +53,15 @@ export function compareNames(a: string, b: string): number {
 
 /**
  * Whether a name of another form surely ranks below a version: it begins with numbers of the version's form, and those
- * are smaller. `1.0.0_old` is below `2.0.0`, while `1.0.0_fixed` may be above `1.0.0`, and `run-7` may be anything.
+ * are smaller. `1.0.0_old` is below `2.0.0`, while `1.0.0_fixed` may be above `1.0.0`, `2024-11-30T07:00+01:00` above
+ * `2024-11-30T05:30Z`, and `run-7` may be anything.
  */
 export function isSurelyBelow({ name }: VersionName, best: VersionName): boolean {
   const beginning = LEADING_NUMBERS.exec(name)?.[0];
   const read = beginning === undefined ? undefined : readVersionName(beginning);
-  return read?.form === best.form && compareNumbers(read.numbers, best.numbers) < 0;
+  // What follows its numbers may stand for further ones.
+  const length = read?.numbers.length;
+  return read?.form === best.form && compareNumbers(read.numbers, best.numbers.slice(0, length)) < 0;
 }
 
 const LEADING_NUMBERS = /^[vV]?\d+(?:[-._]\d+)*/;

@@ -88,6 +88,8 @@ describe('the newest version of a model', () => {
     ['a version, and what may be a repaired one', ['1.0.0', '1.0.0_fixed']],
     ['a counter, and what may be a repaired one', ['2', '3', '3-hotfix']],
     ['a date, and what may be a repaired one', ['2024-11-29', '2024-11-30', '2024-11-30-hotfix']],
+    ['times of the day, and one with an offset', ['2024-11-30T05:30:00Z', '2024-11-30T07:00:00+01:00']],
+    ['a version, and what may be a later one of the same beginning', ['1.2.1', '1.2 repaired']],
     ['dates that begin with the day or the month', ['05-12-2024', '30-11-2024']],
     ['dates with dots that begin with the day', ['05.12.2024', '30.11.2024']],
     ['hashes of commits', ['3f2a9c1', '0badf00', 'c0ffee1']],
