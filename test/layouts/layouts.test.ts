@@ -1,9 +1,5 @@
 import { testLayout } from '../support/layout-tests';
-import { LAYOUTS } from '../support/model-layouts';
-import { layoutsPython } from '../support/python';
+import { LAYOUTS, pythonOf } from '../support/model-layouts';
 
-/*
- * Models as people's own libraries save them, which then load what was downloaded. The libraries are large: npm run
- * test:layouts gets those of test/layouts/requirements.txt. TensorFlow and Spark are tried where they were installed by hand.
- */
-for (const layout of LAYOUTS) testLayout(layout, async () => (await layoutsPython()).python);
+/** Models as people's own libraries save them, which then load what the packed task has downloaded. */
+for (const layout of LAYOUTS) testLayout(layout, () => pythonOf(layout));

@@ -36,7 +36,7 @@ class ScikitLearn:
 
 
 class MLflow:
-    """The folder of MLflow 2 and 3: MLmodel, environments, an input example, the pickle, and extra files."""
+    """The folder of MLflow: MLmodel, environments, an input example, the pickle, and extra files."""
 
     def make(self, folder):
         import mlflow.sklearn
@@ -51,15 +51,25 @@ class MLflow:
             signature=infer_signature(ROWS, model.predict(ROWS)),
             input_example=ROWS[:2],
             serialization_format="cloudpickle",
-            extra_files=[str(extra)],
+            **({"extra_files": [str(extra)]} if MLflow.takes_extra_files() else {}),
             pip_requirements=["scikit-learn"],
         )
 
     def predict(self, folder):
         import mlflow.sklearn
 
-        assert (folder / "extra_files" / "lookup.pkl").read_bytes() == b"lookup"
+        if MLflow.takes_extra_files():
+            assert (folder / "extra_files" / "lookup.pkl").read_bytes() == b"lookup"
         return mlflow.sklearn.load_model(str(folder)).predict_proba(ROWS)
+
+    @staticmethod
+    def takes_extra_files():
+        """Since MLflow 3."""
+        import inspect
+
+        import mlflow.sklearn
+
+        return "extra_files" in inspect.signature(mlflow.sklearn.save_model).parameters
 
 
 class HuggingFace:

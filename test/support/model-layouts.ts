@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { preparePython } from '../../local/python';
 import { root } from '../../scripts/paths';
 import type { BlobServer } from './blob-server';
 
@@ -10,8 +11,12 @@ import type { BlobServer } from './blob-server';
 export interface ModelLayout {
   /** As test/layouts/models.py knows it. */
   readonly kind: string;
-  /** The Python module that it takes. */
-  readonly module: string;
+  /** The library's release, where there are tests of several. */
+  readonly release?: string;
+  /** The file in test/layouts that names what its Python has. Libraries that would not bear one another have one each. */
+  readonly requirements: string;
+  /** A program that the library needs besides. */
+  readonly program?: string;
   /** Names of versions, as the tool or those who use it number them; the last is the newest. */
   readonly versions: readonly string[];
   /** A file without which the model would be a smaller one, where the model itself names it. */
@@ -19,22 +24,28 @@ export interface ModelLayout {
 }
 
 export const LAYOUTS: readonly ModelLayout[] = [
-  { kind: 'ScikitLearn', module: 'sklearn', versions: ['1.0.0', '1.9.0', '1.10.0'] },
-  { kind: 'MLflow', module: 'mlflow.sklearn', versions: ['1', '2', '10'] },
+  { kind: 'ScikitLearn', requirements: 'requirements.txt', versions: ['1.0.0', '1.9.0', '1.10.0'] },
+  { kind: 'MLflow', release: '2', requirements: 'requirements-mlflow2.txt', versions: ['1', '2', '10'] },
+  { kind: 'MLflow', release: '3', requirements: 'requirements.txt', versions: ['1', '2', '10'] },
   {
     kind: 'HuggingFace',
-    module: 'safetensors',
+    requirements: 'requirements.txt',
     versions: ['v1', 'v2', 'v10'],
     shard: 'model-00002-of-00002.safetensors',
   },
-  { kind: 'Onnx', module: 'onnxruntime', versions: ['2024.10.15', '2024.11.30', '2025.01.02'] },
-  { kind: 'Keras', module: 'keras', versions: ['run-2', 'run-9', 'run-10'] },
-  { kind: 'LightGBM', module: 'lightgbm', versions: ['20241015', '20241130', '20250102'] },
-  { kind: 'XGBoost', module: 'xgboost', versions: ['1.0', '1.9', '1.10'] },
-  { kind: 'SavedModel', module: 'tensorflow', versions: ['00000009', '00000010', '00000011'] },
+  { kind: 'Onnx', requirements: 'requirements.txt', versions: ['2024.10.15', '2024.11.30', '2025.01.02'] },
+  { kind: 'Keras', requirements: 'requirements-tensorflow.txt', versions: ['run-2', 'run-9', 'run-10'] },
+  { kind: 'LightGBM', requirements: 'requirements.txt', versions: ['20241015', '20241130', '20250102'] },
+  { kind: 'XGBoost', requirements: 'requirements.txt', versions: ['1.0', '1.9', '1.10'] },
+  {
+    kind: 'SavedModel',
+    requirements: 'requirements-tensorflow.txt',
+    versions: ['00000009', '00000010', '00000011'],
+  },
   {
     kind: 'SparkML',
-    module: 'pyspark',
+    requirements: 'requirements-spark.txt',
+    program: 'java',
     versions: ['2024-11-29T23-00', '2024-11-30T06-00', '2024-11-30T06-30'],
   },
 ];
@@ -42,12 +53,22 @@ export const LAYOUTS: readonly ModelLayout[] = [
 /** Keras works on any of several libraries; what these print would be in the way. */
 const ENVIRONMENT = {
   ...process.env,
-  KERAS_BACKEND: 'numpy',
+  KERAS_BACKEND: 'tensorflow',
   TF_CPP_MIN_LOG_LEVEL: '3',
   GIT_PYTHON_REFRESH: 'quiet',
 };
 
 const PROGRAM = join(root, 'test/layouts/models.py');
+
+/** The Python of a layout's library, which is got for the first test that needs it. */
+export async function pythonOf({ requirements }: ModelLayout): Promise<string> {
+  const { python } = await preparePython({
+    folder: join(root, '.local/model-layouts', requirements.replace('.txt', '')),
+    requirements: [join(root, 'test/layouts', requirements)],
+    log: () => {},
+  });
+  return python;
+}
 
 /** Has the library make a model or load one, and tells what the model predicts. */
 export async function askLibrary(
@@ -58,14 +79,6 @@ export async function askLibrary(
 ): Promise<unknown> {
   const { stdout } = await promisify(execFile)(python, [PROGRAM, action, kind, folder], { env: ENVIRONMENT });
   return JSON.parse(stdout.trim().split('\n').at(-1)!);
-}
-
-/** Whether a Python has what a layout takes. */
-export async function hasLibrary(python: string, { module }: ModelLayout): Promise<boolean> {
-  return promisify(execFile)(python, ['-c', `import ${module}`], { env: ENVIRONMENT }).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Stores a folder as a version of a model. */

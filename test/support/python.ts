@@ -34,17 +34,6 @@ export function cliPython(log: (line: string) => void = () => {}): Promise<Pytho
   });
 }
 
-/** A Python with the libraries that save and load models; LAYOUTS_PYTHON names one that has more of them. */
-export async function layoutsPython(log: (line: string) => void = () => {}): Promise<Pick<Python, 'python'>> {
-  const own = process.env.LAYOUTS_PYTHON;
-  if (own) return { python: own };
-  return preparePython({
-    folder: join(root, '.local/model-layouts'),
-    requirements: [join(root, 'test/layouts/requirements.txt')],
-    log,
-  });
-}
-
 /** A Python that reads Bicep. */
 export function bicepPython(log: (line: string) => void = () => {}): Promise<Python> {
   return preparePython({
