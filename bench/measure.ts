@@ -14,10 +14,12 @@ export interface Run {
   readonly milliseconds: number;
   /** The most memory that it held at once, in bytes; undefined where the system does not tell. */
   readonly peakMemory: number | undefined;
+  /** Milliseconds of processors that it took, with what it started; undefined where the system does not tell. */
+  readonly processorTime: number | undefined;
   readonly output: string;
 }
 
-/** Milliseconds between two looks at a process. Its peak only grows, so what is missed is small. */
+/** Milliseconds between two looks at a process. What is looked at only grows, so what is missed is small. */
 const LOOK_EVERY = 10;
 
 /**
@@ -42,6 +44,7 @@ export async function run(
   const kill = () => process.kill(-child.pid!, 'SIGKILL');
   let output = '';
   let peakMemory: number | undefined;
+  let processorTime: number | undefined;
   child.stdout.on('data', (text) => {
     output += text;
   });
@@ -49,8 +52,10 @@ export async function run(
     output += text;
   });
   const look = setInterval(() => {
-    const peak = readPeak(child.pid!);
-    if (peak !== undefined) peakMemory = Math.max(peak, peakMemory ?? 0);
+    const use = readUse(child.pid!);
+    if (!use) return;
+    peakMemory = Math.max(use.peakMemory, peakMemory ?? 0);
+    processorTime = Math.max(use.processorTime, processorTime ?? 0);
   }, LOOK_EVERY);
   let hangs = false;
   const limit =
@@ -72,7 +77,7 @@ export async function run(
   if (hangs) throw new Error(`${file} was still running after ${longest / 1000} s.`);
   const failed = child.exitCode !== 0 || /task\.complete result=Failed/.test(output);
   if (failed && !killed) throw new Error(`${file} ${args.join(' ')} failed:\n${output.slice(-4_000)}`);
-  return { milliseconds: await exited, peakMemory, output };
+  return { milliseconds: await exited, peakMemory, processorTime, output };
 }
 
 /** Whether a program can be started here. */
@@ -80,16 +85,31 @@ export function isInstalled(file: string): boolean {
   return spawnSync(file, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** The peak of a process, or of one that it started where that is higher: some programs are started by scripts. */
-function readPeak(pid: number): number | undefined {
+/** Milliseconds of the unit that Linux tells processor time in. */
+const TICK = 10;
+
+/**
+ * The peak of a process, or of one that it started where that is higher, since some programs are started by scripts; and the
+ * processor time of all of them.
+ */
+function readUse(pid: number): { peakMemory: number; processorTime: number } | undefined {
   try {
     const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    if (kilobytes === undefined) return undefined;
+    // In parentheses stands the program's name, which may hold anything. Of what has ended, its parent has the times.
+    const numbers = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    const ticks = numbers.slice(11, 15).reduce((sum, number) => sum + Number(number), 0);
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
       .trim()
       .split(' ')
       .filter(Boolean);
-    const peaks = children.map((child) => readPeak(Number(child)) ?? 0);
-    return kilobytes === undefined ? undefined : Math.max(Number(kilobytes) * 1024, ...peaks);
+    const uses = children.flatMap((child) => readUse(Number(child)) ?? []);
+    return {
+      peakMemory: Math.max(Number(kilobytes) * 1024, ...uses.map((use) => use.peakMemory)),
+      processorTime: uses.reduce((sum, use) => sum + use.processorTime, ticks * TICK),
+    };
   } catch {
     return undefined;
   }

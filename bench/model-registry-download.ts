@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { startAzurite } from '../local/azurite';
@@ -40,10 +42,14 @@ interface Registry {
   readonly container: string;
   /** Paths of its blobs in the container. */
   readonly blobs: readonly string[];
+  /** What a blob of so many bytes holds. */
+  readonly sha256: (size: number) => string;
 }
 
 interface Client {
   readonly name: string;
+  /** Where it brings the version, in the folder that it is given. */
+  readonly result?: string;
   readonly command: (registry: Registry, folder: string) => Command;
 }
 
@@ -53,6 +59,7 @@ const certificate = { cert: join(work, 'cert.pem'), key: join(work, 'key.pem') }
 
 const task: Client = {
   name: 'ModelRegistryDownload',
+  result: 'model',
   command: ({ endpoint, account, key, container }, folder) => ({
     file: process.execPath,
     args: [bundle],
@@ -71,6 +78,7 @@ const task: Client = {
 
 const catalogTask: Client = {
   name: `${task.name} from Unity Catalog`,
+  result: 'model',
   command: ({ workspace = '' }, folder) => ({
     file: process.execPath,
     args: [bundle],
@@ -240,7 +248,14 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
       const blobs = Object.keys(sizes).map((name) => `${VERSION}/${name}`);
       await compare(
         'The three pickles of a model, Azurite',
-        { endpoint, account, key, container: 'titanic', blobs },
+        {
+          endpoint,
+          account,
+          key,
+          container: 'titanic',
+          blobs,
+          sha256: (size) => sha256Of(Buffer.alloc(size, 1)),
+        },
         [curl, task, toFile, azcopy, azureCli],
         Math.max(rounds, 5),
       );
@@ -312,8 +327,10 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
       await withServer(faulty, async (registry) => {
         const came = await once(client, registry, GIVE_UP).then(
           ({ milliseconds }) => `${milliseconds.toFixed(0)} ms`,
-          (error) =>
-            error.message.includes('still running') ? `hangs for over ${GIVE_UP / 1000} s` : 'fails',
+          (error) => {
+            if (error instanceof OtherFilesError) return 'brings other files';
+            return error.message.includes('still running') ? `hangs for over ${GIVE_UP / 1000} s` : 'fails';
+          },
         );
         peers.push([client.name, came]);
       });
@@ -345,7 +362,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         });
         const first = (await server.served('reset')).bytes;
         await run(task.command(registry, folder));
-        verify(folder, registry);
+        await verify(task, folder, registry);
         const second = (await server.served('count')).bytes;
         const excess = first + second - GIB;
         rows.push([`${round + 1}`, ...[first, second, excess].map((bytes) => inMegabytes(bytes))]);
@@ -384,18 +401,28 @@ async function compare(
     const times = own.map(({ milliseconds }) => milliseconds);
     const ratios = own.map(({ milliseconds }, round) => floor[round]!.milliseconds / milliseconds);
     const memory = own.map(({ peakMemory }) => peakMemory ?? 0);
+    const processor = own.map(({ processorTime }) => (processorTime ?? 0) / 1000);
     return [
       name,
       `${median(times).toFixed(0)} ms`,
       spread(times),
       ...(measure ? [(measure.amount / (median(times) / 1000)).toFixed(0)] : []),
       median(ratios).toFixed(2),
+      `${median(processor).toFixed(1)} s`,
       inMegabytes(Math.max(...memory)),
     ];
   });
   printTable(
     `${title} (${rounds} rounds, whole processes)`,
-    ['', 'median', 'spread', ...(measure ? [measure.unit] : []), `× ${clients[0]!.name}`, 'peak memory'],
+    [
+      '',
+      'median',
+      'spread',
+      ...(measure ? [measure.unit] : []),
+      `× ${clients[0]!.name}`,
+      'processor',
+      'peak memory',
+    ],
     rows,
   );
 }
@@ -407,25 +434,39 @@ async function once(client: Client, registry: Registry, longest?: number): Promi
   const folder = makeFolder();
   try {
     const result = await run(client.command(registry, folder), () => {}, longest);
-    if (client.name.startsWith(task.name)) verify(folder, registry);
+    await verify(client, folder, registry);
     return result;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const digests = new Map<number, string>();
+class OtherFilesError extends Error {}
 
-/** Checks that the task has brought what the server has: the fastest download is none. */
-function verify(folder: string, { blobs, container }: Registry): void {
-  const { files } = JSON.parse(readFileSync(join(folder, 'model', 'model-manifest.json'), 'utf8'));
-  if (files.length !== blobs.length) throw new Error(`${files.length} files came, of ${blobs.length}.`);
-  if (container !== CONTAINER) return;
-  for (const { path, size, sha256 } of files) {
-    if (!digests.has(size)) digests.set(size, expectedSha256(size));
-    const length = statSync(join(folder, 'model', path)).size;
-    if (length !== size || sha256 !== digests.get(size)) throw new Error(`'${path}' came damaged.`);
+/** Checks that a client has brought what the server has, and nothing else: the fastest download is none. */
+async function verify(
+  { name, result = '.' }: Client,
+  folder: string,
+  { blobs, sha256 }: Registry,
+): Promise<void> {
+  const place = join(folder, result);
+  const entries = readdirSync(place, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && entry.name !== 'model-manifest.json');
+  if (files.length !== blobs.length) {
+    throw new OtherFilesError(`${name} brought ${files.length} files, of ${blobs.length}.`);
   }
+  for (const file of files) {
+    const path = join(file.parentPath, file.name);
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(path, { highWaterMark: MIB }), hash);
+    if (hash.digest('hex') !== sha256(statSync(path).size)) {
+      throw new OtherFilesError(`${name} brought another '${relative(place, path)}' than there is.`);
+    }
+  }
+}
+
+function sha256Of(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 async function withServer(
@@ -435,9 +476,13 @@ async function withServer(
   const { count } = { count: 1, ...settings };
   const server = await startServer(work, { ...settings, count });
   const blobs = Array.from({ length: count }, (_, n) => `${VERSION}/${String(n).padStart(6, '0')}.bin`);
+  const sha256 = (size: number) => (size === settings.size ? expectedSha256(size) : 'another size');
   try {
     const { endpoint, workspace } = server;
-    await use({ endpoint, workspace, account: ACCOUNT, key: KEY, container: CONTAINER, blobs }, server);
+    await use(
+      { endpoint, workspace, account: ACCOUNT, key: KEY, container: CONTAINER, blobs, sha256 },
+      server,
+    );
   } finally {
     await server.stop();
   }
@@ -445,7 +490,10 @@ async function withServer(
 
 function programOf(client: Client): string {
   if (client === azureCli || client === azureCliBatch) return 'az';
-  return client.command({ endpoint: '', account: '', key: '', container: '', blobs: [] }, '').file;
+  return client.command(
+    { endpoint: '', account: '', key: '', container: '', blobs: [], sha256: () => '' },
+    '',
+  ).file;
 }
 
 function makeFolder(): string {
