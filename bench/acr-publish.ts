@@ -14,16 +14,13 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
-  closeSync,
   copyFileSync,
   createReadStream,
   mkdirSync,
   mkdtempSync,
-  openSync,
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +34,7 @@ import { createLogger } from '../tasks/common/log';
 import { PASSWORD, startDockerRegistry, USERNAME, writeDockerLogin } from '../test/support/docker-registry';
 import { LINES, startLine } from './line';
 import { isInstalled, median, printTable, run } from './measure';
+import { writeModelData } from './model-data';
 
 const [what = 'model', ...numbers] = process.argv.slice(2);
 const task = join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js');
@@ -63,18 +61,8 @@ async function stopRegistry(): Promise<void> {
   rmSync(join(folder, `registry-${count - 1}`), { recursive: true, force: true });
 }
 
-/** Numbers as models hold them: doubles whose mantissas have twenty bits. They shrink to about a half. */
 function writeModel(bytes: number): void {
-  const file = openSync(join(context, 'model.pkl'), 'w');
-  for (let left = bytes; left > 0; left -= READ_SIZE) {
-    const data = Buffer.alloc(Math.min(READ_SIZE, left) & ~7);
-    const noise = randomBytes(data.length);
-    for (let at = 0; at < data.length; at += 8) {
-      data.writeDoubleLE(Math.fround((noise.readInt32LE(at) >> 11) / 2 ** 18), at);
-    }
-    writeSync(file, data);
-  }
-  closeSync(file);
+  writeModelData(join(context, 'model.pkl'), bytes);
 }
 
 function writeDockerfile(base = 'scratch', options = ''): void {

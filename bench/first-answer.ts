@@ -9,9 +9,8 @@
  * Needs: npm run package; docker-registry; docker; podman; Go, for the server; root.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,12 +18,12 @@ import { buildFolder } from '../scripts/paths';
 import { PASSWORD, startDockerRegistry, USERNAME, writeDockerLogin } from '../test/support/docker-registry';
 import { LINES, startLine } from './line';
 import { median, printTable, run } from './measure';
+import { writeModelData } from './model-data';
 
 const [megabytes = 300, runs = 3] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'bench-first-answer-'));
 const context = join(folder, 'context');
 const task = join(buildFolder, 'tasks', 'AcrBuildPush', 'index.js');
-const MEGABYTE = 1024 * 1024;
 
 /** How long the API may take to answer, in milliseconds. */
 const LONGEST = 120_000;
@@ -55,17 +54,7 @@ function writeContext(): void {
   writeFileSync(source, SERVER);
   const env = { ...process.env, CGO_ENABLED: '0' };
   execFileSync('go', ['build', '-o', join(context, 'server'), source], { env });
-  const model = openSync(join(context, 'model.pkl'), 'w');
-  for (let left = megabytes * 1e6; left > 0; left -= MEGABYTE) {
-    const data = Buffer.alloc(Math.min(MEGABYTE, left) & ~7);
-    const noise = randomBytes(data.length);
-    // Numbers as models hold them: they shrink to about a half.
-    for (let at = 0; at < data.length; at += 8) {
-      data.writeDoubleLE(Math.fround((noise.readInt32LE(at) >> 11) / 2 ** 18), at);
-    }
-    writeSync(model, data);
-  }
-  closeSync(model);
+  writeModelData(join(context, 'model.pkl'), megabytes * 1e6);
   const lines = ['FROM scratch', 'COPY server /server', 'COPY model.pkl /model.pkl', 'CMD ["/server"]', ''];
   writeFileSync(join(context, 'Dockerfile'), lines.join('\n'));
 }
