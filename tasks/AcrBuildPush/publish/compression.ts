@@ -1,78 +1,101 @@
 import { formatBytes } from '../../common/text';
+import type { CompressionChoice } from '../build-plan';
 import type { LocalLayer } from '../image/image';
 import { gzipMember, MEMBER_SIZE } from './gzip';
 
 /** Where compression saves less than this, its time is not worth it. */
 const WORTHWHILE = 0.9;
 
-/** As many as Node compresses at once, so that they show the speed of all cores. */
+/** What shows what compression saves: so many samples of so many bytes. */
 const SAMPLES = 4;
-
-/** Bytes of a sample that only has to show what compression saves; one for its speed is a whole member. */
-const SMALL_SAMPLE = 64 * 1024;
+const SAMPLE_SIZE = 64 * 1024;
 
 /** From here on a layer is worth a look at the line, in bytes. */
 const LARGE = 64 * 1024 * 1024;
 
-/** What a look at the line sends in vain: too small a part of a layer to be felt on a slow line, and no more bytes than this. */
-const PROBE_PART = 1 / 128;
-const MOST_PROBED = 8 * 1024 * 1024;
+/** Compressed, the first bytes of data that shrink to a few percent are too few to show a line, which they hardly need. */
+const SHORTEST_HEAD = 128 * 1024;
+
+/** The first look at the line is short: a fast one has to be so many times faster than compression to be believed. */
+const CLEARLY_SLOW = 2 / 3;
+const CLEARLY_FAST = 3;
+
+/** What a second look takes of a layer: too small a part to be felt, and no more bytes than this. */
+const LOOK_PART = 1 / 32;
+const LARGEST_LOOK = 16 * 1024 * 1024;
+
+export type FormKind = 'plain' | 'gzip';
 
 /** How a layer is stored, and why. */
 export interface Form {
-  readonly kind: 'plain' | 'gzip';
+  readonly kind: FormKind;
   readonly reason: string;
-  /** Bytes that were sent to find out. */
-  readonly sentBytes: number;
 }
 
-export interface ChoiceOptions {
-  /** Sends some bytes in vain, and tells how many a second the line takes; undefined where that can't be told. */
-  readonly measureLine: (content: Buffer) => Promise<number | undefined>;
-  /** Milliseconds since some time, by which compression is measured. */
-  readonly now?: (() => number) | undefined;
+/** The uploads of a layer in both forms, one of which goes on. */
+export interface Trial {
+  /** Compresses the layer's first bytes, and tells how many of them a second this agent gets through. */
+  compressHead(): Promise<{ readonly content: Buffer; readonly speed: number }>;
+  /**
+   * Begins the upload of a form with its first bytes, and tells how many a second the line takes; undefined where that
+   * can't be told.
+   */
+  start(kind: FormKind, head: Buffer): Promise<number | undefined>;
 }
 
 /**
- * Decides how a layer is stored by `auto`: compressed where that saves time on the way to the registry. Data that hardly
- * shrink are stored as they are, and so are those for which the line is faster than this agent compresses.
+ * Decides how the layers of an image are stored. By `auto`, a layer is compressed where that saves time on the way to
+ * the registry: data that hardly shrink are stored as they are, and so are large layers where the line is faster than
+ * this agent compresses. The first large layer finds that out for all of them, by the beginning of its own upload: a slow
+ * line is told from its first compressed bytes, which are not in vain there.
  */
-export async function chooseForm(layer: LocalLayer, { measureLine, now }: ChoiceOptions): Promise<Form> {
-  if (layer.size <= MEMBER_SIZE) return { kind: 'gzip', reason: '', sentBytes: 0 };
-  const { ratio, speed } = await sample(layer, layer.size < LARGE ? SMALL_SAMPLE : MEMBER_SIZE, now);
-  const shrinks = `samples shrink to ${Math.round(ratio * 100)} %`;
-  if (ratio >= WORTHWHILE) return { kind: 'plain', reason: `since ${shrinks} only`, sentBytes: 0 };
-  if (layer.size < LARGE) return { kind: 'gzip', reason: shrinks, sentBytes: 0 };
+export class FormChooser {
+  private large: Promise<Form> | undefined;
 
-  const probe = await read(layer, 0, Math.min(MOST_PROBED, Math.floor(layer.size * PROBE_PART)));
-  const line = await measureLine(probe);
-  const sentBytes = probe.length;
-  if (line === undefined) return { kind: 'gzip', reason: shrinks, sentBytes };
+  constructor(private readonly compression: CompressionChoice) {}
+
+  async choose(layer: LocalLayer, trial: Trial): Promise<Form> {
+    if (this.compression !== 'auto')
+      return { kind: this.compression === 'none' ? 'plain' : 'gzip', reason: '' };
+    if (layer.size <= MEMBER_SIZE) return { kind: 'gzip', reason: '' };
+    const ratio = await sample(layer);
+    const shrinks = `samples shrink to ${Math.round(ratio * 100)} %`;
+    if (ratio >= WORTHWHILE) return { kind: 'plain', reason: `since ${shrinks} only` };
+    if (layer.size < LARGE) return { kind: 'gzip', reason: shrinks };
+
+    this.large ??= lookAtLine(layer, trial);
+    const { kind, reason } = await this.large;
+    if (kind === 'plain') return { kind, reason: `since ${reason}` };
+    return { kind, reason: reason ? `${shrinks}, and ${reason}` : shrinks };
+  }
+}
+
+async function lookAtLine(layer: LocalLayer, trial: Trial): Promise<Form> {
+  const { content, speed } = await trial.compressHead();
+  if (content.length < SHORTEST_HEAD) return { kind: 'gzip', reason: '' };
+  let line = await trial.start('gzip', content);
+  if (line !== undefined && line > speed * CLEARLY_SLOW && line < speed * CLEARLY_FAST) {
+    const size = Math.min(LARGEST_LOOK, Math.floor(layer.size * LOOK_PART));
+    line = await trial.start('plain', await read(layer, 0, size));
+  }
+  if (line === undefined) return { kind: 'gzip', reason: '' };
   const takes = `the line takes ${formatBytes(line)}/s`;
-  if (line <= speed) return { kind: 'gzip', reason: `${shrinks}, and ${takes}`, sentBytes };
-  const reason = `since ${takes}, and this agent compresses ${formatBytes(speed)}/s`;
-  return { kind: 'plain', reason, sentBytes };
+  if (line <= speed) return { kind: 'gzip', reason: takes };
+  return { kind: 'plain', reason: `${takes}, and this agent compresses ${formatBytes(speed)}/s` };
 }
 
 /**
- * What compression leaves of a layer, from 0 to 1 or a little more, and how many bytes a second it gets through on all
- * cores, by samples from its beginning to its end; of a layer that is still coming, of its beginning.
+ * What compression leaves of a layer, from 0 to 1 or a little more, by samples from its beginning to its end; of a layer
+ * that is still coming, of its beginning.
  */
-async function sample(
-  layer: LocalLayer,
-  size: number,
-  now = () => performance.now(),
-): Promise<{ ratio: number; speed: number }> {
-  const last = Math.max(0, layer.size - size);
-  const step = layer.isComing ? Math.min(size, last) : last / (SAMPLES - 1);
+async function sample(layer: LocalLayer): Promise<number> {
+  const last = Math.max(0, layer.size - SAMPLE_SIZE);
+  const step = layer.isComing ? Math.min(SAMPLE_SIZE, last) : last / (SAMPLES - 1);
   const starts = new Set(Array.from({ length: SAMPLES }, (_, index) => Math.floor(step * index)));
-  const samples = await Promise.all([...starts].map((start) => read(layer, start, size)));
-  const begin = now();
+  const samples = await Promise.all([...starts].map((start) => read(layer, start, SAMPLE_SIZE)));
   const members = await Promise.all(samples.map((content) => gzipMember(content)));
-  const milliseconds = now() - begin;
   const total = (buffers: readonly Buffer[]) => buffers.reduce((sum, { length }) => sum + length, 0);
-  const before = total(samples);
-  return { ratio: total(members) / before, speed: (before / Math.max(1, milliseconds)) * 1000 };
+  return total(members) / total(samples);
 }
 
 async function read(layer: LocalLayer, start: number, size: number): Promise<Buffer> {

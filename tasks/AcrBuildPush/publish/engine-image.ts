@@ -11,6 +11,7 @@ import { checkIsWorthReading } from '../docker/worth-reading';
 import { readConfig } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
 import type { KnownLayers } from '../registry/known-layers';
+import { FormChooser } from './compression';
 import type { Place } from './destination';
 import { findLayer, type PublishedLayer, publishLayer } from './layers';
 import { type PublishedConfig, publishConfig, publishManifest, type SentImage } from './publish-image';
@@ -112,6 +113,7 @@ async function sendMissing(
   const start = performance.now();
   const folder = new TemporaryFolder(options.tempFolder, 'layers-');
   const lanes = new Lanes(options.signal);
+  const forms = new FormChooser(options.compression);
   const uploads: Promise<PublishedLayer>[] = [];
   const request: SaveRequest = {
     id,
@@ -123,7 +125,7 @@ async function sendMissing(
     isWanted: (digest) => !found.has(digest) && !blobs.has(digest),
     onLayer(layer) {
       const name = names.get(layer.diffId)!;
-      const settings = { ...options, known: new Map() };
+      const settings = { ...options, forms, known: new Map() };
       uploads.push(lanes.run((signal) => publishLayer(place, layer, name, { ...settings, signal })));
     },
   };

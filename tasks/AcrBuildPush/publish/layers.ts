@@ -5,8 +5,8 @@ import type { CompressionChoice } from '../build-plan';
 import type { Descriptor, Layer, LocalLayer } from '../image/image';
 import { asOci, OCI_LAYER } from '../image/media-types';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
-import type { BlobSource, UploadOptions, Uploads } from '../registry/upload';
-import { chooseForm, type Form } from './compression';
+import type { BlobSource, StartedUpload, UploadOptions, Uploads } from '../registry/upload';
+import type { FormChooser, FormKind } from './compression';
 import type { Place } from './destination';
 import { GzippedLayer } from './gzip';
 
@@ -24,6 +24,8 @@ export interface PublishedLayer {
 export interface LayerOptions extends UploadOptions {
   readonly log: Logger;
   readonly compression: CompressionChoice;
+  /** Decides for all layers of the image. */
+  readonly forms: FormChooser;
   /** Milliseconds since some time, by which speeds are measured. */
   readonly now?: () => number;
   readonly known: KnownLayers;
@@ -136,9 +138,7 @@ async function sendLayer(
     const blob = { name, size, digest: () => digest, open: (start: number) => layer.open(start) };
     return { blob, mediaType, sentBytes: await uploads.send(blob, options), remark: '' };
   }
-  const { kind, reason, sentBytes: inVain } = await formOf(uploads, layer, options);
-  const blob = kind === 'plain' ? plain(layer, name) : new GzippedLayer(name, layer);
-  const sentBytes = inVain + (await uploads.send(blob, options));
+  const { blob, kind, reason, sentBytes } = await sendInForm(uploads, layer, name, options);
   const [mediaType, how] =
     kind === 'plain'
       ? [OCI_LAYER, 'uncompressed']
@@ -146,14 +146,25 @@ async function sendLayer(
   return { blob, mediaType, sentBytes, remark: `, ${how}${reason && ` (${reason})`}` };
 }
 
-async function formOf(
-  uploads: Uploads,
-  layer: LocalLayer,
-  { compression, signal, now }: LayerOptions,
-): Promise<Form> {
-  if (compression === 'none') return { kind: 'plain', reason: '', sentBytes: 0 };
-  if (compression === 'gzip') return { kind: 'gzip', reason: '', sentBytes: 0 };
-  return chooseForm(layer, { now, measureLine: (content) => uploads.measureLine(content, signal, now) });
+/** Sends a layer in the form that is chosen for it; what was sent of the other one for that is dropped. */
+async function sendInForm(uploads: Uploads, layer: LocalLayer, name: string, options: LayerOptions) {
+  const { forms, signal, now } = options;
+  const blobs = { plain: plain(layer, name), gzip: new GzippedLayer(name, layer) };
+  const started = new Map<FormKind, StartedUpload>();
+  const { kind, reason } = await forms.choose(layer, {
+    compressHead: () => blobs.gzip.head(now),
+    async start(form, head) {
+      const upload = await uploads.start(head, signal, now);
+      started.set(form, upload);
+      return upload.line;
+    },
+  });
+  const goesOn = started.get(kind);
+  const others = [...started.values()].filter((upload) => upload !== goesOn);
+  for (const upload of others) uploads.drop(upload);
+  const sent = await uploads.send(blobs[kind], options, goesOn);
+  const sentBytes = others.reduce((sum, upload) => sum + upload.sentBytes, sent);
+  return { blob: blobs[kind], kind, reason, sentBytes };
 }
 
 function plain(layer: LocalLayer, name: string): BlobSource {

@@ -2,10 +2,11 @@ import { Lanes } from '../../common/lanes';
 import { type Descriptor, digestOfBytes, type Manifest, type OciImage } from '../image/image';
 import { OCI_CONFIG, OCI_MANIFEST } from '../image/media-types';
 import { type BlobOptions, publishBlob } from './blob';
+import { FormChooser } from './compression';
 import type { Place, PublishedImage } from './destination';
 import { type LayerOptions, type PublishedLayer, publishLayer } from './layers';
 
-export interface PublishOptions extends LayerOptions {
+export interface PublishOptions extends Omit<LayerOptions, 'forms'> {
   /** Of the manifest. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -32,13 +33,14 @@ export async function publishImage(
   // An image may have the same layer twice.
   const layers = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()];
   const lanes = new Lanes(options.signal);
+  const forms = new FormChooser(options.compression);
   try {
     const config = lanes.run((signal) =>
       publishConfig(place, image.config, { ...options, signal, isNew: image.isNew }),
     );
     const uploads = layers.map((layer, index) =>
       lanes.run((signal) =>
-        publishLayer(place, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, signal }),
+        publishLayer(place, layer, `Layer ${index + 1} of ${layers.length}`, { ...options, forms, signal }),
       ),
     );
     const published = new Map((await Promise.all(uploads)).map((layer) => [layer.diffId, layer]));

@@ -11,9 +11,10 @@ const MOST_OVERHEAD = 3 / 4;
 
 /**
  * How many bytes a second the line to a registry takes, as its answers show it: what the systems at both ends hold back
- * is not taken for sent. A first half of the bytes has the line get up to speed; a second one is timed.
+ * is not taken for sent. The first half of the bytes also has the line get up to speed; the quicker half counts, since what
+ * comes between only makes them slower.
  *
- * @param session an upload that nothing was sent by, and nothing else is to be sent by
+ * @param session an upload that nothing was sent by; it can go on where the line was measured
  * @returns undefined where the registry does not take all of it
  */
 export async function measureLine(
@@ -32,8 +33,9 @@ export async function measureLine(
     times.push(now() - begun);
     last = end;
   }
-  const [, anyRequest, timed] = times as [number, number, number];
-  const milliseconds = timed - Math.min(anyRequest, timed * MOST_OVERHEAD);
+  const [first, anyRequest, second] = times as [number, number, number];
+  const quicker = Math.min(first, second);
+  const milliseconds = quicker - Math.min(anyRequest, quicker * MOST_OVERHEAD);
   return (half / Math.max(0.1, milliseconds)) * 1000;
 }
 

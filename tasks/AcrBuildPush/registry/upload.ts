@@ -39,6 +39,15 @@ export interface UploadOptions {
   readonly idleTimeout?: number | undefined;
 }
 
+/** An upload that has begun with the first bytes of a blob. */
+export interface StartedUpload {
+  /** Undefined where the registry did not take all of the bytes: the blob is sent anew. */
+  readonly session: UploadSession | undefined;
+  readonly sentBytes: number;
+  /** Bytes a second that the line to the registry takes, where that can be told. */
+  readonly line: number | undefined;
+}
+
 /** Milliseconds after which an upload that nothing was sent by is not counted on any more. */
 const SPARE_LIMIT = 60_000;
 
@@ -73,6 +82,9 @@ export class Uploads {
   /** Those among them that nothing was sent by. */
   private readonly spares: { readonly session: UploadSession; readonly begun: number }[] = [];
 
+  /** Those that are being dropped. */
+  private readonly drops: Promise<void>[] = [];
+
   constructor(private readonly registry: RegistryClient) {}
 
   /** Checks that an image could be pushed, by beginning an upload, which is kept for a blob. */
@@ -99,11 +111,13 @@ export class Uploads {
    * Uploads a blob as one stream. When that breaks off, it goes on from the byte that the registry has reached, and
    * begins anew only where the registry has dropped the upload.
    *
+   * @param started an upload that has begun with its first bytes, to go on with
    * @returns the bytes that were sent, those that were sent twice included
    * @throws TaskError when the registry refuses, or the upload does not get on for as long as there is patience
    */
-  async send(source: BlobSource, options: UploadOptions): Promise<number> {
-    if (source.size === undefined || source.size > AT_ONCE) return this.sendInParts(source, options);
+  async send(source: BlobSource, options: UploadOptions, started?: StartedUpload): Promise<number> {
+    if (started || source.size === undefined || source.size > AT_ONCE)
+      return this.sendInParts(source, options, started);
     const session = await this.begin(source, options);
     const { outcome, bytes } = await this.stream('PUT', session, source, options);
     if (isStored(outcome)) {
@@ -116,13 +130,21 @@ export class Uploads {
     return bytes + (await this.sendInParts(source, options));
   }
 
-  /**
-   * Sends some bytes in vain, and tells how many a second the line to the registry takes; undefined where that can't be
-   * told.
-   */
-  async measureLine(content: Buffer, signal: AbortSignal, now?: () => number): Promise<number | undefined> {
-    const session = await this.begin({ size: content.length }, { signal });
-    return measureLine(this.registry, session, content, signal, now);
+  /** Begins the upload of a large blob with its first bytes, which show how fast the line to the registry is. */
+  async start(head: Buffer, signal: AbortSignal, now?: () => number): Promise<StartedUpload> {
+    const session = await this.begin({ size: undefined }, { signal });
+    const line = await measureLine(this.registry, session, head, signal, now);
+    const started = { session, sentBytes: head.length, line };
+    if (line !== undefined) return started;
+    this.drop(started);
+    return { ...started, session: undefined };
+  }
+
+  /** Has the registry forget an upload that does not go on, while others do. */
+  drop({ session }: StartedUpload): void {
+    if (!session) return;
+    this.open.delete(session);
+    this.drops.push(session.drop(AbortSignal.timeout(DROP_LIMIT)).catch(() => undefined));
   }
 
   /** Has the registry forget the uploads that have not come to an end. */
@@ -130,7 +152,8 @@ export class Uploads {
     const signal = AbortSignal.timeout(DROP_LIMIT);
     const sessions = [...this.open];
     this.open.clear();
-    await Promise.all(sessions.map((session) => session.drop(signal).catch(() => undefined)));
+    const drops = sessions.map((session) => session.drop(signal).catch(() => undefined));
+    await Promise.all([...this.drops, ...drops]);
   }
 
   private keep(session: UploadSession): void {
@@ -152,10 +175,14 @@ export class Uploads {
   }
 
   /** Sends a blob, in as many tries as it takes. */
-  private async sendInParts(source: BlobSource, options: UploadOptions): Promise<number> {
+  private async sendInParts(
+    source: BlobSource,
+    options: UploadOptions,
+    started?: StartedUpload,
+  ): Promise<number> {
     const patience = new Patience();
-    let session = await this.begin(source, options);
-    let sent = 0;
+    let session = started?.session ?? (await this.begin(source, options));
+    let sent = started?.sentBytes ?? 0;
     let reached = 0;
     let begunAnew = 0;
     const beginAnew = async (outcome: Outcome) => {

@@ -58,7 +58,7 @@ describe('the speed of the line to a registry', () => {
       return time;
     };
     try {
-      return await uploads.measureLine(randomBytes(1_016_384), signal, now);
+      return (await uploads.start(randomBytes(1_016_384), signal, now)).line;
     } finally {
       await uploads.close();
       http.close();
@@ -74,7 +74,11 @@ describe('the speed of the line to a registry', () => {
     assert.equal(await measure(50, 90, 50), 40e6);
   });
 
-  it('has the upload dropped that it was measured by', async () => {
+  it('is that of the quicker half: what comes between makes either of them slower', async () => {
+    assert.equal(await measure(60, 40, 900), 25e6);
+  });
+
+  it('is measured by an upload that is dropped when nothing goes on with it', async () => {
     await measure(1, 1, 2);
     const last = registry.requests.at(-1)!;
     assert.equal(`${last.method} ${last.status}`, 'DELETE 204');

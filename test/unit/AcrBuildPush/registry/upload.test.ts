@@ -318,6 +318,52 @@ describe('an upload', () => {
     }
   });
 
+  describe('that has begun with the first bytes of a blob', () => {
+    const content = randomBytes(size);
+    const head = content.subarray(0, MEGABYTE);
+    const start = () => uploads.start(head, cancel.signal);
+    const goOn = async (isKnown: boolean, started: Awaited<ReturnType<typeof start>>) => {
+      const source = blobOf(content, isKnown);
+      const options = { log: capturedLog().log, signal: cancel.signal, sleep: pause };
+      const sent = await uploads.send(source, options, started);
+      assert.deepEqual(await client.blob(source.digest()), content);
+      return { sent, read: source.read };
+    };
+
+    for (const isKnown of [true, false]) {
+      it(`goes on with the others${isKnown ? '' : ' (of a size that only reading tells)'}`, async () => {
+        const { sent, read } = await goOn(isKnown, await start());
+        assert.equal(sent, size);
+        assert.ok(read <= size - MEGABYTE + 100_000, `${read} bytes were read`);
+        assert.equal(requests().filter((request) => /^POST .* 202$/.test(request)).length, 1);
+      });
+
+      it(`and breaks off then, goes on from there${isKnown ? '' : ' (of a size that only reading tells)'}`, async () => {
+        const started = await start();
+        meet(/^PATCH/, 1, (response) => response.destroy());
+        await goOn(isKnown, started);
+        assert.ok(waits.length > 0);
+      });
+    }
+
+    it('begins anew where the registry did not take them, and drops what it had', async () => {
+      meet(/^PATCH/, 1, (response) => response.writeHead(416).end());
+      const started = await start();
+      assert.equal(started.line, undefined);
+      const { sent } = await goOn(false, started);
+      assert.equal(sent, size + MEGABYTE);
+      await uploads.close();
+      assert.ok(requests().includes('DELETE uploads/u 204'));
+    });
+
+    it('is dropped at once when another one goes on', async () => {
+      uploads.drop(await start());
+      await uploads.close();
+      assert.equal(requests().at(-1), 'DELETE uploads/u 204');
+      assert.equal(requests().filter((request) => /^DELETE .* 204$/.test(request)).length, 1);
+    });
+  });
+
   it('that a mount became is used for the blob that follows', async () => {
     assert.equal(await uploads.mount(`sha256:${'a'.repeat(64)}`, 'models/none', cancel.signal), false);
     await send(blobOf(randomBytes(size)));
