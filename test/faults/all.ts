@@ -11,6 +11,10 @@ const wanted =
 const queue = [...wanted];
 const failed: number[] = [];
 
+/** What a slice says of the failure that took longest to be told. */
+const SLOWEST = /slowest failure: (\d+) s .*/;
+let slowest = { seconds: -1, line: 'no slice told its slowest failure' };
+
 async function work(): Promise<void> {
   for (let slice = queue.shift(); slice !== undefined; slice = queue.shift()) {
     const mocha = ['node_modules/mocha/bin/mocha.js', '--no-config', '--node-option', 'import=tsx'];
@@ -26,12 +30,15 @@ async function work(): Promise<void> {
     }
     const [status] = await once(child, 'close');
     console.log(`slice ${slice} of ${SLICES}:\n${output}`);
+    const [line, seconds] = SLOWEST.exec(output) ?? [];
+    if (line && Number(seconds) > slowest.seconds) slowest = { seconds: Number(seconds), line };
     if (status !== 0) failed.push(slice);
   }
 }
 
 await Promise.all(Array.from({ length: availableParallelism() }, work));
 console.log(`${wanted.length - failed.length} of ${wanted.length} slices passed`);
+console.log(slowest.line);
 if (failed.length > 0) {
   console.log(`failed: ${failed.join(' ')}`);
   process.exitCode = 1;

@@ -5,7 +5,7 @@ import { FAULTS, INJECTION } from './matrix/faults';
 import { type Fault, Relay } from './matrix/relay';
 import type { Ending, Story } from './matrix/step';
 import { STORIES } from './matrix/stories';
-import { skipWaits, waitAgain } from './matrix/time';
+import { skipWaits, waitAgain, withWaits } from './matrix/time';
 
 /**
  * Every kind of request of every task meets every fault, once and for good. Whatever happens, a step ends, does nothing
@@ -123,17 +123,18 @@ async function play({
   kind,
   fault,
   times,
-}: Cell): Promise<{ problems: string[]; reached: boolean; ending: Ending }> {
+}: Cell): Promise<{ problems: string[]; reached: boolean; ending: Ending; waited: number }> {
   const stage = await story();
   const relay = await Relay.start(stage, fault, (one, count) => {
     return one === kind && count <= TIMES[times];
   });
   try {
-    const ending = await inTime(stage.run(relay));
+    const { value: ending, waited } = await withWaits(() => inTime(stage.run(relay)));
     return {
       problems: problems({ story, title: '', kind, fault, times }, ending, relay, stage.secrets),
       reached: relay.counts.has(kind),
       ending,
+      waited,
     };
   } finally {
     await relay.stop();
@@ -212,10 +213,12 @@ describe('the matrix of faults', function () {
         );
     const failures: string[] = [];
     let survived = 0;
+    let slowest = { cell: 'none', waited: 0 };
     const meet = async (cell: Cell) => {
-      const { problems: found, reached, ending } = await play(cell);
+      const { problems: found, reached, ending, waited } = await play(cell);
       if (!reached && !BY_CHANCE.has(cell.kind)) found.push('was not reached');
       if (ending.outcome) survived += 1;
+      else if (waited >= slowest.waited) slowest = { cell: nameOf(cell), waited };
       if (found.length > 0) failures.push(`${nameOf(cell)}:\n    ${found.join('\n    ')}`);
       if (only) console.log(nameOf(cell), ending.outcome ?? ending.error, ending.output);
     };
@@ -233,6 +236,7 @@ describe('the matrix of faults', function () {
     console.log(
       `      ${wanted.length} cells, seed ${SEED}: ${survived} survived, ${wanted.length - survived} told`,
     );
+    console.log(`      slowest failure: ${Math.round(slowest.waited / 1000)} s of waits, ${slowest.cell}`);
     assert.equal(failures.length, 0, `${failures.length} cells:\n${failures.join('\n')}`);
   });
 });

@@ -10,6 +10,7 @@ import { requestOidcToken } from '../../../tasks/common/pipeline-oidc';
 import type { Outcome, TaskContext } from '../../../tasks/common/task';
 import type { Entra } from './entra';
 import type { Relay, Service } from './relay';
+import { wait } from './time';
 
 /** How a step ended, and what of it can be seen. */
 export interface Ending {
@@ -119,7 +120,7 @@ export function quickClock(): Clock {
     now: () => time,
     async sleep(milliseconds) {
       time += milliseconds;
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await wait(milliseconds, () => new Promise<void>((resolve) => setTimeout(resolve, 1)));
     },
   };
 }
