@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describeError, TaskError } from '../../common/errors';
-import type { OpenFolder } from '../../common/files/open-folder';
+import { NoFolderError, type OpenFolder } from '../../common/files/open-folder';
 import { OpenTree } from '../../common/files/open-tree';
 import { realPath } from '../../common/files/paths';
 import type { Logger } from '../../common/log';
@@ -76,10 +76,6 @@ export class ModelFolder {
     const parent = openParent(path, agent);
     const name = basename(path);
     const abandoned = new Set<string>();
-    const takeOver = async (step: string) => {
-      abandoned.add(step);
-      await fence(parent, name, step, path, log);
-    };
     let lock: Lock | undefined;
     let state: AgentState | undefined;
     try {
@@ -87,11 +83,22 @@ export class ModelFolder {
       const real = realPath(parent.at(name));
       refuseKept(real, agent);
       if (present) closing(present, () => refuseMounts(parent, present, real));
+      // While it is opened for the first time, this step has the lock, or is the only one that may take it over.
+      const remembered = () => {
+        state ??= AgentState.open(memory, real, log);
+        return state;
+      };
+      const takeOver = async (step: string) => {
+        abandoned.add(step);
+        // Once its lock is removed, nothing else tells of it, and this step may be killed as well.
+        remembered().remember(step);
+        await fence(parent, name, step, path, log);
+      };
       lock = await takeLock(parent, `.${stemOf(name)}.lock`, { what: path, signal, log, onBury: takeOver });
-      state = AgentState.open(memory, real, log);
-      for (const step of await state.journals()) await takeOver(step);
-      const installed = Installed.look(openDestination(parent, name), state);
-      const folder = new ModelFolder(path, parent, name, state, options, lock, installed);
+      const agentState = remembered();
+      for (const step of await agentState.journals()) await takeOver(step);
+      const installed = Installed.look(openDestination(parent, name), agentState);
+      const folder = new ModelFolder(path, parent, name, agentState, options, lock, installed);
       for (const step of abandoned) folder.abandoned.add(step);
       return folder;
     } catch (error) {
@@ -144,7 +151,7 @@ export class ModelFolder {
    * @throws TaskError when one of their files stands where the model needs a folder, or the other way round
    */
   async refuseClashes(paths: readonly string[]): Promise<void> {
-    const files = new Set(paths);
+    const files = new Set([...paths, MANIFEST_NAME]);
     const folders = new Set(paths.flatMap(ancestors));
     const foreigners = await this.foreigners(this.installed);
     const repository = foreigners.find(({ path }) => /(^|\/)\.git(\/|$)/i.test(path));
@@ -196,11 +203,14 @@ export class ModelFolder {
     this.lock.confirm();
   }
 
-  /** Why a step failed: for the folder's being another's by now, where that is so, whatever came of it. */
+  /**
+   * Why a step failed: for the folder's being another's by now, where that is so, whatever came of it; or for something
+   * else's having put there what was not there before.
+   */
   explain(error: unknown): unknown {
     try {
       this.lock.confirm();
-      return error;
+      return error instanceof NoFolderError ? this.changed() : error;
     } catch (lost) {
       return lost;
     }

@@ -77,6 +77,12 @@ export class AgentState {
     if (this.folder) await removeTree(this.folder, RECEIPT);
   }
 
+  /** Takes note that a step has left something, where it has no journal that tells. */
+  remember(step: string): void {
+    const file = this.folder?.openFile(`${step}.journal`, constants.O_CREAT | constants.O_WRONLY, 0o600);
+    if (file !== undefined) closeSync(file);
+  }
+
   /** The steps that have left a journal. */
   async journals(): Promise<string[]> {
     const entries = (await this.folder?.entries()) ?? [];

@@ -131,6 +131,7 @@ describe('the folder of a model', () => {
   const clashes: [why: string, existing: string, model: string][] = [
     ['a file where the model needs a folder', 'data', 'data/a.csv'],
     ['a file in a folder where the model has a file', 'model.pkl/notes.txt', 'model.pkl'],
+    ['a folder where its manifest goes', 'model-manifest.json/notes.txt', 'model.pkl'],
   ];
   for (const [why, existing, model] of clashes) {
     it(`refuses ${why}`, async () => {
@@ -231,6 +232,21 @@ describe('the folder of a model', () => {
     assert.equal(await readlink(path), 'victim');
   });
 
+  it('is left as it is when somebody puts a folder where the model has a file meanwhile', async () => {
+    await install({ 'model.pkl': 'old' });
+    const folder = await claim();
+    await folder.prepare([], source);
+    await write(folder.staging.root.path, { 'data.csv': 'new' });
+    await write(path, { 'data.csv/notes.txt': 'by hand' });
+    const failure = await folder.swap(manifestOf({ 'data.csv': 'new' })).then(
+      () => assert.fail('it took the place of what is by hand'),
+      (error: unknown) => folder.explain(error),
+    );
+    assert.match(String(failure), /was changed by something else while the model was downloaded/);
+    await folder.release();
+    assert.deepEqual(await files(), { 'model.pkl': 'old', 'data.csv/notes.txt': 'by hand' });
+  });
+
   describe('that a killed step left behind', () => {
     /** Has a step end as a kill ends it: all that tells of it is what it had on the disk. */
     async function kill(step: ModelFolder): Promise<void> {
@@ -259,6 +275,17 @@ describe('the folder of a model', () => {
       memory = join(workspace.path, '../work/other');
       await install({ 'other.pkl': 'new' });
       assert.deepEqual(await files(), { 'other.pkl': 'new' });
+      assert.deepEqual(await readdir(workspace.path), ['pickles']);
+    });
+
+    it('is removed though it had no journal yet, and the step that took over its lock was killed too', async () => {
+      const killed = await claim();
+      await killed.prepare([], source);
+      await rm(memory, { recursive: true });
+      await kill(killed);
+      await kill(await claim());
+      await install({ 'model.pkl': 'new' });
+      assert.deepEqual(await files(), { 'model.pkl': 'new' });
       assert.deepEqual(await readdir(workspace.path), ['pickles']);
     });
 
