@@ -341,6 +341,8 @@ async function base(): Promise<void> {
     fresh();
     await measure('direct, the next', direct('none'), 'bench/on-base');
     fresh();
+    await measure('direct, the first in another repository', direct('none'), 'bench/elsewhere');
+    fresh();
     await withFreshEngine((socket) => measure('docker', docker('legacy', socket), 'bench/docker'));
     fresh();
     await withFreshEngine((socket) => measure('docker BuildKit', docker('buildkit', socket), 'bench/docker'));

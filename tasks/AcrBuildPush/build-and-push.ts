@@ -2,6 +2,7 @@ import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { LayerPackages } from './bill-of-materials/layer-packages';
 import { makeBuilder } from './build/choose-builder';
+import { BaseNotes } from './build/direct/base-notes';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import { CONTAINER_VARIABLE } from './docker/container';
 import type { Inputs } from './inputs';
@@ -12,6 +13,7 @@ import { makePlan } from './plan';
 import { checkModel } from './provenance/check-model';
 import { recordProvenance } from './provenance/record';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
+import { attachFileNotes } from './publish/file-notes';
 import { attachBill, ImageBill } from './publish/image-bill';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
@@ -53,7 +55,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const packages = inputs.sbom !== 'off' && inputs.push ? new LayerPackages(log) : undefined;
-    const services = { ...inputs, credentials, registry, earlier, packages, env, task };
+    const attests = inputs.attest !== 'off';
+    const notes = inputs.push && (attests || packages) ? new BaseNotes(registry, log) : undefined;
+    const services = { ...inputs, credentials, registry, earlier, notes, packages, env, task };
     const builder = makeBuilder(inputs.builder, services);
     const renewCredentials = async () => {
       const renewed = await credentials?.renewed();
@@ -142,7 +146,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     );
     const { manifest, sent } = published;
     setImageOutputs(task, { ...built, manifest, sent });
-    const attests = inputs.attest !== 'off';
+    const noted = attachFileNotes(notes?.fresh ?? [], registry, { log, signal });
+    // It is awaited when all the rest is done.
+    noted.catch(() => undefined);
     if (attests || bill || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
     const record = () =>
       recordProvenance({ inputs, modelCheck, prepared, started, manifest }, destination, task);
@@ -166,6 +172,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     if (set.length === 0 && tags.length > 0) return finishFound();
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));
+    await noted;
     const pushed = { ...built, tags: set.map(({ tag }) => tag), manifest, sent, chain };
     if (pushed.tags.length !== tags.length) task.setOutput('imageTags', pushed.tags.join(','));
     if (pushed.tags[0] === undefined || pushed.tags[0] !== tags[0]) {

@@ -168,9 +168,9 @@ export class RegistryClient {
     this.authorization.includeSource(repository);
   }
 
-  /** Another repository of this registry, to read from. */
-  sibling(repository: string): RegistryClient {
-    return new RegistryClient({ ...this.options, repository, access: 'pull' });
+  /** Another repository of this registry. */
+  sibling(repository: string, access: RegistryClientOptions['access'] = 'pull'): RegistryClient {
+    return new RegistryClient({ ...this.options, repository, access });
   }
 
   /** The path of something in this repository, for `send`. */

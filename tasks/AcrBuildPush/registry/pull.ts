@@ -62,6 +62,7 @@ export function createPull(options: PullOptions): Pull {
     options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);
     return {
       digest,
+      stored: { host, repository, manifest },
       config,
       layers: manifest.layers.map((descriptor, index) => remoteLayer(client, descriptor, diffIds[index]!)),
     };

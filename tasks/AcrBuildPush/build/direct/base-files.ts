@@ -4,11 +4,15 @@ import type { LayerPackages } from '../../bill-of-materials/layer-packages';
 import { type FileNode, type FilesBelow, type FileTree, split } from '../../files/file-tree';
 import type { ImageConfig, Layer, ParentImage } from '../../image/image';
 import type { EarlierImages } from '../../registry/earlier-images';
+import type { BaseNotes } from './base-notes';
 import { readLayerFiles } from './layer-files';
+import { type NotedFile, nodeOf, noteOf } from './noted-file';
 
 export interface BaseFilesOptions {
   /** Those that were built on the same base image may know what it holds. */
   readonly earlier?: Pick<EarlierImages, 'all'>;
+  /** Beside the base image may stand what it holds. */
+  readonly notes?: BaseNotes | undefined;
   /** What the layers tell of packages, where they are read anyway. */
   readonly packages?: LayerPackages | undefined;
   readonly log: Logger;
@@ -38,24 +42,16 @@ interface Notes {
   readonly paths: Readonly<Record<string, NotedFile | null>>;
 }
 
-/** A file or folder, with the text of those that tell users' names. */
-interface NotedFile {
-  readonly kind: FileNode['kind'];
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly target?: string;
-  readonly text?: string;
-}
-
 /**
  * The files of a base image, as far as an instruction asks for them: what becomes of `COPY x /a/b` depends on whether
  * `/a` and `/a/b` are there, and are folders, files or links. Only an image's layers can tell; but images built here
- * before have noted the answers in their configurations, so that the layers are read but once for a base image.
+ * before have noted the answers in their configurations, and who reads the layers of an image in the step's own registry
+ * notes all of it beside that image, so that the layers are read but once for a base image.
  */
 export class BaseFiles implements FilesBelow {
   private readonly answers = new Map<string, FileNode | undefined>();
   private tree: FileTree | undefined;
+  private triedEarlier = false;
   private triedNotes = false;
 
   constructor(
@@ -80,11 +76,20 @@ export class BaseFiles implements FilesBelow {
     return this.tree.list(folder);
   }
 
-  /** Finds out more: first from the notes of earlier images, then from the layers themselves. */
+  /**
+   * Finds out more: first from the notes of earlier images, then from those beside the base image, then from the layers
+   * themselves.
+   */
   async learn(): Promise<void> {
-    if (!this.triedNotes) {
-      this.triedNotes = true;
+    if (!this.triedEarlier) {
+      this.triedEarlier = true;
       for (const { config } of (await this.options.earlier?.all()) ?? []) this.takeNotes(config);
+      return;
+    }
+    const { notes } = this.options;
+    if (notes && !this.triedNotes) {
+      this.triedNotes = true;
+      this.tree = await notes.find(this.image);
       return;
     }
     const { layers } = this.image;
@@ -93,6 +98,7 @@ export class BaseFiles implements FilesBelow {
       `Reading the ${plural(layers.length, 'layer')} of the base image (${formatBytes(size)}) for what is where in it. The new image notes it down for builds to come.`,
     );
     this.tree = await readLayerFiles(layers, this.options.signal, this.options.packages);
+    await notes?.keep(this.image, this.tree);
   }
 
   /** What is worth knowing for the next build on this image, as a part of the configuration. */
@@ -120,27 +126,4 @@ export class BaseFiles implements FilesBelow {
 
 function storedSize(layer: Layer): number {
   return layer.kind === 'local' ? layer.size : layer.descriptor.size;
-}
-
-function noteOf(node: FileNode): NotedFile {
-  const { kind, mode, uid, gid } = node;
-  return {
-    kind,
-    mode,
-    uid,
-    gid,
-    ...(node.kind === 'symlink' && { target: node.target }),
-    ...(node.kind === 'file' && node.content.kind === 'text' && { text: node.content.data.toString('utf8') }),
-  };
-}
-
-function nodeOf({ kind, mode, uid, gid, target = '', text }: NotedFile): FileNode {
-  const owned = { mode, uid, gid };
-  if (kind === 'symlink') return { kind, ...owned, target };
-  if (kind !== 'file') return { kind, ...owned };
-  return {
-    kind,
-    ...owned,
-    content: text === undefined ? { kind: 'base' } : { kind: 'text', data: Buffer.from(text) },
-  };
 }
