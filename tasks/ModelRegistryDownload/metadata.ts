@@ -1,5 +1,6 @@
 import { webAddress } from '../common/summary';
 import type { ModelManifest } from './folder/manifest';
+import { readLenientJson } from './version/lenient-json';
 
 /** How the training run described itself, in the model's metadata.json. It may hold anything, and is for people alone. */
 export type Metadata = Readonly<Record<string, unknown>>;
@@ -20,7 +21,7 @@ export function readMetadata(
 ): Metadata {
   if (!files.some(({ path }) => path === METADATA_NAME)) return {};
   try {
-    return asRecord(JSON.parse(read(METADATA_NAME, LARGEST_METADATA)?.toString() ?? ''));
+    return asRecord(readLenientJson(read(METADATA_NAME, LARGEST_METADATA) ?? Buffer.alloc(0)));
   } catch {
     return {};
   }

@@ -62,6 +62,121 @@ describe('downloading a model', () => {
       }
     });
 
+    const SUM = MODEL.sha256;
+    const inBase64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64');
+    const told = (path: string) => ({ path, size: path.endsWith('flags.pkl') ? 9 : 5 });
+    /** Lists of model.pkl and of one other file, as programs of all kinds write them. */
+    const lists: [how: string, list: (other: string) => unknown][] = [
+      ['names alone', (other) => ['model.pkl', other]],
+      ['names alone, with folders among them', (other) => ['model.pkl', 'data', 'data/', other]],
+      ['objects without a size', (other) => [{ path: 'model.pkl' }, { path: other }]],
+      ['objects that call the path a name', (other) => [{ ...MODEL, name: 'model.pkl' }, { name: other }]],
+      ['an object of objects', (other) => ({ 'model.pkl': { size: 9, sha256: SUM }, [other]: told(other) })],
+      ['an object of checksums', (other) => ({ 'model.pkl': SUM, [other]: sha256('the flags') })],
+      ['an object of what each file is', (other) => ({ model: 'model.pkl', other })],
+      ['paths that begin with a dot', (other) => [{ ...MODEL, path: './model.pkl' }, told(`./${other}`)]],
+      ['backslashes', (other) => [{ ...MODEL, path: '.\\model.pkl' }, told(other.replaceAll('/', '\\'))]],
+      [
+        'paths of the container',
+        (other) => [MODEL, told(other)].map((one) => ({ ...one, path: `1.0.0/${one.path}` })),
+      ],
+      [
+        'paths of another machine',
+        (other) => [MODEL, told(other)].map((one) => ({ ...one, path: `/dbfs/tmp/r/${one.path}` })),
+      ],
+      [
+        'paths of Windows',
+        (other) =>
+          [MODEL, told(other)].map((one) => ({ ...one, path: `C:\\w\\${one.path.replaceAll('/', '\\')}` })),
+      ],
+      [
+        'addresses',
+        (other) =>
+          [MODEL, told(other)].map((one) => ({
+            ...one,
+            path: `https://a.example/titanic/1.0.0/${one.path}`,
+          })),
+      ],
+      [
+        'paths above its folder',
+        (other) => [MODEL, told(other)].map((one) => ({ ...one, path: `../1.0.0/${one.path}` })),
+      ],
+      [
+        'a size that is a text',
+        (other) => [
+          { ...MODEL, size: '9' },
+          { ...told(other), size: `${told(other).size}` },
+        ],
+      ],
+      [
+        'checksums in capitals',
+        (other) => [{ ...MODEL, sha256: `SHA256:${SUM.toUpperCase()}` }, told(other)],
+      ],
+      ['checksums in Base64', (other) => [{ ...MODEL, sha256: inBase64(SUM) }, told(other)]],
+      [
+        'something else of other places',
+        (other) => [MODEL, told(other), { path: '/data/train.csv', size: 7 }],
+      ],
+    ];
+    for (const [how, list] of lists) {
+      it(`is read where its list has ${how}`, async () => {
+        const stateWith = (other: string) =>
+          story.server.put('titanic', '1.0.0/metadata.json', JSON.stringify({ files: list(other) }));
+        stateWith('data/flags.pkl');
+        await story.download();
+        assert.doesNotMatch(story.step.text, /warning/);
+        // The file is called by its path in the version, whatever the list calls it.
+        stateWith('data/lost.pkl');
+        await assert.rejects(
+          story.download(),
+          /is not complete: it lacks 'data\/lost\.pkl', which its metadata\.json/,
+        );
+      });
+    }
+
+    const json = JSON.stringify({ note: 'NaN of "Infinity"', files: [MODEL, told('data/lost.pkl')] });
+    const encodings: [how: string, content: Buffer][] = [
+      [
+        'with numbers that only Python takes for JSON',
+        Buffer.from(json.replace('{', '{"f1":NaN,"loss":[-Infinity, Infinity],')),
+      ],
+      ['with a byte order mark', Buffer.from(`\ufeff${json}`)],
+      ['in UTF-16', Buffer.from(`\ufeff${json}`, 'utf16le')],
+      ['in UTF-16, the other way round', Buffer.from(`\ufeff${json}`, 'utf16le').swap16()],
+    ];
+    for (const [how, content] of encodings) {
+      it(`is read where it is written ${how}`, async () => {
+        story.server.put('titanic', '1.0.0/metadata.json', content);
+        await assert.rejects(story.download(), /is not complete: it lacks 'data\/lost\.pkl'/);
+      });
+    }
+
+    it('is downloaded with a warning where what it says cannot be read', async () => {
+      story.server.put('titanic', '1.0.0/metadata.json', json.slice(0, -10));
+      await story.download();
+      assert.match(
+        story.step.text,
+        /##vso\[task\.logissue type=warning;\]'metadata\.json' of the version is no JSON/,
+      );
+    });
+
+    it('is verified by the MD5 that it says, where the one that is stored is stale', async () => {
+      const md5 = createHash('md5').update('the model').digest('base64');
+      story.server.put('titanic', '1.0.0/model.pkl', 'the model', {
+        md5: createHash('md5').update('an older one').digest('base64'),
+      });
+      story.server.put(
+        'titanic',
+        '1.0.0/metadata.json',
+        JSON.stringify({ files: [{ path: 'model.pkl', md5 }] }),
+      );
+      await story.download();
+      assert.match(
+        story.step.text,
+        /The MD5 that is stored with 'model\.pkl'.*Another checksum proves the file/,
+      );
+    });
+
     it('transfers nothing and asks for no data when nothing has changed', async () => {
       story.server.put('titanic', '1.0.0/metadata.json', JSON.stringify({ files: [MODEL] }));
       for (const version of ['1.0.0', 'latest']) {
