@@ -7,7 +7,7 @@ import { findUnchanged } from './folder/unchanged';
 import type { Inputs } from './inputs';
 import { describeFinding, inspectModel } from './inspect-model';
 import type { Inspection } from './pickles/inspection';
-import { MovedError } from './registry/errors';
+import { AlteredError, MovedError } from './registry/errors';
 import type { ModelFile } from './registry/listing';
 import { sameOnSomeDisks } from './registry/names';
 import { isSameSource, type ModelSource } from './registry/source';
@@ -70,12 +70,12 @@ export async function fetchVersion(version: ModelVersion, download: Download): P
  * Lists a version again that has changed. It may hold other files by now, but not fewer: a version that has lost one may
  * be on its way out, or half replaced.
  *
- * @throws TaskError when it has lost a file
+ * @throws TaskError when it has lost a file; AlteredError when it has not changed, so that something on the way answers otherwise
  */
 async function listAgain(
   version: ModelVersion,
   { blob, isGone }: MovedError,
-  { inputs, container, connection }: Download,
+  { inputs, container, source, connection }: Download,
 ): Promise<ModelVersion> {
   const listing = await listVersion(container, version.name, inputs, connection);
   const [gone, ...others] = findGone(version, listing.files, inputs);
@@ -85,17 +85,29 @@ async function listAgain(
       { details: [gone, ...others].slice(0, MOST_NAMED) },
     );
   }
-  if (isGone && isAsBefore(blob, version, listing.files)) {
-    throw new TaskError(
-      `'${blob}' is listed in version '${version.name}', but the registry answers that there is no such file. If its address leads to a copy of the account, such as its secondary endpoint, a CDN or a proxy, read from the account itself; else publish the file again.`,
-    );
+  if (isAsBefore(blob, version, listing.files)) {
+    if (isGone) {
+      throw new TaskError(
+        `'${blob}' is listed in version '${version.name}', but the registry answers that there is no such file. If its address leads to a copy of the account, such as its secondary endpoint, a CDN or a proxy, read from the account itself; else publish the file again.`,
+      );
+    }
+    // Only Blob storage lists what its answers tell as well; times that Databricks lists are of other clocks.
+    if ('account' in source) {
+      throw new AlteredError(
+        blob,
+        'what comes has another ETag than is listed, and yet the file has not changed',
+      );
+    }
   }
   return selectVersion(version.name, listing, inputs);
 }
 
-function isAsBefore(path: string, before: ModelVersion, now: readonly ModelFile[]): boolean {
-  const etagIn = (files: readonly ModelFile[]) => files.find((file) => file.path === path)?.etag;
-  return etagIn(before.all) === etagIn(now);
+/** Whether a file is listed in the state in which it was before. */
+function isAsBefore(file: string, before: ModelVersion, now: readonly ModelFile[]): boolean {
+  const etagIn = (files: readonly ModelFile[]) =>
+    files.find(({ path, name }) => path === file || name === file)?.etag;
+  const etag = etagIn(before.all);
+  return etag !== undefined && etag === etagIn(now);
 }
 
 async function fetchOnce(version: ModelVersion, download: Download): Promise<FetchedModel> {

@@ -152,7 +152,7 @@ export function explainRegistryError(error: unknown, address: RegistryAddress): 
 }
 
 function altered({ host }: RegistryAddress, { blob, how }: AlteredError): string {
-  return `What ${host} sends of '${blob}' is not what the registry holds: ${how}. Something on the way, such as a CDN that unzips or a proxy that scans, makes it another. Take the address of the account itself as 'blobEndpoint', or have that left out for the registry.`;
+  return `What ${host} sends of '${blob}' is not what the registry holds: ${how}. Something on the way, such as a CDN that unzips or keeps copies, or a proxy that scans, makes it another. Take the address of the account itself as 'blobEndpoint', or have that left out for the registry.`;
 }
 
 function webPage({ host }: RegistryAddress): string {

@@ -151,6 +151,26 @@ describe('downloading a model', () => {
         /is not what the registry holds: it says so itself, by a weak ETag/,
       ],
       [
+        'that something rewrites and gives an ETag of its own',
+        { status: 206, headers: { ...OF_MODEL, ETag: '"ETAG-gzip"' }, body: 'the model' },
+        /is not what the registry holds: what comes has another ETag than is listed/,
+      ],
+      [
+        'that something rewrites and takes the ETag from',
+        { status: 206, headers: { 'Content-Type': 'application/octet-stream' }, body: 'the model' },
+        /is not what the registry holds: what comes has another ETag than is listed/,
+      ],
+      [
+        'of which a CDN keeps an older copy',
+        { status: 200, headers: { ...OF_MODEL, ETag: '"0x8DD"' }, body: 'an old one' },
+        /is not what the registry holds: what comes has another ETag.*keeps copies/,
+      ],
+      [
+        'that is said to have changed, and has not',
+        { status: 412, headers: { 'x-ms-error-code': 'ConditionNotMet' }, body: '' },
+        /is not what the registry holds: what comes has another ETag/,
+      ],
+      [
         'that another web server answers for',
         {
           status: 200,
