@@ -83,7 +83,8 @@ export async function transferAndVerify(
         doubtful.push(file);
         journal.forget(file);
         if (byParts && file.size > 0) checked.add(file.path);
-      } else if (verdict.by === 'registry' && checked.has(file.path)) {
+      } else if (verdict.by === 'registry' && (checked.has(file.path) || (byParts && file.size === 0))) {
+        // Of an empty file, there are no parts that could be damaged.
         verified.set(file.path, { sha256: own.sha256, proof: 'CRC64 of each part' });
         log.warning(`${staleMd5(told(file, own), own, download)} The CRC64 of each part proves the file.`);
       } else {
@@ -125,7 +126,12 @@ function staleMd5({ path, name, md5 }: ModelFile, own: Digests, { source }: Down
   const fault = `The MD5 that is stored with '${path}' (${md5}) is not that of its content (${own.md5}): somebody replaced the content and left the MD5.`;
   if (!('account' in source)) return `${fault} Store the file again.`;
   const right = Buffer.from(own.md5!, 'hex').toString('base64');
-  return `${fault} Correct it: az storage blob update --account-name ${source.account} --container-name ${source.container} --name '${name}' --content-md5 ${right}`;
+  return `${fault} Correct it: az storage blob update --account-name ${source.account} --container-name ${source.container} --name ${shellQuote(name)} --content-md5 ${right}`;
+}
+
+/** As one word of a shell: a blob's name may hold quotes, and commands between them. */
+function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function transfer(

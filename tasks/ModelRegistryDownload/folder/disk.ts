@@ -31,7 +31,9 @@ const MORE_ROOM =
 export function explainDiskError(error: unknown, folder: string): unknown {
   const { code, syscall, path = folder } = error as NodeJS.ErrnoException;
   // Node says this of a folder that it cannot make on a read-only file system, too.
-  const explanation = code === 'ENOENT' && syscall === 'mkdir' ? NO_DISK : code && EXPLANATIONS[code];
+  const isOfName = code !== 'EINVAL' || ['open', 'mkdir', 'rename'].includes(syscall ?? '');
+  const explanation =
+    code === 'ENOENT' && syscall === 'mkdir' ? NO_DISK : code && isOfName && EXPLANATIONS[code];
   return explanation ? new TaskError(`'${path}' ${explanation}`, { cause: error }) : error;
 }
 
@@ -39,6 +41,10 @@ const NO_PERMISSION =
   "cannot be written: the agent's user has no permission, or (on Windows) another process has a file open there. Put that right, or choose another 'destinationFolder'.";
 
 const NO_DISK = "cannot be made: its disk is read-only, or not there. Choose another 'destinationFolder'.";
+
+/** Disks of Windows' kind, and shares, take fewer names than this agent's own. */
+const NO_NAME =
+  "has a name that its disk does not take. Rename the file in the registry, leave it out with 'patterns', or choose a 'destinationFolder' on another disk.";
 
 const EXPLANATIONS: Record<string, string> = {
   ENOSPC: `cannot be written: the disk is full. ${MORE_ROOM}`,
@@ -49,6 +55,9 @@ const EXPLANATIONS: Record<string, string> = {
   EBUSY:
     'cannot be replaced: another process uses it, or it is a mount point. Close what uses it, or choose a folder inside it.',
   EXDEV: 'cannot be replaced: it is on another disk than its parent folder. Choose a folder inside it.',
-  ENAMETOOLONG: "is too long a path for this agent. Choose a shorter 'destinationFolder'.",
+  ENAMETOOLONG:
+    "is too long a name or path for this agent's disk. Choose a shorter 'destinationFolder', one on another disk, or rename the file in the registry.",
+  EINVAL: NO_NAME,
+  EILSEQ: NO_NAME,
   ENOTDIR: "cannot be made: a part of its path is a file. Choose another 'destinationFolder'.",
 };

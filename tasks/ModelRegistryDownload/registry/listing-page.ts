@@ -81,7 +81,7 @@ function readName(xml: string): string {
 function readBlob(xml: string): ListedBlob {
   const end = xml.indexOf('</Properties>');
   const properties = xml.slice(0, end);
-  const md5 = textOf(properties, 'Content-MD5');
+  const md5 = Buffer.from(textOf(properties, 'Content-MD5') ?? '', 'base64');
   const [name, size] = [readName(properties), Number(textOf(properties, 'Content-Length') ?? 0)];
   if (name === '' || !Number.isSafeInteger(size) || size < 0) {
     throw new BrokenAnswerError('the listing has a blob without a name or a size');
@@ -90,7 +90,8 @@ function readBlob(xml: string): ListedBlob {
     name,
     size,
     etag: bareEtag(textOf(properties, 'Etag') ?? ''),
-    md5: md5 ? Buffer.from(md5, 'base64').toString('hex') : null,
+    // Whoever stores anything else there has not stored an MD5.
+    md5: md5.length === 16 ? md5.toString('hex') : null,
     lastModified: new Date(textOf(properties, 'Last-Modified') ?? ''),
     tier: textOf(properties, 'AccessTier') || undefined,
     rehydration: textOf(properties, 'ArchiveStatus') || undefined,

@@ -113,7 +113,10 @@ function fileOf(blob: ListedBlob, prefix: string): ModelFile {
   return { path, name, size, etag, md5, lastModified, tier, rehydration, isFolder };
 }
 
-/** Whether a blob only stands for a folder: it says so, or it is empty and named as the folder of others. */
+/**
+ * Whether a blob only stands for a folder: it is empty, and says so or is named as the folder of others. What holds anything
+ * is a file, whatever metadata somebody has copied to it.
+ */
 function isFolderStub({ name, size, isFolder }: ListedBlob, folders: ReadonlySet<string>): boolean {
-  return isFolder || (size === 0 && (name.endsWith('/') || folders.has(name)));
+  return size === 0 && (isFolder || name.endsWith('/') || folders.has(name));
 }

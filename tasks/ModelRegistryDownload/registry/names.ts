@@ -91,10 +91,14 @@ export function sameOnSomeDisks(paths: readonly string[]): string[][] {
 function badNames(paths: readonly string[], reserved: string, rules: NameRules): string[] {
   const nameOf = (path: string) => (rules.asOne ? fold(path) : path);
   return paths.flatMap((path) => {
+    const own = nameOf(path);
+    const ofManifest = nameOf(reserved);
     const fault =
-      nameOf(path) === nameOf(reserved)
+      own === ofManifest
         ? 'is the name of the manifest that this task writes'
-        : (faultOf(path) ?? (rules.ofWindows ? faultOnWindows(path) : undefined));
+        : own.startsWith(`${ofManifest}/`)
+          ? 'is in a folder with the name of the manifest that this task writes'
+          : (faultOf(path) ?? (rules.ofWindows ? faultOnWindows(path) : undefined));
     return fault ? [`${bound(quote(path), LONGEST_PATH)} ${fault}`] : [];
   });
 }

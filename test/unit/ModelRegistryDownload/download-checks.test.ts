@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -246,6 +247,41 @@ describe('downloading a model', () => {
       assert.match(story.step.text, /type=warning;\]The MD5 that is stored with 'model\.pkl'/);
     });
   });
+
+  it('whose stored MD5 is stale is refused with one command, whatever the name of the file holds', async () => {
+    const name = "it's $(id).pkl";
+    story.server.put('titanic', `1.0.0/${name}`, 'x', {
+      md5: createHash('md5').update('y').digest('base64'),
+    });
+    await assert.rejects(story.download(), (error: Error) => {
+      const [, word] = /--name (.*) --content-md5/.exec(error.message)!;
+      assert.equal(execFileSync('sh', ['-c', `printf %s ${word}`], { encoding: 'utf8' }), `1.0.0/${name}`);
+      return true;
+    });
+  });
+
+  it('with an empty file whose stored MD5 is stale can be taken as well', async () => {
+    story.server.crc64 = crc64;
+    story.server.put('titanic', '1.0.0/empty.txt', '', {
+      md5: createHash('md5').update('y').digest('base64'),
+    });
+    await assert.rejects(story.download(), /stored with 'empty\.txt'.*'verify' to crc64/);
+    await story.download({ verify: 'crc64' });
+    assert.equal((await story.modelFiles())['empty.txt'], '');
+    assert.match(story.step.text, /type=warning;\]The MD5 that is stored with 'empty\.txt'/);
+  });
+
+  for (const [what, md5] of [
+    ['a text', 'unknown'],
+    ['hexadecimal digits', '9e107d9d372bb6826bd81d3542a419d6'],
+    ['another checksum', createHash('sha256').update('the model').digest('base64')],
+  ] as const) {
+    it(`that has ${what} in the place of an MD5 counts as having none`, async () => {
+      story.server.put('titanic', '1.0.0/model.pkl', 'the model', { md5 });
+      await story.download();
+      assert.match(story.step.summary, /\| model\.pkl \|.*\| length and ETag \|/);
+    });
+  }
 
   describe('that arrives damaged', () => {
     it('downloads the file again, and says so', async () => {

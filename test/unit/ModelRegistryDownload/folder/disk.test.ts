@@ -17,6 +17,16 @@ describe('an error of the disk', () => {
     });
   }
 
+  for (const code of ['EINVAL', 'EILSEQ']) {
+    it(`with the code ${code} for a name that the disk does not take says so`, () => {
+      const error = Object.assign(new Error(code), { code, syscall: 'open', path: '/mnt/share/a:b' });
+      assert.match(
+        (explainDiskError(error, '/models/pickles') as Error).message,
+        /^'\/mnt\/share\/a:b' has a name that its disk does not take\. Rename the file in the registry/,
+      );
+    });
+  }
+
   it('that has no folder made is told with what to do, as a read-only disk says it', () => {
     const error = Object.assign(new Error(), { code: 'ENOENT', syscall: 'mkdir', path: '/mnt/x' });
     const { message } = explainDiskError(error, '/models/pickles') as Error;

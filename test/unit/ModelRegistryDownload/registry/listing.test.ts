@@ -72,6 +72,11 @@ describe('the listing of a version', () => {
     assert.deepEqual(await paths(), ['empty', 'plain/a']);
   });
 
+  it('takes what holds something for a file, though it says that it is a folder', async () => {
+    server.put('titanic', '1.0.0/model.pkl', 'the model', { metadata: { hdi_isfolder: 'true' } });
+    assert.deepEqual(await paths(), ['model.pkl']);
+  });
+
   it('of a hierarchical account tells its folders from its empty files', async () => {
     server.hierarchical = true;
     server.put('titanic', '1.0.0/data/train/a', 'a');

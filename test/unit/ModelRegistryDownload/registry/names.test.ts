@@ -50,6 +50,7 @@ describe('names in the registry', () => {
     ],
     ['over 255 bytes', 'x'.repeat(256), `${'ä'.repeat(128)}/y`],
     ['manifest that this task writes', 'model-manifest.json', 'Model-Manifest.JSON'],
+    ['folder with the name of the manifest', 'model-manifest.json/x', 'MODEL-manifest.json/a/b'],
   ];
   for (const [why, ...paths] of refused) {
     for (const path of paths) {
