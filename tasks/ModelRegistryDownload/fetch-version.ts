@@ -77,7 +77,7 @@ async function listAgain(
   { blob, isGone }: MovedError,
   { inputs, container, source, connection }: Download,
 ): Promise<ModelVersion> {
-  const listing = await listVersion(container, version.name, inputs, connection);
+  const listing = await listVersion(container, version.name, inputs, 'none', connection);
   const [gone, ...others] = findGone(version, listing.files, inputs);
   if (gone !== undefined) {
     throw new TaskError(

@@ -137,18 +137,14 @@ async function chooseModelVersion(
 ): Promise<Choice> {
   const { version, why } = await chooseRegistered(catalog, wish, connection);
   const name = String(version.number);
-  const query = {
-    ...inputs,
-    completeness: inputs.completeness === 'auto' ? 'requiredFiles' : inputs.completeness,
-  } as const;
-  const listing = await listVersion(container, name, query, connection);
+  const listing = await listVersion(container, name, inputs, 'none', connection);
   if (listing.files.length === 0) {
     throw new TaskError(
       `Version ${name} of model '${catalog.model.name}' is registered, but holds no files in '${catalog.model.root}${name}'. Register the model again; or check that what you sign in as has ${catalog.model.permission}.`,
     );
   }
   return {
-    version: { ...selectVersion(name, listing, query), why },
+    version: { ...selectVersion(name, listing, inputs), why },
     source: sourceOf(version, catalog.model, catalog.host),
   };
 }

@@ -5,7 +5,7 @@ import type { ModelContainer } from '../registry/container';
 import { MovedError } from '../registry/errors';
 import { listVersions } from '../registry/listing';
 import type { Connection } from '../registry/persist';
-import { asStranger, type Lack, unlessForbidden } from './completeness';
+import { asStranger, type Lack, unlessRefused } from './completeness';
 import { isLatest, type Ranking, rangeBelow, rangeOf, rankInRange, rankNewest, tiesOfFirst } from './ranking';
 import { findUnstated, readStatement } from './statement';
 import { type Listing, listVersion, type ModelVersion, selectVersion, type VersionQuery } from './version';
@@ -81,9 +81,9 @@ async function takeNamed(
   connection: Connection,
 ): Promise<ChosenVersion> {
   const { version, versionsFolder } = wish;
-  const listing = await listVersion(container, version, wish, connection);
+  const listing = await listVersion(container, version, wish, 'told', connection);
   if (listing.files.length === 0) {
-    const versions = await unlessForbidden(
+    const versions = await unlessRefused(
       listVersions(container, versionsFolder, asStranger(connection)),
       undefined,
     );
@@ -107,7 +107,7 @@ async function takeNewest(
 ): Promise<ChosenVersion> {
   const passedOver: string[] = [];
   for (const name of fitting.slice(0, MOST_PASSED_OVER)) {
-    const listing = await listVersion(container, name, wish, connection);
+    const listing = await listVersion(container, name, wish, 'decides', connection);
     const looked = listing.lack ?? (await readOn(container, name, listing, wish, connection));
     if ('files' in looked) {
       const why = reasonFor(wish, fitting, passedOver);

@@ -1,5 +1,6 @@
+import { throwIfCancelled } from '../../common/cancel';
 import type { ModelContainer } from '../registry/container';
-import { RestError } from '../registry/errors';
+import { isRefusal, reason } from '../registry/errors';
 import { hasBlob, listVersions, type ModelFile } from '../registry/listing';
 import { Access, type Connection } from '../registry/persist';
 import type { Completeness } from './completeness-rules';
@@ -20,6 +21,12 @@ export interface VersionPlace {
   readonly completeness: Completeness;
 }
 
+/**
+ * What becomes of a guess from the ways of other versions: it decides whether `latest` takes the version, it is told with a
+ * version that is taken in any case, or nobody asks for it.
+ */
+export type GuessUse = 'decides' | 'told' | 'none';
+
 /** What a version lacks. */
 export interface Lack {
   /** Going on from "it". */
@@ -38,6 +45,7 @@ export async function findLack(
   container: ModelContainer,
   place: VersionPlace,
   files: readonly ModelFile[],
+  guess: GuessUse,
   connection: Connection,
 ): Promise<Lack | undefined> {
   if (files.length === 0) return { what: 'holds no files', isGuess: false };
@@ -48,11 +56,36 @@ export async function findLack(
     const names = missing.map((path) => `'${path}'`).join(', ');
     return { what: `lacks ${names}, which 'requiredFiles' asks for`, isGuess: false };
   }
-  if (place.completeness === 'requiredFiles' || place.requiredFiles.length > 0) return undefined;
+  const isGuessed = place.completeness === 'auto' && place.requiredFiles.length === 0;
+  if (!isGuessed || guess === 'none') return undefined;
   const own = MARKERS.findIndex((marker) => present.has(marker));
   const surer = own < 0 ? MARKERS : MARKERS.slice(0, own);
-  const what = surer.length > 0 ? await findMissingMarker(container, place, surer, connection) : undefined;
+  if (surer.length === 0) return undefined;
+  const what =
+    guess === 'decides'
+      ? await findMissingMarker(container, place, surer, connection)
+      : await ifItCanBeTold(
+          () => findMissingMarker(container, place, surer, forGuess(connection)),
+          connection,
+        );
   return what === undefined ? undefined : { what, isGuess: true };
+}
+
+/** No trouble with other versions fails a step that has named its own. */
+async function ifItCanBeTold<T>(look: () => Promise<T>, { log, signal }: Connection): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    throwIfCancelled(signal);
+    log.info(`What other versions hold, to compare with, is not known: ${reason(error as Error)}.`);
+    return undefined;
+  }
+}
+
+/** A guess is worth less time than the version itself. */
+function forGuess(connection: Connection): Connection {
+  const { patience } = connection;
+  return { ...asStranger(connection), patience: { ...patience, retry: patience.refusal } };
 }
 
 /** A version of a registry that uses no markers must not be refused for having none, so others are looked at. */
@@ -62,14 +95,13 @@ async function findMissingMarker(
   markers: readonly string[],
   connection: Connection,
 ): Promise<string | undefined> {
-  const stranger = asStranger(connection);
-  const versions = await unlessForbidden(listVersions(container, versionsFolder, stranger), []);
+  const versions = await unlessRefused(listVersions(container, versionsFolder, connection), []);
   const pairs = markers.flatMap((marker) =>
     neighbours(name, versions, NEIGHBOURS).map((other) => ({ marker, other })),
   );
   const found = await Promise.all(
     pairs.map(({ marker, other }) =>
-      unlessForbidden(hasBlob(container, `${versionsFolder}${other}/${marker}`, stranger), false),
+      unlessRefused(hasBlob(container, `${versionsFolder}${other}/${marker}`, connection), false),
     ),
   );
   const pair = pairs.find((_, index) => found[index]);
@@ -85,11 +117,11 @@ export function asStranger(connection: Connection): Connection {
 }
 
 /** Who may read one folder only, by a signature for it or a condition of a role, knows of no other version. */
-export async function unlessForbidden<T>(answer: Promise<T>, otherwise: T): Promise<T> {
+export async function unlessRefused<T>(answer: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof RestError && error.statusCode === 403) return otherwise;
+    if (isRefusal(error as Error)) return otherwise;
     throw error;
   }
 }

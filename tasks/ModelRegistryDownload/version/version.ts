@@ -5,7 +5,7 @@ import type { ModelContainer } from '../registry/container';
 import { listFiles, type ModelFile } from '../registry/listing';
 import { hasDotSegment, type NameRules, refuseHostileNames } from '../registry/names';
 import type { Connection } from '../registry/persist';
-import { findLack, type Lack, MARKERS } from './completeness';
+import { findLack, type GuessUse, type Lack, MARKERS } from './completeness';
 import type { Completeness } from './completeness-rules';
 import { matchFiles, selectFiles } from './patterns';
 import { findUnstated, isStatement, type Statement } from './statement';
@@ -51,10 +51,11 @@ export async function listVersion(
   container: ModelContainer,
   name: string,
   query: VersionQuery,
+  guess: GuessUse,
   connection: Connection,
 ): Promise<Listing> {
   const files = await listFiles(container, prefixOf(name, query), connection);
-  return { files, lack: await findLack(container, { ...query, name }, files, connection) };
+  return { files, lack: await findLack(container, { ...query, name }, files, guess, connection) };
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   chooseVersion,
   type VersionWish,
 } from '../../../../tasks/ModelRegistryDownload/version/choose-version';
-import { BlobServer } from '../../../support/blob-server';
+import { type BlobRequest, BlobServer, type Fault } from '../../../support/blob-server';
 import { impatient } from '../support';
 
 describe('the choice of a version', () => {
@@ -363,6 +363,43 @@ describe('the choice of a version', () => {
       assert.equal(await chosen('1.1.0'), '1.1.0');
       assert.doesNotMatch(lines.join('\n'), /warning/);
     });
+
+    const troubles: [what: string, fault: Fault][] = [
+      ...[400, 401, 403, 404, 408, 409, 429, 500, 503].map((status): [string, Fault] => [
+        `HTTP ${status}`,
+        { status },
+      ]),
+      [
+        'a page for people',
+        { instead: { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<html></html>' } },
+      ],
+      ['a connection that breaks', { resetAfter: 0 }],
+    ];
+    for (const [what, fault] of troubles) {
+      it(`takes a version that is named where ${what} answers about others`, async () => {
+        publish('1.0.0', 'model.pkl', '_SUCCESS');
+        publish('1.1.0');
+        for (const isOfOthers of [
+          ({ kind }: BlobRequest) => kind === 'folders',
+          ({ kind }: BlobRequest) => kind === 'list' && server.requests.some((one) => one.kind === 'folders'),
+        ]) {
+          server.requests.length = 0;
+          server.fault = (request) => (isOfOthers(request) ? fault : undefined);
+          assert.equal(await chosen('1.1.0'), '1.1.0');
+          assert.doesNotMatch(lines.join('\n'), /warning/);
+        }
+      });
+    }
+
+    for (const status of [401, 403]) {
+      it(`believes no single HTTP ${status} about other versions where it decides`, async () => {
+        publish('1.0.0', 'model.pkl', '_SUCCESS');
+        publish('1.1.0');
+        let listings = 0;
+        server.fault = ({ kind }) => (kind === 'folders' && ++listings === 2 ? { status } : undefined);
+        assert.equal(await chosen('latest'), '1.0.0');
+      });
+    }
 
     it('looks past a neighbour that is not complete either', async () => {
       publish('1.0.0', 'model.pkl', '_SUCCESS');
