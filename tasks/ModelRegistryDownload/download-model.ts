@@ -85,7 +85,7 @@ export async function downloadModel(
       return { result: 'Succeeded', message: outcomeMessage(report) };
     } catch (error) {
       // What has come is good for the next try; a step that is cancelled leaves nothing.
-      keep = downloadedBytes > 0 && !signal.aborted;
+      keep = !signal.aborted;
       throw folder.explain(error);
     } finally {
       await folder.release({ keep });

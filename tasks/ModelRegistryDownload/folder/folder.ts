@@ -263,7 +263,8 @@ export class ModelFolder {
   /**
    * Gives the folder free for other steps, and removes all that is not in its place.
    *
-   * @param keep leaves what has come for the next step, as a step that is killed does
+   * @param keep leaves what has come for the next step, as a step that is killed does; also what earlier ones
+   *   have left, where this one did not come to go on from it
    */
   async release({ keep = false } = {}): Promise<void> {
     const { installed, state, lock, parent } = this;
@@ -273,8 +274,9 @@ export class ModelFolder {
     this.workshop?.folder.close();
     // Where another step has the folder, its agent may not know of what would be kept.
     const isKept = keep && this.explain(undefined) === undefined;
-    if (this.workshop && !isKept) this.abandoned.add(lock.id);
-    for (const step of this.abandoned) await this.retire(step);
+    const done = isKept ? [] : [...this.abandoned];
+    if (this.workshop && !(isKept && this.journal?.isBegun)) done.push(lock.id);
+    for (const step of done) await this.retire(step);
     state.close();
     await lock.release();
     parent.close();

@@ -75,6 +75,11 @@ export class Journal implements TransferRecord {
     return this.entries;
   }
 
+  /** Whether anything has come. */
+  get isBegun(): boolean {
+    return this.entries.isBegun;
+  }
+
   /** Takes over what an earlier try has brought of a file. */
   takeOver({ path, etag, size }: ModelFile, earlier: EarlierTry): void {
     for (const { range, checked } of earlier.rangesOf({ path, etag, size }))
@@ -134,6 +139,10 @@ export interface EarlierTry {
 /** A journal's lines, by the file that they are about. Of two generations of a file, the later one counts. */
 class Entries implements EarlierTry {
   private readonly files = new Map<string, { readonly key: FileKey; readonly ranges: RangeEntry[] }>();
+
+  get isBegun(): boolean {
+    return this.files.size > 0;
+  }
 
   take(entry: Entry): void {
     const { path, range } = entry;

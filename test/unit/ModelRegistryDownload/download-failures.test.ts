@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Inputs } from '../../../tasks/ModelRegistryDownload/inputs';
 import { skip } from '../../support/skip';
@@ -123,6 +123,27 @@ describe('downloading a model', () => {
       assert.deepEqual(reads(), ['model.pkl']);
       assert.equal((await story.modelFiles())['lookup.pkl'], 'the lookup');
       assert.match(story.step.text, /Going on from/);
+    });
+
+    it('keeps what earlier steps have brought, also where it brings nothing itself', async () => {
+      const reads = () =>
+        story.server.reads.map(({ blob }) => blob.slice(6)).filter((path) => path !== 'metadata.json');
+      const clash = join(story.destination, 'model.pkl');
+      story.server.fault = ({ blob }) =>
+        blob === '1.0.0/model.pkl' ? { status: 409, code: 'BlobUsesCustomerSpecifiedEncryption' } : undefined;
+      for (let step = 1; step <= 3; step++) {
+        await assert.rejects(story.download({ concurrency: 1 }), /encrypted with a key/);
+      }
+      // Fails before it has looked at what there is.
+      await mkdir(clash, { recursive: true });
+      await writeFile(join(clash, 'mine'), '');
+      await assert.rejects(story.download({ concurrency: 1 }), /in the way of the model/);
+      await rm(story.destination, { recursive: true });
+      story.server.requests.length = 0;
+      story.server.fault = () => undefined;
+      await story.download({ concurrency: 1 });
+      assert.deepEqual(reads(), ['model.pkl']);
+      assert.equal((await story.modelFiles())['lookup.pkl'], 'the lookup');
     });
 
     const OF_MODEL = { 'Content-Type': 'application/octet-stream', ETag: '"ETAG"' };
