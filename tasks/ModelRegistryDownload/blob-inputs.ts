@@ -81,7 +81,8 @@ function readFromConnectionString(inputs: InputReader, log: Logger): BlobInputs 
       `is '${named}', but 'connectionString' is for '${account}'. Leave it out.`,
     );
   }
-  const endpoint = readEndpoint(inputs, account, log) ?? parsed.endpoint;
+  const endpoint =
+    readEndpoint(inputs, account, log) ?? checkEndpoint(inputs, input, parsed.endpoint, account, log);
   if (key) {
     log.maskSecret(key);
     return {
@@ -162,30 +163,61 @@ function readSharedAccessSignature(inputs: InputReader, log: Logger, input: stri
 
 function readEndpoint(inputs: InputReader, account: string, log: Logger): string | undefined {
   const text = inputs.optional('blobEndpoint');
-  if (text === undefined) return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || !url.hostname) {
-    inputs.reject(
-      'blobEndpoint',
-      `is '${text}', but must be an address such as https://${account || 'account'}.blob.core.windows.net.`,
-    );
-  } else if (url.search || url.hash || url.username || url.password) {
-    inputs.reject(
-      'blobEndpoint',
-      "holds more than an address. Leave out the query, and any user or password; a SAS token goes into 'sasToken'.",
-    );
-  }
-  if (url && /\.dfs\.(core|storage)\./.test(url.hostname)) {
-    inputs.reject(
-      'blobEndpoint',
-      `is '${text}', the Data Lake endpoint of the account. Give its Blob endpoint, which has the same data: ${url.protocol}//${url.hostname.replace('.dfs.', '.blob.')}.`,
-    );
-  } else if (url && /^[^.]+-secondary\./.test(url.hostname)) {
+  return text === undefined ? undefined : checkEndpoint(inputs, 'blobEndpoint', text, account, log);
+}
+
+/** @param text an address, in an input or in a connection string that is one */
+function checkEndpoint(
+  inputs: InputReader,
+  input: string,
+  text: string,
+  account: string,
+  log: Logger,
+): string {
+  const fault = faultOfEndpoint(text, account);
+  if (fault !== undefined)
+    inputs.reject(input, input === 'blobEndpoint' ? fault : `holds a BlobEndpoint that ${fault}`);
+  else if (/^https?:\/\/[^./]+-secondary\./i.test(text)) {
+    const what = input === 'blobEndpoint' ? `'${input}' is` : `'${input}' leads to`;
     log.warning(
-      "'blobEndpoint' is the account's secondary endpoint: versions come there some minutes after they were published, and one that is on its way may look complete. Take the primary one where you can.",
+      `${what} the account's secondary endpoint: versions come there some minutes after they were published, and one that is on its way may look complete. Take the primary one where you can.`,
     );
   }
   return text.replace(/\/+$/, '');
+}
+
+/** Endpoints of an account besides that of its Blob service, by the part of the host that tells them. */
+const OTHER_ENDPOINTS: Readonly<Record<string, string>> = {
+  dfs: 'the Data Lake endpoint of the account. Give its Blob endpoint, which has the same data',
+  file: 'the endpoint of the account for file shares. Give its Blob endpoint',
+  queue: 'the endpoint of the account for queues. Give its Blob endpoint',
+  table: 'the endpoint of the account for tables. Give its Blob endpoint',
+  web: "the address of the account's static website. Give its Blob endpoint",
+};
+
+/** Why an address is not that of a Blob service, going on from what holds it; undefined where it may be. */
+function faultOfEndpoint(text: string, account: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || !url.hostname) {
+    return `is '${text}', but must be an address such as https://${account || 'account'}.blob.core.windows.net.`;
+  }
+  const { protocol, hostname, origin, pathname, search, hash, username, password } = url;
+  if (search || hash || username || password) {
+    return "holds more than an address. Leave out the query, and any user or password; a SAS token goes into 'sasToken'.";
+  }
+  const [, service = ''] = /\.(dfs|file|queue|table|web)\.(core|storage)\./.exec(hostname) ?? [];
+  const other = OTHER_ENDPOINTS[service];
+  if (other) {
+    const host = hostname.replace(/(\.z\d+)?\.web\.core\./, '.blob.core.').replace(`.${service}.`, '.blob.');
+    return `is '${text}', ${other}: ${protocol}//${host}.`;
+  }
+  if (/\.privatelink\./.test(hostname)) {
+    return `is '${text}', a name that is for DNS alone and that no certificate is for. Give ${protocol}//${hostname.replace('.privatelink.', '.')}, which leads to the private endpoint inside its network.`;
+  }
+  if (/\.blob\.(core|storage)\./.test(hostname) && pathname !== '/') {
+    return `is '${text}', which goes on after the account's address. Give ${origin}; the container goes into 'modelName', and folders above the versions into 'pathPrefix'.`;
+  }
+  return undefined;
 }
 
 /** Whoever sees an access token can use it, unlike the signature of an account key. */

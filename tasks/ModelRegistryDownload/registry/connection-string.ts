@@ -11,7 +11,6 @@ export interface ConnectionString {
 const DEVELOPMENT_STORAGE = [
   'AccountName=devstoreaccount1',
   'AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
-  'BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1',
 ].join(';');
 
 /** Whether a text is a connection string, by the names in it, however whole it is. */
@@ -33,8 +32,11 @@ export function parseConnectionString(text: string): ConnectionString | undefine
       return equals < 0 ? [] : [[pair.slice(0, equals).trim().toLowerCase(), pair.slice(equals + 1).trim()]];
     }),
   );
-  if (pairs.get('usedevelopmentstorage')?.toLowerCase() === 'true')
-    return parseConnectionString(DEVELOPMENT_STORAGE);
+  if (pairs.get('usedevelopmentstorage')?.toLowerCase() === 'true') {
+    // Where it is, if not on this machine; Azure's libraries know it by this name.
+    const host = (pairs.get('developmentstorageproxyuri') || 'http://127.0.0.1').replace(/\/+$/, '');
+    return parseConnectionString(`${DEVELOPMENT_STORAGE};BlobEndpoint=${host}:10000/devstoreaccount1`);
+  }
   const name = pairs.get('accountname');
   const protocol = pairs.get('defaultendpointsprotocol') ?? 'https';
   const suffix = pairs.get('endpointsuffix') ?? 'core.windows.net';

@@ -1,5 +1,6 @@
 import { explainNoAnswer, isHopeless } from '../../common/connection';
 import { describeError, TaskError } from '../../common/errors';
+import { bound } from '../../common/foreign-text';
 import { isRetryableStatus } from '../../common/retry';
 import { formatDuration } from '../../common/text';
 import type { RegistryCredential, SharedAccessSignature } from './credential';
@@ -100,7 +101,14 @@ export function bareEtag(etag: string): string {
 export function asMoved(error: unknown, file: string): unknown {
   if (!(error instanceof RestError)) return error;
   if (error.statusCode === 412) return new MovedError(file);
-  return error.code === 'BlobNotFound' ? new MovedError(file, true) : error;
+  const isGone =
+    error.code === 'BlobNotFound' || (error.code === undefined && isGoneStatus(error.statusCode));
+  return isGone ? new MovedError(file, true) : error;
+}
+
+/** What web servers in front of the registry, which know none of its codes, say of what they do not find. */
+function isGoneStatus(status: number): boolean {
+  return status === 404 || status === 410;
 }
 
 /** Whether the same request may do better a little later. */
@@ -146,7 +154,7 @@ export function explainRegistryError(error: unknown, address: RegistryAddress): 
   if (error instanceof AlteredError) return new TaskError(altered(address, error), { cause: error });
   if (error instanceof PageError) return new TaskError(webPage(address), { cause: error });
   if (!(error instanceof RestError)) return error;
-  const explain = EXPLANATIONS.get(isThrottled(error) ? 'ServerBusy' : (error.code ?? ''));
+  const explain = isThrottled(error) ? EXPLANATIONS.get('ServerBusy') : explanationOf(error.code ?? '');
   const message = explain?.(address, error) ?? unknownAnswer(address, error);
   return new TaskError(message, { cause: error, details: [requestDetail(error)] });
 }
@@ -283,14 +291,6 @@ const EXPLANATIONS = new Map<string, Explanation>(
       `Storage account '${account}' may not be used from where this agent is. Run the step on an agent in a region that the account's policies allow.`,
     BlobUsesCustomerSpecifiedEncryption: () =>
       'A file of this version is encrypted with a key that its publisher sends with each request, and the registry keeps no copy of such keys. Publish the version without a customer-provided key; keys in Key Vault that the account itself uses are no hindrance.',
-    ...Object.fromEntries(
-      [
-        'KeyVaultEncryptionKeyNotFound',
-        'KeyVaultAccessTokenCannotBeAcquired',
-        'KeyVaultVaultNotFound',
-        'KeyVaultKeyNotFound',
-      ].map((code) => [code, lostKey]),
-    ),
     BlobArchived: () =>
       'A file of this version is in the archive tier and cannot be read. Rehydrate the version to the hot or cool tier first.',
     BlobBeingRehydrated: () =>
@@ -300,11 +300,24 @@ const EXPLANATIONS = new Map<string, Explanation>(
   }),
 );
 
+/** There are many codes about the keys that an account is encrypted with, and ever more. */
+function explanationOf(code: string): Explanation | undefined {
+  return EXPLANATIONS.get(code) ?? (/^KeyVault/.test(code) ? lostKey : undefined);
+}
+
+/** Characters of what the service itself says that a message shows. */
+const MOST_SAID = 300;
+
 function unknownAnswer(address: RegistryAddress, error: RestError): string {
   const { host, container } = address;
   if ((error.statusCode >= 300 && error.statusCode < 400) || error.statusCode === 511)
     return webPage(address);
-  return `${host} answered ${reason(error)} about container '${container}'. Check '${accountInput(address)}', 'modelName' and 'blobEndpoint', and whether a proxy stands in between.`;
+  // The lines after the first have the request's id and time.
+  const [said = ''] = error.message.trim().split(/\r?\n/);
+  const about = `${reason(error)} about container '${container}'${said ? `: ${bound(said, MOST_SAID).replace(/[.:]*$/, '')}` : ''}.`;
+  return isTransient(error)
+    ? `${host} answered ${about} It did so through all tries: see whether Azure reports trouble with the account, or a proxy stands in between, and run the step again later.`
+    : `${host} answered ${about} Check '${accountInput(address)}', 'modelName' and 'blobEndpoint', and whether a proxy stands in between.`;
 }
 
 function requestDetail(error: RestError): string {

@@ -153,6 +153,57 @@ describe('the registry of a download', () => {
     });
   }
 
+  it('is the emulator where a connection string says that it is', () => {
+    const text = 'UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite';
+    assert.equal(withString(text).registry.endpoint, 'http://azurite:10000/devstoreaccount1');
+  });
+
+  const wrongEndpoints: [address: string, message: RegExp][] = [
+    [
+      'https://m.dfs.core.windows.net',
+      /Data Lake endpoint.*same data: https:\/\/m\.blob\.core\.windows\.net\./,
+    ],
+    [
+      'https://m.dfs.core.windows.net/titanic',
+      /Data Lake endpoint.*: https:\/\/m\.blob\.core\.windows\.net\./,
+    ],
+    ['https://m.z12.dfs.storage.azure.net', /: https:\/\/m\.z12\.blob\.storage\.azure\.net\./],
+    ['https://m.file.core.windows.net', /file shares.*: https:\/\/m\.blob\.core\.windows\.net\./],
+    ['https://m.queue.core.windows.net', /queues.*: https:\/\/m\.blob\.core\.windows\.net\./],
+    ['https://m.table.core.chinacloudapi.cn', /tables.*: https:\/\/m\.blob\.core\.chinacloudapi\.cn\./],
+    ['https://m.z6.web.core.windows.net', /static website.*: https:\/\/m\.blob\.core\.windows\.net\./],
+    [
+      'https://m.privatelink.blob.core.windows.net',
+      /for DNS alone.*Give https:\/\/m\.blob\.core\.windows\.net,/,
+    ],
+    [
+      'https://m.blob.core.windows.net/titanic',
+      /goes on after.*Give https:\/\/m\.blob\.core\.windows\.net; the container/,
+    ],
+    ['https://m.blob.core.windows.net/titanic/?sv=1&sig=x', /holds more than an address/],
+    ['abfss://titanic@m.dfs.core.windows.net/', /must be an address such as/],
+    ['m.blob.core.windows.net', /must be an address such as/],
+  ];
+  for (const [address, message] of wrongEndpoints) {
+    it(`is not at ${address}, in an input or in a connection string`, () => {
+      const inputs = { storageAccount: 'm12', storageKey: KEY, blobEndpoint: address };
+      assert.throws(() => read(inputs), { name: 'TaskError', message });
+      assert.throws(() => read(inputs), /'blobEndpoint' (is|holds)/);
+      if (!URL.canParse(address)) return;
+      const text = `AccountName=m12;AccountKey=${KEY};BlobEndpoint=${address}`;
+      assert.throws(() => withString(text), { name: 'TaskError', message });
+      assert.throws(() => withString(text), /'connectionString' holds a BlobEndpoint that/);
+    });
+  }
+
+  it('may be read from the secondary endpoint of a connection string, with a warning', () => {
+    const text = `AccountName=m12;AccountKey=${KEY};BlobEndpoint=https://m12-secondary.blob.core.windows.net/`;
+    assert.match(
+      withString(text).step.text,
+      /type=warning;\]'connectionString' leads to the account's secondary/,
+    );
+  });
+
   it('may be read from its secondary endpoint, with a warning', () => {
     const { step } = read({
       storageAccount: 'contosomodels',

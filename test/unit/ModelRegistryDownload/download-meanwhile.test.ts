@@ -111,13 +111,18 @@ describe('downloading a model', () => {
       });
     }
 
-    it('says so when a file is listed and yet not there', async () => {
-      story.server.fault = ({ blob }) =>
-        blob === '1.0.0/model.pkl' ? { status: 404, code: 'BlobNotFound' } : undefined;
-      await assert.rejects(story.download(), {
-        message:
-          /'model\.pkl' is listed in version '1\.0\.0', but the registry answers that there is no such file.*secondary/,
+    for (const fault of [
+      { status: 404, code: 'BlobNotFound' },
+      { status: 404, code: '' },
+      { status: 410, code: '' },
+    ]) {
+      it(`says so when a file is listed and yet not there (${fault.status} ${fault.code})`, async () => {
+        story.server.fault = ({ blob }) => (blob === '1.0.0/model.pkl' ? fault : undefined);
+        await assert.rejects(story.download(), {
+          message:
+            /'model\.pkl' is listed in version '1\.0\.0', but the registry answers that there is no such file.*secondary/,
+        });
       });
-    });
+    }
   });
 });

@@ -80,6 +80,11 @@ describe('an error of the registry', () => {
       /customer-managed key in Key Vault/,
     ],
     [
+      'another trouble with such a key',
+      { status: 403, code: 'KeyVaultKeyDisabledOrExpired' },
+      /customer-managed key in Key Vault/,
+    ],
+    [
       'a policy on places',
       { status: 403, code: 'LocationRestricted' },
       /may not be used from where this agent is/,
@@ -93,7 +98,7 @@ describe('an error of the registry', () => {
     [
       'something unheard of',
       { status: 418, code: 'Teapot' },
-      /answered HTTP 418 Teapot about container 'titanic'/,
+      /answered HTTP 418 Teapot about container 'titanic': Teapot\. Check 'storageAccount'/,
     ],
     ['a proxy without a code', { status: 407 }, /answered HTTP 407 .*whether a proxy stands in between/],
   ];
@@ -253,6 +258,21 @@ describe('an error of the registry', () => {
     assert.equal(told.message, 'The secret of the connection has expired. Make a new one.');
     assert.equal(server.requests.length, 0);
   });
+
+  for (const [status, code] of [
+    [500, 'InternalError'],
+    [502, ''],
+    [504, ''],
+    [408, ''],
+  ] as const) {
+    it(`from a service that answers ${status} ${code} to all tries puts it down to no input`, async () => {
+      server.fault = () => ({ status, code });
+      const told = await explain();
+      assert.match(told.message, new RegExp(`answered HTTP ${status}.* It did so through all tries`));
+      assert.doesNotMatch(told.message, /Check '/);
+      assert.ok(told.waited > 200_000, `${told.waited}`);
+    });
+  }
 
   it('from a busy account is told after all tries', async () => {
     server.fault = () => ({ status: 503, code: 'ServerBusy' });
