@@ -4,7 +4,7 @@ import type { NetworkSettings } from '../../common/network';
 import { detach, formatDuration } from '../../common/text';
 import type { BlobGeneration, ModelContainer, Range, RangeReceiver } from '../registry/container';
 import { BrokenAnswerError, bareEtag, MovedError, RestError, reason } from '../registry/errors';
-import { type Head, type Stop, stopWith } from '../registry/http/answer';
+import { type Head, type Stop, stoppedBy } from '../registry/http/answer';
 import { type Connection, limitSilence } from '../registry/persist';
 import { RangeGuard, totalOf } from '../registry/range-guard';
 import { Directories, encodePath } from './directories';
@@ -165,7 +165,7 @@ export function openCatalog(settings: CatalogSettings): ModelContainer {
     const idle = new IdleTimer(PROBE, signal);
     const nobody: RangeReceiver = { begin() {}, take() {} };
     try {
-      await readByLink(blob, { offset: 0, length: 1 }, nobody, stopWith(idle.signal));
+      await stoppedBy(idle.signal, (stop) => readByLink(blob, { offset: 0, length: 1 }, nobody, stop));
     } catch (error) {
       throwIfCancelled(signal);
       const why = idle.expired ? `nothing came for ${formatDuration(PROBE)}` : reason(error as Error);

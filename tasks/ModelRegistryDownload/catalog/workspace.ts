@@ -4,7 +4,7 @@ import { refusesToken } from '../../common/databricks/errors';
 import { isObject, type JsonObject, parseJson } from '../../common/databricks/json';
 import type { NetworkSettings } from '../../common/network';
 import { BrokenAnswerError, PageError, RestError } from '../registry/errors';
-import { type Idle, type Receiver, type Stop, stopWith } from '../registry/http/answer';
+import { type Idle, type Receiver, type Stop, stoppedBy } from '../registry/http/answer';
 import { Connections } from '../registry/http/connections';
 import { WholeText } from '../registry/text-receiver';
 import { type Call, RefusedCallError } from './errors';
@@ -38,7 +38,9 @@ export class Workspace {
     idle: Idle,
   ): Promise<JsonObject> {
     const receiver = new WholeText('the answer', LARGEST_ANSWER, idle);
-    await this.send(method, withQuery(path, query), {}, receiver, stopWith(idle.signal), call);
+    await stoppedBy(idle.signal, (stop) =>
+      this.send(method, withQuery(path, query), {}, receiver, stop, call),
+    );
     const { text } = receiver;
     try {
       const value = parseJson(text);

@@ -8,7 +8,7 @@ import {
 } from './container';
 import { BrokenAnswerError, explainRegistryError, isRefusal } from './errors';
 import type { Send } from './folders';
-import { type Idle, type Receiver, type Stop, stopWith } from './http/answer';
+import { type Idle, type Receiver, type Stop, stoppedBy } from './http/answer';
 import { Connections } from './http/connections';
 import { ListingReader } from './listing-page';
 import { RangeGuard, refuseOtherBlob } from './range-guard';
@@ -106,7 +106,7 @@ export function openContainer(settings: RegistrySettings): ModelContainer {
   ): Promise<T> {
     const receiver = receive();
     try {
-      await get(root, query, headers, receiver, stopWith(idle.signal));
+      await stoppedBy(idle.signal, (stop) => get(root, query, headers, receiver, stop));
     } catch (error) {
       const isTooLarge = error instanceof BrokenAnswerError && error.code === TOO_LARGE;
       if (!isTooLarge || query.maxresults === SMALL_PAGE) throw error;

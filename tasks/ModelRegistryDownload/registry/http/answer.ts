@@ -14,16 +14,21 @@ export interface Stop {
   onStop: (() => void) | undefined;
 }
 
-/** A stop that comes with the abort of a signal. */
-export function stopWith(signal: AbortSignal): Stop {
+/** Makes a request that stops with the abort of a signal, and leaves nothing with the signal when it ends. */
+export async function stoppedBy<T>(signal: AbortSignal, request: (stop: Stop) => Promise<T>): Promise<T> {
   const stop: Stop = {
     get stopped() {
       return signal.aborted;
     },
     onStop: undefined,
   };
-  signal.addEventListener('abort', () => stop.onStop?.(), { once: true });
-  return stop;
+  const onAbort = () => stop.onStop?.();
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await request(stop);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** The watch over a request that may be silent for a time only; an IdleTimer is one. */

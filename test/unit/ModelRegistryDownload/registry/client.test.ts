@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -7,7 +8,7 @@ import { openContainer } from '../../../../tasks/ModelRegistryDownload/registry/
 import type { ModelContainer } from '../../../../tasks/ModelRegistryDownload/registry/container';
 import type { RegistryCredential } from '../../../../tasks/ModelRegistryDownload/registry/credential';
 import { isTransient } from '../../../../tasks/ModelRegistryDownload/registry/errors';
-import { stopWith } from '../../../../tasks/ModelRegistryDownload/registry/http/answer';
+import { stoppedBy } from '../../../../tasks/ModelRegistryDownload/registry/http/answer';
 import { BlobServer } from '../../../support/blob-server';
 
 describe('the client of the registry', () => {
@@ -76,9 +77,17 @@ describe('the client of the registry', () => {
     const { items } = await container.listBlobs('1.0.0/', undefined, idle);
     const pieces: string[] = [];
     const receiver = { begin() {}, take: (piece: Buffer) => void pieces.push(piece.toString()) };
-    await container.read(items[0]!, { offset: 0, length: items[0]!.size }, receiver, stopWith(idle.signal));
+    const all = { offset: 0, length: items[0]!.size };
+    await stoppedBy(idle.signal, (stop) => container.read(items[0]!, all, receiver, stop));
     return pieces.join('');
   }
+
+  it('leaves nothing with the signal that could have ended its requests', async () => {
+    await use(readFirst);
+    server.fault = () => ({ status: 503 });
+    await assert.rejects(use(readFirst), { statusCode: 503 });
+    assert.deepEqual(getEventListeners(idle.signal, 'abort'), []);
+  });
 
   it('signs with the key of the account', async () => {
     assert.equal(await use(readFirst), 'the model');

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { proxyRules } from '../../../../../tasks/common/proxy';
-import { stopWith } from '../../../../../tasks/ModelRegistryDownload/registry/http/answer';
+import { stoppedBy } from '../../../../../tasks/ModelRegistryDownload/registry/http/answer';
 import { Connections } from '../../../../../tasks/ModelRegistryDownload/registry/http/connections';
 import { makeCertificate } from '../../../../support/certificate';
 
@@ -52,11 +52,8 @@ describe('connections to the service', () => {
     const take = (piece: Buffer) => {
       text += piece.toString();
     };
-    await connections.send(
-      { method: 'GET', path, headers: { 'x-test': '1' } },
-      { begin() {}, take },
-      stopWith(signal),
-    );
+    const request = { method: 'GET', path, headers: { 'x-test': '1' } } as const;
+    await stoppedBy(signal, (stop) => connections.send(request, { begin() {}, take }, stop));
     return text;
   }
 
@@ -134,7 +131,7 @@ describe('connections to the service', () => {
       received += piece.length;
     };
     const request = { method: 'GET', path: '/a', headers: {} } as const;
-    const stop = stopWith(new AbortController().signal);
+    const stop = { stopped: false, onStop: undefined };
     await assert.rejects(connections.send(request, { begin() {}, take }, stop), {
       name: 'BrokenAnswerError',
       code: 'ECONNRESET',
