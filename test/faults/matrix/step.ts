@@ -127,5 +127,13 @@ export function quickClock(): Clock {
 
 /** Removes a service's folder. What a broken request was about to write may still come, for a moment after the service ended. */
 export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  for (let tries = 1; ; tries++) {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 2, retryDelay: 50 });
+      return;
+    } catch (error) {
+      // Node tries again to remove a folder, but not what has come into it meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || tries === 10) throw error;
+    }
+  }
 }
