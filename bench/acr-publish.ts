@@ -341,7 +341,7 @@ async function base(): Promise<void> {
     fresh();
     await measure('direct, the next', direct('none'), 'bench/on-base');
     fresh();
-    await measure('direct, the first in another repository', direct('none'), 'bench/elsewhere');
+    await measure('direct, the first of another repository', direct('none'), 'bench/other');
     fresh();
     await withFreshEngine((socket) => measure('docker', docker('legacy', socket), 'bench/docker'));
     fresh();

@@ -1,8 +1,8 @@
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
+import { BaseNotes } from './base-notes/base-notes';
 import { LayerPackages } from './bill-of-materials/layer-packages';
 import { makeBuilder } from './build/choose-builder';
-import { BaseNotes } from './build/direct/base-notes';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import { CONTAINER_VARIABLE } from './docker/container';
 import type { Inputs } from './inputs';
@@ -13,8 +13,8 @@ import { makePlan } from './plan';
 import { checkModel } from './provenance/check-model';
 import { recordProvenance } from './provenance/record';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
-import { attachFileNotes } from './publish/file-notes';
 import { attachBill, ImageBill } from './publish/image-bill';
+import { noteBases } from './publish/note-bases';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
 import { credentialsOf } from './registry/credentials';
@@ -55,9 +55,8 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const packages = inputs.sbom !== 'off' && inputs.push ? new LayerPackages(log) : undefined;
-    const attests = inputs.attest !== 'off';
-    const notes = inputs.push && (attests || packages) ? new BaseNotes(registry, log) : undefined;
-    const services = { ...inputs, credentials, registry, earlier, notes, packages, env, task };
+    const beside = new BaseNotes({ isTrusting: !inputs.signing, log, signal });
+    const services = { ...inputs, credentials, registry, earlier, beside, packages, env, task };
     const builder = makeBuilder(inputs.builder, services);
     const renewCredentials = async () => {
       const renewed = await credentials?.renewed();
@@ -146,9 +145,10 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     );
     const { manifest, sent } = published;
     setImageOutputs(task, { ...built, manifest, sent });
-    const noted = attachFileNotes(notes?.fresh ?? [], registry, { log, signal });
-    // It is awaited when all the rest is done.
-    noted.catch(() => undefined);
+    const attests = inputs.attest !== 'off';
+    // It gets on while the rest is done.
+    const noting = attests ? noteBases(beside.read, registry, { log, signal }) : undefined;
+    noting?.catch(() => undefined);
     if (attests || bill || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
     const record = () =>
       recordProvenance({ inputs, modelCheck, prepared, started, manifest }, destination, task);
@@ -169,16 +169,19 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     }
     await test(`${plan.name}@${manifest.digest}`);
     const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));
-    if (set.length === 0 && tags.length > 0) return finishFound();
+    if (set.length === 0 && tags.length > 0) {
+      await noting;
+      return finishFound();
+    }
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));
-    await noted;
     const pushed = { ...built, tags: set.map(({ tag }) => tag), manifest, sent, chain };
     if (pushed.tags.length !== tags.length) task.setOutput('imageTags', pushed.tags.join(','));
     if (pushed.tags[0] === undefined || pushed.tags[0] !== tags[0]) {
       task.setOutput('imageRef', referenceTo(pushed));
     }
     if (inputs.lockTag) await phases.run('Lock', () => lockTags(destination, set, log));
+    await noting;
     return finish(task, 'pushed', pushed);
   }).finally(() => uploads.close());
 }

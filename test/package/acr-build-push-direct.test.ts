@@ -173,6 +173,25 @@ describe('AcrBuildPush without an engine, packed,', () => {
     assert.ok(Number(step.outputVariables.imageSizeBytes) > MODEL_SIZE);
   });
 
+  it('reads a base image once for all repositories of its registry', async () => {
+    const base = await run({ repository: 'bases', tags: '1' });
+    assert.equal(base.result, 'Succeeded', base.log.join('\n'));
+    const recipe = `FROM ${registry.loginServer}/bases:1\nCOPY model /other/\n`;
+    writeFileSync(join(folder, 'Dockerfile.on-base'), recipe);
+    const logs: string[] = [];
+    for (const repository of ['one', 'two']) {
+      const { result, log } = await run({ repository, dockerfile: 'Dockerfile.on-base' });
+      assert.equal(result, 'Succeeded', log.join('\n'));
+      logs.push(log.join('\n'));
+    }
+    assert.match(logs[0]!, /Reading the 1 layer of the base image/);
+    assert.match(logs[0]!, /Noted what is in the base image beside it, in repository 'bases'/);
+    assert.match(logs[1]!, /is noted beside it in its registry, so its layers are not read/);
+    assert.doesNotMatch(logs[1]!, /Reading the|Noted what is/);
+    assert.match(logs[1]!, /bill of materials lists/);
+    assert.doesNotMatch(logs[1]!, /does not tell of/);
+  });
+
   it('says which line needs an engine, and pushes nothing', async () => {
     const step = await run({ repository: 'refused', dockerfile: 'Dockerfile.run' });
     assert.equal(step.result, 'Failed');

@@ -33,7 +33,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'outcome',
       'origin',
     ],
-    ['docker'],
+    ['docker', 'base-notes'],
     ['registry', 'azure', 'vault'],
     ['dockerfile', 'bill-of-materials'],
     ['context', 'files'],

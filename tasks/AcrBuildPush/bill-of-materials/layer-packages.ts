@@ -4,12 +4,14 @@ import type { Logger } from '../../common/log';
 import { lookThroughLayer, readLayer } from '../files/layer-reader';
 import type { Layer } from '../image/image';
 import { Collector, type Findings } from './findings';
-import type { KnownFindings } from './inventory';
+import type { Inventory, KnownFindings } from './inventory';
 
 /** What has been learnt of layers, by diff id: each is read once, whoever comes by it first. */
 export class LayerPackages {
   private readonly findings = new Map<string, Findings>();
   private readonly reading = new Map<string, Promise<void>>();
+  /** What others have noted of images that begin with the same layers. */
+  readonly noted: Inventory[] = [];
 
   constructor(private readonly log: Logger) {}
 

@@ -3,12 +3,10 @@ import { HIDING_PROPERTY, LAYER_PROPERTY, NOT_READ_PROPERTY, TOOL } from './docu
 import type { Finding } from './findings';
 import type { Found, Inventory } from './inventory';
 import { qualifiersOf } from './package-url';
-import type { Package } from './packages';
+import { isPackageType } from './packages';
 
 /** Values in a document, at most: an image of thousands of packages has a tenth. */
 const MOST_VALUES = 1_000_000;
-
-const TYPES: readonly string[] = ['deb', 'apk', 'pypi', 'conda'] satisfies Package['type'][];
 
 /**
  * What an earlier bill of materials of this step tells of its image's layers, so that those that the next image has as
@@ -67,13 +65,9 @@ function findingOf({ type, name, version, purl, description }: Record<string, un
     return { kind: 'system', system: { id: name, ...Object.fromEntries(texts) } };
   }
   const [, kind = ''] = /^pkg:([a-z]+)\//.exec(String(purl)) ?? [];
-  if (typeof version !== 'string' || !isType(kind)) return undefined;
+  if (typeof version !== 'string' || !isPackageType(kind)) return undefined;
   const qualifiers = qualifiersOf(String(purl));
   return { kind: 'packages', packages: [{ type: kind, name, version, ...(qualifiers && { qualifiers }) }] };
-}
-
-function isType(kind: string): kind is Package['type'] {
-  return TYPES.includes(kind);
 }
 
 function recordOf(value: unknown): Record<string, unknown> {

@@ -15,6 +15,12 @@ export interface Package {
   readonly qualifiers?: Readonly<Record<string, string>>;
 }
 
+const TYPES: readonly string[] = ['deb', 'apk', 'pypi', 'conda'] satisfies Package['type'][];
+
+export function isPackageType(text: string): text is Package['type'] {
+  return TYPES.includes(text);
+}
+
 /** What a package manager's file holds; an empty list where it is none. */
 export type ReadPackages = (text: string) => Package[];
 

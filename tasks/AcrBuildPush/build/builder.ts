@@ -1,5 +1,6 @@
 import type { AzureServiceConnection } from '../../common/service-connection';
 import type { TaskContext } from '../../common/task';
+import type { BaseNotes } from '../base-notes/base-notes';
 import type { LayerPackages } from '../bill-of-materials/layer-packages';
 import type { BuilderChoice, BuildPlan } from '../build-plan';
 import { readIgnoreRules, walkContext } from '../context/build-context';
@@ -14,7 +15,6 @@ import type { CredentialSource } from '../registry/credentials';
 import type { EarlierImages } from '../registry/earlier-images';
 import type { KnownLayers } from '../registry/known-layers';
 import type { PullOptions } from '../registry/pull';
-import type { BaseNotes } from './direct/base-notes';
 
 /** An image that its builder has put into the registry; without a tag where it can. */
 export interface RemoteImage {
@@ -67,8 +67,8 @@ export interface BuilderServices
   readonly credentials: CredentialSource | undefined;
   readonly registry: RegistryClient;
   readonly earlier: EarlierImages;
-  /** What is kept beside base images; undefined where nothing is to be attached. */
-  readonly notes?: BaseNotes | undefined;
+  /** What is noted beside base images. */
+  readonly beside?: BaseNotes;
   /** What layers tell of packages; undefined where nobody asks. */
   readonly packages?: LayerPackages | undefined;
   /** The environment of a docker with a configuration of the step's own. */

@@ -28,6 +28,9 @@ export type FileNode =
   /** A device, pipe or socket. */
   | (Owned & { readonly kind: 'special' });
 
+/** Files whose text is known even of a base image: they tell the names of users. */
+export const USER_FILES: ReadonlySet<string> = new Set(['etc/passwd', 'etc/group']);
+
 /** Files that lie under those of a tree, and show through where it has none. */
 export interface FilesBelow {
   get(path: string): FileNode | undefined;

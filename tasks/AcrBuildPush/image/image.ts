@@ -106,8 +106,6 @@ export type Layer = LocalLayer | RemoteLayer;
 export interface ParentImage {
   /** Of its manifest, or of the index that it was found in, where a registry has it. */
   readonly digest?: string;
-  /** Where its registry has it, where one does: the manifest for its platform alone. */
-  readonly stored?: { readonly host: string; readonly repository: string; readonly manifest: Manifest };
   /** By which an engine knows it, where an engine has built it. */
   readonly engineId?: string;
   readonly config: ImageConfig;

@@ -1,7 +1,8 @@
 import { throwIfCancelled } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
+import { inTime } from '../../common/time-limit';
 import type { Manifest } from '../image/image';
-import { attach, inTime } from '../publish/attach';
+import { ATTACH_LIMIT, attach } from '../publish/attach';
 import type { Place } from '../publish/destination';
 import { findReferrers } from '../registry/referrers';
 import type { UploadOptions } from '../registry/upload';
@@ -23,7 +24,7 @@ export async function attestProvenance(
   const { log, signal } = options;
   const { host } = place.registry;
   try {
-    return await inTime(attachOnce(image, statement, place, options), signal);
+    return await inTime(attachOnce(image, statement, place, options), signal, ATTACH_LIMIT);
   } catch (error) {
     throwIfCancelled(signal);
     if (error instanceof TaskError) for (const detail of error.details) log.info(detail);

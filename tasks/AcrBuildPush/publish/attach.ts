@@ -1,6 +1,3 @@
-import { sleep } from '../../common/cancel';
-import { TaskError } from '../../common/errors';
-import { formatDuration } from '../../common/text';
 import type { Manifest } from '../image/image';
 import { digestOfBytes } from '../image/image';
 import type { IndexEntry } from '../image/manifest';
@@ -78,25 +75,7 @@ export async function attach(
 }
 
 /** Milliseconds that attaching may take: a registry that fails at it alone is no reason to wait as long as an image is. */
-const LONGEST = 60_000;
-
-/**
- * Waits for something to be attached, though not forever.
- *
- * @throws TaskError when it has taken too long
- */
-export async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const stop = new AbortController();
-  const late = async () => {
-    await sleep(LONGEST, AbortSignal.any([signal, stop.signal]));
-    throw new TaskError(`it took longer than ${formatDuration(LONGEST)}`);
-  };
-  try {
-    return await Promise.race([work, late()]);
-  } finally {
-    stop.abort();
-  }
-}
+export const ATTACH_LIMIT = 60_000;
 
 function manifestOf(
   { mediaType, digest, body: { length } }: Manifest,

@@ -2,6 +2,7 @@ import { throwIfCancelled } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { formatBytes, plural } from '../../common/text';
+import { inTime } from '../../common/time-limit';
 import { billOfMaterials, CYCLONEDX, remarksOn } from '../bill-of-materials/document';
 import { type Inventory, layersToRead, takeInventory } from '../bill-of-materials/inventory';
 import type { LayerPackages } from '../bill-of-materials/layer-packages';
@@ -13,7 +14,7 @@ import type { RegistryClient } from '../registry/client';
 import type { EarlierImage, EarlierImages } from '../registry/earlier-images';
 import { remoteLayer } from '../registry/pull';
 import { findReferrers } from '../registry/referrers';
-import { type Attachment, attach, inTime } from './attach';
+import { ATTACH_LIMIT, type Attachment, attach } from './attach';
 import type { Place } from './destination';
 
 export interface ImageBillOptions {
@@ -134,7 +135,7 @@ export class ImageBill {
     await Promise.all(missing.map((layer) => packages.read(layer, signal)));
   }
 
-  /** What the bills of earlier images tell of layers that this one has, too. */
+  /** What is noted beside the base image, and what the bills of earlier images tell, of layers that this one has, too. */
   private notesOn(diffIds: readonly string[]): Promise<readonly Inventory[]> {
     this.notes ??= this.readEarlier(diffIds);
     return this.notes;
@@ -142,7 +143,8 @@ export class ImageBill {
 
   private async readEarlier(diffIds: readonly string[]): Promise<readonly Inventory[]> {
     const { earlier, packages, registry } = this.options;
-    if (layersToRead(diffIds, packages.known, []).length === 0) return [];
+    const { noted } = packages;
+    if (layersToRead(diffIds, packages.known, noted).length === 0) return noted;
     const related = (await earlier.all())
       .map((image) => ({ image, common: commonLayers(image, diffIds) }))
       .filter(({ common }) => common > 0)
@@ -160,7 +162,7 @@ export class ImageBill {
         }
       }),
     );
-    return bills.flat();
+    return [...noted, ...bills.flat()];
   }
 
   /** The bills of this step among what is attached to an image; where bills are signed, those that are. */
@@ -205,7 +207,7 @@ export async function attachBill(
     return JSON.parse(attachment.blobs[0]!.content.toString('utf8')) as object;
   };
   try {
-    return await inTime(attachOnce(), signal);
+    return await inTime(attachOnce(), signal, ATTACH_LIMIT);
   } catch (error) {
     throwIfCancelled(signal);
     if (error instanceof TaskError) for (const detail of error.details) log.info(detail);

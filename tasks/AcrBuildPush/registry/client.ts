@@ -39,12 +39,15 @@ export class RegistryClient {
   private readonly authorization: Authorization;
   private signedIn: Promise<void> | undefined;
 
-  constructor(private readonly options: RegistryClientOptions) {
+  constructor(
+    private readonly options: RegistryClientOptions,
+    authorization?: Authorization,
+  ) {
     this.host = options.host;
     this.repository = options.repository;
     this.access = options.access ?? 'pull,push';
     this.base = `${registryUrl(options.host)}/`;
-    this.authorization = new Authorization({ ...options, access: this.access });
+    this.authorization = authorization ?? new Authorization({ ...options, access: this.access });
   }
 
   /** Checks that the registry is there and knows the credentials; once, whoever asks for it. */
@@ -168,9 +171,14 @@ export class RegistryClient {
     this.authorization.includeSource(repository);
   }
 
-  /** Another repository of this registry. */
-  sibling(repository: string, access: RegistryClientOptions['access'] = 'pull'): RegistryClient {
-    return new RegistryClient({ ...this.options, repository, access });
+  /** Another repository of this registry, by default to read from. */
+  sibling(repository: string, more: Pick<RegistryClientOptions, 'access' | 'patience'> = {}): RegistryClient {
+    return new RegistryClient({ ...this.options, repository, access: 'pull', ...more });
+  }
+
+  /** The same repository with the same tokens, for what is worth no long wait. */
+  impatient(patience: NonNullable<RegistryClientOptions['patience']>): RegistryClient {
+    return new RegistryClient({ ...this.options, patience }, this.authorization);
   }
 
   /** The path of something in this repository, for `send`. */

@@ -14,7 +14,18 @@ import type { CredentialSource } from './credentials';
 /** An image in a registry: what it says of itself, and its layers, which stay where they are. */
 export interface PulledImage extends ParentImage {
   readonly digest: string;
+  /** Where more can be learnt of it; undefined where it does not come from a registry itself. */
+  readonly source?: ImageSource;
   readonly layers: readonly RemoteLayer[];
+}
+
+/** An image's place in a registry. */
+export interface ImageSource {
+  readonly registry: RegistryClient;
+  /** Of the image itself, where its name is that of an index. */
+  readonly manifest: Manifest;
+  /** Whether it was asked for by its digest, so that nobody can put another in its place. */
+  readonly isPinned: boolean;
 }
 
 /**
@@ -62,7 +73,7 @@ export function createPull(options: PullOptions): Pull {
     options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);
     return {
       digest,
-      stored: { host, repository, manifest },
+      source: { registry: client, manifest, isPinned: isDigest(reference) },
       config,
       layers: manifest.layers.map((descriptor, index) => remoteLayer(client, descriptor, diffIds[index]!)),
     };
@@ -109,7 +120,7 @@ async function findManifest(
   image: string,
 ): Promise<{ digest: string; manifest: Manifest }> {
   const manifest = await client.manifest(reference);
-  if (reference.startsWith('sha256:') && manifest.digest !== reference) {
+  if (isDigest(reference) && manifest.digest !== reference) {
     throw new TaskError(`${client.host} sent other bytes than those of ${reference}. Run the step again.`);
   }
   const manifests = entriesOf(manifest);
@@ -123,6 +134,10 @@ async function findManifest(
   throw new TaskError(
     `Image ${image} is not there for ${os}/${architecture}. Check the Dockerfile's FROM line.`,
   );
+}
+
+function isDigest(reference: string): boolean {
+  return reference.startsWith('sha256:');
 }
 
 /** The first image for a platform, or else the best of those that run there. */

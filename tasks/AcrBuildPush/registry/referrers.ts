@@ -36,20 +36,25 @@ const LONGEST_WAIT = 500;
 export async function findReferrers(
   registry: RegistryClient,
   subject: string,
+  retry = PATIENCE,
 ): Promise<readonly IndexEntry[]> {
   const [listed, tagged] = await Promise.all([
-    listedBy(registry, subject),
+    listedBy(registry, subject, retry),
     registry.findManifest(referrersTag(subject)),
   ]);
   const entries = [...listed, ...((tagged && entriesOf(tagged)) ?? [])];
   return [...new Map(entries.map((entry) => [entry.digest, entry])).values()];
 }
 
-async function listedBy(registry: RegistryClient, subject: string): Promise<readonly IndexEntry[]> {
+async function listedBy(
+  registry: RegistryClient,
+  subject: string,
+  retry: RetryPolicy,
+): Promise<readonly IndexEntry[]> {
   const found: IndexEntry[] = [];
   let page: string | undefined = registry.path(`referrers/${subject}`);
   for (let pages = 0; page !== undefined && pages < MOST_PAGES; pages++) {
-    const answer: HttpAnswer = await registry.send(page, { method: 'GET', retry: PATIENCE });
+    const answer: HttpAnswer = await registry.send(page, { method: 'GET', retry });
     if (isRetryableStatus(answer.status)) {
       throw registry.refusal(answer, `list what refers to ${subject}`);
     }

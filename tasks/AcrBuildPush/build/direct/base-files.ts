@@ -1,18 +1,19 @@
 import type { Logger } from '../../../common/log';
 import { formatBytes, plural } from '../../../common/text';
-import type { LayerPackages } from '../../bill-of-materials/layer-packages';
+import type { BaseNotes } from '../../base-notes/base-notes';
+import { takeInventory } from '../../bill-of-materials/inventory';
+import { LayerPackages } from '../../bill-of-materials/layer-packages';
 import { type FileNode, type FilesBelow, type FileTree, split } from '../../files/file-tree';
 import type { ImageConfig, Layer, ParentImage } from '../../image/image';
 import type { EarlierImages } from '../../registry/earlier-images';
-import type { BaseNotes } from './base-notes';
+import type { ImageSource } from '../../registry/pull';
 import { readLayerFiles } from './layer-files';
-import { type NotedFile, nodeOf, noteOf } from './noted-file';
 
 export interface BaseFilesOptions {
   /** Those that were built on the same base image may know what it holds. */
   readonly earlier?: Pick<EarlierImages, 'all'>;
-  /** Beside the base image may stand what it holds. */
-  readonly notes?: BaseNotes | undefined;
+  /** What is noted beside base images in their registries. */
+  readonly beside?: Pick<BaseNotes, 'find' | 'keep'> | undefined;
   /** What the layers tell of packages, where they are read anyway. */
   readonly packages?: LayerPackages | undefined;
   readonly log: Logger;
@@ -42,21 +43,33 @@ interface Notes {
   readonly paths: Readonly<Record<string, NotedFile | null>>;
 }
 
+/** A file or folder, with the text of those that tell users' names. */
+interface NotedFile {
+  readonly kind: FileNode['kind'];
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly target?: string;
+  readonly text?: string;
+}
+
 /**
  * The files of a base image, as far as an instruction asks for them: what becomes of `COPY x /a/b` depends on whether
  * `/a` and `/a/b` are there, and are folders, files or links. Only an image's layers can tell; but images built here
- * before have noted the answers in their configurations, and who reads the layers of an image in the step's own registry
- * notes all of it beside that image, so that the layers are read but once for a base image.
+ * before have noted the answers in their configurations, and who has read the layers may have noted beside the base image
+ * all that is in them.
  */
 export class BaseFiles implements FilesBelow {
   private readonly answers = new Map<string, FileNode | undefined>();
   private tree: FileTree | undefined;
-  private triedEarlier = false;
-  private triedNotes = false;
+  /** What is asked for more, in this order; the last one answers every question. */
+  private readonly sources = [() => this.readEarlier(), () => this.readBeside(), () => this.readLayers()];
 
+  /** @param source where the image lies, if that is a registry */
   constructor(
     private readonly image: ParentImage,
     private readonly options: BaseFilesOptions,
+    private readonly source?: ImageSource,
   ) {}
 
   get(path: string): FileNode | undefined {
@@ -76,29 +89,40 @@ export class BaseFiles implements FilesBelow {
     return this.tree.list(folder);
   }
 
-  /**
-   * Finds out more: first from the notes of earlier images, then from those beside the base image, then from the layers
-   * themselves.
-   */
+  /** Finds out more: first from the notes of earlier images, then from those beside the image, then from its layers. */
   async learn(): Promise<void> {
-    if (!this.triedEarlier) {
-      this.triedEarlier = true;
-      for (const { config } of (await this.options.earlier?.all()) ?? []) this.takeNotes(config);
-      return;
-    }
-    const { notes } = this.options;
-    if (notes && !this.triedNotes) {
-      this.triedNotes = true;
-      this.tree = await notes.find(this.image);
-      return;
-    }
+    await this.sources.shift()?.();
+  }
+
+  private async readEarlier(): Promise<void> {
+    for (const { config } of (await this.options.earlier?.all()) ?? []) this.takeNotes(config);
+  }
+
+  private async readBeside(): Promise<void> {
+    const { beside, packages, log } = this.options;
+    const contents = this.source && (await beside?.find(this.source, this.diffIds));
+    if (!contents) return this.learn();
+    log.info(
+      'What is where in the base image is noted beside it in its registry, so its layers are not read.',
+    );
+    this.tree = contents.files;
+    packages?.noted.push(contents.packages);
+  }
+
+  private async readLayers(): Promise<void> {
     const { layers } = this.image;
+    const { beside, log, signal, packages = new LayerPackages(log) } = this.options;
     const size = layers.reduce((sum, layer) => sum + storedSize(layer), 0);
-    this.options.log.info(
+    log.info(
       `Reading the ${plural(layers.length, 'layer')} of the base image (${formatBytes(size)}) for what is where in it. The new image notes it down for builds to come.`,
     );
-    this.tree = await readLayerFiles(layers, this.options.signal, this.options.packages);
-    await notes?.keep(this.image, this.tree);
+    this.tree = await readLayerFiles(layers, signal, packages);
+    const inventory = takeInventory(this.diffIds, packages.known, []);
+    if (this.source) beside?.keep(this.source, { files: this.tree, packages: inventory });
+  }
+
+  private get diffIds(): readonly string[] {
+    return this.image.config.rootfs.diff_ids;
   }
 
   /** What is worth knowing for the next build on this image, as a part of the configuration. */
@@ -114,7 +138,7 @@ export class BaseFiles implements FilesBelow {
 
   private takeNotes(config: ImageConfig): void {
     const notes = config[NOTES] as Notes | undefined;
-    const own = this.image.config.rootfs.diff_ids;
+    const own = this.diffIds;
     const isSameBase =
       notes?.layers === own.length && own.every((diffId, index) => config.rootfs.diff_ids[index] === diffId);
     if (!isSameBase) return;
@@ -126,4 +150,27 @@ export class BaseFiles implements FilesBelow {
 
 function storedSize(layer: Layer): number {
   return layer.kind === 'local' ? layer.size : layer.descriptor.size;
+}
+
+function noteOf(node: FileNode): NotedFile {
+  const { kind, mode, uid, gid } = node;
+  return {
+    kind,
+    mode,
+    uid,
+    gid,
+    ...(node.kind === 'symlink' && { target: node.target }),
+    ...(node.kind === 'file' && node.content.kind === 'text' && { text: node.content.data.toString('utf8') }),
+  };
+}
+
+function nodeOf({ kind, mode, uid, gid, target = '', text }: NotedFile): FileNode {
+  const owned = { mode, uid, gid };
+  if (kind === 'symlink') return { kind, ...owned, target };
+  if (kind !== 'file') return { kind, ...owned };
+  return {
+    kind,
+    ...owned,
+    content: text === undefined ? { kind: 'base' } : { kind: 'text', data: Buffer.from(text) },
+  };
 }

@@ -44,8 +44,8 @@ export const DIRECT_LIMITS: readonly Limit[] = [
 /** What a direct build works with. */
 export function directOptions(services: BuilderServices): DirectBuildOptions {
   const { log, signal } = services.task;
-  const { earlier, notes, packages } = services;
-  return { pull: createPull(pullOptions(services)), earlier, notes, packages, log, signal };
+  const { earlier, packages, beside } = services;
+  return { pull: createPull(pullOptions(services)), earlier, beside, packages, log, signal };
 }
 
 /** What keeps the step from building an image by itself. */

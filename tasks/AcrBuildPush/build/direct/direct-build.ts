@@ -203,7 +203,7 @@ class DirectBuild {
   private async readBase(image: string, platform: Platform): Promise<Base> {
     if (image === 'scratch') return { image: undefined, files: undefined, platform };
     const pulled = await this.options.pull(image, platform);
-    return { image: pulled, files: new BaseFiles(pulled, this.options), platform };
+    return { image: pulled, files: new BaseFiles(pulled, this.options, pulled.source), platform };
   }
 }
 

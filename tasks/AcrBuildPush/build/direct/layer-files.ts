@@ -1,12 +1,11 @@
 import { Lanes } from '../../../common/lanes';
 import type { LayerPackages } from '../../bill-of-materials/layer-packages';
-import { type Content, FileTree, join, LinkLoop, split } from '../../files/file-tree';
+import { type Content, FileTree, join, LinkLoop, split, USER_FILES } from '../../files/file-tree';
 import { readLayer } from '../../files/layer-reader';
 import type { TarMember } from '../../files/tar-reader';
 import type { Layer } from '../../image/image';
 
-/** Files whose text is kept, to resolve the names of users. */
-const KEPT = new Set(['etc/passwd', 'etc/group']);
+/** Bytes of a file whose text is kept, at most. */
 const LARGEST_KEPT = 1024 * 1024;
 
 interface Member extends TarMember {
@@ -45,7 +44,7 @@ async function listMembers(
   const collector = packages?.collector();
   const onMember = (member: TarMember) => {
     const parts: Buffer[] = [];
-    const kept = KEPT.has(member.path) && member.size <= LARGEST_KEPT;
+    const kept = USER_FILES.has(member.path) && member.size <= LARGEST_KEPT;
     members.push({
       ...member,
       get data() {

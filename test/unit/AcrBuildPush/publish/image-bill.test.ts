@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Registry, startRegistry } from '../../../../local/registry/registry';
+import { type Inventory, takeInventory } from '../../../../tasks/AcrBuildPush/bill-of-materials/inventory';
 import { LayerPackages } from '../../../../tasks/AcrBuildPush/bill-of-materials/layer-packages';
 import type { Layer, RemoteLayer } from '../../../../tasks/AcrBuildPush/image/image';
 import { attachBill, ImageBill } from '../../../../tasks/AcrBuildPush/publish/image-bill';
@@ -120,13 +121,14 @@ describe('the bill of materials of a step', () => {
   /** Publishes an image as a step does, and attaches its bill. */
   async function step(
     layers: readonly Layer[],
-    { tag = 'latest', early = true, largest = Number.POSITIVE_INFINITY } = {},
+    { tag = 'latest', early = true, largest = Number.POSITIVE_INFINITY, noted = [] as Inventory[] } = {},
   ) {
     const { log } = captured;
     const { signal } = new AbortController();
     const earlier = new EarlierImages(client, []);
     await earlier.all();
     const packages = new LayerPackages(log);
+    packages.noted.push(...noted);
     const bill = new ImageBill({
       registry: client,
       earlier,
@@ -232,6 +234,24 @@ describe('the bill of materials of a step', () => {
     assert.equal(asked(), before);
     assert.deepEqual(namesIn((await documentsOf(digest))[0]!), ['debian', 'libc6', 'pip']);
   });
+
+  for (const early of [true, false]) {
+    it(`takes what is noted beside the base image, ${early ? 'while' : 'after'} the image is published`, async () => {
+      const base = await baseLayer(BASE);
+      const packages = new LayerPackages(captured.log);
+      await packages.read(base, new AbortController().signal);
+      const noted = [takeInventory([base.diffId], packages.known, [])];
+      const asked = () =>
+        registry.requests.filter(
+          ({ method, path }) => method === 'GET' && path.endsWith(base.descriptor.digest),
+        ).length;
+      const before = asked();
+      const app = localLayer({ 'app/flask-3.1.dist-info/METADATA': python('Flask', '3.1') });
+      const { digest } = await step([base, app], { noted, early });
+      assert.equal(asked(), before);
+      assert.deepEqual(namesIn((await documentsOf(digest))[0]!), ['debian', 'libc6', 'Flask', 'pip']);
+    });
+  }
 
   it('reads layers that are only in the registry, as those of an engine that were there already', async () => {
     const { digest } = await step([await baseLayer(BASE)], { early: false });
