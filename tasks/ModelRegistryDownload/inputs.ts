@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { posix, resolve } from 'node:path';
 import { describeError } from '../common/errors';
 import type { TaskContext } from '../common/task';
 import { type BlobInputs, readBlobInputs } from './blob-inputs';
@@ -64,7 +64,7 @@ export function readInputs(task: TaskContext, platform = process.platform): Inpu
     includePrereleases: inputs.boolean('includePrereleases', false),
     versionsFolder: readVersionsFolder(task),
     patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
-    requiredFiles: lines(inputs.optional('requiredFiles') ?? ''),
+    requiredFiles: readRequiredFiles(task),
     completeness: inputs.choice('completeness', COMPLETENESS, 'auto'),
     nameRules: inputs.choice('fileNames', FILE_NAMES, 'agent') === 'agent' ? rulesOf(platform) : PORTABLE,
     verify: inputs.choice('verify', VERIFY, 'stored'),
@@ -106,6 +106,13 @@ function readVersion({ inputs }: TaskContext): string {
     );
   }
   return version;
+}
+
+/** Relative paths, as people write them: with `./` or a slash before them, or with backslashes. */
+function readRequiredFiles({ inputs }: TaskContext): string[] {
+  return lines(inputs.optional('requiredFiles') ?? '')
+    .filter((line) => !line.startsWith('#'))
+    .map((line) => posix.normalize(line.replaceAll('\\', '/')).replace(/^\/+/, ''));
 }
 
 function readTrustedKeys({ inputs }: TaskContext, isNeeded: boolean): TrustedKeys | undefined {

@@ -58,10 +58,10 @@ describe('the inputs of a download', () => {
   it('take lists one entry a line, without blank lines and comments', () => {
     const { inputs } = read({
       patterns: '# all but logs\n**\n\n !**/*.log \r\n',
-      requiredFiles: 'model.pkl\r\n\r\n metadata.json\n',
+      requiredFiles: 'model.pkl\r\n\r\n metadata.json\n# comment\n./data\\flags.pkl\n/a.pkl',
     });
     assert.deepEqual(inputs.patterns, ['**', '!**/*.log']);
-    assert.deepEqual(inputs.requiredFiles, ['model.pkl', 'metadata.json']);
+    assert.deepEqual(inputs.requiredFiles, ['model.pkl', 'metadata.json', 'data/flags.pkl', 'a.pkl']);
   });
 
   it('take full names that pickles may import, and nothing less', () => {

@@ -338,6 +338,16 @@ describe('the choice of a version', () => {
       });
     }
 
+    for (const name of ['_started_71', '_committed_71', '.complete', 'READY', '_metadata', '_SUCCESS.crc']) {
+      it(`does not take ${name}, of other tools, for a marker`, async () => {
+        publish('1.0.0', 'model.pkl', name);
+        publish('1.1.0');
+        assert.equal(await chosen('latest'), '1.1.0');
+        assert.equal(await chosen('1.1.0'), '1.1.0');
+        assert.doesNotMatch(lines.join('\n'), /warning/);
+      });
+    }
+
     it('does not take metadata for a marker', async () => {
       publish('1.0.0', 'model.pkl', 'metadata.json');
       publish('1.1.0');
