@@ -57,6 +57,12 @@ export class AlteredError extends Error {
   }
 }
 
+/** Whether an answer says that it is a page for people, and does not come from the service. */
+export function isPage(headers: ReadonlyMap<string, string>): boolean {
+  const type = headers.get('content-type') ?? '';
+  return /^(text\/html|application\/xhtml\+xml)\b/i.test(type) && !headers.has('x-ms-request-id');
+}
+
 /** Something else than the registry answered, with a page for people. */
 export class PageError extends Error {
   override readonly name = 'PageError';
@@ -310,7 +316,8 @@ const MOST_SAID = 300;
 
 function unknownAnswer(address: RegistryAddress, error: RestError): string {
   const { host, container } = address;
-  if ((error.statusCode >= 300 && error.statusCode < 400) || error.statusCode === 511)
+  const isElsewhere = error.statusCode >= 300 && error.statusCode < 400;
+  if (isElsewhere || error.statusCode === 511 || (isPage(error.headers) && !isTransient(error)))
     return webPage(address);
   // The lines after the first have the request's id and time.
   const [said = ''] = error.message.trim().split(/\r?\n/);

@@ -2,7 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { formatBytes } from '../../common/text';
 import { BrokenAnswerError } from './errors';
 import type { Head, Idle, Receiver } from './http/answer';
-import { refusePage } from './web-page';
+import { refusePage, refuseTextOfPage } from './web-page';
 
 /** The code of what no answer may be; asking again is no use. */
 export const TOO_LARGE = 'ERR_TOO_LARGE';
@@ -34,7 +34,9 @@ export class TextReceiver implements Receiver {
     if (this.size > this.most) {
       throw new BrokenAnswerError(`${this.what} is larger than ${formatBytes(this.most)}`, TOO_LARGE);
     }
-    this.add(this.decoder.write(piece));
+    const text = this.decoder.write(piece);
+    if (this.size === piece.length) refuseTextOfPage(text);
+    this.add(text);
     this.idle.touch();
   }
 }

@@ -150,6 +150,11 @@ describe('the client of the registry', () => {
     [
       'a page of some proxy',
       (response) => response.end('<html><body>Sign in</body></html>'),
+      { name: 'PageError', message: 'a web page came' },
+    ],
+    [
+      'something else in XML',
+      (response) => response.end('<?xml version="1.0"?><Error />'),
       { name: 'BrokenAnswerError', message: 'the answer is not a whole listing' },
     ],
     [

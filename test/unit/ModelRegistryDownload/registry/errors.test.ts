@@ -227,13 +227,24 @@ describe('an error of the registry', () => {
     });
   }
 
-  it('from a page in place of the registry is told at once', async () => {
-    const instead = { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<html>Sign in</html>' };
-    server.fault = () => ({ instead });
-    const told = await explain();
-    assert.match(told.message, /^A web page answered in place of 127\.0\.0\.1:/);
-    assert.equal(told.waits, 0);
-  });
+  for (const [status, type, body] of [
+    [200, 'text/html', '<html>Sign in</html>'],
+    [200, 'application/xhtml+xml', '<?xml version="1.0"?><html>Sign in</html>'],
+    [200, 'text/plain', '\n<!DOCTYPE html>\n<html>Sign in</html>'],
+    [200, '', '<HTML lang="en">Sign in</HTML>'],
+    [302, 'text/html', ''],
+    [403, 'text/html; charset=utf-8', '<html>Blocked by policy</html>'],
+    [407, 'text/html', '<html>Who are you?</html>'],
+    [511, '', ''],
+  ] as const) {
+    it(`from a page in place of the registry (${status} ${type}) is told at once`, async () => {
+      const instead = { status, headers: type ? { 'Content-Type': type } : {}, body };
+      server.fault = () => ({ instead: { ...instead, headers: instead.headers as Record<string, string> } });
+      const told = await explain();
+      assert.match(told.message, /^A web page answered in place of 127\.0\.0\.1:/);
+      assert.equal(told.waits, 0);
+    });
+  }
 
   it('from a port at which nothing listens is told after five seconds, with the input', async () => {
     const { endpoint } = server;
