@@ -27,6 +27,7 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, FlagKind>>>>
 
 /** What is wrong with an instruction's options, as a clause. Of those that are not known, a newer docker may know better. */
 export function faultInFlags(keyword: string, flags: readonly Flag[]): string | undefined {
+  if (flags.length === 0) return undefined;
   const kinds = FLAGS[keyword] ?? {};
   const seen = new Set<string>();
   for (const { name, value } of flags) {

@@ -93,7 +93,7 @@ export function isOn({ flags }: Pick<Instruction, 'flags'>, name: string): boole
   return flag !== undefined && (flag.value ?? 'true').toLowerCase() === 'true';
 }
 
-/** What is wrong with a line. No Error: in a file of nothing but mistakes, the stacks would take most of the time. */
+/** What is wrong with a line. Not thrown: in a file of nothing but mistakes, that would take most of the time. */
 class Problem {
   constructor(readonly message: string) {}
 }
@@ -102,15 +102,12 @@ function parseInstruction(row: LogicalLine, escapeChar: string): Instruction {
   const [, word = '', after = ''] = /^(\S+)\s*([\s\S]*)$/.exec(row.text)!;
   const keyword = word.toUpperCase();
   const { flags, rest } = takeFlags(after, escapeChar);
-  const place = { line: row.line, text: row.text, flags };
-  try {
-    const problem = row.problem ?? faultInFlags(keyword, flags);
-    if (problem !== undefined) throw new Problem(problem);
-    return { ...place, ...parseArguments(keyword, rest, row.documents, escapeChar) } as Instruction;
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    return { ...place, keyword: 'MISTAKE', problem: error.message };
-  }
+  const fault = row.problem ?? faultInFlags(keyword, flags);
+  const read =
+    fault === undefined ? parseArguments(keyword, rest, row.documents, escapeChar) : new Problem(fault);
+  const { line, text } = row;
+  if (read instanceof Problem) return { line, text, flags, keyword: 'MISTAKE', problem: read.message };
+  return { line, text, flags, ...read } as Instruction;
 }
 
 /** What an instruction has besides its place. */
@@ -121,58 +118,64 @@ function parseArguments(
   rest: string,
   documents: readonly HereDocument[],
   escapeChar: string,
-): Arguments {
-  const need = (what: string) => new Problem(`${keyword} needs ${what}`);
+): Arguments | Problem {
   switch (keyword) {
     case 'RUN':
     case 'ONBUILD':
       return { keyword };
     case 'CMD':
     case 'ENTRYPOINT':
-      return { keyword, command: commandOf(rest) };
+      return withCommand(keyword, rest);
     default:
-      if (!KEYWORDS.has(keyword)) throw new Problem(`there is no instruction ${keyword}`);
-      if (!rest) throw need('an argument');
+      if (!KEYWORDS.has(keyword)) return new Problem(`there is no instruction ${keyword}`);
+      if (!rest) return lack(keyword, 'an argument');
   }
   switch (keyword) {
     case 'FROM': {
       const words = rest.split(/\s+/);
       if (words.length !== 1 && !(words.length === 3 && /^as$/i.test(words[1]!))) {
-        throw need("an image, and a stage's name after AS or nothing");
+        return lack(keyword, "an image, and a stage's name after AS or nothing");
       }
       const name = words[2]?.toLowerCase();
-      if (name && !/^[a-z][a-z0-9-_.]*$/.test(name)) throw new Problem(`'${name}' is no name for a stage`);
+      if (name && !/^[a-z][a-z0-9-_.]*$/.test(name)) return new Problem(`'${name}' is no name for a stage`);
       return { keyword, image: words[0]!, name };
     }
     case 'ARG':
-      return { keyword, assignments: argumentsOf(rest, escapeChar) };
+      return withAssignments(keyword, argumentsOf(rest, escapeChar));
     case 'ENV':
     case 'LABEL':
-      return { keyword, assignments: pairsOf(keyword, rest, escapeChar) };
+      return withAssignments(keyword, pairsOf(keyword, rest, escapeChar));
     case 'COPY':
-    case 'ADD':
-      return { keyword, ...sourcesOf(keyword, rest, documents) };
+    case 'ADD': {
+      const read = sourcesOf(keyword, rest, documents);
+      return read instanceof Problem ? read : { keyword, ...read };
+    }
     case 'SHELL': {
       const words = jsonWords(rest);
-      if (!words?.length) throw need('its words in the form of a JSON list');
+      if (words instanceof Problem) return words;
+      if (!words?.length) return lack(keyword, 'its words in the form of a JSON list');
       return { keyword, words };
     }
     case 'HEALTHCHECK': {
       const [, kind = '', command] = /^(\S+)\s*([\s\S]*)$/.exec(rest)!;
       if (/^none$/i.test(kind) && !command) return { keyword, command: undefined };
-      if (!/^cmd$/i.test(kind) || !command) throw need("'NONE' alone, or 'CMD' and a command");
-      return { keyword, command: commandOf(command) };
+      if (!/^cmd$/i.test(kind) || !command) return lack(keyword, "'NONE' alone, or 'CMD' and a command");
+      return withCommand(keyword, command);
     }
     case 'EXPOSE':
       return { keyword, words: rest.split(/\s+/) };
     case 'VOLUME': {
       const words = jsonWords(rest) ?? rest.split(/\s+/);
-      if (words.length === 0) throw need('an argument');
-      return { keyword, words };
+      if (words instanceof Problem) return words;
+      return words.length === 0 ? lack(keyword, 'an argument') : { keyword, words };
     }
     default:
       return { keyword: keyword as 'MAINTAINER' | 'STOPSIGNAL' | 'USER' | 'WORKDIR', value: rest };
   }
+}
+
+function lack(keyword: string, what: string): Problem {
+  return new Problem(`${keyword} needs ${what}`);
 }
 
 const KEYWORDS = new Set(
@@ -183,11 +186,12 @@ function sourcesOf(
   keyword: string,
   rest: string,
   documents: readonly HereDocument[],
-): Pick<Copy, 'sources' | 'documents' | 'destination'> {
+): Pick<Copy, 'sources' | 'documents' | 'destination'> | Problem {
   const words = jsonWords(rest) ?? rest.split(/\s+/);
-  if (words.length < 2) throw new Problem(`${keyword} needs at least one source, and a destination`);
+  if (words instanceof Problem) return words;
+  if (words.length < 2) return new Problem(`${keyword} needs at least one source, and a destination`);
   const destination = words.pop()!;
-  if (openingOf(destination)) throw new Problem(`${keyword} can't have a document for its destination`);
+  if (openingOf(destination)) return new Problem(`${keyword} can't have a document for its destination`);
   return {
     sources: words.filter((word) => !openingOf(word)),
     documents: words.flatMap((word) => {
@@ -211,9 +215,12 @@ function openingOf(word: string): Opening | undefined {
   }
 }
 
+/** How a JSON list begins and ends: to have JSON's own parser refuse what is none takes long. */
+const LIST = /^\[\s*["\]\d\-tfn{[].*\]$|^\[\s*\]$/s;
+
 /** The words of a JSON list; undefined for what is not one, which docker then reads as plain words. */
-function jsonWords(text: string): string[] | undefined {
-  if (!text.startsWith('[')) return undefined;
+function jsonWords(text: string): string[] | Problem | undefined {
+  if (!LIST.test(text)) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -221,41 +228,52 @@ function jsonWords(text: string): string[] | undefined {
     return undefined;
   }
   if (!Array.isArray(value)) return undefined;
-  if (!value.every((word) => typeof word === 'string')) {
-    throw new Problem('only strings may be in the list');
-  }
-  return value;
+  return value.every((word) => typeof word === 'string')
+    ? value
+    : new Problem('only strings may be in the list');
 }
 
-function commandOf(text: string): Command {
+function withCommand(keyword: 'CMD' | 'ENTRYPOINT' | 'HEALTHCHECK', text: string): Arguments | Problem {
   const words = jsonWords(text);
-  return words ? { form: 'exec', words } : { form: 'shell', text };
+  if (words instanceof Problem) return words;
+  return { keyword, command: words ? { form: 'exec', words } : { form: 'shell', text } };
 }
 
-function argumentsOf(text: string, escapeChar: string): Assignment[] {
+function withAssignments(
+  keyword: Declaration['keyword'],
+  assignments: Assignment[] | Problem,
+): Arguments | Problem {
+  return assignments instanceof Problem ? assignments : { keyword, assignments };
+}
+
+function argumentsOf(text: string, escapeChar: string): Assignment[] | Problem {
   const words = splitRawWords(text, escapeChar);
-  if (words.length === 0) throw new Problem('ARG needs an argument');
-  return words.map((word) => {
+  if (words.length === 0) return new Problem('ARG needs an argument');
+  const assignments: Assignment[] = [];
+  for (const word of words) {
     const [name, value] = splitAtEquals(word);
-    if (!name) throw new Problem('an argument has no name');
-    return { name, value };
-  });
+    if (!name) return new Problem('an argument has no name');
+    assignments.push({ name, value });
+  }
+  return assignments;
 }
 
 /** `name=value …`, or the old form of one name and all that follows. */
-function pairsOf(keyword: string, text: string, escapeChar: string): Assignment[] {
+function pairsOf(keyword: string, text: string, escapeChar: string): Assignment[] | Problem {
   const words = splitRawWords(text, escapeChar);
   if (!words[0]?.includes('=')) {
     const [, name, value] = /^(\S+)\s+(\S[\s\S]*)$/.exec(text) ?? [];
-    if (!name) throw new Problem(`${keyword} needs a name and a value`);
+    if (!name) return new Problem(`${keyword} needs a name and a value`);
     return [{ name, value }];
   }
-  return words.map((word) => {
+  const assignments: Assignment[] = [];
+  for (const word of words) {
     const [name, value] = splitAtEquals(word);
-    if (value === undefined) throw new Problem(`'${word}' is not of the form name=value`);
-    if (!name) throw new Problem(`a name is missing before '='`);
-    return { name, value };
-  });
+    if (value === undefined) return new Problem(`'${word}' is not of the form name=value`);
+    if (!name) return new Problem(`a name is missing before '='`);
+    assignments.push({ name, value });
+  }
+  return assignments;
 }
 
 function splitAtEquals(word: string): [string, string | undefined] {

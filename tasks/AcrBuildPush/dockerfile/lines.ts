@@ -23,7 +23,7 @@ export interface LogicalLine {
   readonly text: string;
   readonly documents: readonly HereDocument[];
   /** What is wrong with it, as a clause without a full stop. */
-  readonly problem?: string;
+  readonly problem?: string | undefined;
 }
 
 /** The character that quotes the next one and, at the end of a line, continues it. */
@@ -37,8 +37,8 @@ export interface Recipe {
 const DIRECTIVES = new Set(['escape', 'syntax', 'check']);
 
 /** Splits a Dockerfile into instructions: directives, comments, continued lines and here-documents. */
-export function readRecipe(text: string): Recipe {
-  const rows = text.replace(/^\uFEFF/, '').split(/(?<=\n)/);
+export function readRecipe(source: string): Recipe {
+  const rows = source.replace(/^\uFEFF/, '').split(/(?<=\n)/);
   const { escapeChar, problem } = readDirectives(rows);
   const lines: LogicalLine[] = problem ? [problem] : [];
   for (let index = 0; index < rows.length; index++) {
@@ -55,10 +55,10 @@ export function readRecipe(text: string): Recipe {
       while (index < rows.length && isPassedOver(rows[index]!));
       if (index >= rows.length) break;
     }
-    const place = { line, text: joined.trim() };
+    const text = joined.trim();
     const documents: HereDocument[] = [];
     let unfinished: string | undefined;
-    for (const opening of openingsIn(place.text)) {
+    for (const opening of openingsIn(text)) {
       const end = findEnd(rows, index + 1, opening);
       if (end === undefined) {
         unfinished = `nothing ends the document '${opening.name}'`;
@@ -67,7 +67,7 @@ export function readRecipe(text: string): Recipe {
       documents.push({ ...opening, text: rows.slice(index + 1, end).join('') });
       index = end;
     }
-    if (place.text) lines.push({ ...place, documents, ...(unfinished && { problem: unfinished }) });
+    if (text) lines.push({ line, text, documents, problem: unfinished });
     // Nobody builds such a file, and each further document would be looked for to its end.
     if (unfinished) break;
   }
@@ -123,7 +123,7 @@ const noVariables = () => undefined;
 const DOCUMENT_ESCAPE = '\\';
 
 function openingsIn(text: string): Opening[] {
-  if (!TAKES_DOCUMENTS.test(text) || !text.includes('<<')) return [];
+  if (!text.includes('<<') || !TAKES_DOCUMENTS.test(text)) return [];
   try {
     const { words } = expand(text, noVariables, DOCUMENT_ESCAPE, {
       raw: true,

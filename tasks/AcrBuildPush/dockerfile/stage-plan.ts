@@ -1,8 +1,8 @@
 import type { Platform } from '../image/image';
 import { agentPlatform, parsePlatform, platformArguments } from '../image/platform';
 import { type Declaration, type From, flagOf, mistake, type ParsedDockerfile } from './instructions';
-import { divideIntoStages, findStage, type Stage, targetStage } from './stages';
-import { expand, WordError } from './words';
+import { divideIntoStages, type Stage, StageNames, stageAt, targetStage } from './stages';
+import { expand, limitLookups, WordError } from './words';
 
 /** What a build is given besides its Dockerfile, as far as that decides what its stages are built on. */
 export interface StageRequest {
@@ -22,11 +22,14 @@ export class StagePlan {
   readonly target: Stage;
   readonly stages: readonly Stage[];
   private readonly given: Readonly<Record<string, string>>;
+  private readonly names: StageNames;
+  private readonly limited = limitLookups();
 
   /** @throws TaskError where there is no such target, and for a mistake before the first `FROM` */
   constructor(dockerfile: ParsedDockerfile, { arguments: given, target, platform }: StageRequest) {
     const { globals, stages } = divideIntoStages(dockerfile);
     this.stages = stages;
+    this.names = new StageNames(stages);
     this.given = given;
     this.escapeChar = dockerfile.escapeChar;
     this.platform = platform ?? agentPlatform();
@@ -36,8 +39,7 @@ export class StagePlan {
 
   /** The stage that another is built on; undefined where it is built on an image. */
   below(stage: Stage): Stage | undefined {
-    const image = this.imageOf(stage.from).toLowerCase();
-    return this.before(stage).findLast(({ from }) => from.name === image);
+    return this.names.find(this.imageOf(stage.from), stage);
   }
 
   /** A stage, and those that it is built on, from the top. */
@@ -49,7 +51,7 @@ export class StagePlan {
 
   /** The stage that `--from` names in another; undefined where it is an image. */
   named(stage: Stage, name: string): Stage | undefined {
-    return findStage(this.before(stage), name);
+    return this.names.find(name, stage) ?? stageAt(this.stages, name, stage);
   }
 
   /** What a stage is built on, by its name. */
@@ -96,13 +98,10 @@ export class StagePlan {
     return known;
   }
 
-  private before({ index }: Stage): readonly Stage[] {
-    return this.stages.slice(0, index);
-  }
-
   private word(text: string, known: ReadonlyMap<string, string>, line: number): string {
     try {
-      return expand(text, (name) => known.get(name), this.escapeChar).text;
+      const lookup = this.limited((name) => known.get(name));
+      return expand(text, lookup, this.escapeChar).text;
     } catch (error) {
       if (error instanceof WordError) throw mistake(line, error.message);
       throw error;

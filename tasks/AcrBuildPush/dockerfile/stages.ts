@@ -59,7 +59,7 @@ export function targetStage(stages: readonly Stage[], target: string | undefined
   const last = stages.at(-1);
   if (!last) throw new TaskError('The Dockerfile has no FROM, so there is nothing to build.');
   if (!target) return last;
-  const stage = findStage(stages, target);
+  const stage = new StageNames(stages).find(target) ?? stageAt(stages, target);
   if (stage) return stage;
   const names = stages.flatMap(({ from }) => from.name ?? []);
   throw new TaskError(
@@ -67,8 +67,36 @@ export function targetStage(stages: readonly Stage[], target: string | undefined
   );
 }
 
-/** A stage by its name, of which the last bearer counts, or by its number. */
-export function findStage(stages: readonly Stage[], name: string): Stage | undefined {
-  const named = stages.findLast(({ from }) => from.name === name.toLowerCase());
-  return named ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined);
+/** Stages by their names. A Dockerfile may have thousands, each of which is looked up. */
+export class StageNames {
+  private readonly bearers = new Map<string, Stage[]>();
+
+  constructor(stages: readonly Stage[]) {
+    for (const stage of stages) {
+      const { name } = stage.from;
+      if (name === undefined) continue;
+      const bearers = this.bearers.get(name);
+      if (bearers) bearers.push(stage);
+      else this.bearers.set(name, [stage]);
+    }
+  }
+
+  /** The last that has a name, of those before another stage. */
+  find(name: string, before?: Stage): Stage | undefined {
+    const bearers = this.bearers.get(name.toLowerCase());
+    if (!bearers || !before) return bearers?.at(-1);
+    let [from, to] = [0, bearers.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (bearers[middle]!.index < before.index) from = middle + 1;
+      else to = middle;
+    }
+    return bearers[from - 1];
+  }
+}
+
+/** The stage that a number stands for, of those before another. */
+export function stageAt(stages: readonly Stage[], number: string, before?: Stage): Stage | undefined {
+  const stage = /^\d+$/.test(number) ? stages[Number(number)] : undefined;
+  return stage && before && stage.index >= before.index ? undefined : stage;
 }

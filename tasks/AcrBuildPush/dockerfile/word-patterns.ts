@@ -128,7 +128,9 @@ function endOfMatch(
   for (const [index, stretch] of more.entries()) {
     const isLast = index === more.length - 1;
     const gap = isLast && isLongest ? findLast : find;
-    const found = gap(chars.slice(0, endOfReach(chars, end) + stretch.length), stretch, end);
+    // It may begin in the line that `*` ends in, and go on in the next.
+    const limit = Math.min(chars.length, endOfReach(chars, end) + stretch.length);
+    const found = gap(chars, stretch, end, limit);
     if (found === undefined) return undefined;
     end = found + stretch.length;
   }
@@ -141,13 +143,24 @@ function endOfReach(chars: readonly string[], from: number): number {
   return end < 0 ? chars.length : end;
 }
 
-function find(chars: readonly string[], stretch: Stretch, from: number): number | undefined {
-  for (let at = from; at + stretch.length <= chars.length; at++) if (isAt(chars, stretch, at)) return at;
+/** @param limit where a stretch ends at the latest */
+function find(
+  chars: readonly string[],
+  stretch: Stretch,
+  from: number,
+  limit = chars.length,
+): number | undefined {
+  for (let at = from; at + stretch.length <= limit; at++) if (isAt(chars, stretch, at)) return at;
   return undefined;
 }
 
-function findLast(chars: readonly string[], stretch: Stretch, from: number): number | undefined {
-  for (let at = chars.length - stretch.length; at >= from; at--) if (isAt(chars, stretch, at)) return at;
+function findLast(
+  chars: readonly string[],
+  stretch: Stretch,
+  from: number,
+  limit: number,
+): number | undefined {
+  for (let at = limit - stretch.length; at >= from; at--) if (isAt(chars, stretch, at)) return at;
   return undefined;
 }
 

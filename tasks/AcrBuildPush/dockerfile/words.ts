@@ -3,8 +3,31 @@ import { replacePattern, withoutPrefix, withoutSuffix } from './word-patterns';
 /** Looks a variable up; undefined where it is not set. */
 export type Lookup = (name: string) => string | undefined;
 
-/** A word that docker would refuse. */
-export class WordError extends Error {}
+/** A word that docker would refuse. No Error: in a file of nothing but those, the stacks would take most of the time. */
+export class WordError {
+  constructor(readonly message: string) {}
+
+  toString(): string {
+    return this.message;
+  }
+}
+
+/**
+ * Characters that variables may put into one Dockerfile in all. Each line can double what the lines before it have set: 30 of
+ * them would fill any memory.
+ */
+const MOST_REPLACED = 4 * 1024 * 1024;
+
+/** Bounds what the lookups of one build come to, however many there are. */
+export function limitLookups(): (lookup: Lookup) => Lookup {
+  let left = MOST_REPLACED;
+  return (lookup) => (name) => {
+    const value = lookup(name);
+    left -= value?.length ?? 0;
+    if (left < 0) throw new WordError(`variables come to more than ${MOST_REPLACED} characters in all`);
+    return value;
+  };
+}
 
 export interface Expansion {
   /** The text with variables replaced, quotes and escapes taken away. */
@@ -205,6 +228,8 @@ class Expander {
         const { text: pattern } = this.until('/', { rawEscapes: true, isPattern: true });
         const { text: replacement } = this.until('}', { rawEscapes: true, isPattern: false });
         if (isKept) return `\${${name}/${pattern}/${replacement}}`;
+        const longest = isForAll ? (value?.length ?? 0) * replacement.length : 0;
+        if (longest > MOST_REPLACED) throw new WordError(`too much would take the place of '${pattern}'`);
         return asPattern(pattern, () => replacePattern(value ?? '', pattern, replacement, isForAll));
       }
       default:
@@ -258,9 +283,11 @@ class Words {
   }
 
   addUnquoted(text: string): void {
-    for (const char of text) {
-      if (!/\s/.test(char)) this.word.text += char;
-      else this.finish();
+    const [first = '', ...more] = text.split(/\s/);
+    this.word.text += first;
+    for (const part of more) {
+      this.finish();
+      this.word.text += part;
     }
   }
 

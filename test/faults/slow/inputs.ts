@@ -1,8 +1,8 @@
 import { portion } from '../../support/seeded';
 import { patternWords } from './words';
 
-/** Characters of an input. */
-const SIZE = 50_000;
+/** Characters of an input; of the few that are longer, each so many may take as long. */
+export const SIZE = 50_000;
 
 /** What a pattern may try in ever so many ways before it finds that nothing fits. */
 export const PIECES: readonly string[] = [
@@ -110,6 +110,12 @@ export const PIECES: readonly string[] = [
     'RUN <<A <<A\n',
     'ARG a\n',
     'FROM a\n',
+    'FROM a AS a\n',
+    'COPY --from=a a b\n',
+    'COPY <<" a b\n',
+    'RUN <<"\n',
+    'CMD [a]\n',
+    'EXPOSE 1-65535\n',
   ],
   ...[
     'a=',

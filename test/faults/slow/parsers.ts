@@ -2,7 +2,9 @@ import { Headers } from 'node-fetch';
 import { BuildOutput } from '../../../tasks/AcrBuildPush/build/build-output';
 import { IgnoreRules } from '../../../tasks/AcrBuildPush/context/ignore';
 import { explainDockerError } from '../../../tasks/AcrBuildPush/docker/errors';
+import { findImages } from '../../../tasks/AcrBuildPush/dockerfile/base-image';
 import { parseDockerfile } from '../../../tasks/AcrBuildPush/dockerfile/instructions';
+import { withLabelLine } from '../../../tasks/AcrBuildPush/dockerfile/label-line';
 import { expand, splitRawWords } from '../../../tasks/AcrBuildPush/dockerfile/words';
 import { compileGlob as compileCopyPattern } from '../../../tasks/AcrBuildPush/files/glob';
 import { readTar } from '../../../tasks/AcrBuildPush/files/tar-reader';
@@ -102,9 +104,19 @@ export const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
     ),
   'a challenge': parseChallenge,
   'a Dockerfile': parseDockerfile,
+  'the stages of a Dockerfile': (text) => {
+    const recipe = `FROM a AS a\n${text}`;
+    findImages(recipe, { arguments: {}, target: undefined, platform: undefined });
+    withLabelLine(recipe, { a: 'b' }, undefined);
+  },
   'a RUN line of a Dockerfile': (text) => parseDockerfile(`FROM a\nRUN ${text}`),
   'an ENV line of a Dockerfile': (text) => parseDockerfile(`FROM a\nENV ${text}`),
   'words of a Dockerfile': (text) => expand(text, (name) => name, '\\'),
+  'substitutions in a long value': (text) => {
+    const half = text.slice(0, text.length / 2);
+    for (const form of [`\${A#*${text.slice(0, 100)}}`, '${A%%*b*}', '${A//a/bc}', '${A/?*c/b}', '$A$A'])
+      expand(form, () => half, '\\');
+  },
   'raw words of a Dockerfile': (text) => splitRawWords(text, '\\'),
   'an ignore file': (text) => new IgnoreRules(text).decide(LONG_PATH, undefined),
   'a pattern of COPY': (text) => compileCopyPattern(text)?.(LONG_PATH),

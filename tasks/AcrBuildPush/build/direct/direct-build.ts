@@ -1,9 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
+import { throwIfCancelled } from '../../../common/cancel';
 import { TaskError } from '../../../common/errors';
 import { type BuildPlan, stageRequest } from '../../build-plan';
 import { readBuildContext, readIgnoreRules } from '../../context/build-context';
 import { flagOf, parseDockerfile } from '../../dockerfile/instructions';
 import { StagePlan } from '../../dockerfile/stage-plan';
 import { checkDockerfile, type Stage } from '../../dockerfile/stages';
+import { limitLookups } from '../../dockerfile/words';
 import type { FileTree } from '../../files/file-tree';
 import type { ImageConfig, Layer, OciImage, ParentImage, Platform } from '../../image/image';
 import type { Pull } from '../../registry/pull';
@@ -78,6 +81,7 @@ class DirectBuild {
   private readonly begun: Base | undefined;
   private files: FileTree | undefined;
   private readonly use = new ContextUse();
+  private limited = limitLookups();
 
   constructor(
     private readonly plan: BuildPlan,
@@ -102,6 +106,7 @@ class DirectBuild {
     if (!this.head) this.refuseEngineLines(target);
     // They are asked for in any case; that they are on their way spares a wait.
     void this.options.earlier?.all();
+    this.limited = limitLookups();
     const build = await this.build(target, new Map());
     this.use.check(() => this.context(), this.head !== undefined);
     return build;
@@ -136,7 +141,12 @@ class DirectBuild {
     const isBegun = this.head !== undefined && stage === this.stages.target;
     const build = isBegun ? this.goOn(stage, built) : await this.begin(stage, built);
     const instructions = isBegun ? this.head!.split.rest : stage.instructions;
-    for (const instruction of instructions) await build.execute(instruction);
+    for (const instruction of instructions) {
+      await build.execute(instruction);
+      // Thousands of instructions may each copy thousands of files: a step can be cancelled in between.
+      await setImmediate();
+      throwIfCancelled(this.options.signal);
+    }
     return build;
   }
 
@@ -174,6 +184,7 @@ class DirectBuild {
       given: this.plan.arguments,
       inherited: this.stages.globals,
       log: this.options.log,
+      limited: this.limited,
       context: () => this.context(),
       use: this.use,
       stage: async (name) => {

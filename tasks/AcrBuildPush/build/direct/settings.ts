@@ -76,10 +76,14 @@ export function resolveWorkdir(current: string, path: string): string {
   return path.startsWith('/') ? path : posix.join('/', current, path);
 }
 
+/** All ports of the three protocols. */
+const MOST_PORTS = 3 * 65_536;
+
 /**
  * The ports that `EXPOSE` names, such as `80`, `90-92/udp` or `8080:80`, of which docker takes the one of the container.
  */
 export function parsePorts(words: readonly string[], line: number): string[] {
+  let count = 0;
   return words.flatMap((word) => {
     const [, address, host, own = '', protocol = 'tcp'] =
       /^(?:(?:([^/]*):)?([^:/]*):)?([^:/]*)(?:\/(tcp|udp|sctp|))?$/i.exec(word) ?? [];
@@ -90,6 +94,8 @@ export function parsePorts(words: readonly string[], line: number): string[] {
       (host && !hostPorts) ||
       (hostPorts && ports && ports.length > 1 && hostPorts.length !== ports.length);
     if (!ports || isOdd) throw mistake(line, `'${word}' is no port`);
+    count += ports.length;
+    if (count > MOST_PORTS) throw mistake(line, 'EXPOSE names more ports than there are');
     return ports.map((port) => `${port}/${protocol.toLowerCase() || 'tcp'}`);
   });
 }

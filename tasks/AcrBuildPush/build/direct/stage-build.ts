@@ -9,7 +9,7 @@ import {
   isOn,
   mistake,
 } from '../../dockerfile/instructions';
-import { expand, WordError } from '../../dockerfile/words';
+import { expand, type Lookup, WordError } from '../../dockerfile/words';
 import { FileTree, LinkLoop } from '../../files/file-tree';
 import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
 import { findNeed, NeedsEngine } from '../needs-engine';
@@ -41,6 +41,8 @@ export interface Surroundings {
   /** What `ARG` without a default takes on: the arguments before the first `FROM`, and the platforms. */
   readonly inherited: ReadonlyMap<string, string>;
   readonly log: Logger;
+  /** Bounds what variables come to in the whole build. */
+  limited(lookup: Lookup): Lookup;
   /** The files that a build context has. */
   context(): FileTree;
   /** What is taken of them. */
@@ -63,6 +65,7 @@ export class StageBuild {
   readonly history: HistoryEntry[];
   /** The environment and the build's arguments: of one name, the later counts. */
   private readonly variables: Map<string, string>;
+  private readonly lookup: Lookup;
   private cmdIsOwn = false;
   /** Whether commands have run since the working folder was made, which may have taken it away. */
   private ranCommands = false;
@@ -83,6 +86,7 @@ export class StageBuild {
     // A stage begins with the environment of the image below, over arguments of the same names.
     this.variables = new Map([...(before?.variables ?? []), ...environmentOf(this.settings)]);
     this.files = before?.files.copy() ?? new FileTree(base.files);
+    this.lookup = around.limited((name) => this.variables.get(name));
   }
 
   static onBase(around: Surroundings, base: Base): StageBuild {
@@ -209,13 +213,18 @@ export class StageBuild {
 
   /** Takes over what an engine has declared, whose values for the environment are in the image. */
   private replay(declaration: Declaration): void {
-    if (declaration.keyword === 'ARG') this.declare(declaration);
-    else {
+    try {
+      if (declaration.keyword === 'ARG') {
+        this.declare(declaration);
+        return;
+      }
       for (const { name } of declaration.assignments) {
         const key = this.word(name);
         const value = variableIn(this.settings.env, key);
         if (value !== undefined) this.variables.set(key, value);
       }
+    } catch (error) {
+      throw error instanceof WordError ? mistake(declaration.line, error.message) : error;
     }
   }
 
@@ -328,8 +337,6 @@ export class StageBuild {
   private word(text: string): string {
     return this.expand(text).text;
   }
-
-  private readonly lookup = (name: string): string | undefined => this.variables.get(name);
 }
 
 function environmentOf({ env }: Settings): Map<string, string> {

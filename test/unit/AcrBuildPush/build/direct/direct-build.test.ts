@@ -381,6 +381,29 @@ describe('A direct build of a Dockerfile', () => {
       await assert.rejects(attempt(['FROM scratch', ...lines]), problem);
     });
   }
+
+  /** Each says the same as the one before it twice: 60 of them come to more than any machine holds. */
+  const doubled = (line: string) => Array.from({ length: 60 }, () => line);
+  for (const [what, lines] of [
+    ['arguments before the first FROM', ['ARG A=x', ...doubled('ARG A=$A$A'), 'FROM scratch']],
+    ['arguments', ['FROM scratch', 'ARG A=x', ...doubled('ARG A=${A}${A}')]],
+    ['variables', ['FROM scratch', 'ENV A=x', ...doubled('ENV A=$A$A')]],
+    ['defaults', ['FROM scratch', 'ENV A=x', ...doubled('ENV A=${B:-$A$A}')]],
+    ['labels', ['FROM scratch', `ARG A=${'x'.repeat(5_000)}`, `LABEL a="${'$A'.repeat(2_000)}"`]],
+    ['stages', ['FROM scratch AS a', 'ARG A=x', ...doubled('FROM a AS a\nARG A=$A$A')]],
+    ['replacements', ['FROM scratch', 'ARG A=aa', ...doubled('ARG A=${A//a/aaaa}')]],
+    [
+      'long replacements',
+      ['FROM scratch', `ARG A=${'a'.repeat(9_000)}`, `ENV B=\${A//a/${'b'.repeat(9_000)}}`],
+    ],
+    ['documents', ['FROM scratch', `ARG A=${'x'.repeat(5_000)}`, 'COPY <<E /a', '$A'.repeat(2_000), 'E', '']],
+    ['ports', ['FROM scratch', `EXPOSE ${'1-65535 '.repeat(4_000)}`]],
+  ] as const) {
+    it(`refuses ${what} that grow beyond all measure`, async () => {
+      const refused = /mistake in line \d+: .*(characters in all|too much|more ports than)/;
+      await assert.rejects(attempt([...lines]), refused);
+    });
+  }
 });
 
 describe('The name of a base image', () => {
