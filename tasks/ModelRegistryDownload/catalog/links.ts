@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../../common/databricks/json';
 import { CancelledError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import type { NetworkSettings } from '../../common/network';
-import { BrokenAnswerError, isRefusal, isTransient, RestError, reason } from '../registry/errors';
+import { BrokenAnswerError, isRefusal, isTransient, PageError, RestError, reason } from '../registry/errors';
 import type { Receiver, Stop } from '../registry/http/answer';
 import { Connections } from '../registry/http/connections';
 
@@ -168,6 +168,7 @@ function problemOf(error: unknown, { url: { host } }: Link): string | undefined 
     const isOfFile = OF_FILE.has(error.statusCode) || isTransient(error);
     return isOfFile ? undefined : `${host}, where they are, does not give them (${reason(error)})`;
   }
+  if (error instanceof PageError) return `a web page answers in place of ${host}, where they are`;
   const isClosed =
     error instanceof BrokenAnswerError &&
     /^(ENOTFOUND|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|CERT_|ERR_TLS|ERR_SSL|ERR_PROXY|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH)/.test(

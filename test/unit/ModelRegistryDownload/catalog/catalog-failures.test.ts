@@ -223,10 +223,12 @@ describe('a download from Unity Catalog that meets', () => {
   describe('storage that does not give one of the files, though it gives others,', () => {
     let gate: Server;
     let status: number;
+    let type: string;
 
     beforeEach(async () => {
+      type = 'text/plain';
       gate = createServer(async ({ url = '', headers }, response) => {
-        if (url.includes('/MLmodel')) return response.writeHead(status).end();
+        if (url.includes('/MLmodel')) return response.writeHead(status, { 'Content-Type': type }).end('page');
         const range = String(headers.range);
         const answer = await fetch(`${story.workspace.storage.url}${url}`, { headers: { range } });
         response
@@ -249,6 +251,14 @@ describe('a download from Unity Catalog that meets', () => {
         assert.match(story.step.text, new RegExp(`does not give them \\(HTTP ${one}\\)`));
       });
     }
+
+    it('but a page of a proxy, and reads through the workspace', async () => {
+      status = 200;
+      type = 'text/html';
+      await story.download();
+      assert.deepEqual(await story.modelFiles(), asRead(FILES));
+      assert.match(story.step.text, /through the workspace: a web page answers in place of 127\.0\.0\.1/);
+    });
 
     it('for as long as there is patience', async () => {
       status = 503;
