@@ -13,10 +13,10 @@ import { createMatcher, type Element, type Fits, type Matcher } from '../files/m
  * @returns undefined for one that docker refuses at once; a matcher throws IgnorePatternError
  */
 export function compileIgnorePattern(pattern: string): Matcher | undefined {
+  const kind = kindOf(pattern);
+  if (kind === 'exact') return (path) => path === pattern;
   if (!passesCheck(pattern)) return undefined;
-  switch (kindOf(pattern)) {
-    case 'exact':
-      return (path) => path === pattern;
+  switch (kind) {
     case 'prefix':
       return (path) => path.startsWith(pattern.slice(0, -2));
     case 'suffix': {

@@ -18,10 +18,9 @@ export function hasPatternList(pattern: string): boolean {
 
 /** A function that tells whether a path, with slashes, fits a pattern. */
 export function compileGlob(pattern: string): (path: string) => boolean {
-  const levels = pattern
-    .replace(/\/{2,}/g, '/')
-    .split('/')
-    .map((level): Level => (level === '**' ? 'levels' : parseLevel(level)));
+  const plain = pattern.replace(/\/{2,}/g, '/');
+  if (!/[*?[\\]/.test(plain)) return (path) => path === plain;
+  const levels = plain.split('/').map((level): Level => (level === '**' ? 'levels' : parseLevel(level)));
   return (path) => matchLevels(levels, path.split('/'));
 }
 
@@ -38,10 +37,14 @@ function matchLevels(levels: readonly Level[], names: readonly string[]): boolea
 }
 
 function matchLevel(steps: readonly Step[], name: string): boolean {
-  const characters = [...name];
-  if (steps.length === 0) return characters.length === 0;
+  const [first] = steps;
+  if (first === undefined) return name === '';
+  const [start] = name;
+  // Most patterns part here from most names, which may be long.
+  if (first !== 'star' && (start === undefined || !first(start))) return false;
   // The folder itself and the one above it are no files.
-  if (steps[0] === 'star' && (name === '.' || name === '..')) return false;
+  if (first === 'star' && (name === '.' || name === '..')) return false;
+  const characters = [...name];
   return matchSteps(
     steps.length,
     characters.length,

@@ -56,10 +56,11 @@ export function matchFiles<T extends { readonly path: string }>(
 ): { readonly selected: T[]; readonly idle: string[] } {
   const selected = new Set<string>();
   const idle: string[] = [];
+  const paths = files.map(({ path }) => path);
   for (const pattern of patterns) {
     const [marks] = /^!*/.exec(pattern)!;
     const adds = marks.length % 2 === 0;
-    const fitting = files.map(({ path }) => path).filter(compileGlob(pattern.slice(marks.length)));
+    const fitting = paths.filter(compileGlob(pattern.slice(marks.length)));
     for (const path of fitting) {
       if (adds) selected.add(path);
       else selected.delete(path);
