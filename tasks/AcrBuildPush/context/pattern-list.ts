@@ -2,6 +2,9 @@ import { posix } from 'node:path';
 import { bound } from '../../common/foreign-text';
 import { compileIgnorePattern, IgnorePatternError } from './ignore-pattern';
 
+/** Characters: more than twice as many as a path may have. */
+const LONGEST_PATTERN = 10_000;
+
 interface Pattern {
   readonly text: string;
   /** Takes back what earlier patterns matched. */
@@ -52,6 +55,9 @@ function readPattern(whole: string, complain: (problem: string) => Error): Patte
   const exception = whole.startsWith('!');
   const text = exception ? whole.slice(1) : whole;
   if (!text) throw complain("has a line with nothing but '!'. Remove it.");
+  if (text.length > LONGEST_PATTERN) {
+    throw complain(`has a pattern of ${text.length} characters; ${LONGEST_PATTERN} are the most.`);
+  }
   const refusal = () => complain(`has a pattern that docker can't read: '${bound(text, 200)}'.`);
   const compiled = compileIgnorePattern(text);
   if (!compiled) throw refusal();
@@ -67,6 +73,8 @@ function readPattern(whole: string, complain: (problem: string) => Error): Patte
 
 /** `a//b/../c/` as `a/c`. Nothing of it is looked up on the disk. */
 export function clean(path: string): string {
+  // It is refused, and Node would take time that grows with the square of its length.
+  if (path.length > LONGEST_PATTERN) return path;
   const normal = posix.normalize(path);
   return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
 }

@@ -112,6 +112,15 @@ describe('A .dockerignore', () => {
     assert.equal(new IgnoreRules('*').entersIgnored('z'), false);
   });
 
+  it('is refused where it is longer than any path, before anything looks at all of it', () => {
+    for (const text of ['../', 'a/../', '*a', '!a/'].map((piece) => piece.repeat(2_000_000))) {
+      assert.throws(
+        () => new IgnoreRules(`*.log\n${text}`),
+        /^TaskError: \.dockerignore has a pattern of \d+ characters; 10000 are the most\.$/,
+      );
+    }
+  });
+
   it('is through with any path at once, whatever its patterns', () => {
     const hostile = [
       `${'*a'.repeat(12)}b`,
