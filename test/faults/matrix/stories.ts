@@ -181,7 +181,7 @@ export const STORIES: Record<string, Story> = {
     server.put('titanic', '1.2.0/flags.pkl', 'flags');
     return {
       target: server.endpoint,
-      name: 'teststorage.blob.core.windows.net',
+      name: 'storage.example.com',
       secrets: [server.key],
       async run(relay) {
         const destination = join(folder, 'sources/pickles');
@@ -294,7 +294,7 @@ export const STORIES: Record<string, Story> = {
     const entra = startEntra('ServicePrincipal');
     return {
       target: server.endpoint,
-      name: 'teststorage.blob.core.windows.net',
+      name: 'storage.example.com',
       ...entra,
       async run(relay) {
         mkdirSync(join(folder, 'sources'), { recursive: true });

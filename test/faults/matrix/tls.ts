@@ -6,7 +6,7 @@ import { makeCertificate, type TestCertificate } from '../../support/certificate
 /** The services' names, as customers have them. Nothing here knows where they are but the relay. */
 const HOSTS = [
   'adb-1234567890123456.7.azuredatabricks.net',
-  'teststorage.blob.core.windows.net',
+  'storage.example.com',
   'myregistry.azurecr.io',
   'localhost',
 ];
