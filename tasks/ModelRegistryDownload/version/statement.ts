@@ -28,6 +28,9 @@ const LISTS = [MANIFEST_NAME, 'metadata.json'];
 /** Weights in several files have an index that names them: `model.safetensors.index.json`. */
 const INDEX = /\.index\.json$/;
 
+/** What is the name of a file rather than a word about it: it has a slash, or an ending that begins with a letter. */
+const FILE_NAME = /\/|\.[a-z]\w*$/i;
+
 /** The service's own limit, in characters. */
 const LONGEST_PATH = 1_024;
 
@@ -118,7 +121,7 @@ function listed({ files }: Record<string, unknown>, present: ReadonlySet<string>
   const folders = new Set([...present].flatMap(ancestors));
   const isFolder = ([path]: Said) => folders.has(path.replace(/\/$/, ''));
   const areFiles = own.some((entry) => present.has(entry[0]) || isFolder(entry));
-  return own.filter((entry) => !isName(entry) || (areFiles && !isFolder(entry)));
+  return own.filter((entry) => !isFolder(entry) && (areFiles || !isName(entry)));
 }
 
 function readEntry(entry: unknown): Said[] {
@@ -129,10 +132,10 @@ function readEntry(entry: unknown): Said[] {
 /** An object in place of a list: what its members are called are the paths, or what they are. */
 function readMembers(files: Record<string, unknown>): Said[] {
   return Object.entries(files).flatMap(([name, value]) => {
-    if (isRecord(value)) return withPath(value.path ?? name, factsOf(value));
-    if (typeof value !== 'string') return withPath(name, {});
-    const digests = factsOf({ sha256: value, md5: value });
-    return Object.keys(digests).length > 0 ? withPath(name, digests) : withPath(value, {});
+    const facts = factsOf(isRecord(value) ? value : { sha256: value, md5: value });
+    if (isRecord(value) && value.path !== undefined) return withPath(value.path, facts);
+    if (Object.keys(facts).length > 0) return withPath(name, facts);
+    return typeof value === 'string' && FILE_NAME.test(value) ? withPath(value, {}) : [];
   });
 }
 
