@@ -11,7 +11,7 @@ import { type BaseContents, BrokenNote, decodeContents, LARGEST_CONTENTS } from 
 /** The artifact type of a note, and the type of its one blob. What it says is written anew under another one. */
 export const BASE_NOTE = 'application/vnd.model-pipelines.base-image-contents.v1+json';
 
-/** Milliseconds that are spent on finding a note: reading the layers themselves takes longer. */
+/** Milliseconds that are spent on finding a note by default: reading the layers themselves takes longer. */
 const FIND_LIMIT = 5_000;
 
 /** Notes on one image that are looked at. There is one, unless somebody meddles. */
@@ -28,6 +28,8 @@ export interface BaseNotesOptions {
    * signed here must not depend on them.
    */
   readonly isTrusting: boolean;
+  /** Milliseconds that are spent on finding a note. */
+  readonly limit?: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -54,11 +56,11 @@ export class BaseNotes {
    * @returns undefined where nothing is, and where it does not count
    */
   async find(base: ImageSource, layers: readonly string[]): Promise<BaseContents | undefined> {
-    const { isTrusting, log, signal } = this.options;
+    const { isTrusting, limit = FIND_LIMIT, log, signal } = this.options;
     // A digest says what an image is, whoever may write beside it.
     if (!isTrusting || base.isPinned) return undefined;
     try {
-      return await inTime(this.look(base, layers), signal, FIND_LIMIT);
+      return await inTime(this.look(base, layers), signal, limit);
     } catch (error) {
       throwIfCancelled(signal);
       if (!(error instanceof TaskError)) throw error;

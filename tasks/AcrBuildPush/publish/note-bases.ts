@@ -11,11 +11,13 @@ import { Uploads } from '../registry/upload';
 import { attach } from './attach';
 
 export interface NoteOptions {
+  /** Milliseconds that a note may take. */
+  readonly limit?: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
-/** Milliseconds that a note may take: it is for others, and the step can do without. */
+/** Milliseconds that a note may take by default: it is for others, and the step can do without. */
 const NOTE_LIMIT = 10_000;
 
 /**
@@ -33,14 +35,18 @@ export async function noteBases(
   await Promise.all(near.map((base) => noteBase(base, registry, options)));
 }
 
-async function noteBase(base: ReadBase, registry: RegistryClient, { log, signal }: NoteOptions) {
+async function noteBase(
+  base: ReadBase,
+  registry: RegistryClient,
+  { limit = NOTE_LIMIT, log, signal }: NoteOptions,
+) {
   const { repository } = base.registry;
   const stop = new AbortController();
   // What goes wrong here is nobody's trouble.
   const quiet = { ...log, info: log.debug, warning: log.debug };
   const options = { log: quiet, signal: AbortSignal.any([signal, stop.signal]) };
   try {
-    const digest = await inTime(attachNote(base, registry, options), signal, NOTE_LIMIT);
+    const digest = await inTime(attachNote(base, registry, options), signal, limit);
     if (digest) {
       log.info(`Noted what is in the base image beside it, in repository '${repository}': ${digest}`);
     }

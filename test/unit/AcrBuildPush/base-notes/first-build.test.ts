@@ -139,6 +139,13 @@ describe('the first build of a repository on a base image', () => {
     });
   }
 
+  it('does not wait for a registry that never says what is noted, and takes no note', async () => {
+    intercept = (request) => request.url!.includes('/referrers/');
+    const step = await build(base.name, { limit: 20 });
+    assert.deepEqual(warnings(step), []);
+    assert.equal(step.config.rootfs.diff_ids.length, 2);
+  });
+
   it('writes nothing to another registry, and reads what is noted there', async () => {
     const far = repositoryOf(elsewhere, `bases/b${count++}`);
     const foreign = await pushBase(far, '1');

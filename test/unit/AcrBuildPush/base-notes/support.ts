@@ -118,7 +118,7 @@ export async function buildFor(
   client: RegistryClient,
   folder: string,
   recipe: readonly string[],
-  { platform = 'linux/amd64', isTrusting = true, billed = true } = {},
+  { platform = 'linux/amd64', isTrusting = true, billed = true, limit = 60_000 } = {},
 ): Promise<Built> {
   const { http, log, lines, signal } = agent();
   const plan = {
@@ -128,14 +128,14 @@ export async function buildFor(
     recipe: recipe.join('\n'),
     platforms: [platform],
   };
-  const beside = new BaseNotes({ isTrusting, log, signal });
+  const beside = new BaseNotes({ isTrusting, limit, log, signal });
   const packages = new LayerPackages(log);
   const pull = createPull({ http, log, credentialsFor: (host) => fixedCredentials(host, IDENTITY) });
   try {
     const services = { pull, beside, packages: billed ? packages : undefined, log, signal };
     const planned = await planDirectly(plan, services);
     const { config } = await planned.make({});
-    await noteBases(beside.read, client, { log, signal });
+    await noteBases(beside.read, client, { limit, log, signal });
     return { lines, config: JSON.parse(config.toString()), packages };
   } finally {
     http.close();
