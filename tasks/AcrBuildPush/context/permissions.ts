@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { readSourceFile } from '../../common/files/source-file';
 import { findGitIndex, type GitIndex } from './git-index';
 
 /** What `lstat` says of a file's mode. */
@@ -62,9 +62,9 @@ class ModelFolders {
 
 function readManifest(file: string): ReadonlySet<string> | undefined {
   try {
-    const data = readFileSync(file);
-    if (data.length > LARGEST_MANIFEST) return undefined;
-    const { files } = JSON.parse(data.toString('utf8')) as { files?: readonly { path?: unknown }[] };
+    const { files } = JSON.parse(readSourceFile(file, LARGEST_MANIFEST).toString('utf8')) as {
+      files?: readonly { path?: unknown }[];
+    };
     return new Set(files?.map(({ path }) => String(path)));
   } catch {
     return undefined;

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
 import { CancelledError, TaskError } from '../../common/errors';
+import { LineReader } from '../../common/line-reader';
 import type { Logger } from '../../common/log';
 import { type ChildProcess, startProgram } from '../../common/program';
 
@@ -42,9 +42,6 @@ export interface DockerCliOptions {
 /** Milliseconds that docker has to end by itself when the step is cancelled; it takes some 40. */
 const STOP_LIMIT = 2_500;
 
-/** A line without an end is cut here, so that it does not fill the memory. */
-const LONGEST_LINE = 100_000;
-
 /** Runs the docker command line tool, and stops it when the step is cancelled. */
 export class DockerCli {
   constructor(private readonly options: DockerCliOptions) {}
@@ -64,7 +61,8 @@ export class DockerCli {
     const stderr: string[] = [];
     const exitCode = await this.run(
       args,
-      byLine((line, source) => (source === 'stdout' ? stdout : stderr).push(line)),
+      // An answer is one line of JSON, however long.
+      byLine((line, source) => (source === 'stdout' ? stdout : stderr).push(line), Number.POSITIVE_INFINITY),
       { timeout },
     );
     return { exitCode, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
@@ -162,10 +160,10 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   }
 }
 
-function byLine(onLine: OnLine): Listen {
+function byLine(onLine: OnLine, longest?: number): Listen {
   return (stdout, stderr) => {
-    splitLines(stdout, (line) => onLine(line, 'stdout'));
-    splitLines(stderr, (line) => onLine(line, 'stderr'));
+    splitLines(stdout, (line) => onLine(line, 'stdout'), longest);
+    splitLines(stderr, (line) => onLine(line, 'stderr'), longest);
   };
 }
 
@@ -191,24 +189,11 @@ function killTree(pid: number): void {
   );
 }
 
-/** Calls back with every whole line, whatever chunks it came in, a last one without a line feed included. */
-export function splitLines(stream: Readable, onLine: (line: string) => void): void {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  const take = (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) onLine(line.replace(/\r+$/, ''));
-    if (rest.length > LONGEST_LINE) {
-      onLine(rest);
-      rest = '';
-    }
-  };
-  stream.on('data', (chunk: Buffer) => take(decoder.write(chunk)));
-  stream.on('end', () => {
-    take(decoder.end());
-    if (rest) onLine(rest);
-  });
+/** Calls back with every line, a last one without a line feed included. */
+export function splitLines(stream: Readable, onLine: (line: string) => void, longest?: number): void {
+  const reader = new LineReader(onLine, longest);
+  stream.on('data', (chunk: Buffer) => reader.add(chunk));
+  stream.on('end', () => reader.end());
 }
 
 function startError(error: NodeJS.ErrnoException): NoEngineError {

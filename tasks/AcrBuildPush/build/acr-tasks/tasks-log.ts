@@ -1,5 +1,5 @@
-import { StringDecoder } from 'node:string_decoder';
 import type { HttpClient } from '../../../common/http';
+import { LineReader } from '../../../common/line-reader';
 import type { Logger } from '../../../common/log';
 
 /** Bytes of the log that are asked for at a time. */
@@ -8,16 +8,16 @@ const LONGEST_PART = 4 * 1024 * 1024;
 /** The log of a run in Azure: a blob that grows, and says in its metadata when it is complete. */
 export class RemoteLog {
   private offset = 0;
-  private rest = '';
-  private readonly decoder = new StringDecoder('utf8');
+  private readonly lines: LineReader;
 
   /** @param link the blob's address with a signature */
   constructor(
     private readonly link: string,
     private readonly http: Pick<HttpClient, 'send'>,
     log: Logger,
-    private readonly onLine: (line: string) => void,
+    onLine: (line: string) => void,
   ) {
+    this.lines = new LineReader(onLine);
     const signature = new URL(link).searchParams.get('sig');
     if (signature) log.maskSecret(signature);
   }
@@ -34,9 +34,7 @@ export class RemoteLog {
 
   /** Shows a last line without a line feed. */
   end(): void {
-    this.take(this.decoder.end());
-    if (this.rest) this.onLine(this.rest);
-    this.rest = '';
+    this.lines.end();
   }
 
   private async readFrom(offset: number): Promise<void> {
@@ -49,12 +47,6 @@ export class RemoteLog {
     if (answer.status !== 206 && answer.status !== 200) return;
     const fresh = answer.status === 206 ? answer.body : answer.body.subarray(offset);
     this.offset += fresh.length;
-    this.take(this.decoder.write(fresh));
-  }
-
-  private take(text: string): void {
-    const lines = (this.rest + text).split('\n');
-    this.rest = lines.pop()!;
-    for (const line of lines) this.onLine(line.replace(/\r+$/, ''));
+    this.lines.add(fresh);
   }
 }

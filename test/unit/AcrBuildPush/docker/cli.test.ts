@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { DockerCli, splitLines } from '../../../../tasks/AcrBuildPush/docker/cli';
 import { CancelledError, TaskError } from '../../../../tasks/common/errors';
+import { createLogger } from '../../../../tasks/common/log';
+import { rememberSecret } from '../../../../tasks/common/secrets';
 import { capturedLog, fakeDocker, temporaryFolder } from '../support';
 
 describe('the docker command line tool', () => {
@@ -37,6 +39,11 @@ describe('the docker command line tool', () => {
     const cli = docker('echo one; printf "two\\r\\nthree"; echo four >&2');
     assert.equal(await cli.stream(['build'], (line, source) => lines.push(`${source} ${line}`)), 0);
     assert.deepEqual(lines.sort(), ['stderr four', 'stdout one', 'stdout three', 'stdout two']);
+  });
+
+  it('gives an answer whole, however long', async () => {
+    const { stdout } = await docker(`printf '%0250000d' 0`).capture(['inspect'], 30_000);
+    assert.equal(stdout.length, 250_000);
   });
 
   it('runs with the environment that it was given, and nothing more', async () => {
@@ -107,9 +114,21 @@ describe('output in chunks', () => {
     assert.deepEqual(await linesOf(...single), ['größe 📦']);
   });
 
-  it('without any line feed does not pile up', async () => {
-    const lines = await linesOf(...Array.from({ length: 30 }, () => 'x'.repeat(10_000)));
-    assert.ok(lines.length > 1);
-    assert.equal(lines.join('').length, 300_000);
+  it('shows no piece of a secret where it cuts a line without end, wherever the chunks end', async () => {
+    const secret = `dose~${'7x'.repeat(20)}`;
+    rememberSecret(secret);
+    for (let before = 99_950; before <= 100_000; before += 3) {
+      const whole = `${'x'.repeat(before)}${secret}${'y'.repeat(50_000)}`;
+      for (const size of [before + 5, before + 20, 100_000, 33_333, 8_192]) {
+        const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, at) =>
+          whole.slice(at * size, (at + 1) * size),
+        );
+        const shown: string[] = [];
+        const log = createLogger((line) => shown.push(line));
+        for (const line of await linesOf(...chunks, '\nnext')) log.info(line);
+        assert.ok(!/7x7x/.test(shown.join('\n')), `${before} characters before it, in chunks of ${size}`);
+        assert.equal(shown.at(-1), 'next');
+      }
+    }
   });
 });
