@@ -56,19 +56,20 @@ describe('downloading a model', () => {
       );
     });
 
-    it('is not held to what only looks like a list of its files', async () => {
-      for (const files of [
-        ['train.csv'],
-        [{ path: 'train.csv', rows: 5 }],
-        { 'train.csv': 1 },
-        [null, 7],
-        { main: 'model.pkl', format: 'pickle', made: { by: 'joblib 1.4' }, count: 3 },
-        [MODEL, { path: 'data', size: 4096 }],
-      ]) {
+    const others: unknown[] = [
+      ['train.csv'],
+      [{ path: 'train.csv', rows: 5 }],
+      { 'train.csv': 1 },
+      [null, 7],
+      { main: 'model.pkl', format: 'pickle', made: { by: 'joblib 1.4' }, count: 3 },
+      [MODEL, { path: 'data', size: 4096 }],
+    ];
+    for (const files of others) {
+      it(`is not held to what only looks like a list of its files: ${JSON.stringify(files)}`, async () => {
         story.server.put('titanic', '1.0.0/metadata.json', JSON.stringify({ files, weight_map: { a: 'b' } }));
         await story.download();
-      }
-    });
+      });
+    }
 
     const SUM = MODEL.sha256;
     const inBase64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64');
