@@ -114,7 +114,6 @@ export const PIECES: readonly string[] = [
     'COPY --from=a a b\n',
     'COPY <<" a b\n',
     'RUN <<"\n',
-    'CMD [a]\n',
     'EXPOSE 1-65535\n',
   ],
   ...[
