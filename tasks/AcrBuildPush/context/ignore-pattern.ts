@@ -38,6 +38,8 @@ export function compileIgnorePattern(pattern: string): Matcher | undefined {
  * that takes.
  */
 function passesCheck(pattern: string): boolean {
+  // Nothing else can be wrong.
+  if (!/[[\\]/.test(pattern)) return true;
   let read = '';
   for (const [part] of pattern.matchAll(
     /\*+(?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\\[]|\\$)*|(?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\\[]|\\$)+/gsu,
@@ -64,6 +66,15 @@ function kindOf(pattern: string): 'exact' | 'prefix' | 'suffix' | 'expression' {
   if (/^[^*?[\]\\]+\*\*$/.test(pattern)) return 'prefix';
   return 'expression';
 }
+
+/** What a dot stands for. */
+const isOfLine: Fits = (char) => char !== '\n';
+
+const isSlash: Fits = (char) => char === '/';
+
+/** The set that `*` and `?` become, by far the most frequent one. */
+const NAME = '^/]';
+const isOfName: Fits = (char) => char !== '/';
 
 const isWord: Fits = (char) => /^\w$/.test(char);
 
@@ -122,7 +133,7 @@ class ExpressionReader {
   /** Whether the last element was repeated, which can't be done again. */
   private isRepeated = false;
   /** The sets by what is written, so that two that are alike are known for it. */
-  private readonly sets = new Map<string, Fits>([['.', (char) => char !== '\n']]);
+  private readonly sets = new Map<string, Fits>();
   private at = 0;
 
   constructor(expression: string) {
@@ -162,7 +173,7 @@ class ExpressionReader {
     } else if (char === '^') {
       this.found.push({ kind: 'place', fits: PLACES.A! });
     } else if (char === '[' || char === '.') {
-      const fits = char === '.' ? this.sets.get('.')! : this.set();
+      const fits = char === '.' ? isOfLine : this.set();
       if (this.chars[this.at] !== '*') this.found.push({ kind: 'one', fits });
       else {
         this.at++;
@@ -209,7 +220,8 @@ class ExpressionReader {
   private run(fits: Fits): void {
     const last = this.found.at(-1);
     // Several are no more than one.
-    if (last?.kind !== 'run' || last.fits !== fits) this.found.push({ kind: 'run', fits });
+    if (last?.kind !== 'run' || last.fits !== fits)
+      this.found.push({ kind: 'run', fits, ...(fits === isOfName && { except: '/' }) });
     this.isRepeated = true;
   }
 
@@ -220,8 +232,8 @@ class ExpressionReader {
     if (option?.kind === 'option' && slash?.kind === 'one') return;
     this.found.push(
       { kind: 'option', over: 2 },
-      { kind: 'run', fits: this.sets.get('.')! },
-      { kind: 'one', fits: (char) => char === '/' },
+      { kind: 'run', fits: isOfLine },
+      { kind: 'one', fits: isSlash },
     );
   }
 
@@ -289,6 +301,10 @@ class ExpressionReader {
   /** A set behind its `[`; a `]` at its begin is a member. */
   private set(): Fits {
     const start = this.at;
+    if (this.chars.slice(start, start + NAME.length).join('') === NAME) {
+      this.at += NAME.length;
+      return isOfName;
+    }
     const isNegated = this.chars[this.at] === '^';
     if (isNegated) this.at++;
     const members: Fits[] = [];

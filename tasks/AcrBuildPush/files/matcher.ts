@@ -2,8 +2,8 @@
 export type Element =
   /** One character. */
   | { readonly kind: 'one'; readonly fits: Fits }
-  /** Any number of characters. */
-  | { readonly kind: 'run'; readonly fits: Fits }
+  /** Any number of characters. `except` is told where all fit but this one: it is found sooner than all are asked. */
+  | { readonly kind: 'run'; readonly fits: Fits; readonly except?: string }
   /** The elements behind it, so many, may be left out together. */
   | { readonly kind: 'option'; readonly over: number }
   /** No character, but a place between two; undefined stands for the ends of the text. */
@@ -18,9 +18,74 @@ export type Matcher = (text: string) => boolean;
 
 /**
  * Makes a test for whole texts. All ways to match are followed at once, a character at a time, so that no pattern takes
- * longer than its length times the text's.
+ * longer than its length times the text's. What stands at the ends of a pattern and has one way to match is looked at
+ * first: of many patterns that are tried on a path, most end there.
  */
 export function createMatcher(elements: readonly Element[]): Matcher {
+  const head = elements.findIndex(({ kind }) => kind !== 'one');
+  if (head < 0) {
+    return (text) => {
+      const chars = charsOf(text);
+      return fits(elements, chars, 0, chars.length);
+    };
+  }
+  const tail = startOfTail(elements);
+  const first = elements.slice(0, head);
+  const last = elements.slice(tail);
+  const middle = elements.slice(head, tail);
+  const [only] = middle;
+  const matchesMiddle = only?.kind === 'run' && middle.length === 1 ? fitsAll(only) : follow(middle);
+  return (text) => {
+    const chars = charsOf(text);
+    const end = chars.length - last.length;
+    return (
+      end >= head &&
+      fits(first, chars, 0, head) &&
+      fits(last, chars, end, chars.length) &&
+      matchesMiddle(chars, head, end)
+    );
+  };
+}
+
+/** Tests a part of a text. */
+type PartMatcher = (chars: readonly string[], start: number, end: number) => boolean;
+
+/** The text that was looked at last: many patterns are tried on one. */
+let known: { readonly text: string; readonly chars: readonly string[] } = { text: '', chars: [] };
+
+function charsOf(text: string): readonly string[] {
+  if (text !== known.text) known = { text, chars: [...text] };
+  return known.chars;
+}
+
+/** Where the elements begin that nothing leaves out, and that have one way to match. */
+function startOfTail(elements: readonly Element[]): number {
+  let start = 0;
+  for (const [index, element] of elements.entries()) {
+    const over = element.kind === 'option' ? element.over : 0;
+    if (element.kind !== 'one') start = Math.max(start, index + over + 1);
+  }
+  return start;
+}
+
+/** Whether elements that are one character each are those of a part of a text. */
+function fits(elements: readonly Element[], chars: readonly string[], start: number, end: number): boolean {
+  if (end - start !== elements.length) return false;
+  return elements.every((element, index) => element.kind === 'one' && element.fits(chars[start + index]!));
+}
+
+function fitsAll({ fits: one, except }: Extract<Element, { kind: 'run' }>): PartMatcher {
+  return (chars, start, end) => {
+    if (except !== undefined) {
+      const at = chars.indexOf(except, start);
+      return at < 0 || at >= end;
+    }
+    for (let at = start; at < end; at++) if (!one(chars[at]!)) return false;
+    return true;
+  };
+}
+
+function follow(elements: readonly Element[]): PartMatcher {
   const end = elements.length;
   const marks = new Uint32Array(end + 1);
   let generation = 0;
@@ -43,13 +108,12 @@ export function createMatcher(elements: readonly Element[]): Matcher {
     }
   };
 
-  return (text) => {
-    const chars = [...text];
+  return (chars, start, until) => {
     generation++;
     marks[0] = generation;
     let states = [0];
-    spread(states, undefined, chars[0]);
-    for (let at = 0; at < chars.length && states.length > 0; at++) {
+    spread(states, chars[start - 1], chars[start]);
+    for (let at = start; at < until && states.length > 0; at++) {
       const char = chars[at]!;
       generation++;
       const next: number[] = [];

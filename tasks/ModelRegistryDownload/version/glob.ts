@@ -38,10 +38,13 @@ function matchLevels(levels: readonly Level[], names: readonly string[]): boolea
 
 function matchLevel(steps: readonly Step[], name: string): boolean {
   const [first] = steps;
-  if (first === undefined) return name === '';
+  const last = steps.at(-1);
+  if (first === undefined || last === undefined) return name === '';
   const [start] = name;
+  const end = [...name.slice(-2)].at(-1);
   // Most patterns part here from most names, which may be long.
   if (first !== 'star' && (start === undefined || !first(start))) return false;
+  if (last !== 'star' && (end === undefined || !last(end))) return false;
   // The folder itself and the one above it are no files.
   if (first === 'star' && (name === '.' || name === '..')) return false;
   const characters = [...name];

@@ -114,6 +114,11 @@ export const PIECES: readonly string[] = [
     'COPY --from=a a b\n',
     'COPY <<" a b\n',
     'RUN <<"\n',
+    'CMD [a]\n',
+    'a*c\n',
+    'a?\n',
+    '[ab]*\n',
+    '\\a\n',
     'EXPOSE 1-65535\n',
   ],
   ...[
