@@ -39,7 +39,8 @@ export function compileIgnorePattern(pattern: string): Matcher | undefined {
  */
 function passesCheck(pattern: string): boolean {
   // Nothing else can be wrong.
-  if (!/[[\\]/.test(pattern)) return true;
+  if (!/\[|\\$/.test(pattern)) return true;
+  if (!pattern.includes('*')) return compileGlob(pattern) !== undefined;
   let read = '';
   for (const [part] of pattern.matchAll(
     /\*+(?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\\[]|\\$)*|(?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\\[]|\\$)+/gsu,
@@ -55,6 +56,8 @@ function passesCheck(pattern: string): boolean {
 export class IgnorePatternError extends Error {}
 
 function compileExpression(pattern: string): Matcher {
+  const plain = plainElements(pattern);
+  if (plain) return createMatcher(plain);
   const matchers = new ExpressionReader(toExpression(pattern)).alternatives().map(createMatcher);
   return (path) => matchers.some((matches) => matches(path));
 }
@@ -111,10 +114,22 @@ const PLACES: Readonly<Record<string, typeof isEdge>> = {
 /** Repetitions of more elements than this are refused. */
 const MOST_ELEMENTS = 8_192;
 
+/** Any part of a name. */
+const NAMES: Element = { kind: 'run', fits: isOfName, except: '/' };
+
 const ANYTHING: Element = { kind: 'run', fits: () => true };
 
 /** Any number of folders. */
 const FOLDERS = '(.*/)?';
+
+/** What a pattern asks for that holds names and `*` and `?` alone, as nearly all do: it needs no expression. */
+function plainElements(pattern: string): readonly Element[] | undefined {
+  if (/[^\w.\-/*?]|\*\*/.test(pattern)) return undefined;
+  return [...pattern].map((char): Element => {
+    if (char === '*') return NAMES;
+    return { kind: 'one', fits: char === '?' ? isOfName : (other) => other === char };
+  });
+}
 
 /** Docker's regular expression for a pattern. What it means within a set, docker does not ask. */
 function toExpression(pattern: string): string {

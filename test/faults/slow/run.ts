@@ -8,7 +8,7 @@ import { PARSERS } from './parsers';
 const LIMIT = Number(process.env.LIMIT);
 
 /** What is slow is read again so often: the first time, Node has yet to compile, and other processes share the caches. */
-const MORE_TRIES = 4;
+const MORE_TRIES = 11;
 
 /** Milliseconds that {@link reference} takes on the machine that the limit was set on, when it has nothing else to do. */
 const USUAL = 22;
