@@ -22,11 +22,13 @@ const HANGS = 120_000;
 describe('50 KB of the nastiest input', function () {
   this.timeout(0);
 
-  const folder = mkdtempSync(join(tmpdir(), 'slow-'));
+  let folder: string;
   /** As it is packed: what runs sources as they are keeps every function's name, which takes longer than to read a line. */
-  const program = join(folder, 'run.cjs');
+  let program: string;
 
   before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'slow-'));
+    program = join(folder, 'run.cjs');
     buildSync({
       ...{ entryPoints: ['test/faults/slow/run.ts'], outfile: program, logLevel: 'error' },
       ...{ bundle: true, minify: true, platform: 'node', target: 'node20' },
