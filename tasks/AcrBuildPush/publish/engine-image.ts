@@ -6,7 +6,7 @@ import { formatDuration } from '../../common/text';
 import type { LayerPackages } from '../bill-of-materials/layer-packages';
 import type { CompressionChoice } from '../build-plan';
 import { describeImage, type EngineImage, type ImageFacts } from '../docker/engine';
-import { type SaveRequest, withSavedImage } from '../docker/saved-image';
+import { type EngineCopyRequest, withImageCopy } from '../docker/image-copy';
 import { checkIsWorthReading } from '../docker/worth-reading';
 import { readConfig } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
@@ -107,7 +107,7 @@ async function sendMissing(
   options: EnginePublishOptions,
 ): Promise<{ config: PublishedConfig; layers: Layers }> {
   const { host, repository } = place.registry;
-  const { diffIds } = facts;
+  const { diffIds, size } = facts;
   const names = nameLayers(facts);
   const blobs = new Set([...found.values()].map(({ descriptor }) => descriptor.digest));
   const start = performance.now();
@@ -115,9 +115,12 @@ async function sendMissing(
   const lanes = new Lanes(options.signal);
   const forms = new FormChooser(options.compression);
   const uploads: Promise<PublishedLayer>[] = [];
-  const request: SaveRequest = {
+  const request: EngineCopyRequest = {
     id,
     diffIds,
+    size,
+    isPart: false,
+    log: options.log,
     folder: folder.path,
     host,
     repository,
@@ -130,7 +133,7 @@ async function sendMissing(
     },
   };
   try {
-    return await withSavedImage(docker, request, async (content) => {
+    return await withImageCopy(docker, request, async (content) => {
       options.log.info(`The engine gave the image in ${formatDuration(performance.now() - start)}.`);
       const config = await lanes.run((signal) => publishConfig(place, content, { ...options, signal }));
       const sent = await Promise.all(uploads);

@@ -2,7 +2,7 @@ import { TemporaryFolder } from '../../../common/files/temporary-folder';
 import type { Logger } from '../../../common/log';
 import { formatDuration } from '../../../common/text';
 import { describeImage, type EngineImage } from '../../docker/engine';
-import { saveImage } from '../../docker/saved-image';
+import { copyImage } from '../../docker/image-copy';
 import { checkIsWorthReading } from '../../docker/worth-reading';
 import type { Layer, ParentImage } from '../../image/image';
 import type { RegistryClient } from '../../registry/client';
@@ -52,21 +52,21 @@ export async function readEngineParent(
 
   const facts = await describeImage(docker, id);
   await checkIsWorthReading(built, facts, options.tempFolder, options.more);
-  const { diffIds } = facts;
+  const { diffIds, size } = facts;
   const folder = new TemporaryFolder(options.tempFolder, 'layers-');
   const layers = new Map<string, Layer>();
   const start = performance.now();
   try {
-    const saved = await saveImage(docker, {
-      ...{ id, diffIds, folder: folder.path, signal },
+    const copy = await copyImage(docker, {
+      ...{ id, diffIds, size, isPart: true, folder: folder.path, log, signal },
       ...{ host: registry.host, repository: registry.repository },
       isWanted: () => true,
       onLayer: (layer) => layers.set(layer.diffId, layer),
     });
     log.info(`The engine gave what it built in ${formatDuration(performance.now() - start)}.`);
-    const config = JSON.parse(saved.config.toString('utf8'));
+    const config = JSON.parse(copy.config.toString('utf8'));
     const image = { engineId: id, config, layers: diffIds.map((diffId) => layers.get(diffId)!) };
-    return { image, close: () => saved.close().finally(folder.remove) };
+    return { image, close: () => copy.close().finally(folder.remove) };
   } catch (error) {
     folder.remove();
     throw error;
