@@ -12,6 +12,9 @@ import { UnreadableImageError } from './engine';
 /** Milliseconds for an engine to set or remove a name. */
 const NAME_LIMIT = 30_000;
 
+/** Milliseconds for an engine to reach this step, which is on the same machine. */
+const REACH_LIMIT = 15_000;
+
 const BRACE = '{'.charCodeAt(0);
 
 /**
@@ -31,8 +34,13 @@ export async function receiveImage(
   const name = randomBytes(16).toString('hex');
   const receiver = new Receiver(name, request, layers);
   const server = createServer((incoming, answer) => void receiver.answer(incoming, answer));
+  // A large layer takes its time.
+  server.requestTimeout = 0;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const isLate = () => receiver.fail(new UnreadableImageError('The engine did not reach this step.'));
+  const timer = setTimeout(isLate, REACH_LIMIT);
+  server.once('connection', () => clearTimeout(timer));
   const reference = `127.0.0.1:${(server.address() as AddressInfo).port}/${name}:image`;
   try {
     const named = await docker.capture(['image', 'tag', request.id, reference], NAME_LIMIT);
@@ -46,9 +54,12 @@ export async function receiveImage(
   } catch (error) {
     throw unreadable('docker push', error);
   } finally {
+    clearTimeout(timer);
     server.close();
     server.closeAllConnections();
-    await docker.lasting().capture(['image', 'rm', reference], NAME_LIMIT);
+    const removal = docker.lasting().capture(['image', 'rm', reference], NAME_LIMIT);
+    // A name that stays harms nobody.
+    await removal.catch(() => undefined);
   }
 }
 
@@ -78,12 +89,16 @@ class Receiver {
     return this.failing.signal;
   }
 
+  fail(error: unknown): void {
+    this.failing.abort(error);
+  }
+
   async answer(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
     try {
       const { status, headers } = await this.handle(incoming);
       answer.writeHead(status, { 'Content-Length': 0, ...headers }).end();
     } catch (error) {
-      this.failing.abort(error);
+      this.fail(error);
       answer.destroy();
     }
   }
