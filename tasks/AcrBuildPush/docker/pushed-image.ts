@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import type { Sink } from '../files/tar-reader';
 import { digestOfBytes, type Manifest } from '../image/image';
 import { readConfig, readManifest } from '../image/manifest';
 import { type ArrivingLayers, type CopyRequest, LARGEST_DOCUMENT, unreadable } from './arriving-layers';
@@ -117,9 +118,10 @@ class Receiver {
   }
 
   private async handle(incoming: IncomingMessage): Promise<Answer> {
-    const { method, headers } = incoming;
-    const { pathname, searchParams } = new URL(incoming.url!, 'http://engine');
-    if (!pathname.startsWith(this.folder)) return { status: 404 };
+    const { method, headers, url = '' } = incoming;
+    // Whoever does not know the name gets nothing, and keeps nothing from arriving.
+    if (!url.startsWith(this.folder)) return { status: 404 };
+    const { pathname, searchParams } = new URL(url, 'http://engine');
     const path = pathname.slice(this.folder.length);
     const [kind, reference] = path.split('/');
     if (method === 'HEAD' && kind === 'blobs') return { status: this.has(reference!) ? 200 : 404 };
@@ -140,14 +142,13 @@ class Receiver {
   }
 
   private async takeBlob(incoming: IncomingMessage, digest: string, size: number): Promise<Answer> {
-    let take: ((chunk: Buffer) => unknown) | undefined;
+    const isLayer = this.request.diffIds.includes(digest);
     const parts: Buffer[] = [];
+    let sink: Sink | undefined;
     for await (const chunk of incoming as AsyncIterable<Buffer>) {
-      const isDocument = chunk[0] === BRACE && size <= LARGEST_DOCUMENT;
-      take ??= isDocument
-        ? (part) => parts.push(part)
-        : (this.layers.take(digest, size, digest) ?? (() => undefined));
-      await take(chunk);
+      const isDocument = chunk[0] === BRACE && size <= LARGEST_DOCUMENT && !isLayer;
+      sink ??= isDocument ? (part) => parts.push(part) : this.layers.take(digest, size, digest);
+      await sink?.(chunk);
     }
     if (parts.length > 0) this.keep(Buffer.concat(parts), digest);
     return { status: 201 };
