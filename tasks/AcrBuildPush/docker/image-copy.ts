@@ -18,6 +18,8 @@ export interface EngineCopyRequest extends CopyRequest {
 /** A copy of an image that an engine holds. */
 export interface ImageCopy {
   readonly config: Buffer;
+  /** By which the engine gave it. */
+  readonly command: 'docker push' | 'docker save';
   /** Ends whoever reads its layers with an error. */
   fail(error: Error): void;
   /** Closes its layers, which nobody may read any more. */
@@ -40,10 +42,10 @@ const ANSWER_LIMIT = 20_000;
 export async function copyImage(docker: DockerCli, request: EngineCopyRequest): Promise<ImageCopy> {
   const layers = new ArrivingLayers(request);
   try {
-    const config =
-      (await receiveQuickly(docker, request, layers)) ?? (await saveImage(docker, request, layers));
+    const received = await receiveQuickly(docker, request, layers);
     return {
-      config,
+      config: received ?? (await saveImage(docker, request, layers)),
+      command: received ? 'docker push' : 'docker save',
       fail: (error) => layers.fail(error),
       close: () => layers.close(),
     };
@@ -58,11 +60,11 @@ export async function copyImage(docker: DockerCli, request: EngineCopyRequest): 
 export async function withImageCopy<T>(
   docker: DockerCli,
   request: EngineCopyRequest,
-  use: (config: Buffer) => Promise<T>,
+  use: (copy: ImageCopy) => Promise<T>,
 ): Promise<T> {
   const copy = await copyImage(docker, request);
   try {
-    return await use(copy.config);
+    return await use(copy);
   } catch (error) {
     copy.fail(error as Error);
     throw error;

@@ -133,8 +133,9 @@ async function sendMissing(
     },
   };
   try {
-    return await withImageCopy(docker, request, async (content) => {
-      options.log.info(`The engine gave the image in ${formatDuration(performance.now() - start)}.`);
+    return await withImageCopy(docker, request, async ({ config: content, command }) => {
+      const time = formatDuration(performance.now() - start);
+      options.log.info(`The engine gave the image in ${time}, by ${command}.`);
       const config = await lanes.run((signal) => publishConfig(place, content, { ...options, signal }));
       const sent = await Promise.all(uploads);
       return { config, layers: new Map([...found, ...sent.map((layer) => [layer.diffId, layer] as const)]) };

@@ -63,7 +63,9 @@ export async function readEngineParent(
       isWanted: () => true,
       onLayer: (layer) => layers.set(layer.diffId, layer),
     });
-    log.info(`The engine gave what it built in ${formatDuration(performance.now() - start)}.`);
+    log.info(
+      `The engine gave what it built in ${formatDuration(performance.now() - start)}, by ${copy.command}.`,
+    );
     const config = JSON.parse(copy.config.toString('utf8'));
     const image = { engineId: id, config, layers: diffIds.map((diffId) => layers.get(diffId)!) };
     return { image, close: () => copy.close().finally(folder.remove) };

@@ -143,14 +143,15 @@ describe('a copy of an image of an engine', () => {
     const taken = await copyImage(docker, request);
     const contents = await Promise.all(given.map(({ content }) => content));
     await taken.close();
-    return { config: taken.config, layers: given.map(({ layer }) => layer), contents };
+    return { ...taken, layers: given.map(({ layer }) => layer), contents };
   }
 
   const calls = () => readFileSync(join(folder, 'calls'), 'utf8').split('\n').filter(Boolean);
   const commands = () => calls().map((call) => call.split(' ')[0]);
 
   it("comes by a push out of containerd's store, byte for byte, and leaves no name behind", async () => {
-    const { config, layers, contents } = await copy();
+    const { config, command, layers, contents } = await copy();
+    assert.equal(command, 'docker push');
     assert.deepEqual(config, image.config);
     const order = image.diffIds.map((diffId) => layers.findIndex((layer) => layer.diffId === diffId));
     assert.deepEqual(
