@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { TaskError } from '../../common/errors';
+import { CancelledError, describeError, TaskError } from '../../common/errors';
 import { readJson } from '../../common/json';
 import type { Logger } from '../../common/log';
 import { ArrivingLayers, type CopyRequest } from './arriving-layers';
@@ -79,12 +79,13 @@ async function receiveQuickly(
   request: EngineCopyRequest,
   layers: ArrivingLayers,
 ): Promise<Buffer | undefined> {
-  if (request.size < SMALL || !(await isQuicker(docker, request))) return undefined;
+  if (request.size < SMALL) return undefined;
   try {
-    return await receiveImage(docker, request, layers);
+    return (await isQuicker(docker, request)) ? await receiveImage(docker, request, layers) : undefined;
   } catch (error) {
-    if (!(error instanceof TaskError) || !layers.isEmpty) throw error;
-    request.log.debug(`The engine can't push to this step: ${error.message} ${error.details.join(' ')}`);
+    if (error instanceof CancelledError || !layers.isEmpty) throw error;
+    const details = error instanceof TaskError ? error.details.join(' ') : '';
+    request.log.debug(`The engine can't push to this step: ${describeError(error)} ${details}`);
     return undefined;
   }
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import { portion } from '../../support/seeded';
 import { patternWords } from './words';
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import { Headers } from 'node-fetch';
 import { BuildOutput } from '../../../tasks/AcrBuildPush/build/build-output';
 import { IgnoreRules } from '../../../tasks/AcrBuildPush/context/ignore';

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: a secret may have any characters.
 import assert from 'node:assert/strict';
 import { SecretMasker } from '../../../../../local/agent/worker/context/masking';
 
