@@ -34,6 +34,12 @@ describe('the docker command line tool', () => {
     });
   });
 
+  it('stops a command that was given up before it began', async () => {
+    const cli = docker('exec sleep 60');
+    const { exitCode } = await cli.read(['push'], async () => undefined, AbortSignal.abort());
+    assert.notEqual(exitCode, 0);
+  });
+
   it('hands on lines as they come, with their source', async () => {
     const lines: string[] = [];
     const cli = docker('echo one; printf "two\\r\\nthree"; echo four >&2');

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Server } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { DockerCli } from '../../../../tasks/AcrBuildPush/docker/cli';
+import { ArrivingLayers } from '../../../../tasks/AcrBuildPush/docker/arriving-layers';
+import { DockerCli, NoEngineError } from '../../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../../tasks/AcrBuildPush/docker/engine';
 import { copyImage, type EngineCopyRequest } from '../../../../tasks/AcrBuildPush/docker/image-copy';
 import type { Layer } from '../../../../tasks/AcrBuildPush/image/image';
@@ -15,6 +17,7 @@ import { capturedLog, fakeDocker } from '../support';
 /** A docker whose engine holds one image, and notes what it is asked for. */
 const DOCKER = `
 echo "$*" >> "$LAB/calls"
+echo "$1 $DOCKER_CONTENT_TRUST" >> "$LAB/trust"
 case "$1 $2" in
 "info "*) cat "$LAB/info";;
 "image inspect") cat "$LAB/names";;
@@ -24,14 +27,16 @@ save*) exit 9;;
 esac`;
 
 /**
- * What containerd 2 asks a registry for in a push, as it was seen on the line: TLS first, then each blob by a look, the
- * beginning of an upload, and one request with all of it; the manifest comes last.
+ * What containerd asks a registry for in a push, as it was seen on the line: TLS first, then each blob by a look, the
+ * beginning of an upload, and one request with all of it; the manifest comes last. Before 2.2, as in Docker 25 to 29.0,
+ * containerd takes no answer to a blob that does not tell its digest.
  */
 const PUSH = `
 import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { connect } from 'node:tls';
 const [host, name] = [process.argv[2].split('/')[0], process.argv[2].split('/')[1].split(':')[0]];
-const { blobs, manifest, wrong, stranger, hangs } = JSON.parse(readFileSync(process.env.LAB + '/push.json', 'utf8'));
+const { blobs, manifest, others, wrong, stranger, hangs, breaks } = JSON.parse(readFileSync(process.env.LAB + '/push.json', 'utf8'));
 const [address, port] = host.split(':');
 await new Promise((resolve) => connect({ host: address, port: Number(port) }).on('error', resolve));
 const base = 'http://' + host + '/v2/' + (stranger ?? name) + '/';
@@ -47,8 +52,23 @@ await Promise.all(blobs.map(async ({ digest, path }) => {
   place.searchParams.set('digest', digest);
   const body = readFileSync(path);
   if (wrong === digest) body[0] ^= 1;
-  must(await fetch(place, { method: 'PUT', body }), 201);
+  if (breaks === digest) {
+    const broken = request(place, { method: 'PUT', headers: { 'content-length': body.length } }).on('error', () => {});
+    broken.write(body.subarray(0, 1_000_000));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    broken.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    console.error('it is out of reach');
+    process.exit(1);
+  }
+  const taken = must(await fetch(place, { method: 'PUT', body }), 201);
+  if (taken.headers.get('docker-content-digest') === digest) return;
+  console.error('invalid content digest in response');
+  process.exit(1);
 }));
+for (const { path, type, digest } of others ?? []) {
+  must(await fetch(base + 'manifests/' + digest, { method: 'PUT', body: readFileSync(path), headers: { 'content-type': type } }), 201);
+}
 if (hangs) await new Promise((resolve) => setTimeout(resolve, 60_000));
 const body = readFileSync(manifest.path);
 const put = must(await fetch(base + 'manifests/image', { method: 'PUT', body, headers: { 'content-type': manifest.type } }), 201);
@@ -113,13 +133,21 @@ describe('a copy of an image of an engine', () => {
     image = { id, diffIds, config, contents };
   }
 
+  function write(content: string): { digest: string; path: string } {
+    const digest = digestOf(Buffer.from(content));
+    const path = join(folder, digest.slice(7));
+    writeFileSync(path, content);
+    return { digest, path };
+  }
+
   /** Takes the image out of the engine, and reads its layers. */
-  async function copy(options: Partial<EngineCopyRequest> = {}) {
+  async function copy(options: Partial<EngineCopyRequest> = {}, Cli = DockerCli) {
     writeFileSync(join(folder, 'push.json'), JSON.stringify(settings));
     writeFileSync(join(folder, 'calls'), '');
     const { log } = capturedLog();
     const signal = options.signal ?? new AbortController().signal;
-    const docker = new DockerCli({ env: { ...fakeDocker(folder, DOCKER), LAB: folder }, signal, log });
+    const env = { ...fakeDocker(folder, DOCKER), LAB: folder, DOCKER_CONTENT_TRUST: '1' };
+    const docker = new Cli({ env, signal, log });
     const given: { layer: Layer; content: Promise<Buffer> }[] = [];
     const request: EngineCopyRequest = {
       id: image.id,
@@ -217,9 +245,90 @@ describe('a copy of an image of an engine', () => {
     it(`comes by docker save where the engine ${why}`, async () => {
       prepare();
       await assert.rejects(copy(), /'docker save' .*/);
-      assert.deepEqual(commands().slice(-2), ['image', 'save']);
+      assert.deepEqual(commands().slice(-2), ['save', 'image']);
     });
   }
+
+  it('comes by docker save out of an engine that does not say in time what it is', async () => {
+    class Slow extends DockerCli {
+      override async capture(args: readonly string[], timeout: number) {
+        if (args[0] === 'info') throw new NoEngineError('Docker did not answer.');
+        return super.capture(args, timeout);
+      }
+    }
+    await assert.rejects(copy({}, Slow), /'docker save' .*/);
+  });
+
+  it('comes by docker save where nothing may listen', async () => {
+    const { listen } = Server.prototype;
+    Server.prototype.listen = function (this: Server) {
+      process.nextTick(() => this.emit('error', new Error('listen EPERM')));
+      return this;
+    };
+    try {
+      await assert.rejects(copy(), /'docker save' .*/);
+    } finally {
+      Server.prototype.listen = listen;
+    }
+  });
+
+  it('keeps the only name of a part until docker save has it', async () => {
+    writeFileSync(join(folder, 'push.mjs'), 'process.exit(1)');
+    await assert.rejects(copy({ isPart: true }), /'docker save' .*/);
+    assert.deepEqual(commands().slice(-2), ['save', 'image']);
+  });
+
+  it('is signed by nobody on its way to the step', async () => {
+    await copy();
+    assert.match(readFileSync(join(folder, 'trust'), 'utf8'), /^push 0$/m);
+  });
+
+  it('may be a list of images with notes on how it was built', async () => {
+    const type = 'application/vnd.oci.image.index.v1+json';
+    const { manifest } = settings as { manifest: { path: string; type: string; digest: string } };
+    const size = readFileSync(manifest.path).length;
+    const one = { mediaType: MANIFEST, digest: manifest.digest, size };
+    const index = write(JSON.stringify({ schemaVersion: 2, mediaType: type, manifests: [one] }));
+    settings = { ...settings, others: [manifest], manifest: { ...index, type } };
+    image = { ...image, id: index.digest };
+    const { config } = await copy();
+    assert.deepEqual(config, image.config);
+  });
+
+  it('has its own configuration, whatever else is sent by whoever sees the name', async () => {
+    const { manifest, blobs } = settings as { manifest: { path: string }; blobs: object[] };
+    const forged = JSON.stringify({ ...JSON.parse(image.config.toString()), config: { Entrypoint: ['/evil'] } });
+    const config = write(forged);
+    const { mediaType } = JSON.parse(readFileSync(manifest.path, 'utf8')).config;
+    const other = { ...JSON.parse(readFileSync(manifest.path, 'utf8')) };
+    other.config = { mediaType, digest: config.digest, size: forged.length };
+    const others = [{ ...write(JSON.stringify(other)), type: MANIFEST }];
+    settings = { ...settings, others, blobs: [...blobs, config] };
+    const taken = await copy();
+    assert.deepEqual(taken.config, image.config);
+  });
+
+  it('says why the engine left off', async () => {
+    settings = { ...settings, breaks: image.diffIds[0] };
+    await assert.rejects(copy(), (error: UnreadableImageError) => {
+      assert.match(`${error.message} ${error.details}`, /it is out of reach/);
+      return true;
+    });
+  });
+
+  it('is not whole while one of its layers is still coming', async () => {
+    const layers = new ArrivingLayers({
+      ...{ id: image.id, diffIds: image.diffIds.slice(0, 1), folder: join(folder, 'layers') },
+      ...{ host: 'r.example', repository: 'models', isWanted: () => true, onLayer: () => undefined },
+      signal: new AbortController().signal,
+    });
+    const [diffId] = image.diffIds as [string];
+    await layers.take(diffId, 10, diffId)!(Buffer.alloc(5));
+    const config = Buffer.from(JSON.stringify({ rootfs: { type: 'layers', diff_ids: [diffId] } }));
+    const listed = [{ key: diffId, digest: diffId }];
+    assert.throws(() => layers.complete(config, listed, true), /it lacks sha256:/);
+    await layers.close();
+  });
 
   it('is pushed though it has no name where it is but a part of what is built', async () => {
     writeFileSync(join(folder, 'names'), '0');
