@@ -56,6 +56,8 @@ export class ArrivingLayers {
   private readonly unnamed = new Map<string, Unnamed>();
   /** Diff ids of the layers that were handed over. */
   private readonly given = new Set<string>();
+  /** Diff ids of those whose end is still missing. */
+  private readonly coming = new Set<string>();
 
   constructor(private readonly request: CopyRequest) {}
 
@@ -75,7 +77,10 @@ export class ArrivingLayers {
     const isTold = known !== undefined && diffIds.includes(known);
     const file = new GrowingFile(join(folder, String(this.files.length)));
     this.files.push(file);
-    if (isTold) this.give({ ...localLayer(known, size, file), isComing: true });
+    if (isTold) {
+      this.coming.add(known);
+      this.give({ ...localLayer(known, size, file), isComing: true });
+    }
 
     const hash = createHash('sha256');
     let taken = 0;
@@ -89,7 +94,8 @@ export class ArrivingLayers {
       const digest = `sha256:${hash.digest('hex')}`;
       if (known && digest !== known) throw new Error(`it has other bytes of ${known}`);
       await keep(file.end(), folder);
-      if (!isTold) this.unnamed.set(key, { file, size, digest, magic });
+      if (isTold) this.coming.delete(known);
+      else this.unnamed.set(key, { file, size, digest, magic });
     };
   }
 
@@ -104,6 +110,8 @@ export class ArrivingLayers {
     if (!isTheImage || rootfs?.diff_ids.join() !== diffIds.join() || layers.length !== diffIds.length) {
       throw new Error(`it holds another image than ${id}`);
     }
+    const [missing] = this.coming;
+    if (missing) throw new Error(`it lacks ${missing}`);
     for (const [index, diffId] of diffIds.entries()) {
       if (this.given.has(diffId) || !isWanted(diffId)) continue;
       const listed = layers[index]!;

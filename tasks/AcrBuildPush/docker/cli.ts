@@ -81,6 +81,7 @@ export class DockerCli {
     args: readonly string[],
     reader: (output: Readable) => Promise<T>,
     giveUp: AbortSignal,
+    env: NodeJS.ProcessEnv = {},
   ): Promise<ReadResult<T>> {
     const stderr: string[] = [];
     const failed = new AbortController();
@@ -94,7 +95,7 @@ export class DockerCli {
       splitLines(errors, (line) => stderr.push(line));
     };
     const useless = AbortSignal.any([giveUp, failed.signal]);
-    const exitCode = await this.run(args, listen, { giveUp: useless });
+    const exitCode = await this.run(args, listen, { env, giveUp: useless });
     const [result] = await Promise.allSettled([reading!]);
     return { exitCode, stderr: stderr.join('\n'), result };
   }
@@ -125,6 +126,7 @@ export class DockerCli {
     const killAtExit = () => kill(child, 'SIGKILL');
     signal.addEventListener('abort', stop, { once: true });
     giveUp?.addEventListener('abort', stop, { once: true });
+    if (giveUp?.aborted) stop();
     process.once('exit', killAtExit);
     try {
       const exitCode = await new Promise<number>((resolve, reject) => {

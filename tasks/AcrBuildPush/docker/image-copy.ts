@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { CancelledError, describeError, TaskError } from '../../common/errors';
+import { TaskError } from '../../common/errors';
 import { readJson } from '../../common/json';
 import type { Logger } from '../../common/log';
 import { ArrivingLayers, type CopyRequest } from './arriving-layers';
@@ -42,10 +42,10 @@ const ANSWER_LIMIT = 20_000;
 export async function copyImage(docker: DockerCli, request: EngineCopyRequest): Promise<ImageCopy> {
   const layers = new ArrivingLayers(request);
   try {
-    const received = await receiveQuickly(docker, request, layers);
+    const { config, command } = await takeOut(docker, request, layers);
     return {
-      config: received ?? (await saveImage(docker, request, layers)),
-      command: received ? 'docker push' : 'docker save',
+      config,
+      command,
       fail: (error) => layers.fail(error),
       close: () => layers.close(),
     };
@@ -73,25 +73,40 @@ export async function withImageCopy<T>(
   }
 }
 
-/** Has an engine push an image here; undefined where that is no quicker, or does not work. */
-async function receiveQuickly(
+/** Has an engine push an image here, or save it where that is no slower, or pushing does not work. */
+async function takeOut(
   docker: DockerCli,
   request: EngineCopyRequest,
   layers: ArrivingLayers,
-): Promise<Buffer | undefined> {
-  if (request.size < SMALL) return undefined;
-  try {
-    return (await isQuicker(docker, request)) ? await receiveImage(docker, request, layers) : undefined;
-  } catch (error) {
-    if (error instanceof CancelledError || !layers.isEmpty) throw error;
-    const details = error instanceof TaskError ? error.details.join(' ') : '';
-    request.log.debug(`The engine can't push to this step: ${describeError(error)} ${details}`);
-    return undefined;
-  }
+): Promise<Pick<ImageCopy, 'config' | 'command'>> {
+  let command: ImageCopy['command'] = 'docker push';
+  const save = () => {
+    command = 'docker save';
+    return saveImage(docker, request, layers);
+  };
+  const otherwise = (error: Error) => {
+    if (!(error instanceof TaskError) || !layers.isEmpty) throw error;
+    request.log.debug(`The engine can't push to this step: ${error.message} ${error.details.join(' ')}`);
+    return save();
+  };
+  const isQuicker = await isPushQuicker(docker, request);
+  const config = await (isQuicker ? receiveImage(docker, request, layers, otherwise) : save());
+  return { config, command };
 }
 
 /** Whether an engine is on this machine, and keeps images in containerd's store. */
-async function isQuicker(docker: DockerCli, { id, isPart }: EngineCopyRequest): Promise<boolean> {
+async function isPushQuicker(docker: DockerCli, request: EngineCopyRequest): Promise<boolean> {
+  if (request.size < SMALL) return false;
+  try {
+    return await isHereInContainerd(docker, request);
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    request.log.debug(`The engine does not say how it keeps images: ${error.message}`);
+    return false;
+  }
+}
+
+async function isHereInContainerd(docker: DockerCli, { id, isPart }: EngineCopyRequest): Promise<boolean> {
   const format = '{{json .DriverStatus}} {{json .Name}}';
   const [info, names] = await Promise.all([
     docker.capture(['info', '--format', format], ANSWER_LIMIT),

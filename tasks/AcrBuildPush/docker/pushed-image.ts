@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Sink } from '../files/tar-reader';
 import { digestOfBytes, type Manifest } from '../image/image';
-import { readConfig, readManifest } from '../image/manifest';
+import { entriesOf, readConfig, readManifest } from '../image/manifest';
 import { type ArrivingLayers, type CopyRequest, LARGEST_DOCUMENT, unreadable } from './arriving-layers';
 import type { DockerCli } from './cli';
 import { UnreadableImageError } from './engine';
@@ -16,6 +17,9 @@ const NAME_LIMIT = 30_000;
 /** Milliseconds for an engine to reach this step, which is on the same machine. */
 const REACH_LIMIT = 15_000;
 
+/** Before 29, docker signs by a server beside the registry what it pushes, where the user has it sign. */
+const UNSIGNED = { DOCKER_CONTENT_TRUST: '0' };
+
 const BRACE = '{'.charCodeAt(0);
 
 /**
@@ -23,45 +27,70 @@ const BRACE = '{'.charCodeAt(0);
  * containerd's store gives layers out so several times as fast as by `docker save`, which has containerd asked for every
  * 32 KiB of them, and need not read those that nobody wants.
  *
+ * @param otherwise takes the image out in another way where the engine can't push it, or does not reach this step: an
+ *   engine may forget an image with the name that it was given for the push
  * @returns the image's configuration, when all of it has arrived, and was found to be what the engine says that it is
- * @throws UnreadableImageError when the engine can't push it, or does not reach this step
  */
 export async function receiveImage(
   docker: DockerCli,
   request: CopyRequest,
   layers: ArrivingLayers,
+  otherwise: (error: Error) => Promise<Buffer>,
 ): Promise<Buffer> {
-  // Nobody else on this machine knows the name, nor what is asked for under another.
+  // Who can't list the processes of this machine does not know the name, nor what is asked for under another.
   const name = randomBytes(16).toString('hex');
   const receiver = new Receiver(name, request, layers);
   const server = createServer((incoming, answer) => void receiver.answer(incoming, answer));
   // A large layer takes its time.
   server.requestTimeout = 0;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  server.on('error', (error) => receiver.fail(error));
+  let reference: string | undefined;
+  try {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    reference = `127.0.0.1:${(server.address() as AddressInfo).port}/${name}:image`;
+    const named = await docker.capture(['image', 'tag', request.id, reference], NAME_LIMIT);
+    if (named.exitCode !== 0) throw failure('docker image tag', named.exitCode, named.stderr);
+    await push(docker, reference, server, receiver, request.signal);
+    return receiver.finish();
+  } catch (error) {
+    stop(server);
+    return await otherwise(unreadable('docker push', error));
+  } finally {
+    stop(server);
+    if (reference !== undefined) {
+      const removal = docker.lasting().capture(['image', 'rm', reference], NAME_LIMIT);
+      // It is over with the image: a name that stays only keeps the image in the engine.
+      await removal.catch(() => undefined);
+    }
+  }
+}
+
+/** Has an engine push what it knows by a name. */
+async function push(
+  docker: DockerCli,
+  reference: string,
+  server: Server,
+  receiver: Receiver,
+  signal: AbortSignal,
+): Promise<void> {
   const isLate = () => receiver.fail(new UnreadableImageError('The engine did not reach this step.'));
   const timer = setTimeout(isLate, REACH_LIMIT);
   server.once('connection', () => clearTimeout(timer));
-  const reference = `127.0.0.1:${(server.address() as AddressInfo).port}/${name}:image`;
   try {
-    const named = await docker.capture(['image', 'tag', request.id, reference], NAME_LIMIT);
-    if (named.exitCode !== 0) throw failure('docker image tag', named.exitCode, named.stderr);
-    const push = ['push', '--quiet', reference];
-    const giveUp = AbortSignal.any([request.signal, receiver.failed]);
-    const { exitCode, stderr } = await docker.read(push, (output) => text(output), giveUp);
+    const giveUp = AbortSignal.any([signal, receiver.failed]);
+    const read = (output: Readable) => text(output);
+    const { exitCode, stderr } = await docker.read(['push', '--quiet', reference], read, giveUp, UNSIGNED);
     receiver.failed.throwIfAborted();
     if (exitCode !== 0) throw failure('docker push', exitCode, stderr);
-    return receiver.finish();
-  } catch (error) {
-    throw unreadable('docker push', error);
   } finally {
     clearTimeout(timer);
-    server.close();
-    server.closeAllConnections();
-    const removal = docker.lasting().capture(['image', 'rm', reference], NAME_LIMIT);
-    // A name that stays harms nobody.
-    await removal.catch(() => undefined);
   }
+}
+
+function stop(server: Server): void {
+  server.close();
+  server.closeAllConnections();
 }
 
 function failure(command: string, exitCode: number, stderr: string): UnreadableImageError {
@@ -99,7 +128,8 @@ class Receiver {
       const { status, headers } = await this.handle(incoming);
       answer.writeHead(status, { 'Content-Length': 0, ...headers }).end();
     } catch (error) {
-      this.fail(error);
+      // Why the engine breaks off, it says itself.
+      if (error !== incoming.errored) this.fail(error);
       answer.destroy();
     }
   }
@@ -107,14 +137,22 @@ class Receiver {
   /** The configuration of the image that has arrived. */
   finish(): Buffer {
     const { id, diffIds } = this.request;
-    for (const { config, layers } of this.manifests) {
-      const content = config && this.documents.get(config.digest);
+    for (const manifest of this.manifests.filter(({ digest }) => this.isListed(digest))) {
+      const content = manifest.config && this.documents.get(manifest.config.digest);
       if (readConfig(content ?? Buffer.alloc(0))?.rootfs.diff_ids.join() !== diffIds.join()) continue;
-      const listed = layers.map(({ digest }) => ({ key: digest, digest }));
-      this.layers.complete(content!, listed, this.documents.has(id));
+      const listed = manifest.layers.map(({ digest }) => ({ key: digest, digest }));
+      this.layers.complete(content!, listed, true);
       return content!;
     }
-    throw new Error(`it is another image than ${id}`);
+    throw new Error(`it holds another image than ${id}`);
+  }
+
+  /** Whether a manifest is what the engine calls the image by, or is in the index that it does; others may come here too. */
+  private isListed(digest: string): boolean {
+    const { id } = this.request;
+    const body = this.documents.get(id);
+    const entries = (body && entriesOf({ body })) ?? [];
+    return digest === id || entries.some((entry) => entry.digest === digest);
   }
 
   private async handle(incoming: IncomingMessage): Promise<Answer> {
@@ -151,7 +189,8 @@ class Receiver {
       await sink?.(chunk);
     }
     if (parts.length > 0) this.keep(Buffer.concat(parts), digest);
-    return { status: 201 };
+    // Without it, containerd before 2.2 takes the upload for failed.
+    return { status: 201, headers: { 'Docker-Content-Digest': digest } };
   }
 
   private async takeManifest(incoming: IncomingMessage, size: number): Promise<Answer> {
