@@ -297,7 +297,10 @@ describe('a copy of an image of an engine', () => {
 
   it('has its own configuration, whatever else is sent by whoever sees the name', async () => {
     const { manifest, blobs } = settings as { manifest: { path: string }; blobs: object[] };
-    const forged = JSON.stringify({ ...JSON.parse(image.config.toString()), config: { Entrypoint: ['/evil'] } });
+    const forged = JSON.stringify({
+      ...JSON.parse(image.config.toString()),
+      config: { Entrypoint: ['/evil'] },
+    });
     const config = write(forged);
     const { mediaType } = JSON.parse(readFileSync(manifest.path, 'utf8')).config;
     const other = { ...JSON.parse(readFileSync(manifest.path, 'utf8')) };
