@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,6 +10,9 @@ import { type ArrivingLayers, type CopyRequest, LARGEST_DOCUMENT, unreadable } f
 import type { DockerCli } from './cli';
 import { UnreadableImageError } from './engine';
 
+/** Always the same: an engine notes with each blob to which repositories of a host it was pushed. */
+const REPOSITORY = 'model-pipelines-step';
+
 /** Milliseconds for an engine to set or remove a name. */
 const NAME_LIMIT = 30_000;
 
@@ -19,6 +21,9 @@ const REACH_LIMIT = 15_000;
 
 /** Before 29, docker signs by a server beside the registry what it pushes, where the user has it sign. */
 const UNSIGNED = { DOCKER_CONTENT_TRUST: '0' };
+
+/** Under which a registry has it. */
+const FOLDER = `/v2/${REPOSITORY}/`;
 
 const BRACE = '{'.charCodeAt(0);
 
@@ -37,9 +42,7 @@ export async function receiveImage(
   layers: ArrivingLayers,
   otherwise: (error: Error) => Promise<Buffer>,
 ): Promise<Buffer> {
-  // Who can't list the processes of this machine does not know the name, nor what is asked for under another.
-  const name = randomBytes(16).toString('hex');
-  const receiver = new Receiver(name, request, layers);
+  const receiver = new Receiver(request, layers);
   const server = createServer((incoming, answer) => void receiver.answer(incoming, answer));
   // A large layer takes its time.
   server.requestTimeout = 0;
@@ -48,7 +51,7 @@ export async function receiveImage(
   try {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    reference = `127.0.0.1:${(server.address() as AddressInfo).port}/${name}:image`;
+    reference = `127.0.0.1:${(server.address() as AddressInfo).port}/${REPOSITORY}:image`;
     const named = await docker.capture(['image', 'tag', request.id, reference], NAME_LIMIT);
     if (named.exitCode !== 0) throw failure('docker image tag', named.exitCode, named.stderr);
     await push(docker, reference, server, receiver, request.signal);
@@ -104,15 +107,11 @@ class Receiver {
   private readonly documents = new Map<string, Buffer>();
   private readonly manifests: Manifest[] = [];
   private readonly failing = new AbortController();
-  private readonly folder: string;
 
   constructor(
-    name: string,
     private readonly request: CopyRequest,
     private readonly layers: ArrivingLayers,
-  ) {
-    this.folder = `/v2/${name}/`;
-  }
+  ) {}
 
   /** Ends with what kept the image from being taken in. */
   get failed(): AbortSignal {
@@ -157,14 +156,14 @@ class Receiver {
 
   private async handle(incoming: IncomingMessage): Promise<Answer> {
     const { method, headers, url = '' } = incoming;
-    // Whoever does not know the name gets nothing, and keeps nothing from arriving.
-    if (!url.startsWith(this.folder)) return { status: 404 };
+    // Whoever looks what is here keeps nothing from arriving.
+    if (!url.startsWith(FOLDER)) return { status: 404 };
     const { pathname, searchParams } = new URL(url, 'http://engine');
-    const path = pathname.slice(this.folder.length);
+    const path = pathname.slice(FOLDER.length);
     const [kind, reference] = path.split('/');
     if (method === 'HEAD' && kind === 'blobs') return { status: this.has(reference!) ? 200 : 404 };
     if (method === 'POST' && path === 'blobs/uploads/') {
-      return { status: 202, headers: { Location: `${this.folder}blobs/uploads/1` } };
+      return { status: 202, headers: { Location: `${FOLDER}blobs/uploads/1` } };
     }
     const size = Number(headers['content-length']);
     if (method === 'PUT' && kind === 'blobs' && size > 0) {

@@ -193,7 +193,7 @@ describe('a copy of an image of an engine', () => {
     const name = calls()
       .find((call) => call.startsWith('push'))!
       .split(' ')[2]!;
-    assert.match(name, /^127\.0\.0\.1:\d+\/[0-9a-f]{32}:image$/);
+    assert.match(name, /^127\.0\.0\.1:\d+\/model-pipelines-step:image$/);
     assert.ok(calls().includes(`image tag ${image.id} ${name}`));
     assert.equal(calls().at(-1), `image rm ${name}`);
     assert.ok(!commands().includes('save'));
@@ -295,7 +295,7 @@ describe('a copy of an image of an engine', () => {
     assert.deepEqual(config, image.config);
   });
 
-  it('has its own configuration, whatever else is sent by whoever sees the name', async () => {
+  it('has its own configuration, whatever somebody else on this machine sends', async () => {
     const { manifest, blobs } = settings as { manifest: { path: string }; blobs: object[] };
     const forged = JSON.stringify({
       ...JSON.parse(image.config.toString()),
