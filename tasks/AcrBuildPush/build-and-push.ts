@@ -5,6 +5,7 @@ import { LayerPackages } from './bill-of-materials/layer-packages';
 import { makeBuilder } from './build/choose-builder';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import { CONTAINER_VARIABLE } from './docker/container';
+import { NAME_VARIABLE } from './docker/pushed-name';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { readOrigin } from './origin';
@@ -140,6 +141,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
         known,
         packages,
         tempFolder,
+        onName: (name) => task.setTaskVariable(NAME_VARIABLE, name),
         beforeTag: test,
       }),
     );

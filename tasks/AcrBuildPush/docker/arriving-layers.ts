@@ -26,6 +26,8 @@ export interface CopyRequest {
   isWanted(digest: string): boolean;
   /** Told of each wanted layer once, as soon as it is known which it is: perhaps while it is still coming. */
   onLayer(layer: Layer): void;
+  /** Told of a name that the image gets in the engine for a while, before it does. */
+  readonly onName?: ((name: string) => void) | undefined;
   /** Stops the reading. */
   readonly signal: AbortSignal;
 }

@@ -9,12 +9,7 @@ import { entriesOf, readConfig, readManifest } from '../image/manifest';
 import { type ArrivingLayers, type CopyRequest, LARGEST_DOCUMENT, unreadable } from './arriving-layers';
 import type { DockerCli } from './cli';
 import { UnreadableImageError } from './engine';
-
-/** Always the same: an engine notes with each blob to which repositories of a host it was pushed. */
-const REPOSITORY = 'model-pipelines-step';
-
-/** Milliseconds for an engine to set or remove a name. */
-const NAME_LIMIT = 30_000;
+import { NAME_LIMIT, nameAt, REPOSITORY, removeName } from './pushed-name';
 
 /** Milliseconds for an engine to reach this step, which is on the same machine. */
 const REACH_LIMIT = 15_000;
@@ -51,7 +46,8 @@ export async function receiveImage(
   try {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    reference = `127.0.0.1:${(server.address() as AddressInfo).port}/${REPOSITORY}:image`;
+    reference = nameAt((server.address() as AddressInfo).port);
+    request.onName?.(reference);
     const named = await docker.capture(['image', 'tag', request.id, reference], NAME_LIMIT);
     if (named.exitCode !== 0) throw failure('docker image tag', named.exitCode, named.stderr);
     await push(docker, reference, server, receiver, request.signal);
@@ -62,9 +58,8 @@ export async function receiveImage(
   } finally {
     stop(server);
     if (reference !== undefined) {
-      const removal = docker.lasting().capture(['image', 'rm', reference], NAME_LIMIT);
-      // It is over with the image: a name that stays only keeps the image in the engine.
-      await removal.catch(() => undefined);
+      // It is over with the image: a name that stays only keeps the image in the engine, until the end of the job.
+      await removeName(docker.lasting(), reference).catch(() => undefined);
     }
   }
 }

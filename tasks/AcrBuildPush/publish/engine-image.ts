@@ -28,6 +28,8 @@ export interface EnginePublishOptions {
   readonly onPublished?: (layer: PublishedLayer) => void;
   /** A private folder, which layers pass through. */
   readonly tempFolder: string;
+  /** Told of a name that the image gets in its engine for a while. */
+  readonly onName?: ((name: string) => void) | undefined;
 }
 
 /**
@@ -121,6 +123,7 @@ async function sendMissing(
     size,
     isPart: false,
     log: options.log,
+    onName: options.onName,
     folder: folder.path,
     host,
     repository,

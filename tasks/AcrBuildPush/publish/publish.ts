@@ -23,6 +23,8 @@ export interface PublishOptions extends PushOptions {
   readonly packages?: LayerPackages | undefined;
   /** A private folder, which layers of an engine's image pass through. */
   readonly tempFolder: string;
+  /** Told of a name that the image gets in its engine for a while. */
+  readonly onName?: ((name: string) => void) | undefined;
 }
 
 /**

@@ -18,6 +18,8 @@ export interface EngineParentOptions {
   readonly known: KnownLayers;
   /** A private folder, which layers pass through. */
   readonly tempFolder: string;
+  /** Told of a name that the image gets in the engine for a while. */
+  readonly onName?: ((name: string) => void) | undefined;
   /** The most bytes that come on top of it. */
   readonly more: number;
   readonly log: Logger;
@@ -59,6 +61,7 @@ export async function readEngineParent(
   try {
     const copy = await copyImage(docker, {
       ...{ id, diffIds, size, isPart: true, folder: folder.path, log, signal },
+      onName: options.onName,
       ...{ host: registry.host, repository: registry.repository },
       isWanted: () => true,
       onLayer: (layer) => layers.set(layer.diffId, layer),

@@ -4,6 +4,7 @@ import { plural } from '../../../common/text';
 import { type BuildPlan, INLINE_CACHE, stageRequest } from '../../build-plan';
 import { describeBuilder } from '../../docker/engine';
 import { areForCommands } from '../../docker/extra-options';
+import { NAME_VARIABLE } from '../../docker/pushed-name';
 import { countInstructions } from '../../dockerfile/base-image';
 import { digestOfBytes, type OciImage } from '../../image/image';
 import { agentPlatform } from '../../image/platform';
@@ -85,7 +86,10 @@ export class SplitBuild implements PreparedBuild {
     const ownInstructions = countInstructions(head, stageRequest({ ...plan, target: undefined }));
     const parent = await readEngineParent(
       { docker, id: built.id, ownInstructions },
-      { registry, earlier, known: await known, tempFolder, more: contextSize, log, signal },
+      {
+        ...{ registry, earlier, known: await known, tempFolder, more: contextSize, log, signal },
+        onName: (name) => task.setTaskVariable(NAME_VARIABLE, name),
+      },
     ).catch(asSplitError);
     try {
       const whole = await this.addRest({ split: this.split, image: parent.image });

@@ -10,6 +10,7 @@ import { ArrivingLayers } from '../../../../tasks/AcrBuildPush/docker/arriving-l
 import { DockerCli, NoEngineError } from '../../../../tasks/AcrBuildPush/docker/cli';
 import { UnreadableImageError } from '../../../../tasks/AcrBuildPush/docker/engine';
 import { copyImage, type EngineCopyRequest } from '../../../../tasks/AcrBuildPush/docker/image-copy';
+import { removeForgottenName } from '../../../../tasks/AcrBuildPush/docker/pushed-name';
 import type { Layer } from '../../../../tasks/AcrBuildPush/image/image';
 import { CancelledError } from '../../../../tasks/common/errors';
 import { capturedLog, fakeDocker } from '../support';
@@ -365,6 +366,27 @@ describe('a copy of an image of an engine', () => {
       assert.equal(commands().at(-1), 'image');
     });
   }
+
+  it('leaves its name to the end of the job where the step is killed, which takes away no other', async () => {
+    const names: string[] = [];
+    await copy({ onName: (name) => names.push(name) });
+    writeFileSync(join(folder, 'calls'), '');
+    const { lines, log } = capturedLog();
+    const env = { ...fakeDocker(folder, DOCKER), LAB: folder };
+    const variable = 'VSTS_TASKVARIABLE_IMAGEPUSHEDHERE';
+    for (const name of [
+      '',
+      'titanic:1',
+      '--force',
+      `${names[0]} titanic`,
+      'r.example/model-pipelines-step:image',
+    ])
+      await removeForgottenName({ ...env, [variable]: name }, log);
+    assert.deepEqual(calls(), []);
+    await removeForgottenName({ ...env, [variable]: names[0] }, log);
+    assert.deepEqual(calls(), [`image rm ${names[0]}`]);
+    assert.equal(lines.at(-1), `Removed the name ${names[0]} of an image, which the step left.`);
+  });
 
   it('is left, and its name removed, when the step is cancelled', async () => {
     settings = { ...settings, hangs: true };
