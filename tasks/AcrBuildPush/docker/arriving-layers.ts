@@ -101,15 +101,11 @@ export class ArrivingLayers {
     };
   }
 
-  /**
-   * Hands over the layers that only the manifest tells, and checks that nothing is missing.
-   *
-   * @param isTheImage whether configuration or manifest is what the engine calls the image by
-   */
-  complete(config: Buffer, layers: readonly ListedLayer[], isTheImage: boolean): void {
+  /** Hands over the layers that only the manifest tells, and checks that nothing is missing. */
+  complete(config: Buffer, layers: readonly ListedLayer[]): void {
     const { id, diffIds, isWanted } = this.request;
     const { rootfs } = readConfig(config) ?? {};
-    if (!isTheImage || rootfs?.diff_ids.join() !== diffIds.join() || layers.length !== diffIds.length) {
+    if (rootfs?.diff_ids.join() !== diffIds.join() || layers.length !== diffIds.length) {
       throw new Error(`it holds another image than ${id}`);
     }
     const [missing] = this.coming;

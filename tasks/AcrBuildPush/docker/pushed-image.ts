@@ -135,7 +135,7 @@ class Receiver {
       const content = manifest.config && this.documents.get(manifest.config.digest);
       if (readConfig(content ?? Buffer.alloc(0))?.rootfs.diff_ids.join() !== diffIds.join()) continue;
       const listed = manifest.layers.map(({ digest }) => ({ key: digest, digest }));
-      this.layers.complete(content!, listed, true);
+      this.layers.complete(content!, listed);
       return content!;
     }
     throw new Error(`it holds another image than ${id}`);
@@ -156,7 +156,10 @@ class Receiver {
     const { pathname, searchParams } = new URL(url, 'http://engine');
     const path = pathname.slice(FOLDER.length);
     const [kind, reference] = path.split('/');
-    if (method === 'HEAD' && kind === 'blobs') return { status: this.has(reference!) ? 200 : 404 };
+    if (method === 'HEAD' && kind === 'blobs') {
+      // What is not wanted is not sent where it passes for being here.
+      return { status: this.request.isWanted(reference!) ? 404 : 200 };
+    }
     if (method === 'POST' && path === 'blobs/uploads/') {
       return { status: 202, headers: { Location: `${FOLDER}blobs/uploads/1` } };
     }
@@ -166,11 +169,6 @@ class Receiver {
     }
     if (method === 'PUT' && kind === 'manifests' && size > 0) return this.takeManifest(incoming, size);
     return { status: 404 };
-  }
-
-  /** What is not wanted is not sent where it passes for being here. */
-  private has(digest: string): boolean {
-    return !this.request.isWanted(digest);
   }
 
   private async takeBlob(incoming: IncomingMessage, digest: string, size: number): Promise<Answer> {

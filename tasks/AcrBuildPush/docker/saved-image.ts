@@ -100,9 +100,11 @@ class Archive {
     if (manifests.length !== 1) throw new Error(`it holds ${manifests.length} images`);
     const [{ Config: configPath, Layers: paths }] = manifests as [(typeof manifests)[0]];
     const config = this.find(configPath);
-    const isTheImage = digestOfBytes(config) === id || this.documents.has(blobPath(id));
+    if (digestOfBytes(config) !== id && !this.documents.has(blobPath(id))) {
+      throw new Error(`it holds another image than ${id}`);
+    }
     const listed = (paths ?? []).map((path) => ({ key: path, digest: blobDigest(path) }));
-    this.layers.complete(config, listed, isTheImage);
+    this.layers.complete(config, listed);
     return config;
   }
 

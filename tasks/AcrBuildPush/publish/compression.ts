@@ -16,7 +16,7 @@ const LARGE = 64 * 1024 * 1024;
 /** Compressed, the first bytes of data that shrink to a few percent are too few to show a line, which they hardly need. */
 const SHORTEST_HEAD = 128 * 1024;
 
-/** What compression gets through while what it made is hashed and sent, by what it gets through alone. */
+/** What compression gets through while what it made is hashed and sent, by what it gets through alone; on two cores. */
 const WHILE_SENDING = 0.7;
 
 /** The first look at the line is short: a fast one has to be so many times faster than compression to be believed. */
