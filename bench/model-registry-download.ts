@@ -1,14 +1,28 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { startAzurite } from '../local/azurite';
 import { buildExtension } from '../scripts/build';
-import { type Command, isInstalled, median, printTable, type Run, run } from './measure';
+import { isInstalled, median, printTable, type Run, run } from './measure';
+import {
+  azcopy,
+  azureCli,
+  azureCliBatch,
+  type Client,
+  catalogTask,
+  curl,
+  parallelCurl,
+  programOf,
+  type Registry,
+  task,
+  toBuffer,
+  toFile,
+} from './model-registry-download/clients';
+import { download, OtherFilesError, verify } from './model-registry-download/download';
+import { certificate, makeCertificate, makeFolder, work } from './model-registry-download/place';
 import {
   ACCOUNT,
   buildServer,
@@ -31,144 +45,6 @@ import {
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
-
-/** A registry that a client downloads one version from. */
-interface Registry {
-  readonly endpoint: string;
-  /** The address of the workspace that has the same version in Unity Catalog, where there is one. */
-  readonly workspace?: string;
-  readonly account: string;
-  readonly key: string;
-  readonly container: string;
-  /** Paths of its blobs in the container. */
-  readonly blobs: readonly string[];
-  /** What a blob of so many bytes holds. */
-  readonly sha256: (size: number) => string;
-}
-
-interface Client {
-  readonly name: string;
-  /** Where it brings the version, in the folder that it is given. */
-  readonly result?: string;
-  readonly command: (registry: Registry, folder: string) => Command;
-}
-
-const work = mkdtempSync(join(tmpdir(), 'bench-'));
-const bundle = join(work, 'extension', 'tasks', 'ModelRegistryDownload', 'index.js');
-const certificate = { cert: join(work, 'cert.pem'), key: join(work, 'key.pem') };
-
-const task: Client = {
-  name: 'ModelRegistryDownload',
-  result: 'model',
-  command: ({ endpoint, account, key, container }, folder) => ({
-    file: process.execPath,
-    args: [bundle],
-    env: {
-      INPUT_STORAGEACCOUNT: account,
-      INPUT_STORAGEKEY: key,
-      INPUT_BLOBENDPOINT: endpoint,
-      INPUT_MODELNAME: container,
-      INPUT_MODELVERSION: VERSION,
-      INPUT_DESTINATIONFOLDER: join(folder, 'model'),
-      AGENT_TEMPDIRECTORY: folder,
-      ...(endpoint.startsWith('https:') && { AGENT_CAINFO: certificate.cert }),
-    },
-  }),
-};
-
-const catalogTask: Client = {
-  name: `${task.name} from Unity Catalog`,
-  result: 'model',
-  command: ({ workspace = '' }, folder) => ({
-    file: process.execPath,
-    args: [bundle],
-    env: {
-      INPUT_REGISTRYTYPE: 'unityCatalog',
-      INPUT_AUTHTYPE: 'token',
-      INPUT_DATABRICKSHOST: workspace,
-      INPUT_DATABRICKSTOKEN: 'dapi-bench',
-      INPUT_MODELNAME: 'main.ml.bench',
-      INPUT_MODELVERSION: '1',
-      INPUT_DESTINATIONFOLDER: join(folder, 'model'),
-      AGENT_TEMPDIRECTORY: folder,
-      AGENT_CAINFO: certificate.cert,
-    },
-  }),
-};
-
-const curl: Client = {
-  name: 'curl',
-  command: ({ endpoint, container, blobs }, folder) => ({
-    file: 'curl',
-    args: [
-      ...['--silent', '--show-error', '--fail', '--cacert', certificate.cert],
-      ...blobs.flatMap((blob, n) => ['--output', join(folder, `${n}`), `${endpoint}/${container}/${blob}`]),
-    ],
-  }),
-};
-
-const parallelCurl = (most: number): Client => ({
-  name: `curl --parallel (${most})`,
-  command: (registry, folder) => {
-    const { file, args } = curl.command(registry, folder);
-    return { file, args: ['--parallel', '--parallel-max', `${most}`, ...args] };
-  },
-});
-
-const library = (method: string): Client => ({
-  name: `@azure/storage-blob ${method}`,
-  command: ({ endpoint, account, key, container }, folder) => ({
-    file: process.execPath,
-    args: [
-      join(import.meta.dirname, 'model-registry-download', 'storage-blob.mjs'),
-      ...[method, folder, endpoint, account, key, container, `${VERSION}/`],
-    ],
-    env: { NODE_EXTRA_CA_CERTS: certificate.cert },
-  }),
-});
-const toFile = library('downloadToFile');
-const toBuffer = library('downloadToBuffer');
-
-const azcopy: Client = {
-  name: 'azcopy',
-  command: ({ endpoint, container }, folder) => ({
-    file: 'azcopy',
-    args: ['copy', `${endpoint}/${container}/${VERSION}`, folder, '--recursive', '--from-to=BlobLocal'],
-    env: { SSL_CERT_FILE: certificate.cert },
-  }),
-};
-
-const azureCli: Client = {
-  name: 'az storage blob download',
-  command: ({ endpoint, account, key, container, blobs }, folder) => ({
-    file: 'sh',
-    args: [
-      '-c',
-      'for blob; do az storage blob download --output none -c "$CONTAINER" -n "$blob" -f "$FOLDER/$(basename "$blob")" || exit; done',
-      'sh',
-      ...blobs,
-    ],
-    env: {
-      CONTAINER: container,
-      FOLDER: folder,
-      AZURE_STORAGE_CONNECTION_STRING: `AccountName=${account};AccountKey=${key};BlobEndpoint=${endpoint}`,
-      REQUESTS_CA_BUNDLE: certificate.cert,
-    },
-  }),
-};
-
-/** As {@link azureCli}, with one process for all blobs. */
-const azureCliBatch: Client = {
-  name: 'az storage blob download-batch',
-  command: (registry, folder) => ({
-    file: 'az',
-    args: [
-      ...['storage', 'blob', 'download-batch', '--output', 'none', '--only-show-errors'],
-      ...['--source', registry.container, '--destination', folder, '--pattern', `${VERSION}/*`],
-    ],
-    env: azureCli.command(registry, folder).env ?? {},
-  }),
-};
 
 const scenarios: Record<string, (rounds: number) => Promise<void>> = {
   async tls(rounds) {
@@ -272,7 +148,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
         continue;
       }
       await withServer({ tls: certificate, size }, async (registry) => {
-        const { milliseconds, peakMemory } = await once(task, registry);
+        const { milliseconds, peakMemory } = await download(task, registry);
         rows.push([
           `${Math.round(size / 1e6)} MB`,
           inMegabytes(peakMemory),
@@ -313,10 +189,10 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
     const again: number[] = [];
     for (let round = 0; round < rounds; round++) {
       await withServer(link, async (registry) => {
-        clean.push((await once(task, registry)).milliseconds);
+        clean.push((await download(task, registry)).milliseconds);
       });
       await withServer(faulty, async (registry, server) => {
-        hurt.push((await once(task, registry)).milliseconds);
+        hurt.push((await download(task, registry)).milliseconds);
         again.push(((await server.served('count')).bytes / GIB - 1) * 100);
       });
     }
@@ -325,7 +201,7 @@ const scenarios: Record<string, (rounds: number) => Promise<void>> = {
     for (const client of [curl, toFile, toBuffer, azcopy, azureCli]) {
       if (!isInstalled(programOf(client))) continue;
       await withServer(faulty, async (registry) => {
-        const came = await once(client, registry, GIVE_UP).then(
+        const came = await download(client, registry, GIVE_UP).then(
           ({ milliseconds }) => `${milliseconds.toFixed(0)} ms`,
           (error) => {
             if (error instanceof OtherFilesError) return 'brings other files';
@@ -390,7 +266,7 @@ async function compare(
     for (const client of clients) {
       if (!isInstalled(programOf(client))) continue;
       const list = runs.get(client.name) ?? [];
-      list.push(await once(client, registry));
+      list.push(await download(client, registry));
       runs.set(client.name, list);
     }
   }
@@ -430,41 +306,6 @@ async function compare(
 /** Milliseconds after which a peer is taken to hang. */
 const GIVE_UP = 30_000;
 
-async function once(client: Client, registry: Registry, longest?: number): Promise<Run> {
-  const folder = makeFolder();
-  try {
-    const result = await run(client.command(registry, folder), () => {}, longest);
-    await verify(client, folder, registry);
-    return result;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-class OtherFilesError extends Error {}
-
-/** Checks that a client has brought what the server has, and nothing else: the fastest download is none. */
-async function verify(
-  { name, result = '.' }: Client,
-  folder: string,
-  { blobs, sha256 }: Registry,
-): Promise<void> {
-  const place = join(folder, result);
-  const entries = readdirSync(place, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && entry.name !== 'model-manifest.json');
-  if (files.length !== blobs.length) {
-    throw new OtherFilesError(`${name} brought ${files.length} files, of ${blobs.length}.`);
-  }
-  for (const file of files) {
-    const path = join(file.parentPath, file.name);
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(path, { highWaterMark: MIB }), hash);
-    if (hash.digest('hex') !== sha256(statSync(path).size)) {
-      throw new OtherFilesError(`${name} brought another '${relative(place, path)}' than there is.`);
-    }
-  }
-}
-
 function sha256Of(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex');
 }
@@ -488,18 +329,6 @@ async function withServer(
   }
 }
 
-function programOf(client: Client): string {
-  if (client === azureCli || client === azureCliBatch) return 'az';
-  return client.command(
-    { endpoint: '', account: '', key: '', container: '', blobs: [], sha256: () => '' },
-    '',
-  ).file;
-}
-
-function makeFolder(): string {
-  return mkdtempSync(join(work, 'run-'));
-}
-
 function freeSpace(): number {
   const { stdout } = spawnSync('df', ['--output=avail', '--block-size=1', work], { encoding: 'utf8' });
   return Number(stdout.split('\n')[1]);
@@ -511,18 +340,6 @@ function spread(values: readonly number[], digits = 0): string {
 
 function inMegabytes(bytes: number | undefined): string {
   return bytes === undefined ? 'unknown' : `${Math.round(bytes / 1e6)} MB`;
-}
-
-function makeCertificate(): void {
-  const { status, error, stderr } = spawnSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1'],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', certificate.key, '-out', certificate.cert],
-    ],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) throw new Error(`openssl could not make a certificate: ${error ?? stderr}`);
 }
 
 const { values, positionals } = parseArgs({
