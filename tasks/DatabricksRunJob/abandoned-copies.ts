@@ -3,6 +3,7 @@ import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import { pathsInUse } from './databricks/active-runs';
 import { deleteObject, listFolder } from './databricks/workspace';
+import { plainPath } from './job';
 
 /** Where the copies of a step lie. */
 export interface Copies {
@@ -30,9 +31,10 @@ export async function removeAbandoned(
       .map((name) => `${folder.replace(/\/$/, '')}/${name}`);
     const others = left.filter((path) => path !== copyPath);
     if (others.length === 0) return;
-    const inUse = await pathsInUse(client, others);
+    // A run may name its copy with or without the workspace's root in front.
+    const inUse = await pathsInUse(client, others.map(plainPath));
     for (const path of others) {
-      if (inUse.has(path)) {
+      if (inUse.has(plainPath(path))) {
         log.info(`The copy ${path} of an earlier attempt stays for its run, which goes on.`);
       } else {
         await deleteObject(client, path);

@@ -153,14 +153,18 @@ function resolve(value: Json, parameters: ReadonlyMap<string, string>): Json {
   );
 }
 
+/** What may stand before a path: an option of pip, such as `-r`, and where a cluster's disk has the workspace. */
+const BEFORE_PATH = /^(?:-[rce]\s+|--(?:requirement|constraint|editable)[\s=]+)?(?:\/Workspace(?=\/))?/;
+
+/** Leads every path to the copy, and leaves `/Workspace` before those that have it: without it, pip finds no file. */
 function relocate(value: Json, { of: from, path: to }: Copy): Json {
-  const move = (text: string) =>
-    isAtOrBelow(text, from) ? to + plainPath(text).slice(plainPath(from).length) : text;
-  return mapTexts(
-    value,
-    (text, member) => (PATHS.has(member) && text.startsWith('/') ? move(text) : text),
-    PARAMETERS,
-  );
+  const move = (text: string) => {
+    const [before = ''] = BEFORE_PATH.exec(text) ?? [];
+    const path = text.slice(before.length);
+    const isOfCopy = path.startsWith('/') && isAtOrBelow(path, from);
+    return isOfCopy ? before + plainPath(to) + path.slice(plainPath(from).length) : text;
+  };
+  return mapTexts(value, (text, member) => (PATHS.has(member) ? move(text) : text), PARAMETERS);
 }
 
 /**

@@ -24,7 +24,7 @@ describe('a one-time run in place of a job', () => {
       { task_key: 'each', for_each_task: { inputs: '[1]', task: notebook('/live/train') } },
     ];
     const paths = tasksOf(tasks).map((task) => JSON.stringify(task).match(/"notebook_path":"([^"]*)"/)![1]);
-    assert.deepEqual(paths, [COPY.path, COPY.path, '/live/training', COPY.path]);
+    assert.deepEqual(paths, [COPY.path, `/Workspace${COPY.path}`, '/live/training', COPY.path]);
   });
 
   it('runs, installs and loads everything of a folder from its copy, and leaves parameters and git alone', () => {
@@ -39,13 +39,39 @@ describe('a one-time run in place of a job', () => {
       { ...notebook('/live/project2/x'), libraries: [{ whl: '/Workspace/live/project/a.whl' }] },
     ];
     const environments = [
-      { environment_key: 'e', spec: { client: '1', dependencies: ['/live/project/a.whl', 'numpy'] } },
+      {
+        environment_key: 'e',
+        spec: {
+          client: '1',
+          dependencies: [
+            '/Workspace/live/project/a.whl',
+            '-r /Workspace/live/project/requirements.txt',
+            '--constraint=/Workspace/live/project/pins.txt',
+            '-r /Workspace/live/project2/requirements.txt',
+            'numpy',
+          ],
+        },
+      },
     ];
     const run = oneTimeRun('train', { tasks, environments }, FOLDER, NONE);
     const text = JSON.stringify(run);
     const copy = FOLDER.path;
-    for (const path of ['/sub/train', '/a.py', '/q.sql', '/a.whl'])
-      assert.ok(text.includes(`"${copy}${path}"`), path);
+    assert.ok(text.includes(`"${copy}/sub/train"`) && text.includes(`"${copy}/q.sql"`));
+    // A program on the cluster finds a file of the workspace below /Workspace only.
+    assert.ok(text.includes(`"/Workspace${copy}/a.py"`));
+    assert.ok(text.includes(`{"whl":"/Workspace${copy}/a.whl"}`));
+    assert.deepEqual(
+      (run.environments as JsonObject[]).map(({ spec }) => (spec as JsonObject).dependencies),
+      [
+        [
+          `/Workspace${copy}/a.whl`,
+          `-r /Workspace${copy}/requirements.txt`,
+          `--constraint=/Workspace${copy}/pins.txt`,
+          '-r /Workspace/live/project2/requirements.txt',
+          'numpy',
+        ],
+      ],
+    );
     assert.deepEqual(text.match(/"(\/live\/project|live\/project)\/(data|b|a\.py)"/g), [
       '"/live/project/data"',
       '"/live/project/b"',
