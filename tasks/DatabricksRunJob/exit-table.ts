@@ -1,4 +1,5 @@
-import { isObject, parseJsonVerbatim } from '../common/databricks/json';
+import { isObject, type Json, parseJson, parseJsonVerbatim, writeJson } from '../common/databricks/json';
+import { bound } from '../common/foreign-text';
 
 type Row = readonly [name: string, value: string];
 
@@ -10,19 +11,26 @@ export interface ExitTable {
 
 /** More members than this are for a program, not for a reader. */
 const MOST_ROWS = 50;
+
+/** Characters of a value that a row shows. */
 const LONGEST_VALUE = 200;
 
 /** Undefined for what is no JSON object, or too much of one. */
 export function exitTable(exitValue: string): ExitTable | undefined {
   if (!/^\s*\{/.test(exitValue)) return undefined;
   try {
-    const typed = JSON.parse(exitValue) as Record<string, unknown>;
-    const written = parseJsonVerbatim(exitValue) as Record<string, unknown>;
+    const exact = parseJson(exitValue);
+    const written = parseJsonVerbatim(exitValue);
+    if (!isObject(exact) || !isObject(written)) return undefined;
     const names = Object.keys(written);
     if (names.length === 0 || names.length > MOST_ROWS) return undefined;
-    const metrics = names.flatMap((name) => metricsIn(name, typed[name], written[name]));
-    const isMetric = (name: string) => metricsIn(name, typed[name], written[name]).length > 0;
-    const others = names.filter((name) => !isMetric(name)).map((name): Row => [name, textOf(written[name])]);
+    const metrics: Row[] = [];
+    const others: Row[] = [];
+    for (const name of names) {
+      const found = metricsIn(name, exact[name], written[name]);
+      if (found.length > 0) metrics.push(...found);
+      else others.push([name, textOf(exact[name], written[name])]);
+    }
     return metrics.length > MOST_ROWS ? undefined : { metrics, others };
   } catch {
     return undefined;
@@ -46,14 +54,17 @@ export function compareTables(now: ExitTable, before: ExitTable): (readonly [str
 }
 
 /** A number, or an object of nothing but numbers, whose members are named as `metricsGate` names them. */
-function metricsIn(name: string, typed: unknown, written: unknown): Row[] {
-  if (typeof typed === 'number') return [[name, String(written)]];
-  if (!isObject(typed) || !isObject(written)) return [];
-  const isAllNumbers = Object.values(typed).every((value) => typeof value === 'number');
-  return isAllNumbers ? Object.entries(written).map(([key, value]) => [`${name}.${key}`, String(value)]) : [];
+function metricsIn(name: string, exact: Json | undefined, written: Json | undefined): Row[] {
+  if (isNumber(exact)) return [[name, String(written)]];
+  if (!isObject(exact) || !isObject(written) || !Object.values(exact).every(isNumber)) return [];
+  return Object.entries(written).map(([key, value]) => [`${name}.${key}`, String(value)]);
 }
 
-function textOf(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+function isNumber(value: Json | undefined): boolean {
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
+/** A plain value as it was written, another as JSON. */
+function textOf(exact: Json | undefined, written: Json | undefined): string {
+  return bound(typeof written === 'object' ? writeJson(exact) : String(written), LONGEST_VALUE);
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rememberSecret } from '../../../tasks/common/secrets';
 import { exitTable } from '../../../tasks/DatabricksRunJob/exit-table';
 
 describe('What a notebook returned, as a table', () => {
@@ -12,6 +13,22 @@ describe('What a notebook returned, as a table', () => {
       ['model', 'titanic'],
       ['features', '["age"]'],
     ]);
+  });
+
+  it('has numbers within lists and objects as numbers', () => {
+    const table = exitTable('{"confusion": [[50, 2], [3, 45]], "best": {"depth": 3, "kind": "tree"}}');
+    assert.deepEqual(table?.others, [
+      ['confusion', '[[50,2],[3,45]]'],
+      ['best', '{"depth":3,"kind":"tree"}'],
+    ]);
+  });
+
+  it('cuts a long value, and leaves no piece of a secret at its end', () => {
+    rememberSecret('hunter2-and-more');
+    const [[, shown] = ['', '']] = exitTable(`{"log": "${'x'.repeat(195)}hunter2-and-more"}`)?.others ?? [];
+    assert.match(shown, /^x{195}\*\*\*$/);
+    const [[, cut] = ['', '']] = exitTable(`{"log": "${'x'.repeat(300)}"}`)?.others ?? [];
+    assert.match(cut, /^x{200}… \(100 more characters\)$/);
   });
 
   const none = [
