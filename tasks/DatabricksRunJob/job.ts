@@ -92,12 +92,17 @@ function ambiguousJob(name: string, jobs: readonly JobSummary[]): TaskError {
     `There are ${jobs.length} jobs named '${name}' in this workspace. Set input 'job' to the id of the one that is ` +
       `meant: ${jobs.map(({ id }) => id).join(', ')}.`,
     {
-      details: jobs.map(({ id, creator, createdAt }) => {
-        const date = new Date(createdAt).toISOString().slice(0, 10);
-        return `Job ${id}: created by ${creator} on ${date}`;
-      }),
+      details: jobs.map(
+        ({ id, creator, createdAt }) => `Job ${id}: created by ${creator}${onDay(createdAt)}`,
+      ),
     },
   );
+}
+
+/** Empty where the service tells no time, or one that is none. */
+function onDay(time: number): string {
+  const date = new Date(time);
+  return time > 0 && !Number.isNaN(date.getTime()) ? ` on ${date.toISOString().slice(0, 10)}` : '';
 }
 
 /**

@@ -10,7 +10,7 @@ export interface JobSummary {
   readonly id: string;
   readonly name: string;
   readonly creator: string;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; 0 where the service tells no time. */
   readonly createdAt: number;
 }
 

@@ -82,6 +82,16 @@ describe('finding a job', () => {
     });
   });
 
+  it('lists those without a date of which the service tells no time', async () => {
+    const job = (id: number, time: string) =>
+      `{"job_id":${id},"creator_user_name":"ada","created_time":${time},"settings":{"name":"train"}}`;
+    const fake = workspaceOf([job(1, 'null'), job(2, '1e300')]);
+    await assert.rejects(findJob(clientOf(fake), 'train'), (error) => {
+      assert.deepEqual((error as TaskError).details, ['Job 1: created by ada', 'Job 2: created by ada']);
+      return true;
+    });
+  });
+
   it('says that there is no job of an id, which the service answers with 400', async () => {
     const fake = new FakeDatabricks().on(
       'GET jobs/get',
