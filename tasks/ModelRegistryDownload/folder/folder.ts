@@ -130,7 +130,7 @@ export class ModelFolder {
     await workshop.fence();
     this.tree = await workshop.makeStaging(this.installed.tree?.root.ownStats());
     const head = { source, workshop: workshop.identity };
-    this.journal = new Journal(state.createJournal(lock.id), head);
+    this.journal = new Journal(state.createJournal(lock.id), head, this.options.log);
     const wanted = new Map(files.map((file) => [file.path, file]));
     if (soFar) await this.goOn(workshop, soFar, wanted);
     for (const step of this.abandoned) {

@@ -1,5 +1,7 @@
-import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, ftruncateSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { describeError } from '../../common/errors';
+import type { Logger } from '../../common/log';
 import type { Range } from '../registry/container';
 import type { ModelFile } from '../registry/listing';
 import type { ModelSource } from '../registry/source';
@@ -31,7 +33,8 @@ export interface JournalHead {
 /**
  * What has come of a version, in case that the step is killed: a file with a line for each range, written once the
  * range is. What a killed process wrote is in the system's cache, and safe there until the machine itself goes down;
- * so a journal from before the machine's last start counts for nothing.
+ * so a journal from before the machine's last start counts for nothing. It is a help to the next step and no more: where it
+ * can't be written, as on a full disk, this step goes on without it.
  */
 export class Journal implements TransferRecord {
   private unwritten = '';
@@ -45,8 +48,9 @@ export class Journal implements TransferRecord {
    * @param descriptor where it is written to, which is closed with it; undefined: it is kept in memory alone
    */
   constructor(
-    private readonly descriptor: number | undefined,
+    private descriptor: number | undefined,
     head: JournalHead,
+    private readonly log: Logger,
   ) {
     this.unwritten = line({ ...head, boot: thisBoot() });
     this.write();
@@ -94,11 +98,6 @@ export class Journal implements TransferRecord {
     this.append({ path, etag, size, range, checked });
   }
 
-  /** Whether anything of a file has come; of an empty one, that it was made. */
-  has(file: ModelFile): boolean {
-    return this.entries.rangesOf(file).length > 0;
-  }
-
   /** Bytes of a file that have come. */
   bytesOf(file: ModelFile): number {
     return this.entries.rangesOf(file).reduce((sum, { range }) => sum + range.length, 0);
@@ -122,9 +121,27 @@ export class Journal implements TransferRecord {
   }
 
   private write(): void {
-    if (this.descriptor !== undefined) writeSync(this.descriptor, this.unwritten);
+    try {
+      if (this.descriptor !== undefined) appendFileSync(this.descriptor, this.unwritten);
+    } catch (error) {
+      this.abandon(error);
+    }
     this.unwritten = '';
     this.unwrittenBytes = 0;
+  }
+
+  private abandon(error: unknown): void {
+    this.log.debug(`If this step is killed, the next one will begin anew: ${describeError(error)}`);
+    const descriptor = this.descriptor!;
+    this.descriptor = undefined;
+    try {
+      // A part of it could speak of a file that was found damaged since.
+      ftruncateSync(descriptor);
+    } catch {
+      // Every file is verified in any case.
+    } finally {
+      closeSync(descriptor);
+    }
   }
 }
 

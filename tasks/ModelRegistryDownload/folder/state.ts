@@ -30,7 +30,10 @@ const JOURNAL = /^([0-9a-f-]{36})\.journal$/;
  * Where it can't be kept, every step begins with nothing.
  */
 export class AgentState {
-  private constructor(private readonly folder: OpenFolder | undefined) {}
+  private constructor(
+    private readonly folder: OpenFolder | undefined,
+    private readonly log: Logger,
+  ) {}
 
   /**
    * @param root the task's folder at the agent; made as needed
@@ -44,7 +47,7 @@ export class AgentState {
         const own = openOwn(above, basename(root));
         try {
           const name = createHash('sha256').update(destination).digest('hex').slice(0, 32);
-          return new AgentState(openOwn(own, name));
+          return new AgentState(openOwn(own, name), log);
         } finally {
           own.close();
         }
@@ -52,8 +55,8 @@ export class AgentState {
         above.close();
       }
     } catch (error) {
-      log.debug(`Nothing can be remembered from one step to the next: ${describeError(error)}`);
-      return new AgentState(undefined);
+      log.debug(nothingRemembered(error));
+      return new AgentState(undefined, log);
     }
   }
 
@@ -79,7 +82,7 @@ export class AgentState {
 
   /** Takes note that a step has left something, where it has no journal that tells. */
   remember(step: string): void {
-    const file = this.folder?.openFile(`${step}.journal`, constants.O_CREAT | constants.O_WRONLY, 0o600);
+    const file = this.openJournal(step, constants.O_CREAT | constants.O_WRONLY);
     if (file !== undefined) closeSync(file);
   }
 
@@ -95,8 +98,10 @@ export class AgentState {
 
   /** Opens a new journal to write to; undefined where nothing can be remembered. */
   createJournal(step: string): number | undefined {
-    const flags = constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY | constants.O_APPEND;
-    return this.folder?.openFile(`${step}.journal`, flags, 0o600);
+    return this.openJournal(
+      step,
+      constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY | constants.O_APPEND,
+    );
   }
 
   /** Forgets what a step has left; its journal last, which tells that there is something. */
@@ -107,6 +112,15 @@ export class AgentState {
 
   close(): void {
     this.folder?.close();
+  }
+
+  private openJournal(step: string, flags: number): number | undefined {
+    try {
+      return this.folder?.openFile(`${step}.journal`, flags, 0o600);
+    } catch (error) {
+      this.log.debug(nothingRemembered(error));
+      return undefined;
+    }
   }
 
   private read(name: string): string | undefined {
@@ -128,6 +142,10 @@ export class AgentState {
       closeSync(file);
     }
   }
+}
+
+function nothingRemembered(error: unknown): string {
+  return `Nothing can be remembered from one step to the next: ${describeError(error)}`;
 }
 
 /** A folder that this user alone can write to. */
