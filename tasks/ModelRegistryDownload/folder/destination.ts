@@ -34,9 +34,12 @@ export function openParent(destination: string, { given }: AgentFolders): OpenFo
   }
   let folder = OpenFolder.open(realPath(start));
   for (const name of relative(start, above).split(sep).filter(Boolean)) {
-    const next = enter(folder, name, base === undefined ? given : undefined);
-    folder.close();
-    folder = next;
+    const outer = folder;
+    try {
+      folder = enter(outer, name, base === undefined ? given : undefined);
+    } finally {
+      outer.close();
+    }
   }
   return folder;
 }
