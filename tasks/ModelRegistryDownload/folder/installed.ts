@@ -5,15 +5,13 @@ import { OpenTree } from '../../common/files/open-tree';
 import { type Digests, digestFile } from '../transfer/verify';
 import {
   formatManifest,
+  LARGEST_MANIFEST,
   MANIFEST_NAME,
   type ManifestFile,
   type ModelManifest,
   parseManifest,
 } from './manifest';
 import type { AgentState, Receipt } from './state';
-
-/** Bytes of a manifest that is read: over a hundred thousand files. */
-const LARGEST_MANIFEST = 64 * 1024 * 1024;
 
 /** Milliseconds of a blob's time are kept with its file. */
 const MILLISECOND = 1_000_000n;

@@ -7,7 +7,7 @@ import { sortByPath } from '../registry/names';
 import { inOrder, type ModelSource } from '../registry/source';
 
 /** Bytes of a manifest that is read: over a hundred thousand files. */
-const LARGEST = 64 * 1024 * 1024;
+export const LARGEST_MANIFEST = 64 * 1024 * 1024;
 
 /** The file in a model's folder that says what is in it and where it came from. */
 export const MANIFEST_NAME = 'model-manifest.json';
@@ -59,7 +59,9 @@ export function stateOf({ etag, lastModified }: ManifestFile): string {
 }
 
 /** Makes a manifest; its files may come in any order. */
-export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'digest'>): ModelManifest {
+export function createManifest(
+  model: Pick<ModelManifest, 'name' | 'version' | 'source' | 'files'>,
+): ModelManifest {
   const files = sortByPath(
     model.files.map(({ path, size, sha256, md5, etag, lastModified }) => ({
       path,
@@ -77,7 +79,6 @@ export function createManifest(model: Omit<ModelManifest, 'schemaVersion' | 'dig
     digest: modelDigest(files),
     source: inOrder(model.source),
     files,
-    ...(model.refused && { refused: model.refused }),
   };
 }
 
@@ -95,7 +96,9 @@ export async function readManifest(folder: string): Promise<ModelManifest | unde
   if (!file) return undefined;
   try {
     const stats = await file.stat();
-    return stats.isFile() && stats.size <= LARGEST ? parseManifest(await file.readFile('utf8')) : undefined;
+    return stats.isFile() && stats.size <= LARGEST_MANIFEST
+      ? parseManifest(await file.readFile('utf8'))
+      : undefined;
   } catch {
     return undefined;
   } finally {
