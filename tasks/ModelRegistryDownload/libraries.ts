@@ -57,7 +57,14 @@ function compare(made: ReadonlyMap<string, ReadonlySet<string>>, text: string, f
 
 /** @param version one whole version, or its first number, where a pickle tells no more */
 function hasVersion(installed: ReadonlySet<string>, version: string): boolean {
-  return installed.has(version) || [...installed].some((one) => one.split('.', 1)[0] === version);
+  return [...installed].some(
+    (one) => one.split('.', 1)[0] === version || withoutZeros(one) === withoutZeros(version),
+  );
+}
+
+/** To pip, `1.5` and `1.5.0` are one version. */
+function withoutZeros(version: string): string {
+  return version.replace(/(?:\.0+)+$/, '');
 }
 
 /** The versions that requirements pin, by the library's name in lower case. */

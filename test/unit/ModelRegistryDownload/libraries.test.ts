@@ -28,6 +28,13 @@ describe('the libraries that made a model', () => {
     assert.equal(await compare('scikit-learn==1.5.2; python_version < "3"\nscikit-learn==1.7.2\n'), '');
   });
 
+  it('are the same with and without zeros at the end, as they are to pip', async () => {
+    const round = new Map([['scikit-learn', new Set(['1.5.0'])]]);
+    assert.equal(await compare('scikit-learn==1.5\n', round), '');
+    assert.equal(await compare('scikit-learn==1.5.0.0\n', round), '');
+    assert.match(await compare('scikit-learn==1.50\n', round), /installs 1\.50/);
+  });
+
   it('may be known by their first number alone', async () => {
     const numpy = new Map([['numpy', new Set(['2'])]]);
     assert.equal(await compare('numpy==2.1.3\n', numpy), '');
