@@ -53,24 +53,36 @@ interface Work {
   readonly signal: AbortSignal;
 }
 
-async function inspect(item: Item, depth: number, work: Work): Promise<void> {
-  const { inspection, signal } = work;
-  throwIfCancelled(signal);
-  if (depth > DEEPEST) return inspection.refuse(item.name, 'is an archive in too many archives');
-  let head: string;
+/** Nobody can tell what is in something that can't be read, as where its unpacking fails. */
+async function unlessUnreadable(
+  item: Item,
+  { inspection, signal }: Work,
+  look: () => Promise<void>,
+): Promise<void> {
   try {
-    head = await headOf(item);
+    await look();
   } catch (error) {
     throwIfCancelled(signal);
-    return inspection.refuse(item.name, `cannot be read: ${(error as Error).message}`);
+    inspection.refuse(item.name, `cannot be read: ${(error as Error).message}`);
   }
+}
+
+async function inspect(item: Item, depth: number, work: Work): Promise<void> {
+  throwIfCancelled(work.signal);
+  if (depth > DEEPEST) return work.inspection.refuse(item.name, 'is an archive in too many archives');
+  return unlessUnreadable(item, work, () => inspectAsItBegins(item, depth, work));
+}
+
+async function inspectAsItBegins(item: Item, depth: number, work: Work): Promise<void> {
+  const { inspection, signal } = work;
+  const head = await headOf(item);
   if (/^PK(\x03\x04|\x05\x06)/.test(head)) return inspectZip(item, depth, work);
   if (/^\x1f\x8b\x08/.test(head)) return inspect(unpacked(item, 'gzip'), depth + 1, work);
   if (isZlib(head)) return inspect(unpacked(item, 'zlib'), depth + 1, work);
   if (head.startsWith(NUMPY)) return inspectNumpy(item, work);
   if (head.startsWith(HDF5)) return inspectHdf5File(item, work);
   if (head.slice(257, 262) === 'ustar') {
-    await inspectTar(item, depth, work);
+    await unlessUnreadable(item, work, () => inspectTar(item, depth, work));
     // The name of its first file can be a pickle.
     return inspectPickles(item, 'unknown', inspection, signal);
   }
@@ -121,15 +133,10 @@ async function inspectZip(item: Item, depth: number, work: Work): Promise<void> 
   const whole = item.content ? item : await inMemory(item, LARGEST_NESTED);
   if (!whole)
     return inspection.refuse(item.name, 'is too large to be looked into, as an archive in an archive');
-  try {
-    for await (const member of membersOf(whole.content!, item.name, MOST_UNPACKED)) {
-      throwIfCancelled(work.signal);
-      if ('fault' in member) inspection.refuse(member.name, member.fault);
-      else await inspectMember(member.item, depth, work);
-    }
-  } catch (error) {
-    if (!(error instanceof ZipError)) throw error;
-    inspection.refuse(item.name, `cannot be read: ${error.message}`);
+  for await (const member of membersOf(whole.content!, item.name, MOST_UNPACKED)) {
+    throwIfCancelled(work.signal);
+    if ('fault' in member) inspection.refuse(member.name, member.fault);
+    else await inspectMember(member.item, depth, work);
   }
 }
 
@@ -140,13 +147,15 @@ async function inspectMember(item: Item, depth: number, work: Work): Promise<voi
     return inspectPickles(item, 'torch', inspection, signal);
   const describe = name === 'config.json' ? inspectKeras : name === 'schema.json' ? inspectSkops : undefined;
   if (describe) {
-    const text = await gather(item, LARGEST_DESCRIPTION);
-    try {
-      describe(JSON.parse(text!.toString()), item.name, inspection);
-    } catch {
-      inspection.refuse(item.name, 'cannot be read: it is no JSON of a model');
-    }
-    return;
+    return unlessUnreadable(item, work, async () => {
+      const text = await gather(item, LARGEST_DESCRIPTION);
+      if (!text) return inspection.refuse(item.name, 'is too large to be looked into, as a description');
+      try {
+        describe(JSON.parse(text.toString()), item.name, inspection);
+      } catch {
+        throw new Error('it is no JSON of a model');
+      }
+    });
   }
   await inspect(item, depth + 1, work);
 }
@@ -226,9 +235,6 @@ async function inspectTar(item: Item, depth: number, work: Work): Promise<void> 
       }
       if (!(await reader.skip(Math.ceil(size / TAR_BLOCK) * TAR_BLOCK))) return;
     }
-  } catch (error) {
-    throwIfCancelled(work.signal);
-    work.inspection.refuse(item.name, `cannot be read: ${(error as Error).message}`);
   } finally {
     await source.close();
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { memoryContent } from '../../../../tasks/ModelRegistryDownload/pickles/byte-reader';
@@ -39,11 +40,25 @@ function numpy(descr: string, content: Buffer): Buffer {
 const keras = (config: object) => Buffer.from(zipSync({ 'config.json': bytes(JSON.stringify(config)) }));
 const skops = (schema: object) => Buffer.from(zipSync({ 'schema.json': bytes(JSON.stringify(schema)) }));
 
+/** What does not compress, so that it is long behind its head, too. */
+const NOISE = bytes(JSON.stringify(randomBytes(100_000).toString('base64')));
+
+/** Compressed data that ends before its end. */
+const cutOff = (content: Buffer) => gzipSync(content).subarray(0, -10_000);
+
+/** An archive whose only member can't be unpacked: no block of compressed data begins like this. */
+function spoiled(name: string, content: Buffer): Buffer {
+  const archive = Buffer.from(zipSync({ [name]: content }));
+  return archive.fill(0xff, 30 + name.length, 40 + name.length);
+}
+
 async function inspect(path: string, content: Buffer, allowed: readonly string[] = []) {
   const inspection = new Inspection(new Set(allowed));
   await inspectFile(path, memoryContent(content), inspection, new AbortController().signal);
   return inspection;
 }
+
+const HDF5 = '\x89HDF\r\n\x1a\n';
 
 /** Each as: what it is, the file's name, its content, what is said of it. */
 const ATTACKS: readonly [what: string, path: string, content: Buffer, said: RegExp][] = [
@@ -140,6 +155,20 @@ const ATTACKS: readonly [what: string, path: string, content: Buffer, said: RegE
     /follows the compressed data/,
   ],
   ['bzip2', 'm.pkl', bytes('BZh91AY&SY\0\0\0\0'), /packed with bzip2/],
+  ['a pickle whose unpacking fails', 'm.pkl', cutOff(Buffer.concat([HONEST, NOISE])), /cannot be read/],
+  [
+    'an HDF5 file whose unpacking fails',
+    'm.h5.gz',
+    cutOff(Buffer.concat([bytes(HDF5), NOISE])),
+    /cannot be read/,
+  ],
+  [
+    'an archive whose unpacking fails',
+    'm.zip.gz',
+    cutOff(Buffer.from(zipSync({ a: [NOISE, { level: 0 }] }))),
+    /cannot be read/,
+  ],
+  ['a description whose unpacking fails', 'm.keras', spoiled('config.json', NOISE), /cannot be read/],
   ['a torch archive', 'm.pt', ARCHIVE, /calls posix\.system/],
   ['another checksum in the directory', 'm.pt', tampered(16, 0xff), /described in two ways/],
   ['a mark of encryption', 'm.pt', tampered(8, 1), /marked as encrypted/],
