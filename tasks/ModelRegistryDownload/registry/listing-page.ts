@@ -92,11 +92,17 @@ function readBlob(xml: string): ListedBlob {
     etag: bareEtag(textOf(properties, 'Etag') ?? ''),
     // Whoever stores anything else there has not stored an MD5.
     md5: md5.length === 16 ? md5.toString('hex') : null,
-    lastModified: new Date(textOf(properties, 'Last-Modified') ?? ''),
+    lastModified: dateOf(textOf(properties, 'Last-Modified')),
     tier: textOf(properties, 'AccessTier') || undefined,
     rehydration: textOf(properties, 'ArchiveStatus') || undefined,
     isFolder: /<hdi_isfolder>\s*true\s*</i.test(xml.slice(end)),
   };
+}
+
+/** Azure always tells it, but not every emulator does; the ETag alone tells one state of a blob from another. */
+function dateOf(text: string | undefined): Date {
+  const date = new Date(text ?? '');
+  return Number.isNaN(date.getTime()) ? new Date(0) : date;
 }
 
 /** The text of the first element of a name; undefined where there is none, or where it has no end tag. */

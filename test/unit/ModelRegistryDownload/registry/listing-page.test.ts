@@ -107,6 +107,17 @@ describe('a page of a listing', () => {
   const blob = (name: string) =>
     `<Blob><Name>${name}</Name><Properties><Etag>1</Etag></Properties><Metadata /></Blob>`;
 
+  it('has a time for each blob that can be written down, whatever it tells', () => {
+    const at = (time: string) => blob('a').replace('<Etag>', `<Last-Modified>${time}</Last-Modified><Etag>`);
+    const { items } = readListingPage(
+      page(at('Mon, 23 Nov 2026 06:00:00 GMT') + at('yesterday') + blob('a')),
+    );
+    assert.deepEqual(
+      items.map(({ lastModified }) => lastModified.toISOString()),
+      ['2026-11-23T06:00:00.000Z', '1970-01-01T00:00:00.000Z', '1970-01-01T00:00:00.000Z'],
+    );
+  });
+
   it('is read in whatever parts it comes', () => {
     const xml = page(blob('a') + blob('b') + blob('c'));
     for (let step = 1; step <= xml.length; step++) {
