@@ -39,6 +39,8 @@ const MEMORY = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };
 export class ThreadDigester implements Digester {
   private readonly worker: Worker;
   private readonly pending = new Map<number, (answer: Answer | Error) => void>();
+  /** Why the thread is gone; it may have ended while nobody waited for it. */
+  private failure: Error | undefined;
 
   /** @param program file that calls {@link serveDigests} when it is started as a thread */
   constructor(program: string) {
@@ -54,6 +56,7 @@ export class ThreadDigester implements Digester {
 
   async finish(file: number, withMd5: boolean, end: number, signal: AbortSignal): Promise<Digests> {
     throwIfCancelled(signal);
+    if (this.failure) throw this.failure;
     let stop = () => {};
     const answer = await new Promise<Answer | Error>((resolve) => {
       stop = () => resolve(new CancelledError());
@@ -73,6 +76,7 @@ export class ThreadDigester implements Digester {
   }
 
   private fail(error: Error): void {
+    this.failure ??= error;
     for (const settle of this.pending.values()) settle(error);
   }
 }
