@@ -67,8 +67,8 @@ export class Registry {
     private readonly reference: Pick<Reference, 'host' | 'repository'>,
     private readonly credentials: { readonly username: string; readonly password: string } | undefined,
   ) {
-    const scheme = /^(localhost|127\.|\[::1\])/.test(reference.host) ? 'http' : 'https';
-    this.base = `${scheme}://${reference.host}`;
+    const isOfThisMachine = /^(localhost|127(\.\d+){3})(:\d+)?$/.test(reference.host);
+    this.base = `${isOfThisMachine ? 'http' : 'https'}://${reference.host}`;
   }
 
   /** @throws Error when there is none, or it is not what its digest says */
@@ -142,16 +142,20 @@ export class Registry {
     return ask();
   }
 
-  /** @returns whether there is something new to try */
+  /**
+   * Also in place of a token that has expired: some are good for a minute, and to read a layer may take longer.
+   *
+   * @returns whether there is something new to try
+   */
   private async signIn(challenge: string): Promise<boolean> {
-    if (this.authorization !== undefined) return false;
     const { credentials } = this;
     const basic =
       credentials &&
       `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
     if (!/^bearer/i.test(challenge)) {
+      if (basic === undefined || basic === this.authorization) return false;
       this.authorization = basic;
-      return basic !== undefined;
+      return true;
     }
     const parameters = Object.fromEntries(
       [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]),

@@ -51,15 +51,33 @@ describe('the chain from an image to its notebook', () => {
   let isListing: boolean;
   let base: string;
   let authorization: string;
+  /** How often a token is good, and the one that was given first. */
+  let mostUses: number;
+  let firstToken: string | undefined;
+
+  /** Whether a request comes with the first token when that is used up. */
+  function isExpired(token: string | undefined): boolean {
+    if (!token?.startsWith('Bearer ')) return false;
+    firstToken ??= token;
+    if (token === firstToken) mostUses -= 1;
+    return token === firstToken && mostUses < 0;
+  }
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'chain-'));
     isListing = true;
+    mostUses = Number.POSITIVE_INFINITY;
+    firstToken = undefined;
     server = await startRegistry({
       folder: join(folder, 'registry'),
       username: 'reader',
       password: 'secret',
       intercept: (request, response) => {
+        if (isExpired(request.headers.authorization)) {
+          const challenge = `Bearer realm="${server.url}/oauth2/token",service="${server.loginServer}"`;
+          response.writeHead(401, { 'www-authenticate': challenge }).end();
+          return true;
+        }
         if (isListing || !/\/referrers\//.test(request.url ?? '')) return false;
         response.writeHead(404).end();
         return true;
@@ -203,6 +221,15 @@ describe('the chain from an image to its notebook', () => {
       training: 'verified',
       notebook: 'verified',
     });
+  });
+
+  it('is walked to its end where a token expires on the way', async () => {
+    await makeImage({ bundle: true });
+    mostUses = 2;
+    const links = await walk();
+    assert.deepEqual(wrong(links), []);
+    assert.equal(states(links).model, 'verified');
+    assert.ok(mostUses < 0);
   });
 
   it('is found by the tag of a registry that lists nothing', async () => {
