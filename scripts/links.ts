@@ -7,7 +7,7 @@ import type { Badge, Extension, Manifest } from './identity';
 export function linkedTo(manifest: Manifest, repository: string | undefined): Manifest {
   const { links = {}, ...rest } = manifest;
   if (repository === undefined) return rest;
-  const url = repository.replace(/\/+$|\.git$/g, '');
+  const url = pageOfRepository(repository);
   return {
     ...rest,
     repository: { type: 'git', uri: url },
@@ -31,7 +31,7 @@ export function documentedAt(
   const { publisher, id } = manifest;
   const own = marketplacePage({ publisher, id });
   const pageOf = (file: string) =>
-    repository === undefined ? own : addressOf(`docs/${file}.md`, repository.replace(/\/+$|\.git$/g, ''));
+    repository === undefined ? own : addressOf(`docs/${file}.md`, pageOfRepository(repository));
   const led = <T>(part: T, to: string): T => JSON.parse(JSON.stringify(part).replaceAll(page, to));
   return {
     manifest: { ...manifest, contributions: led(manifest.contributions, pageOf('DatabricksRunJob')) },
@@ -64,10 +64,15 @@ export function badgesOf(manifest: Pick<Manifest, 'publisher' | 'id'>): Badge[] 
  * repository they are plain text. Pictures are packed with the page, and stay as they are.
  */
 export function pageLinkedTo(page: string, repository: string | undefined): string {
-  const url = repository?.replace(/\/+$|\.git$/g, '');
+  const url = repository === undefined ? undefined : pageOfRepository(repository);
   return page.replace(/(?<!!)\[([^\]]+)\]\((?![a-z]+:)([^)\s]+)\)/g, (_link, text: string, file: string) =>
     url === undefined ? text : `[${text}](${addressOf(file, url)})`,
   );
+}
+
+/** A repository's address as a browser opens it, where people may give the one that git clones. */
+function pageOfRepository(repository: string): string {
+  return repository.replace(/\/+$/, '').replace(/\.git$/, '');
 }
 
 /** The page of a file on a repository's default branch. */

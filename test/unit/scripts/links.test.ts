@@ -15,13 +15,14 @@ describe('The links of forms to their documentation', () => {
   const pages: [repository: string | undefined, page: string][] = [
     [undefined, 'https://marketplace.visualstudio.com/items?itemName=acme.models'],
     ['https://github.com/acme/models.git', 'https://github.com/acme/models/blob/HEAD/docs/AcrBuildPush.md'],
+    ['https://github.com/acme/models.git/', 'https://github.com/acme/models/blob/HEAD/docs/AcrBuildPush.md'],
     [
       'https://dev.azure.com/acme/ml/_git/models',
       'https://dev.azure.com/acme/ml/_git/models?path=/docs/AcrBuildPush.md',
     ],
   ];
   for (const [repository, page] of pages) {
-    it(`lead to ${page}`, () => {
+    it(`lead from ${repository ?? 'a package without a repository'} to ${page}`, () => {
       const { AcrBuildPush } = linked(repository).tasks as Record<string, typeof task>;
       assert.equal(AcrBuildPush.helpUrl, page);
       assert.ok(AcrBuildPush.helpMarkDown.endsWith(`[Learn more about this task](${page})`));
