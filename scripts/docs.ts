@@ -82,7 +82,7 @@ function tables(task: TaskManifest): string {
       .filter(({ groupName }) => groupName === name)
       .map(
         (input) =>
-          `| ${[input.name, ...(input.aliases ?? [])].map((name) => `\`${name}\``).join(' or ')} | ${facts(input)} | ${cell(input.helpMarkDown)} |`,
+          `| ${[input.name, ...(input.aliases ?? [])].map((name) => `\`${name}\``).join(' or ')} | ${cell(facts(input))} | ${cell(input.helpMarkDown)} |`,
       );
     return [`### ${displayName}`, '', '| input | | what it is |', '|---|---|---|', ...rows].join('\n');
   });

@@ -156,6 +156,16 @@ describe('what a reader may copy', () => {
   }
 
   for (const page of PAGES) {
+    it(`has as many cells in each row of a table in ${page} as in its head`, () => {
+      const prose = read(page).replace(/^```.*?^```/gms, '');
+      for (const [table] of prose.matchAll(/(?:^[ \t]*\|.*\n?)+/gm)) {
+        // A pipe that is not escaped divides cells in code, too; what is too much for the head is not shown.
+        const cells = (row: string) => row.match(/(?<!\\)\|/g)!.length;
+        const [head = '', ...rows] = table.trim().split('\n');
+        for (const row of rows) assert.equal(cells(row), cells(head), row);
+      }
+    });
+
     it(`has no dead links in ${page}`, () => {
       const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
       const dead = targets.filter(([, path, anchor]) => {
@@ -184,11 +194,15 @@ describe('what a newcomer reads', () => {
     });
   }
 
-  for (const page of ['README.md', 'CONTRIBUTING.md']) {
-    it(`names no script in ${page} that package.json does not have`, () => {
-      const named = [...read(page).matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script!);
+  for (const page of PAGES) {
+    it(`names no script in ${page} that is not there`, () => {
+      const ofNpm = [...read(page).matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script!);
+      const files = [...read(page).matchAll(/npx tsx ([\w./-]+\.ts)/g)].map(([, file]) => file!);
       assert.deepEqual(
-        named.filter((script) => !(script in scripts())),
+        [
+          ...ofNpm.filter((script) => !(script in scripts())),
+          ...files.filter((file) => !existsSync(join(root, file))),
+        ],
         [],
       );
     });
