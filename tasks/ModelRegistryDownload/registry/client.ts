@@ -6,7 +6,8 @@ import {
   type RangeReceiver,
   type RegistrySettings,
 } from './container';
-import { BrokenAnswerError, explainRegistryError, isRefusal } from './errors';
+import { BrokenAnswerError, isRefusal } from './errors';
+import { explainRegistryError } from './explain';
 import type { Send } from './folders';
 import { type Idle, type Receiver, type Stop, stoppedBy } from './http/answer';
 import { Connections } from './http/connections';
