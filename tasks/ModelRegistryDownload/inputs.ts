@@ -63,7 +63,7 @@ export function readInputs(task: TaskContext, platform = process.platform): Inpu
     version: isRegistered ? inputs.required('modelVersion') : readVersion(task),
     includePrereleases: inputs.boolean('includePrereleases', false),
     versionsFolder: readVersionsFolder(task),
-    patterns: lines(inputs.optional('patterns') ?? '**').filter((line) => !line.startsWith('#')),
+    patterns: readPatterns(task),
     requiredFiles: readRequiredFiles(task),
     completeness: inputs.choice('completeness', COMPLETENESS, 'auto'),
     nameRules: inputs.choice('fileNames', FILE_NAMES, 'agent') === 'agent' ? rulesOf(platform) : PORTABLE,
@@ -75,7 +75,6 @@ export function readInputs(task: TaskContext, platform = process.platform): Inpu
     destination: readDestination(task),
     concurrency: inputs.integer('maxConcurrency', { min: 1, max: 128 }, 96),
   };
-  if (read.patterns.length === 0) inputs.reject('patterns', 'holds only comments. Add a pattern such as **.');
   inputs.check();
   return { ...read, registry: registry! };
 }
@@ -108,10 +107,19 @@ function readVersion({ inputs }: TaskContext): string {
   return version;
 }
 
+function readPatterns({ inputs }: TaskContext): string[] {
+  const lines = inputs.lines('patterns');
+  if (lines.length === 0) return ['**'];
+  const patterns = lines.filter(isNoComment);
+  if (patterns.length === 0) inputs.reject('patterns', 'holds only comments. Add a pattern such as **.');
+  return patterns;
+}
+
 /** Relative paths, as people write them: with `./` or a slash before them, or with backslashes. */
 function readRequiredFiles({ inputs }: TaskContext): string[] {
-  return lines(inputs.optional('requiredFiles') ?? '')
-    .filter((line) => !line.startsWith('#'))
+  return inputs
+    .lines('requiredFiles')
+    .filter(isNoComment)
     .map((line) => posix.normalize(line.replaceAll('\\', '/')).replace(/^\/+/, ''));
 }
 
@@ -130,7 +138,7 @@ function readTrustedKeys({ inputs }: TaskContext, isNeeded: boolean): TrustedKey
 
 /** Whole names only: what a package holds as a whole, nobody can answer for. */
 function readPickleAllow({ inputs }: TaskContext): ReadonlySet<string> {
-  const names = lines(inputs.optional('pickleAllow') ?? '').filter((line) => !line.startsWith('#'));
+  const names = inputs.lines('pickleAllow').filter(isNoComment);
   const wrong = names.find((name) => !/^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)+$/u.test(name));
   if (wrong !== undefined) {
     inputs.reject(
@@ -183,9 +191,6 @@ function readDestination(task: TaskContext): string {
   return destination;
 }
 
-function lines(text: string): string[] {
-  return text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter(Boolean);
+function isNoComment(line: string): boolean {
+  return !line.startsWith('#');
 }
