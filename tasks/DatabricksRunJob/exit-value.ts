@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isObject, parseJson, parseJsonVerbatim, writeJson } from '../common/databricks/json';
 import { defuse, stripControls } from '../common/foreign-text';
 import type { TaskContext } from '../common/task';
+import { enumerate } from '../common/text';
 
 /** Characters of an output variable: later steps get it in their environment, where Windows allows 32,767. */
 const LONGEST_OUTPUT = 32_000;
@@ -55,9 +56,8 @@ export function publishExitValue(
     } else unfit.push(name);
   }
   if (unfit.length > 0) {
-    const more = unfit.length > MOST_NAMES ? ` and ${unfit.length - MOST_NAMES} more` : '';
     log.warning(
-      `No output was made of these members of the exit value, for their name, length or number: ${unfit.slice(0, MOST_NAMES).join(', ')}${more}.`,
+      `No output was made of these members of the exit value, for their name, length or number: ${enumerate(unfit, MOST_NAMES)}.`,
     );
   }
 }

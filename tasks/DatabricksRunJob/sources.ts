@@ -3,7 +3,7 @@ import { TaskError } from '../common/errors';
 import { statOf } from '../common/files/paths';
 import type { Logger } from '../common/log';
 import type { TaskContext } from '../common/task';
-import { plural } from '../common/text';
+import { enumerate, plural } from '../common/text';
 import type { Job } from './databricks/jobs';
 import { checkRunsFolder, checkRunsNotebook } from './job';
 import { type Notebook, notebookRemark, placeNotebook, readNotebook } from './notebook';
@@ -39,7 +39,7 @@ export async function readSources(file: string, log: Logger): Promise<Sources> {
   }
   if (tree.leftOut.length > 0) {
     log.warning(
-      `Left out of the import, since links are not followed: ${listed(tree.leftOut)}. Commit the files themselves in ` +
+      `Left out of the import, since links are not followed: ${enumerate(tree.leftOut, MOST_NAMES)}. Commit the files themselves in ` +
         'place of links.',
     );
   }
@@ -80,15 +80,10 @@ export async function place(
   log.info(
     written.length === 0
       ? `All ${plural(all, 'file')} of ${file} are in ${path} already, and were not written again.`
-      : `Imported ${written.length} of ${plural(all, 'file')} of ${file} to ${path}: ${listed(written)}.` +
+      : `Imported ${written.length} of ${plural(all, 'file')} of ${file} to ${path}: ${enumerate(written, MOST_NAMES)}.` +
           (written.length < all ? ' The others are there already.' : ''),
   );
   if (left.length > 0) {
-    log.info(`In ${path}, but not in the sources, and left as they are: ${listed(left)}.`);
+    log.info(`In ${path}, but not in the sources, and left as they are: ${enumerate(left, MOST_NAMES)}.`);
   }
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length - MOST_NAMES;
-  return names.slice(0, MOST_NAMES).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

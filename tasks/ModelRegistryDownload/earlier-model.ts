@@ -1,4 +1,4 @@
-import { formatBytes, plural } from '../common/text';
+import { enumerate, formatBytes, plural } from '../common/text';
 import type { ModelFolder } from './folder/folder';
 import { type ManifestFile, type ModelManifest, modelDigest } from './folder/manifest';
 import { type Metadata, metricsOf, readMetadata } from './metadata';
@@ -64,12 +64,10 @@ function changeOf({ sha256 }: ManifestFile, before: ManifestFile | undefined): C
 
 function counts(changes: ReadonlyMap<string, Change>, gone: readonly string[]): string[] {
   const of = (wanted: Change) => [...changes.values()].filter((change) => change === wanted).length;
-  const more = gone.length - MOST_NAMED;
-  const names = `${gone.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   return [
     ...(of('changed') > 0 ? [`${plural(of('changed'), 'file')} changed`] : []),
     ...(of('new') > 0 ? [`${of('new')} new`] : []),
-    ...(gone.length > 0 ? [`${gone.length} gone (${names})`] : []),
+    ...(gone.length > 0 ? [`${gone.length} gone (${enumerate(gone, MOST_NAMED)})`] : []),
     ...(of('same') > 0 ? [`${of('same')} the same`] : []),
   ];
 }

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
-import { plural } from '../common/text';
+import { enumerate, plural } from '../common/text';
 import type { ModelFolder } from './folder/folder';
 import type { ModelManifest } from './folder/manifest';
 import type { Inputs } from './inputs';
@@ -75,7 +75,7 @@ export function judge(
   const named = [...new Set(findings.flatMap((finding) => finding.name ?? []))];
   const remedy =
     named.length > 0
-      ? `If you know ${named.length === 1 ? 'this name' : 'these names'} to be your own code or a library's, add ${enumerate(named)} to 'pickleAllow'. Otherwise find out who published this version.`
+      ? `If you know ${named.length === 1 ? 'this name' : 'these names'} to be your own code or a library's, add ${enumerate(named, MOST_NAMED)} to 'pickleAllow'. Otherwise find out who published this version.`
       : 'No pickle of a library does that: find out who published this version.';
   const message = `Loading ${name} ${version} would do more than make a model. ${remedy}`;
   const details = [...shown, ...(more > 0 ? [`and ${plural(more, 'more finding')}`] : [])];
@@ -86,9 +86,4 @@ export function judge(
 /** A finding as the end of a list tells it: `model.pkl calls os.system (byte 12)`. */
 export function describeFinding({ place, what, position }: Finding): string {
   return `${place} ${what}${position === undefined ? '' : ` (byte ${position})`}`;
-}
-
-function enumerate(names: readonly string[]): string {
-  const more = names.length - MOST_NAMED;
-  return `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

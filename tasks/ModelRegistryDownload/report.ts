@@ -1,6 +1,6 @@
 import type { Logger } from '../common/log';
 import { Summary } from '../common/summary';
-import { formatBytes, formatDuration, plural } from '../common/text';
+import { enumerate, formatBytes, formatDuration, plural } from '../common/text';
 import { type Comparison, compareWith, type EarlierModel } from './earlier-model';
 import type { FetchedModel } from './fetch-version';
 import type { SwapReport } from './folder/folder';
@@ -39,10 +39,10 @@ const TRAINING: readonly [key: string, label: string][] = [
 
 /** Names the files in the folder that are not the task's own. */
 export function tellOfForeigners({ kept, replaced }: SwapReport, log: Logger): void {
-  if (kept.length > 0) log.info(`Left alone, for not coming from this task: ${enumerate(kept)}.`);
+  if (kept.length > 0) log.info(`Left alone, for not coming from this task: ${enumerate(kept, MOST_NAMED)}.`);
   if (replaced.length > 0) {
     log.warning(
-      `Replaced by files of the model, though they did not come from this task: ${enumerate(replaced)}.`,
+      `Replaced by files of the model, though they did not come from this task: ${enumerate(replaced, MOST_NAMED)}.`,
     );
   }
 }
@@ -186,11 +186,6 @@ function traffic({ model, downloadedBytes }: Report): string {
 
 function totalSize({ files }: ModelManifest): number {
   return files.reduce((sum, { size }) => sum + size, 0);
-}
-
-function enumerate(paths: readonly string[]): string {
-  const more = paths.length - MOST_NAMED;
-  return `${paths.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** The run of MLflow that made a model, where its registry tells it. */

@@ -4,7 +4,7 @@ import { plural } from '../common/text';
 import type { ModelManifest } from './folder/manifest';
 import type { Inputs } from './inputs';
 import { readBundle } from './signature/bundle';
-import { compareWithSigned, enumerate, SIGNATURE_NAME } from './signature/compare';
+import { compareWithSigned, quoteFew, SIGNATURE_NAME } from './signature/compare';
 import { SignatureFault } from './signature/fault';
 import { readSignedModel, type SignedModel } from './signature/signed-model';
 import { readWhole } from './transfer/read-whole';
@@ -85,11 +85,11 @@ export async function compareSignature(
   const { log } = connection;
   log.info(`The signature of version '${version.name}' is valid. It was made with the key ${signed.key}.`);
   tell(uncovered, 'is left out of it by its signer, and could be anything', log);
-  if (absent.length > 0) log.info(`Signed, and not among the files of this step: ${enumerate(absent)}.`);
+  if (absent.length > 0) log.info(`Signed, and not among the files of this step: ${quoteFew(absent)}.`);
 }
 
 function tell(paths: readonly string[], what: string, log: Logger): void {
-  if (paths.length > 0) log.warning(`${plural(paths.length, 'file')} ${what}: ${enumerate(paths)}.`);
+  if (paths.length > 0) log.warning(`${plural(paths.length, 'file')} ${what}: ${quoteFew(paths)}.`);
 }
 
 async function refusing<T>(version: string, work: () => Promise<T>): Promise<T> {

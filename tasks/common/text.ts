@@ -31,6 +31,12 @@ export function plural(count: number, noun: string): string {
   return `${grouped} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** The first few of some names, and how many more there are: `a, b and 3 more`. */
+export function enumerate(names: readonly string[], most: number): string {
+  const more = names.length - most;
+  return `${names.slice(0, most).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
 /** The candidates that look most like a name that was not found, best first. */
 export function nearest(name: string, candidates: readonly string[], count = 5): string[] {
   const wanted = name.toLowerCase();

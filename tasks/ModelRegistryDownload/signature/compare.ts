@@ -81,11 +81,11 @@ export async function compareWithSigned(signed: SignedModel, comparison: Compari
 }
 
 function told(what: string, paths: readonly string[]): string[] {
-  return paths.length > 0 ? [`${what} ${enumerate(paths)}`] : [];
+  return paths.length > 0 ? [`${what} ${quoteFew(paths)}`] : [];
 }
 
 /** The first few of some paths, as a sentence has them. */
-export function enumerate(paths: readonly string[]): string {
+export function quoteFew(paths: readonly string[]): string {
   const more = paths.length - MOST_NAMED;
   const shown = paths.slice(0, MOST_NAMED).map((path) => `'${bound(path, 200)}'`);
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -1,6 +1,6 @@
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
-import { nearest, plural } from '../../common/text';
+import { enumerate, nearest, plural } from '../../common/text';
 import type { ModelContainer } from '../registry/container';
 import { MovedError } from '../registry/errors';
 import { listVersions } from '../registry/listing';
@@ -250,7 +250,5 @@ function quoteAll(names: readonly string[]): string {
 }
 
 function list(names: readonly string[]): string {
-  if (names.length === 0) return 'none';
-  const more = names.length - MOST_NAMED;
-  return `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return names.length === 0 ? 'none' : enumerate(names, MOST_NAMED);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Summary } from '../../../tasks/common/summary';
-import { formatBytes, formatDuration, nearest, plural } from '../../../tasks/common/text';
+import { enumerate, formatBytes, formatDuration, nearest, plural } from '../../../tasks/common/text';
 
 describe('texts for people', () => {
   for (const [bytes, text] of [
@@ -30,6 +30,11 @@ describe('texts for people', () => {
   it('count', () => {
     assert.equal(plural(1, 'file'), '1 file');
     assert.equal(plural(12_000, 'file'), '12,000 files');
+  });
+
+  it('name a few, and count the rest', () => {
+    assert.equal(enumerate(['a', 'b'], 2), 'a, b');
+    assert.equal(enumerate(['a', 'b', 'c', 'd', 'e'], 2), 'a, b and 3 more');
   });
 
   it('name what was probably meant first', () => {
