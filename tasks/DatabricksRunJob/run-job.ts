@@ -5,26 +5,23 @@ import { TaskError } from '../common/errors';
 import type { Logger } from '../common/log';
 import type { Summary } from '../common/summary';
 import type { Outcome, TaskContext } from '../common/task';
-import { plural } from '../common/text';
 import { removeAbandoned } from './abandoned-copies';
 import { onCopy } from './copy';
 import { runPage } from './databricks/pages';
 import type { Run } from './databricks/runs';
-import { wasCancelled } from './databricks/states';
 import { carryOut, type JobPlan, planJob } from './define-job';
 import { publishExitValue } from './exit-value';
-import { type Check, checkGate, describeCheck, needsPrevious } from './gate';
-import { hintFor } from './hints';
+import { checkGate, describeCheck, needsPrevious } from './gate';
 import type { Inputs } from './inputs';
+import { type Gate, judge } from './judge';
 import { digestNotebook, withDigest } from './notebook-digest';
 import { oneTimeRun, separateClusters } from './one-time-run';
 import { assignParameters } from './parameters';
 import { findPreviousRun, type History, lookBack, NO_HISTORY } from './previous-run';
-import { describeEnd, errorMessage, logResults, type PageOf, summarize, summarizeRefusal } from './report';
+import { logResults, type PageOf, summarize, summarizeRefusal } from './report';
 import { attachNotebooks, NO_RESULTS, type Results, readResults } from './results';
 import { type Ending, isGoodEnough, runOnce, type Work } from './run-once';
 import { checkRuns, place, readSources } from './sources';
-import { LostRunError } from './start';
 
 /** What the story needs of the step that it is part of. */
 export interface Step
@@ -125,7 +122,7 @@ async function runAndReport(work: Work, step: Step): Promise<Outcome> {
   ]);
   const gate = await passGate(work, ending, results, history);
   step.uploadSummary(`Databricks job ${job.name}`, summaryOf(work, ending, results, gate, history));
-  return judge(work, step, ending, results, gate);
+  return judge(work, ending, results, gate);
 }
 
 async function readAndPublish(work: Work, step: Step, ending: Ending): Promise<Results> {
@@ -159,13 +156,6 @@ async function publish(work: Work, step: Step, { run }: Ending, results: Results
 /** Where the pages of a run's tasks are: below the job that the run belongs to. */
 function pagesOf({ inputs, job }: Pick<Work, 'inputs' | 'job'>, run: Run | undefined): PageOf {
   return (runId, jobId = run?.jobId ?? job.id) => runPage(inputs.signIn.workspace, jobId, runId);
-}
-
-/** What came of the gate; empty where there is none, or no metrics came to it. */
-interface Gate {
-  readonly checks: readonly Check[];
-  /** Why the gate can't be judged. */
-  readonly problem: string | undefined;
 }
 
 async function passGate(
@@ -205,59 +195,4 @@ function summaryOf(
   return summarize({
     ...{ job, workspace, notebook, parameters, started, run, results, checks, history, pageOf },
   });
-}
-
-function judge({ inputs, job }: Work, step: Step, ending: Ending, results: Results, gate: Gate): Outcome {
-  const { started, run, isTimedOut } = ending;
-  const name = `Run ${started.id} of job '${job.name}'`;
-  const fail = (message: string, error = message): never => {
-    step.setOutput('errorMessage', error);
-    throw new TaskError(message);
-  };
-  if (!inputs.waitForCompletion && !run?.state.isOver) {
-    return { result: 'Succeeded', message: `${name} goes on: ${started.page}` };
-  }
-  const wasStopped =
-    isTimedOut && run?.state.verdict !== 'success' && (!run?.state.isOver || wasCancelled(run.state));
-  if (!run || wasStopped) {
-    const limit = `${name} timed out: it had not ended after ${plural(inputs.timeoutMinutes, 'minute')}`;
-    if (run?.state.isOver)
-      return fail(`${limit} and was canceled. Raise input 'timeoutMinutes' if it needs longer.`);
-    const message = `${limit}, nor within a minute of being asked to stop. It may be going on: ${started.page}`;
-    step.setOutput('errorMessage', message);
-    throw new LostRunError(message);
-  }
-  const { verdict } = run.state;
-  if (isGoodEnough(run, inputs) && results.unread !== undefined) {
-    return fail(
-      `${name} ${describeEnd(run)}, but what its notebook returned could not be read. ${results.unread} Run the step ` +
-        `again: it takes the same run. See ${started.page}`,
-    );
-  }
-  if (gate.problem !== undefined) {
-    return fail(
-      `${name} ${describeEnd(run)}, but input 'metricsGate' can't be judged. ${gate.problem} See ${started.page}`,
-    );
-  }
-  const unmet = gate.checks.filter(({ isMet }) => !isMet);
-  if (unmet.length > 0) {
-    const reasons = unmet.map(({ remark }) => remark).join('; ');
-    return fail(
-      `${name} ${describeEnd(run)}, but did not pass the gate: ${reasons}. See ${started.page}`,
-      reasons,
-    );
-  }
-  if (verdict === 'success') return { result: 'Succeeded', message: `${name} succeeded.` };
-
-  const error = errorMessage(run, results);
-  step.setOutput('errorMessage', error);
-  const hint = results.failures.length > 0 ? results.failures[0]!.hint : hintFor(run.state, inputs);
-  const sentences = [
-    `${name} ${describeEnd(run)}: ${error.replace(/[.!]?$/, '.')}`,
-    hint,
-    `See ${started.page}`,
-  ];
-  const message = sentences.filter(Boolean).join(' ');
-  if (!isGoodEnough(run, inputs)) throw new TaskError(message);
-  return { result: inputs.onPartialSuccess === 'warn' ? 'SucceededWithIssues' : 'Succeeded', message };
 }
