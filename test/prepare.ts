@@ -4,6 +4,18 @@ import { apiPython, bicepPython, cliPython, examplePython, sdkPython } from './s
  * Makes what several files of tests share, before these run side by side. What can't be made is reported by the tests
  * that need it.
  */
-for (const prepare of [examplePython, apiPython, sdkPython, cliPython, bicepPython]) {
-  await prepare(console.log).catch((error: Error) => console.error(error.message));
-}
+const pythons = {
+  example: examplePython,
+  API: apiPython,
+  'client of Databricks': sdkPython,
+  'former command line of Databricks': cliPython,
+  'reader of Bicep': bicepPython,
+};
+
+await Promise.all(
+  Object.entries(pythons).map(([name, prepare]) =>
+    prepare((line) => console.log(`${name}: ${line.trim()}`)).catch((error: Error) =>
+      console.error(`${name}: ${error.message}`),
+    ),
+  ),
+);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generatedCases, ignoreFiles, writtenCases } from '../support/build-cases';
+import { ignoreFiles, writtenCases } from '../support/build-cases';
 import { IGNORE_FILES, writeIgnoreContext } from '../support/build-contexts';
 import { inPlaces, useBothBuilders } from '../support/compare-builds';
 import { build, save, versionOf } from '../support/engine-builds';
@@ -13,11 +13,10 @@ describe('A direct build', function () {
   const both = useBothBuilders();
   const { base, folder, label, run, buildHere } = both;
 
-  it('makes the same settings and files as docker of a hundred Dockerfiles', async () => {
+  it('makes the same settings and files as docker', async () => {
     const [builder] = both.builders;
-    const cases = [...writtenCases(base), ...generatedCases(base, 22)];
-    const mine = cases.filter((one) => !one.only || one.only === builder!.kind);
-    await both.compare(builder!, mine, 100);
+    const mine = writtenCases(base).filter((one) => !one.only || one.only === builder!.kind);
+    await both.compare(builder!, mine, 80);
   });
 
   it('leaves the same files out of the context as docker, by generated .dockerignore files', async () => {
