@@ -1,9 +1,9 @@
 import { isRecord, readJson } from './json';
 
 /**
- * What a part of an answer is to be. `id` is a whole number, as digits or as text, and `key` may be any text too; a list has one element, the shape of all
- * of its elements; the members of an object may each be absent or null, and there may be others, but for those of the name
- * {@link EACH}, which stands for every member.
+ * What a part of an answer is to be. `id` is a whole number, as digits or as text, and `key` may be any text too. A list
+ * has one element, the shape of all of its elements. The members of an object may each be absent or null, and there may be
+ * others; a member of the name {@link EACH} stands for all of them.
  */
 export type Shape =
   | 'text'
@@ -61,6 +61,21 @@ export function faultIn(value: unknown, shape: Shape, place = ''): string | unde
     const given = members.filter((one) => one !== undefined && one !== null);
     return first(given, (one) => faultIn(one, member, within(name === EACH ? '…' : name)));
   });
+}
+
+/** A value of a shape without those members that are null: many a service writes null for what is not there. */
+export function withoutNulls(value: unknown, shape: Shape): unknown {
+  if (Array.isArray(shape)) {
+    return Array.isArray(value) ? value.map((element) => withoutNulls(element, shape[0])) : value;
+  }
+  if (typeof shape === 'string' || !isRecord(value)) return value;
+  const shapes = new Map(Object.entries(shape));
+  const members = Object.entries(value).flatMap(([name, member]): [string, unknown][] => {
+    const own = shapes.get(name) ?? shapes.get(EACH);
+    if (own === undefined) return [[name, member]];
+    return member === null ? [] : [[name, withoutNulls(member, own)]];
+  });
+  return Object.fromEntries(members);
 }
 
 /** What is wrong with an answer that should tell a text, such as a token, and does not. */

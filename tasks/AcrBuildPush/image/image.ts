@@ -44,14 +44,17 @@ export interface ContainerSettings {
   readonly User?: string;
   readonly ExposedPorts?: Readonly<Record<string, object>>;
   readonly Env?: readonly string[];
-  readonly Entrypoint?: readonly string[] | null;
-  readonly Cmd?: readonly string[] | null;
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
   readonly Volumes?: Readonly<Record<string, object>>;
   readonly WorkingDir?: string;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly StopSignal?: string;
   readonly Healthcheck?: object;
-  readonly OnBuild?: readonly string[] | null;
+  readonly OnBuild?: readonly string[];
+  readonly Shell?: readonly string[];
+  /** In seconds. */
+  readonly StopTimeout?: number;
   readonly [other: string]: unknown;
 }
 

@@ -1,9 +1,12 @@
-import { isRecord, readJson } from '../../common/json';
-import { EACH, faultIn, type Shape } from '../../common/shape';
+import { isRecord, readJson, readJsonObject } from '../../common/json';
+import { EACH, faultIn, type Shape, withoutNulls } from '../../common/shape';
 import { type Descriptor, digestOfBytes, type ImageConfig, type Manifest, type Platform } from './image';
 import { isIndex, OCI_INDEX, OCI_MANIFEST } from './media-types';
 
-/* What registries send, checked once for its shape: digests go into addresses, and sizes into sums. */
+/*
+ * What registries send, checked once for its shape: digests go into addresses, and sizes into sums. What is null there is
+ * left out, so that nobody further on has to reckon with it.
+ */
 
 /** The grammar of the OCI image specification. */
 const DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[\w=-]+$/;
@@ -47,6 +50,8 @@ const CONFIG = {
     StopSignal: 'text',
     Healthcheck: 'object',
     OnBuild: ['text'],
+    Shell: ['text'],
+    StopTimeout: 'number',
   },
   rootfs: { diff_ids: ['text'] },
   history: [{ created: 'text', created_by: 'text', comment: 'text', author: 'text', empty_layer: 'flag' }],
@@ -59,10 +64,17 @@ const CONFIG = {
  */
 export function readManifest(body: Buffer, sentAs: string): Manifest | undefined {
   if (faultInManifest(body, sentAs) !== undefined) return undefined;
-  const content = readJson(body) as Record<string, unknown>;
-  const { config, layers } = content as { config?: Descriptor; layers?: Descriptor[] };
-  const mediaType = typeOf(content, sentAs);
-  return { digest: digestOfBytes(body), mediaType, body, config, layers: layers ?? [] };
+  const content = readJsonObject(body);
+  const { config, layers = [] } = withoutNulls(content, IMAGE_MANIFEST) as Partial<Manifest>;
+  // A part that says no type has one that nobody knows.
+  const typed = (part: Descriptor): Descriptor => ({ ...part, mediaType: part.mediaType ?? '' });
+  return {
+    digest: digestOfBytes(body),
+    mediaType: typeOf(content, sentAs),
+    body,
+    config: config && typed(config),
+    layers: layers.map(typed),
+  };
 }
 
 /** What of a manifest is not as it has to be, and what stands there. */
@@ -110,15 +122,14 @@ export interface IndexEntry extends Descriptor {
 export function entriesOf({ body }: Pick<Manifest, 'body'>): readonly IndexEntry[] | undefined {
   const content = readJson(body);
   if (faultIn(content, INDEX) !== undefined) return undefined;
-  const { manifests } = content as { manifests?: unknown };
-  return faultInDescriptors('manifests', manifests, hasDigest) === undefined
-    ? (manifests as IndexEntry[])
-    : undefined;
+  const { manifests } = withoutNulls(content, INDEX) as { manifests?: IndexEntry[] };
+  return faultInDescriptors('manifests', manifests, hasDigest) === undefined ? manifests : undefined;
 }
 
 /** Reads an image's configuration; undefined for what is none, of which {@link faultInConfig} tells why. */
 export function readConfig(content: Buffer): ImageConfig | undefined {
-  return faultInConfig(content) === undefined ? (readJson(content) as ImageConfig) : undefined;
+  if (faultInConfig(content) !== undefined) return undefined;
+  return withoutNulls(readJson(content), CONFIG) as ImageConfig;
 }
 
 /** What of an image's configuration is not as it has to be, and what stands there. */
@@ -143,7 +154,8 @@ function faultInDescriptors(
 }
 
 function isDescriptor(one: Partial<Descriptor>): boolean {
-  return hasDigest(one) && Number.isSafeInteger(one.size) && (one.size as number) >= 0;
+  const { size = -1 } = one;
+  return hasDigest(one) && Number.isSafeInteger(size) && size >= 0;
 }
 
 function hasDigest({ digest }: Partial<Descriptor>): boolean {

@@ -12,7 +12,7 @@ export function annotate(manifest: Manifest, annotations: Annotations): Manifest
   if (manifest.mediaType === OCI_INDEX) {
     return encode(manifest, { ...content, annotations: { ...content.annotations, ...annotations } });
   }
-  const parts = [content.config, ...(content.layers ?? [])] as (Descriptor | undefined)[];
+  const parts = [manifest.config, ...manifest.layers];
   const mediaType = asOci(manifest.mediaType);
   if (!mediaType || !parts.every((part) => part && asOci(part.mediaType))) return manifest;
 

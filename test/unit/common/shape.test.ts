@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EACH, faultIn, type Shape } from '../../../tasks/common/shape';
+import { EACH, faultIn, type Shape, withoutNulls } from '../../../tasks/common/shape';
 
 const SHAPE = {
   name: 'text',
@@ -24,6 +24,22 @@ describe('what an answer is to be', () => {
     const nothing = Object.fromEntries(Object.keys(all).map((name) => [name, null]));
     assert.equal(faultIn(nothing, SHAPE), undefined);
     assert.equal(faultIn({ labels: { a: null } }, SHAPE), undefined);
+  });
+
+  it('has no nulls where they stand for what is not there, and keeps those of others', () => {
+    const told = {
+      ...{ name: null, size: 1, other: null },
+      tasks: [{ key: null, notebook: { path: null } }],
+      labels: { a: 'b', c: null, __proto__: null },
+      settings: { kept: null },
+    };
+    assert.deepEqual(withoutNulls(told, SHAPE), {
+      ...{ size: 1, other: null },
+      tasks: [{ notebook: {} }],
+      labels: { a: 'b' },
+      settings: { kept: null },
+    });
+    assert.equal(withoutNulls(null, SHAPE), null);
   });
 
   for (const id of [0, 12, '12', 2n ** 60n, '9223372036854775807']) {

@@ -32,15 +32,15 @@ export function initialSettings(base: ImageConfig | undefined): Settings {
   return {
     user: config.User ?? '',
     env,
-    entrypoint: config.Entrypoint ?? undefined,
-    cmd: config.Cmd ?? undefined,
+    entrypoint: config.Entrypoint,
+    cmd: config.Cmd,
     workdir: config.WorkingDir ?? (base ? '' : '/'),
     ports: new Set(Object.keys(config.ExposedPorts ?? {})),
     volumes: new Set(Object.keys(config.Volumes ?? {})),
     labels: { ...config.Labels },
     stopSignal: config.StopSignal,
     healthcheck: config.Healthcheck,
-    shell: config.Shell as string[] | undefined,
+    shell: config.Shell,
     author: base?.author,
     rest: config.StopTimeout === undefined ? {} : { StopTimeout: config.StopTimeout },
   };

@@ -5,6 +5,7 @@ import { describeImage, type EngineImage } from '../../docker/engine';
 import { copyImage } from '../../docker/image-copy';
 import { checkIsWorthReading } from '../../docker/worth-reading';
 import type { Layer, ParentImage } from '../../image/image';
+import { readConfig } from '../../image/manifest';
 import type { RegistryClient } from '../../registry/client';
 import type { EarlierImages } from '../../registry/earlier-images';
 import type { KnownLayers } from '../../registry/known-layers';
@@ -69,7 +70,8 @@ export async function readEngineParent(
     log.info(
       `The engine gave what it built in ${formatDuration(performance.now() - start)}, by ${copy.command}.`,
     );
-    const config = JSON.parse(copy.config.toString('utf8'));
+    // It was found to be one when it arrived.
+    const config = readConfig(copy.config)!;
     const image = { engineId: id, config, layers: diffIds.map((diffId) => layers.get(diffId)!) };
     return { image, close: () => copy.close().finally(folder.remove) };
   } catch (error) {

@@ -14,6 +14,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from '../../../../tasks/AcrBuildPush/image/media-types';
+import { annotate } from '../../../../tasks/AcrBuildPush/publish/annotate';
 import { withWrongTypes } from '../../../support/wrong-types';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -44,6 +45,15 @@ describe('a manifest of a registry', () => {
     assert.deepEqual(entriesOf(manifest!), [part]);
   });
 
+  it('may have null in place of what is not there', () => {
+    const nothing = { urls: null, annotations: null };
+    const image = { config: { ...part, ...nothing }, layers: [{ ...part, ...nothing }], annotations: null };
+    const read = readManifest(bytes(image), OCI_MANIFEST);
+    assert.deepEqual([read?.config, read?.layers], [part, [part]]);
+    const entry = { ...part, ...nothing, platform: null, artifactType: null };
+    assert.deepEqual(entriesOf(readManifest(bytes({ manifests: [entry] }), OCI_INDEX)!), [part]);
+  });
+
   it('is what it says, or what it has, whatever it was sent as', () => {
     const image = { config: part, layers: [part] };
     for (const [sentAs, content, type] of [
@@ -59,6 +69,15 @@ describe('a manifest of a registry', () => {
       ],
     ] as const) {
       assert.equal(readManifest(bytes(content), sentAs)?.mediaType, type, JSON.stringify([sentAs, content]));
+    }
+  });
+
+  it('may have parts that say no type, which nobody then takes for another', () => {
+    const { mediaType: _, ...untyped } = part;
+    for (const layer of [untyped, { ...part, mediaType: null }]) {
+      const read = readManifest(bytes({ config: part, layers: [layer] }), OCI_MANIFEST)!;
+      assert.deepEqual(read.layers, [{ ...part, mediaType: '' }]);
+      assert.equal(annotate(read, { a: 'b' }), read);
     }
   });
 
@@ -123,6 +142,8 @@ describe('a manifest of a registry', () => {
         StopSignal: 'SIGTERM',
         Healthcheck: { Test: ['NONE'] },
         OnBuild: ['RUN a'],
+        Shell: ['/bin/bash', '-c'],
+        StopTimeout: 10,
       },
       rootfs: { type: 'layers', diff_ids: [DIGEST] },
       history: [{ created: 'a', created_by: 'b', comment: 'c', author: 'd', empty_layer: true }],
@@ -133,8 +154,9 @@ describe('a manifest of a registry', () => {
       if (!free.test(place)) assert.equal(readConfig(bytes(value)), undefined, place);
     }
     const nothing = Object.fromEntries(Object.keys(config.config).map((name) => [name, null]));
+    const { history: _, ...rest } = config;
     const spare = { ...config, config: nothing, history: null };
-    assert.deepEqual(readConfig(bytes(spare)), spare);
+    assert.deepEqual(readConfig(bytes(spare)), { ...rest, config: {} }, 'null stands for what is not there');
     assert.match(
       String(faultInConfig(bytes({ ...config, config: { Env: 'A=b' } }))),
       /^'config\.Env' is a text/,
