@@ -3,10 +3,11 @@ import { describeError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { ONE_TRY } from '../../common/retry';
 import { inTime } from '../../common/time-limit';
+import { BrokenNote } from '../files/noted-file';
 import { digestOfBytes } from '../image/image';
 import type { ImageSource } from '../registry/pull';
 import { findReferrers } from '../registry/referrers';
-import { type BaseContents, BrokenNote, decodeContents, LARGEST_CONTENTS } from './contents';
+import { type BaseContents, decodeContents, LARGEST_CONTENTS } from './contents';
 
 /** The artifact type of a note, and the type of its one blob. What it says is written anew under another one. */
 export const BASE_NOTE = 'application/vnd.model-pipelines.base-image-contents.v1+json';

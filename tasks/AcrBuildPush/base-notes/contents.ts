@@ -3,7 +3,8 @@ import { EACH, faultIn, type Shape, type Shaped } from '../../common/shape';
 import type { Finding } from '../bill-of-materials/findings';
 import type { Inventory } from '../bill-of-materials/inventory';
 import { isPackageType, type Package } from '../bill-of-materials/packages';
-import { byName, type FileNode, FileTree, join, split, USER_FILES } from '../files/file-tree';
+import { byName, type FileNode, FileTree, join, split } from '../files/file-tree';
+import { ATTRIBUTES, BrokenNote, LONGEST_PATH, makerOf, notedText } from '../files/noted-file';
 
 /** What is in a base image, as far as builds ask: all its files, without their bytes, and its packages. */
 export interface BaseContents {
@@ -15,12 +16,6 @@ export interface BaseContents {
 /** Bytes of what is noted about one image, at most, and JSON values: one of 30,000 files has a tenth of either. */
 export const LARGEST_CONTENTS = 8 * 1024 * 1024;
 const MOST_VALUES = 400_000;
-
-/** Characters of a path and of what a link says, at most, as Linux has it; and of the texts that tell users' names. */
-const LONGEST_PATH = 4096;
-const LONGEST_TEXT = 1024 * 1024;
-
-const KINDS: readonly string[] = ['directory', 'file', 'symlink', 'special'] satisfies FileNode['kind'][];
 
 const PACKAGE = { type: 'text', name: 'text', version: 'text', qualifiers: { [EACH]: 'text' } } as const;
 
@@ -36,7 +31,7 @@ const FINDING = {
 /** Few combinations of owners and permissions occur in an image, so each stands there once, and files by their folders. */
 const NOTE = {
   layers: ['text'],
-  attributes: [{ kind: 'text', mode: 'number', uid: 'number', gid: 'number' }],
+  attributes: [ATTRIBUTES],
   /** The attributes of the root folder, and of all that is in each folder, by its name: numbers into the list. */
   root: 'number',
   folders: { [EACH]: 'object' },
@@ -75,7 +70,7 @@ export function encodeContents({ files, packages }: BaseContents): Buffer | unde
     const entry: [string, number] = [name, attributesOf(node)];
     if (names) names.push(entry);
     else folders.set(folder, [entry]);
-    const text = textOf(path, node);
+    const text = notedText(path, node);
     if (text !== undefined) texts.push([path, text]);
   }
   const { layers, unknown, hiding } = packages;
@@ -92,15 +87,6 @@ export function encodeContents({ files, packages }: BaseContents): Buffer | unde
   const content = Buffer.from(json);
   return content.length > LARGEST_CONTENTS || isTooMuch(json, MOST_VALUES) ? undefined : content;
 }
-
-function textOf(path: string, node: FileNode): string | undefined {
-  if (node.kind === 'symlink') return node.target;
-  const isText = node.kind === 'file' && node.content.kind === 'text' && USER_FILES.has(path);
-  return isText ? node.content.data.toString('utf8') : undefined;
-}
-
-/** What is noted is not what it should be; a clause says why. */
-export class BrokenNote extends Error {}
 
 /**
  * Reads what somebody has noted about an image, and holds it against what an image can be.
@@ -145,30 +131,6 @@ function readFiles({
   }
   if (tree.get('')?.kind !== 'directory') throw new BrokenNote("'/' is no folder");
   return tree;
-}
-
-/** Makes the files that have the same attributes. */
-function makerOf({ kind, mode, uid, gid }: NonNullable<Note['attributes']>[number]) {
-  const isSound =
-    typeof kind === 'string' &&
-    KINDS.includes(kind) &&
-    [mode, uid, gid].every((one) => Number.isSafeInteger(one) && one! >= 0) &&
-    mode! <= 0o7777;
-  if (!isSound) throw new BrokenNote('it has permissions that are none');
-  const owned = { mode: mode!, uid: uid!, gid: gid! };
-  return (path: string, text: string | undefined): FileNode => {
-    if (text !== undefined && text.length > (kind === 'file' ? LONGEST_TEXT : LONGEST_PATH)) {
-      throw new BrokenNote(`'/${path}' has a text that is too long`);
-    }
-    if (kind === 'symlink') {
-      if (text === undefined) throw new BrokenNote(`it does not say where '/${path}' leads`);
-      return { kind, ...owned, target: text };
-    }
-    if (kind !== 'file') return { kind: kind as 'directory' | 'special', ...owned };
-    // Of no other file may a note say what is in it.
-    if (text === undefined || !USER_FILES.has(path)) return { kind, ...owned, content: { kind: 'base' } };
-    return { kind, ...owned, content: { kind: 'text', data: Buffer.from(text) } };
-  };
 }
 
 function isName(name: string): boolean {

@@ -1,9 +1,11 @@
 import type { Logger } from '../../../common/log';
+import { EACH, faultIn, type Shape, type Shaped } from '../../../common/shape';
 import { formatBytes, plural } from '../../../common/text';
 import type { BaseNotes } from '../../base-notes/base-notes';
 import { takeInventory } from '../../bill-of-materials/inventory';
 import { LayerPackages } from '../../bill-of-materials/layer-packages';
 import { type FileNode, type FilesBelow, type FileTree, split } from '../../files/file-tree';
+import { ATTRIBUTES, BrokenNote, makerOf, notedText } from '../../files/noted-file';
 import type { ImageConfig, Layer, ParentImage } from '../../image/image';
 import type { EarlierImages } from '../../registry/earlier-images';
 import type { ImageSource } from '../../registry/pull';
@@ -37,21 +39,14 @@ export class UnknownFile extends Error {
 const NOTES = 'baseImageFiles';
 
 /** What was asked of a base image's files, and what the answers were: null where there is nothing at a path. */
-interface Notes {
+const NOTES_SHAPE = {
   /** How many of the image's layers are those of the base image. */
-  readonly layers: number;
-  readonly paths: Readonly<Record<string, NotedFile | null>>;
-}
+  layers: 'number',
+  /** A link with what it says, a file that tells users' names with its text. */
+  paths: { [EACH]: { ...ATTRIBUTES, target: 'text', text: 'text' } },
+} as const satisfies Shape;
 
-/** A file or folder, with the text of those that tell users' names. */
-interface NotedFile {
-  readonly kind: FileNode['kind'];
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly target?: string;
-  readonly text?: string;
-}
+type Notes = Shaped<typeof NOTES_SHAPE>;
 
 /**
  * The files of a base image, as far as an instruction asks for them: what becomes of `COPY x /a/b` depends on whether
@@ -129,22 +124,21 @@ export class BaseFiles implements FilesBelow {
   notes(): Record<string, unknown> {
     if (this.answers.size === 0) return {};
     const paths = [...this.answers].sort(([a], [b]) => (a < b ? -1 : 1));
-    const notes: Notes = {
+    const notes = {
       layers: this.image.layers.length,
-      paths: Object.fromEntries(paths.map(([path, node]) => [path, node ? noteOf(node) : null])),
+      paths: Object.fromEntries(paths.map(([path, node]) => [path, node ? noteOf(path, node) : null])),
     };
     return { [NOTES]: notes };
   }
 
-  private takeNotes(config: ImageConfig): void {
-    const notes = config[NOTES] as Notes | undefined;
+  private takeNotes({ [NOTES]: notes, rootfs }: ImageConfig): void {
+    if (faultIn(notes, NOTES_SHAPE) !== undefined) return;
+    const { layers, paths } = notes as Notes;
     const own = this.diffIds;
     const isSameBase =
-      notes?.layers === own.length && own.every((diffId, index) => config.rootfs.diff_ids[index] === diffId);
+      layers === own.length && own.every((diffId, index) => rootfs.diff_ids[index] === diffId);
     if (!isSameBase) return;
-    for (const [path, note] of Object.entries(notes.paths)) {
-      this.answers.set(path, note ? nodeOf(note) : undefined);
-    }
+    for (const [path, node] of readNotes(paths ?? {})) this.answers.set(path, node);
   }
 }
 
@@ -152,25 +146,27 @@ function storedSize(layer: Layer): number {
   return layer.kind === 'local' ? layer.size : layer.descriptor.size;
 }
 
-function noteOf(node: FileNode): NotedFile {
+function noteOf(path: string, node: FileNode): object {
   const { kind, mode, uid, gid } = node;
+  const text = notedText(path, node);
   return {
     kind,
     mode,
     uid,
     gid,
-    ...(node.kind === 'symlink' && { target: node.target }),
-    ...(node.kind === 'file' && node.content.kind === 'text' && { text: node.content.data.toString('utf8') }),
+    ...(text !== undefined && { [kind === 'symlink' ? 'target' : 'text']: text }),
   };
 }
 
-function nodeOf({ kind, mode, uid, gid, target = '', text }: NotedFile): FileNode {
-  const owned = { mode, uid, gid };
-  if (kind === 'symlink') return { kind, ...owned, target };
-  if (kind !== 'file') return { kind, ...owned };
-  return {
-    kind,
-    ...owned,
-    content: text === undefined ? { kind: 'base' } : { kind: 'text', data: Buffer.from(text) },
-  };
+/** What was noted. None of it counts where one of the answers can't be: then this step has not written them. */
+function readNotes(paths: NonNullable<Notes['paths']>): (readonly [string, FileNode | undefined])[] {
+  try {
+    return Object.entries(paths).map(([path, note]) => {
+      const text = note?.target ?? note?.text ?? undefined;
+      return [path, note ? makerOf(note)(path, text) : undefined];
+    });
+  } catch (error) {
+    if (error instanceof BrokenNote) return [];
+    throw error;
+  }
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import {
   type BaseContents,
-  BrokenNote,
   decodeContents,
   encodeContents,
 } from '../../../../tasks/AcrBuildPush/base-notes/contents';
@@ -9,6 +8,7 @@ import { takeInventory } from '../../../../tasks/AcrBuildPush/bill-of-materials/
 import { LayerPackages } from '../../../../tasks/AcrBuildPush/bill-of-materials/layer-packages';
 import { readLayerFiles } from '../../../../tasks/AcrBuildPush/build/direct/layer-files';
 import { FileTree } from '../../../../tasks/AcrBuildPush/files/file-tree';
+import { BrokenNote } from '../../../../tasks/AcrBuildPush/files/noted-file';
 import { debian, type LayerEntry, localLayer, python } from '../bill-of-materials/support';
 import { capturedLog } from '../support';
 

@@ -222,6 +222,26 @@ describe('A base image in a registry', () => {
     assert.equal(again.layers[1]!.diffId, image.layers[1]!.diffId);
   });
 
+  for (const [what, notes] of [
+    ['no paths', { layers: 1 }],
+    ['no record', ['x']],
+    ['a path that is a text', { layers: 1, paths: { tmp: 'x' } }],
+    ['a file of no kind', { layers: 1, paths: { tmp: { kind: 'x', mode: 0o755, uid: 0, gid: 0 } } }],
+    ['no permissions', { layers: 1, paths: { tmp: { kind: 'directory', uid: 0, gid: 0 } } }],
+    [
+      'permissions that are none',
+      { layers: 1, paths: { tmp: { kind: 'directory', mode: 1e9, uid: 0, gid: 0 } } },
+    ],
+    ['a link to nowhere', { layers: 1, paths: { tmp: { kind: 'symlink', mode: 0o777, uid: 0, gid: 0 } } }],
+  ] as const) {
+    it(`is read where somebody has noted ${what} of it`, async () => {
+      const image = (await build(['COPY model.pkl /tmp/'])) as OciImage;
+      const other = { ...JSON.parse(image.config.toString()), baseImageFiles: notes };
+      const again = (await build(['COPY model.pkl /tmp/'], [other])) as OciImage;
+      assert.equal(again.layers[1]!.diffId, image.layers[1]!.diffId);
+    });
+  }
+
   it('is refused when a layer arrives damaged', async () => {
     const { layers } = await pull()(`${host}/base`, PLATFORM);
     const { digest } = layers[0]!.descriptor;

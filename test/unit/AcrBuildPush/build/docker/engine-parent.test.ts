@@ -99,6 +99,19 @@ describe('an image of an engine to build on', () => {
       assert.deepEqual(calls(), []);
     });
 
+    for (const [what, part] of [
+      ['no layers', { layers: null }],
+      ['layers below none', { layers: -1 }],
+      ['settings that are none', { config: { Env: 'A=1' } }],
+      ['a history that is none', { history: 'x' }],
+    ] as const) {
+      it(`is not known by a note with ${what}`, async () => {
+        const { config, ...rest } = image('sha256:1d');
+        const engineImage = { ...(config.engineImage as object), ...part };
+        await assert.rejects(read({ earlier: [{ ...rest, config: { ...config, engineImage } }] }), /Only/);
+      });
+    }
+
     it('is another where its id is', async () => {
       await assert.rejects(read({ earlier: [image('sha256:0')] }), /Only/);
     });
