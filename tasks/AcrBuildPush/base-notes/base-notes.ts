@@ -6,7 +6,7 @@ import { inTime } from '../../common/time-limit';
 import { BrokenNote } from '../files/noted-file';
 import { digestOfBytes } from '../image/image';
 import type { ImageSource } from '../registry/pull';
-import { findReferrers } from '../registry/referrers';
+import { findReferrers, readAttachedBlob } from '../registry/referrers';
 import { type BaseContents, decodeContents, LARGEST_CONTENTS } from './contents';
 
 /** The artifact type of a note, and the type of its one blob. What it says is written anew under another one. */
@@ -79,15 +79,14 @@ export class BaseNotes {
     const listed = await findReferrers(hurried, manifest.digest, ONE_TRY);
     const notes = listed.filter(({ artifactType }) => artifactType === BASE_NOTE).slice(0, MOST_NOTES);
     const found = new Map<string, BaseContents>();
-    for (const { digest } of notes) {
-      const [blob] = (await hurried.manifest(digest)).layers;
-      if (!blob || blob.size > LARGEST_CONTENTS) continue;
-      const content = await hurried.blob(blob.digest);
+    for (const note of notes) {
+      const blob = await readAttachedBlob(hurried, note, ({ size }) => size <= LARGEST_CONTENTS);
+      if (!blob) continue;
       try {
-        found.set(digestOfBytes(content), decodeContents(content, layers));
+        found.set(digestOfBytes(blob.content), decodeContents(blob.content, layers));
       } catch (error) {
         if (!(error instanceof BrokenNote)) throw error;
-        log.debug(`Note ${digest} beside the base image does not count: ${error.message}`);
+        log.debug(`Note ${note.digest} beside the base image does not count: ${error.message}`);
       }
     }
     if (found.size > 1) log.debug('The notes beside the base image contradict each other, so none counts.');

@@ -1,8 +1,8 @@
-import { TaskError } from '../../common/errors';
 import { isRecord, readJsonObject } from '../../common/json';
 import type { Descriptor } from '../image/image';
 import type { IndexEntry } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
+import { readAttachedBlob } from '../registry/referrers';
 import { PROVENANCE_TYPE, readProvenance, type Statement } from './statement';
 
 /** The media type of statements, and of the attachments that hold one without a signature. */
@@ -61,19 +61,13 @@ function byAge(one: IndexEntry, other: IndexEntry): number {
 async function readOne(
   registry: RegistryClient,
   image: string,
-  { digest }: IndexEntry,
+  entry: IndexEntry,
 ): Promise<Found | undefined> {
-  try {
-    const { layers } = await registry.manifest(digest);
-    const layer = layers.find(isReadable);
-    if (!layer) return undefined;
-    const content = await registry.blob(layer.digest);
-    const statement = readProvenance(layer.mediaType === BUNDLE ? payloadOf(content) : content, image);
-    return statement && { statement, digest };
-  } catch (error) {
-    if (error instanceof TaskError) return undefined;
-    throw error;
-  }
+  const blob = await readAttachedBlob(registry, entry, isReadable);
+  if (!blob) return undefined;
+  const { mediaType, content } = blob;
+  const statement = readProvenance(mediaType === BUNDLE ? payloadOf(content) : content, image);
+  return statement && { statement, digest: entry.digest };
 }
 
 function isReadable({ mediaType, size }: Descriptor): boolean {

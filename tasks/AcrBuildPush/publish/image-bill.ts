@@ -13,7 +13,7 @@ import { type IndexEntry, readConfig } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
 import type { EarlierImage, EarlierImages } from '../registry/earlier-images';
 import { remoteLayer } from '../registry/pull';
-import { findReferrers } from '../registry/referrers';
+import { findReferrers, readAttachedBlob } from '../registry/referrers';
 import { ATTACH_LIMIT, type Attachment, attach } from './attach';
 import type { Place } from './destination';
 
@@ -173,11 +173,9 @@ export class ImageBill {
       listed
         .filter(({ artifactType }) => artifactType === type)
         .slice(-MOST_ATTACHED)
-        .map(async ({ digest }) => {
-          const [blob] = (await registry.manifest(digest)).layers;
-          if (!blob || blob.size > LARGEST_BILL) return undefined;
-          const content = await registry.blob(blob.digest);
-          const document = signedBill ? signedBill(content, image) : content;
+        .map(async (entry) => {
+          const blob = await readAttachedBlob(registry, entry, ({ size }) => size <= LARGEST_BILL);
+          const document = blob && (signedBill ? signedBill(blob.content, image) : blob.content);
           return document && readNotes(document);
         }),
     );

@@ -3,7 +3,7 @@ import { TaskError } from '../../common/errors';
 import type { HttpAnswer } from '../../common/http';
 import { readJsonObject } from '../../common/json';
 import { isRetryableStatus, type RetryPolicy } from '../../common/retry';
-import type { Manifest } from '../image/image';
+import type { Descriptor, Manifest } from '../image/image';
 import { entriesOf, type IndexEntry } from '../image/manifest';
 import { OCI_INDEX } from '../image/media-types';
 import type { RegistryClient } from './client';
@@ -71,6 +71,25 @@ function nextPage({ headers }: HttpAnswer, current: URL): string | undefined {
   return target !== undefined && URL.canParse(target, current.href)
     ? new URL(target, current).href
     : undefined;
+}
+
+/**
+ * A blob of a manifest that refers to an image. Anybody may attach anything: what can't be read is passed over.
+ *
+ * @param isWanted tells which of its blobs; of several, the first counts
+ */
+export async function readAttachedBlob(
+  registry: RegistryClient,
+  { digest }: Pick<IndexEntry, 'digest'>,
+  isWanted: (blob: Descriptor) => boolean,
+): Promise<{ readonly mediaType: string; readonly content: Buffer } | undefined> {
+  try {
+    const blob = (await registry.manifest(digest)).layers.find(isWanted);
+    return blob && { mediaType: blob.mediaType, content: await registry.blob(blob.digest) };
+  } catch (error) {
+    if (error instanceof TaskError) return undefined;
+    throw error;
+  }
 }
 
 /**

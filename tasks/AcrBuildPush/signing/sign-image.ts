@@ -1,10 +1,9 @@
-import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import type { Manifest } from '../image/image';
 import type { IndexEntry } from '../image/manifest';
 import { type Attachment, attach } from '../publish/attach';
 import type { Destination } from '../publish/destination';
-import { findReferrers } from '../registry/referrers';
+import { findReferrers, readAttachedBlob } from '../registry/referrers';
 import type { Signer } from '../vault/signer';
 import {
   BUNDLE_TYPE,
@@ -45,19 +44,11 @@ export async function signImage(
 ): Promise<void> {
   const { registry, name } = destination;
   const listed = await findReferrers(registry, manifest.digest);
-  const isThere = (entries: readonly IndexEntry[], isOwn: (blob: Buffer) => boolean) =>
-    Promise.all(
-      entries.slice(-MOST_READ).map(async ({ digest }) => {
-        try {
-          const [blob] = (await registry.manifest(digest)).layers;
-          return blob !== undefined && isOwn(await registry.blob(blob.digest));
-        } catch (error) {
-          // Anybody may have attached it.
-          if (error instanceof TaskError) return false;
-          throw error;
-        }
-      }),
-    ).then((found) => found.includes(true));
+  const isThere = async (entries: readonly IndexEntry[], isOwn: (blob: Buffer) => boolean) => {
+    const newest = entries.slice(-MOST_READ);
+    const blobs = await Promise.all(newest.map((entry) => readAttachedBlob(registry, entry, () => true)));
+    return blobs.some((blob) => blob !== undefined && isOwn(blob.content));
+  };
 
   const all = [statementOf(name, manifest.digest, COSIGN_SIGN, {}), ...statements];
   const bundles = all.map(async (statement) => {

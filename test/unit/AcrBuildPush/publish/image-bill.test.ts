@@ -9,6 +9,7 @@ import { type Registry, startRegistry } from '../../../../local/registry/registr
 import { type Inventory, takeInventory } from '../../../../tasks/AcrBuildPush/bill-of-materials/inventory';
 import { LayerPackages } from '../../../../tasks/AcrBuildPush/bill-of-materials/layer-packages';
 import type { Layer, RemoteLayer } from '../../../../tasks/AcrBuildPush/image/image';
+import { attach } from '../../../../tasks/AcrBuildPush/publish/attach';
 import { attachBill, ImageBill } from '../../../../tasks/AcrBuildPush/publish/image-bill';
 import { publishImage } from '../../../../tasks/AcrBuildPush/publish/publish-image';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
@@ -281,6 +282,28 @@ describe('the bill of materials of a step', () => {
     intercept = withoutReferrers;
     const { digest } = await step([await baseLayer(BASE)]);
     assert.equal((await documentsOf(digest)).length, 1);
+  });
+
+  it('is attached beside what somebody else has attached, though that can not be read', async () => {
+    const layers = [await baseLayer(BASE)];
+    const { digest } = await step(layers);
+    const [own] = await findReferrers(client, digest);
+    const place = { registry: client, uploads: new Uploads(client) };
+    const blob = { name: 'x', mediaType: 'text/plain', content: Buffer.from('no bill') };
+    const attachment = { artifactType: 'application/vnd.cyclonedx+json', blobs: [blob] };
+    const options = { log: captured.log, signal: new AbortController().signal };
+    const manifest = await client.manifest(digest);
+    const [other] = await attach(manifest, [attachment], [], place, options);
+    intercept = ({ method, url = '' }, response) => {
+      // What a list names that somebody has deleted; and the bill itself, so that another is due.
+      if (method !== 'GET' || ![own, other].some((one) => url.endsWith(one!.digest))) return false;
+      response.writeHead(404).end('{"errors":[{"code":"MANIFEST_UNKNOWN"}]}');
+      return true;
+    };
+    captured.lines.length = 0;
+    await step(layers);
+    assert.doesNotMatch(captured.lines.join('\n'), /did not take the bill/);
+    assert.match(captured.lines.join('\n'), /Attached the bill of materials/);
   });
 
   it('does not keep the image from its tags where the registry refuses it', async () => {
