@@ -6,7 +6,7 @@ import type { RegistryClient } from '../registry/client';
 import { remoteBlob } from '../registry/pull';
 import { addReferrers, findReferrers } from '../registry/referrers';
 import type { UploadOptions } from '../registry/upload';
-import type { Place, PublishedImage } from './destination';
+import { type Place, type PublishedImage, putManifest } from './destination';
 
 /** What refers to an image may be referred to itself, as the signature of a list of parts is; no deeper than this. */
 const DEEPEST = 3;
@@ -59,7 +59,7 @@ class Copy {
     for (const entry of entriesOf(manifest) ?? []) await this.image(entry.digest, depth);
     const parts = [...(manifest.config ? [manifest.config] : []), ...manifest.layers];
     await Promise.all(parts.map((part) => this.blob(part)));
-    const isListed = await this.place.registry.put(manifest, digest);
+    const isListed = await putManifest(this.place.registry, manifest, digest, this.options);
     const subject = subjectOf(manifest);
     if (subject && !isListed)
       await addReferrers(this.place.registry, subject, [manifest], this.options.signal);
@@ -84,7 +84,7 @@ class Copy {
       const manifest = await this.source.findManifest(tag);
       if (!manifest) continue;
       await this.image(manifest.digest, DEEPEST);
-      await this.place.registry.put(manifest, tag);
+      await putManifest(this.place.registry, manifest, tag, this.options);
       this.options.log.info(`Copied ${tag}.`);
     }
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Registry, startRegistry } from '../../../local/registry/registry';
@@ -98,11 +99,20 @@ describe('the promotion of an image', () => {
   let lines: string[];
   let outputs: Record<string, unknown>;
   let http: HttpClient;
+  /** Answers in the place of `prod` where it returns true. */
+  let intercept: (request: IncomingMessage, response: ServerResponse) => boolean;
 
   before(async () => {
     for (const name of ['dev', 'prod', 'login']) mkdirSync(join(folder, name));
     dev = await startRegistry({ folder: join(folder, 'dev'), ...robot });
-    prod = await startRegistry({ folder: join(folder, 'prod'), ...robot });
+    prod = await startRegistry({
+      folder: join(folder, 'prod'),
+      ...robot,
+      intercept: (request, response) => intercept(request, response),
+    });
+  });
+  beforeEach(() => {
+    intercept = () => false;
   });
   afterEach(() => http?.close());
   after(async () => {
@@ -210,6 +220,22 @@ describe('the promotion of an image', () => {
       [],
     );
     assert.ok(lines.some((line) => /is there already/.test(line)));
+  });
+
+  it('to a registry that does not know yet what it has taken in waits until it does', async () => {
+    const client = plainClient(dev.loginServer, robot.username, robot.password);
+    const image = await publishSigned(client, 'dev/replicated');
+    const refused = new Set<string>();
+    intercept = ({ method, url = '' }, response) => {
+      const isWanted = url.endsWith(image.index.digest) || url.endsWith('.sig');
+      if (method !== 'PUT' || !isWanted || refused.has(url)) return false;
+      refused.add(url);
+      response.writeHead(400).end('{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}');
+      return true;
+    };
+    await run(prod.loginServer, `${dev.loginServer}/dev/replicated@${image.index.digest}`);
+    await checkAll(plainClient(prod.loginServer, robot.username, robot.password), 'prod/titanic', image);
+    assert.equal(refused.size, 2);
   });
 
   it('to a registry that lists no referrers has them listed under a tag', async function () {
