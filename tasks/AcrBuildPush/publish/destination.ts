@@ -200,6 +200,11 @@ export async function verifyTags(
     const wait = stranger === undefined ? patience.next(0) : undefined;
     if (wait === undefined) {
       const tag = stranger ?? reference;
+      if (tag === digest) {
+        throw new TaskError(
+          `${name}@${digest} was pushed, but ${registry.host} does not show it. Run the step again; if that does not help, see whether something deletes images without tags there.`,
+        );
+      }
       throw new TaskError(
         `${name}:${tag} was set to ${digest}, but now is ${seen.get(tag) ?? 'gone'}. Another run may have pushed the same tag: run the step again, one run at a time.`,
       );

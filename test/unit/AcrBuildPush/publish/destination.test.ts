@@ -196,6 +196,24 @@ describe('the tags of an image', () => {
     assert.equal(requests.at(-1), `HEAD /v2/${repository}/manifests/${manifest.digest}`);
   });
 
+  it('may be none: an image that the registry does not show fails the step, which talks of no tag', async () => {
+    const step = begin('overwrite');
+    const { manifest } = await publishOne(step, 'one');
+    fault = ({ url }, response) => {
+      if (!url!.endsWith(manifest.digest)) return false;
+      response.writeHead(404).end();
+      return true;
+    };
+    await assert.rejects(verifyTags(step.destination, [], manifest, step.options), ({ message }: Error) => {
+      assert.match(
+        message,
+        new RegExp(`/${repository}@${manifest.digest} was pushed, but .* does not show it`),
+      );
+      assert.doesNotMatch(message, /same tag|was set/);
+      return true;
+    });
+  });
+
   it('are set again where a server does not know the blobs yet', async () => {
     const step = begin('overwrite');
     let refusals = 0;
