@@ -1,5 +1,6 @@
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
+import { attachStatements } from './attach-statements';
 import { BaseNotes } from './base-notes/base-notes';
 import { LayerPackages } from './bill-of-materials/layer-packages';
 import { makeBuilder } from './build/choose-builder';
@@ -9,12 +10,11 @@ import { NAME_VARIABLE } from './docker/pushed-name';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { readOrigin } from './origin';
-import { finish, referenceTo, setImageOutputs } from './outcome';
+import { finish, finishFound, referenceTo, setImageOutputs } from './outcome';
 import { makePlan } from './plan';
 import { checkModel } from './provenance/check-model';
-import { recordProvenance } from './provenance/record';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
-import { attachBill, ImageBill } from './publish/image-bill';
+import { ImageBill } from './publish/image-bill';
 import { noteBases } from './publish/note-bases';
 import { publish } from './publish/publish';
 import { RegistryClient } from './registry/client';
@@ -23,8 +23,7 @@ import { EarlierImages } from './registry/earlier-images';
 import { findKnownLayers, type KnownLayers } from './registry/known-layers';
 import { Uploads } from './registry/upload';
 import { Phases } from './report';
-import { CYCLONEDX_PREDICATE, type InTotoStatement, signedBill, statementOf } from './signing/bundle';
-import { signImage } from './signing/sign-image';
+import { signedBill } from './signing/bundle';
 import { SmokeTest } from './smoke-test/smoke-test';
 import { openSigner } from './vault/signer';
 
@@ -65,7 +64,10 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
       return renewed !== undefined;
     };
     const smokeTest = new SmokeTest(inputs.smokeTest, {
-      ...{ log, signal, env, renewCredentials },
+      log,
+      signal,
+      env,
+      renewCredentials,
       client: inputs.docker,
       onContainer: (name) => task.setTaskVariable(CONTAINER_VARIABLE, name),
     });
@@ -83,7 +85,11 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const bill =
       packages &&
       new ImageBill({
-        ...{ registry, earlier, packages, log, signal },
+        registry,
+        earlier,
+        packages,
+        log,
+        signal,
         version: task.version,
         // Anybody who may push could have attached what passes for an earlier one, and a signature would vouch for it.
         signedBill: signer && ((bundle, digest) => signedBill(bundle, digest, signer)),
@@ -97,19 +103,17 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const { base, labels } = prepared.plan;
     const report = { name: plan.name, model: inputs.model, base, phases: phases.done };
 
+    const isThere = destination?.tags.length === 0 && names.length > 0;
+    if (isThere) {
+      task.setOutput('builder', 'none');
+      return finishFound(task, registry, names, report);
+    }
+
     // An image without tags is known by its digest alone.
-    const isThere = destination?.tags.length === 0 && plan.tags.length > 0;
-    const tags = (destination && !isThere ? destination.tags : plan.tags).map(({ tag }) => tag);
+    const tags = (destination ?? plan).tags.map(({ tag }) => tag);
     if (tags[0] !== undefined) task.setOutput('imageRef', `${plan.name}:${tags[0]}`);
     task.setOutput('imageTags', tags.join(','));
-    task.setOutput('builder', isThere ? 'none' : prepared.kind);
-    const finishFound = async () => {
-      const manifest = await registry.manifest(names[0]!);
-      const found = { ...report, tags: names, manifest, builder: undefined, sent: new Set<string>() };
-      setImageOutputs(task, found);
-      return finish(task, 'found', found);
-    };
-    if (isThere) return finishFound();
+    task.setOutput('builder', prepared.kind);
 
     // Who builds directly has read the base image.
     const unread = prepared.kind === 'direct' ? undefined : base;
@@ -152,28 +156,17 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const noting = attests ? noteBases(beside.read, registry, { log, signal }) : undefined;
     noting?.catch(() => undefined);
     if (attests || bill || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
-    const record = () =>
-      recordProvenance({ inputs, modelCheck, prepared, started, manifest }, destination, task);
-    const { chain, statement } = await (attests ? phases.run('Attest', record) : record());
-    const statements: InTotoStatement[] = statement ? [statement] : [];
-    if (bill) {
-      // As in the provenance, a model is named only where its files are what its manifest says.
-      const model = (await modelCheck)?.fault === undefined ? inputs.model : undefined;
-      const content = await phases.run('Bill of materials', () =>
-        attachBill(bill, manifest, { ...report, model }, destination),
-      );
-      if (content) statements.push(statementOf(plan.name, manifest.digest, CYCLONEDX_PREDICATE, content));
-    }
-    if (signer) {
-      await phases.run('Sign', () =>
-        signImage(signer, manifest, statements, destination, { log, signal, version: task.version }),
-      );
-    }
+    const chain = await attachStatements(
+      { inputs, modelCheck, prepared, started, manifest, bill, signer },
+      destination,
+      phases,
+      task,
+    );
     await test(`${plan.name}@${manifest.digest}`);
     const set = await phases.run('Tag', () => setTags(published, destination, { log, signal }));
     if (set.length === 0 && tags.length > 0) {
       await noting;
-      return finishFound();
+      return finishFound(task, registry, names, report);
     }
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));

@@ -1,5 +1,6 @@
 import type { Outcome, TaskContext } from '../common/task';
 import { formatBytes } from '../common/text';
+import type { RegistryClient } from './registry/client';
 import { type ImageReport, imageSize, summarize, uploadedSize } from './report';
 
 /** Sets the outputs that the manifest brings. */
@@ -22,6 +23,21 @@ export function referenceTo({
 }: Pick<ImageReport, 'name' | 'tags' | 'manifest'>): string {
   if (tags[0] !== undefined) return `${name}:${tags[0]}`;
   return manifest ? `${name}@${manifest.digest}` : name;
+}
+
+/** Reports an image that was there already, under all of its tags: it is the one that the first of them names. */
+export async function finishFound(
+  task: TaskContext,
+  registry: RegistryClient,
+  tags: readonly string[],
+  facts: Pick<ImageReport, 'name' | 'base' | 'model' | 'phases'>,
+): Promise<Outcome> {
+  const manifest = await registry.manifest(tags[0]!);
+  const report = { ...facts, tags, manifest, builder: undefined, sent: new Set<string>() };
+  task.setOutput('imageRef', referenceTo(report));
+  task.setOutput('imageTags', tags.join(','));
+  setImageOutputs(task, report);
+  return finish(task, 'found', report);
 }
 
 /** Shows the summary, and says what became of the image. */

@@ -5,7 +5,7 @@ import { CONTAINER_VARIABLE } from './docker/container';
 import { dockerLogin } from './docker/logins';
 import { apiHostOf, type ImageName, referenceOf } from './image/image-name';
 import type { Inputs } from './inputs';
-import { finish, referenceTo, setImageOutputs } from './outcome';
+import { finish, finishFound, referenceTo, setImageOutputs } from './outcome';
 import { showChain } from './provenance/record';
 import { copyImage } from './publish/copy-image';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
@@ -35,7 +35,11 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
     sourceHost === host
       ? registry.sibling(image.repository)
       : new RegistryClient({
-          ...{ http, log, host: sourceHost, repository: image.repository, access: 'pull' as const },
+          http,
+          log,
+          host: sourceHost,
+          repository: image.repository,
+          access: 'pull',
           credentials: sourceCredentials(inputs, sourceHost, task),
         });
   const earlier = new EarlierImages(registry, names);
@@ -47,7 +51,9 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
   };
   return withDockerConfig(dockerConfig, async ({ env, signIn }) => {
     const smokeTest = new SmokeTest(inputs.smokeTest, {
-      ...{ log, signal, env },
+      log,
+      signal,
+      env,
       client: inputs.docker,
       onContainer: (container) => task.setTaskVariable(CONTAINER_VARIABLE, container),
     });
@@ -60,15 +66,8 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
     const from = `${image.registry}/${image.repository}@${referenceOf(image)}`;
     const report = { name, model: inputs.model, base: undefined, phases: phases.done, builder: undefined };
     task.setOutput('builder', 'none');
-    const finishFound = async () => {
-      const manifest = await registry.manifest(names[0]!);
-      const found = { ...report, tags: names, manifest, sent: new Set<string>() };
-      setImageOutputs(task, found);
-      task.setOutput('imageRef', referenceTo(found));
-      task.setOutput('imageTags', names.join(','));
-      return finish(task, 'found', found);
-    };
-    if (destination.tags.length === 0 && names.length > 0) return await finishFound();
+    if (destination.tags.length === 0 && names.length > 0)
+      return await finishFound(task, registry, names, report);
 
     log.info(`Copying ${from}.`);
     log.progress(10, 'Copying');
@@ -86,7 +85,7 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
       await phases.run('Smoke test', () => smokeTest.run(`${name}@${manifest.digest}`));
     }
     const set = await phases.run('Tag', () => setTags(copied, destination, { log, signal }));
-    if (set.length === 0 && names.length > 0) return await finishFound();
+    if (set.length === 0 && names.length > 0) return await finishFound(task, registry, names, report);
     log.progress(95, 'Reading back');
     await phases.run('Read back', () => verifyTags(destination, set, manifest, { log, signal }));
     const promoted = { ...report, tags: set.map(({ tag }) => tag), manifest, sent, chain: await chain };

@@ -15,6 +15,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   AcrBuildPush: [
     ['index', 'cleanup'],
     ['build-or-promote', 'build-and-push', 'promote', 'locate'],
+    ['attach-statements'],
     ['provenance', 'signing'],
     ['publish', 'smoke-test'],
     ['build'],
