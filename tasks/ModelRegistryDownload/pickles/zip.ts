@@ -13,6 +13,7 @@ const LOCAL_BYTES = 30;
 const CENTRAL_BYTES = 46;
 const END_BYTES = 22;
 const LOCATOR_BYTES = 20;
+const END_64_BYTES = 56;
 const LONGEST_COMMENT = 0xffff;
 
 /** Bytes of a directory that is read: hundreds of thousands of members. */
@@ -77,8 +78,9 @@ export async function* membersOf(content: Content, name: string, most: number): 
     const packed = slice(content, start, entry.packed);
     if (entry.method === STORED) yield { item: itemOf(whole, packed) };
     else if (entry.method === DEFLATED) {
+      const limit = Math.min(entry.size, most);
       yield {
-        item: { name: whole, content: undefined, open: () => inflated(sourceOf(packed), 'raw', most) },
+        item: { name: whole, content: undefined, open: () => inflated(sourceOf(packed), 'raw', limit) },
       };
     } else
       yield { name: whole, fault: `is packed in a way that cannot be looked into (method ${entry.method})` };
@@ -98,6 +100,7 @@ function faultOf(
   const isDeferred = (flags & DEFERRED) !== 0;
   const isSame =
     flags === entry.flags &&
+    (entry.method !== STORED || entry.packed === entry.size) &&
     local.readUInt16LE(8) === entry.method &&
     ((isDeferred && local.readUInt32LE(14) === 0) || local.readUInt32LE(14) === entry.crc);
   return isSame ? undefined : 'is described in two ways in the archive';
@@ -120,9 +123,10 @@ async function descriptorBytes(content: Content, at: number, { crc }: Entry): Pr
 async function directory(content: Content): Promise<Entry[]> {
   const found = await findEnd(content);
   if (!found) throw new ZipError('it has no directory');
-  const { count, size, offset } = found;
-  if (size > LARGEST_DIRECTORY || offset + size > content.size)
-    throw new ZipError('its directory is too large');
+  const { count, size, offset, start } = found;
+  if (size > LARGEST_DIRECTORY) throw new ZipError('its directory is too large');
+  // Some readers look for it right before the end, whatever is said of its place.
+  if (offset + size !== start) throw new ZipError('its directory is not where its end says');
   const bytes = await content.read(offset, size);
   const entries: Entry[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -159,10 +163,13 @@ async function directory(content: Content): Promise<Entry[]> {
 
 /** Numbers that do not fit into 32 bits stand in a field of their own, in this order. */
 function wide(extra: Buffer, numbers: readonly number[]): number[] {
-  let field: Buffer = Buffer.alloc(0);
+  const fields: Buffer[] = [];
   for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {
-    if (extra.readUInt16LE(at) === 1) field = extra.subarray(at + 4, at + 4 + extra.readUInt16LE(at + 2));
+    if (extra.readUInt16LE(at) === 1)
+      fields.push(extra.subarray(at + 4, at + 4 + extra.readUInt16LE(at + 2)));
   }
+  const [field = Buffer.alloc(0), ...others] = fields;
+  if (others.length > 0) throw new ZipError('its directory says one thing twice');
   let used = 0;
   return numbers.map((number) => {
     if (number !== 0xffffffff) return number;
@@ -172,28 +179,49 @@ function wide(extra: Buffer, numbers: readonly number[]): number[] {
   });
 }
 
-async function findEnd(
-  content: Content,
-): Promise<{ count: number; size: number; offset: number } | undefined> {
+/** What the end of a zip file says of its directory. */
+interface End {
+  readonly count: number;
+  readonly size: number;
+  readonly offset: number;
+  /** Where the records of the end begin. */
+  readonly start: number;
+}
+
+async function findEnd(content: Content): Promise<End | undefined> {
   const length = Math.min(content.size, END_BYTES + LONGEST_COMMENT);
-  const start = content.size - length;
-  const tail = await content.read(start, length);
+  const before = content.size - length;
+  const tail = await content.read(before, length);
   const at = endRecordIn(tail);
+  const last = tail.lastIndexOf(END, tail.length - END_BYTES);
+  if (last > at) {
+    // Python takes the last one, and does not ask whether its comment ends with the file.
+    const size = tail.readUInt32LE(last + 12);
+    const directory = await content.read(Math.max(0, before + last - size), 4);
+    if (at >= 0 || (size > 0 && directory.length === 4 && directory.readUInt32LE(0) === CENTRAL))
+      throw new ZipError('it ends in two ways');
+  }
   if (at < 0) return undefined;
+  const start = before + at;
   const end = {
     count: tail.readUInt16LE(at + 10),
     size: tail.readUInt32LE(at + 12),
     offset: tail.readUInt32LE(at + 16),
+    start,
   };
-  if (start + at < LOCATOR_BYTES) return end;
-  const locator = await content.read(start + at - LOCATOR_BYTES, LOCATOR_BYTES);
+  if (start < LOCATOR_BYTES) return end;
+  const locator = await content.read(start - LOCATOR_BYTES, LOCATOR_BYTES);
   if (locator.readUInt32LE(0) !== LOCATOR_64) return end;
-  const large = await content.read(Number(locator.readBigUInt64LE(8)), 56);
-  if (large.length < 56 || large.readUInt32LE(0) !== END_64) throw new ZipError('its directory is broken');
+  const start64 = Number(locator.readBigUInt64LE(8));
+  const large = await content.read(start64, END_64_BYTES);
+  if (large.length < END_64_BYTES || large.readUInt32LE(0) !== END_64)
+    throw new ZipError('its directory is broken');
+  if (start64 + END_64_BYTES + LOCATOR_BYTES !== start) throw new ZipError('it ends in two ways');
   return {
     count: Number(large.readBigUInt64LE(32)),
     size: Number(large.readBigUInt64LE(40)),
     offset: Number(large.readBigUInt64LE(48)),
+    start: start64,
   };
 }
 
