@@ -4,6 +4,7 @@ import { inspectHdf5, inspectKeras, inspectSkops } from './described-models';
 import type { Inspection } from './inspection';
 import { gather, type Item, inMemory, itemOf, partOf } from './item';
 import { inspectPickles } from './pickle-file';
+import { filesOfTar, isTarHeader } from './tar';
 import { endsAsZip, membersOf, ZipError } from './zip';
 
 /** Archives in archives that are opened. */
@@ -26,16 +27,23 @@ const ARCHIVE_NAME = /\.(npz|npy|keras|skops|pt|pth|zip)$/i;
 
 /** What cannot be looked into, and how it begins. */
 const CLOSED: readonly [name: string, head: RegExp][] = [
-  ['bzip2', /^BZh[1-9]1AY&SY/],
+  // Its first stream may be empty, and have no block.
+  ['bzip2', /^BZh[1-9](?:1AY&SY|\x17rE8P\x90)/],
   ['xz', /^\xfd7zXZ\0/],
-  ['lzma', /^\x5d\0\0[\0-\xff]{2}/],
+  ['lzma', /^\x5d\0/],
   ['lz4', /^\x04\x22\x4d\x18/],
   ['zstandard', /^\x28\xb5\x2f\xfd/],
+  ['frames of zstandard or lz4', /^[\x50-\x5f]\x2a\x4d\x18/],
+  ['joblib before 0.9.3', /^ZF[\s\dA-Fa-fxX]{19}/],
   ['7-Zip', /^7z\xbc\xaf\x27\x1c/],
   ['RAR', /^Rar!\x1a\x07/],
 ];
 
 const HDF5 = '\x89HDF\r\n\x1a\n';
+
+/** Where an HDF5 file may begin behind something else: at this many bytes, or twice as many again and again. */
+const FIRST_USER_BLOCK = 512;
+
 const NUMPY = '\x93NUMPY';
 
 /** Inspects one file of a model, whatever its name says that it is. */
@@ -81,7 +89,7 @@ async function inspectAsItBegins(item: Item, depth: number, work: Work): Promise
   if (isZlib(head)) return inspect(unpacked(item, 'zlib'), depth + 1, work);
   if (head.startsWith(NUMPY)) return inspectNumpy(item, work);
   if (head.startsWith(HDF5)) return inspectHdf5File(item, work);
-  if (head.slice(257, 262) === 'ustar') {
+  if (isTarHeader(Buffer.from(head, 'latin1'))) {
     await unlessUnreadable(item, work, () => inspectTar(item, depth, work));
     // The name of its first file can be a pickle.
     return inspectPickles(item, 'unknown', inspection, signal);
@@ -92,6 +100,7 @@ async function inspectAsItBegins(item: Item, depth: number, work: Work): Promise
   const isPickle = /^\x80[\x02-\x05]/.test(head);
   const isNamed = PICKLE_NAME.test(item.name);
   await inspectPickles(item, isPickle ? 'pickle' : isNamed ? 'named' : 'unknown', inspection, signal);
+  if (item.content && (await isHdf5Behind(item.content))) await inspectHdf5File(item, work);
   if (item.content && item.content.size > HEAD && (await isZipBehind(item.content))) {
     inspection.refuse(item.name, 'is an archive that begins as something else');
   } else if (!isPickle && head !== '' && ARCHIVE_NAME.test(item.name)) {
@@ -106,6 +115,13 @@ async function isZipBehind(content: Content): Promise<boolean> {
     if (error instanceof ZipError) return true;
     throw error;
   }
+}
+
+async function isHdf5Behind(content: Content): Promise<boolean> {
+  for (let start = FIRST_USER_BLOCK; start + HDF5.length <= content.size; start *= 2) {
+    if ((await content.read(start, HDF5.length)).toString('latin1') === HDF5) return true;
+  }
+  return false;
 }
 
 async function headOf(item: Item): Promise<string> {
@@ -212,28 +228,13 @@ async function inspectHdf5File(item: Item, { inspection, signal }: Work): Promis
   }
 }
 
-const TAR_BLOCK = 512;
-
 async function inspectTar(item: Item, depth: number, work: Work): Promise<void> {
   const source = item.open();
-  const reader = new ByteReader(source);
   try {
-    while (await reader.need(TAR_BLOCK)) {
+    for await (const { name, start, size } of filesOfTar(new ByteReader(source))) {
       throwIfCancelled(work.signal);
-      const block = reader.take(TAR_BLOCK);
-      if (block.every((byte) => byte === 0)) return;
-      const sizeText = block.toString('latin1', 124, 136).replace(/[\0 ]+$/, '');
-      const size = /^[0-7]*$/.test(sizeText) ? Number.parseInt(sizeText || '0', 8) : Number.NaN;
-      if (Number.isNaN(size) || block.toString('latin1', 257, 262) !== 'ustar')
-        return work.inspection.refuse(item.name, 'cannot be read: it is no archive that can be looked into');
-      const name = block.toString('utf8', 0, 100).replace(/\0.*$/s, '');
-      const type = String.fromCharCode(block[156]!);
-      const start = reader.position;
-      if ('0\0'.includes(type)) {
-        const part = partOf(item, name, start, size);
-        await inspect((await inMemory(part, LARGEST_NESTED)) ?? part, depth + 1, work);
-      }
-      if (!(await reader.skip(Math.ceil(size / TAR_BLOCK) * TAR_BLOCK))) return;
+      const part = partOf(item, name, start, size);
+      await inspect((await inMemory(part, LARGEST_NESTED)) ?? part, depth + 1, work);
     }
   } finally {
     await source.close();

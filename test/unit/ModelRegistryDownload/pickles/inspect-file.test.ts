@@ -155,6 +155,14 @@ const ATTACKS: readonly [what: string, path: string, content: Buffer, said: RegE
     /follows the compressed data/,
   ],
   ['bzip2', 'm.pkl', bytes('BZh91AY&SY\0\0\0\0'), /packed with bzip2/],
+  [
+    'bzip2 whose first stream is empty',
+    'm.pkl',
+    bytes('BZh9\x17rE8P\x90\0\0\0\0BZh91AY&SY'),
+    /packed with bzip2/,
+  ],
+  ['lzma with a small dictionary', 'm.pkl', bytes(`\x5d\0\x10\0\0${'\xff'.repeat(8)}`), /packed with lzma/],
+  ["joblib's own packing of old", 'm.pkl', bytes(`${'ZF0x2d'.padEnd(21)}x\x9c`), /joblib before 0\.9\.3/],
   ['a pickle whose unpacking fails', 'm.pkl', cutOff(Buffer.concat([HONEST, NOISE])), /cannot be read/],
   [
     'an HDF5 file whose unpacking fails',
@@ -208,7 +216,13 @@ const ATTACKS: readonly [what: string, path: string, content: Buffer, said: RegE
     keras({ module: 'os', class_name: 'function', config: 'system' }),
     /imports os\.system/,
   ],
-  ['a Lambda layer in HDF5', 'm.h5', bytes('\x89HDF\r\n\x1a\n..."class_name": "Lambda"'), /Lambda/],
+  [
+    'a Lambda layer in HDF5 behind something else',
+    'm.h5',
+    Buffer.concat([Buffer.alloc(1024, ' '), bytes(`${HDF5}..."class_name": "Lambda"`)]),
+    /Lambda/,
+  ],
+  ['a Lambda layer in HDF5', 'm.h5', bytes(`${HDF5}..."class_name": "Lambda"`), /Lambda/],
   ['a name in skops', 'm.skops', skops({ __module__: 'os', __class__: 'system' }), /imports os\.system/],
 ];
 
