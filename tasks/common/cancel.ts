@@ -52,6 +52,7 @@ export class IdleTimer {
     readonly milliseconds: number,
     private readonly cancel: AbortSignal,
   ) {
+    if (cancel.aborted) this.abort();
     cancel.addEventListener('abort', this.abort);
     this.timer = setTimeout(() => {
       this.expired = true;

@@ -11,7 +11,7 @@ import {
   readVariable,
 } from './agent';
 import { documentationOf } from './documentation';
-import { CancelledError, TaskError } from './errors';
+import { CancelledError, describeError, TaskError } from './errors';
 import { HttpClient } from './http';
 import { InputReader } from './inputs';
 import { type AgentLog, createLogger, type Logger } from './log';
@@ -81,7 +81,11 @@ export async function runTask(story: (task: TaskContext) => Promise<Outcome>): P
   setMaxListeners(0, cancel.signal);
   listenForCancel(cancel, log);
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error) => finish(() => reportFailure(log, error)));
+    process.on(event, (error) => {
+      // What is broken off by a cancel has nothing to tell; the story goes on cleaning up, and has its own end.
+      if (cancel.signal.aborted) log.debug(describeError(error));
+      else finish(() => reportFailure(log, error));
+    });
   }
 
   try {

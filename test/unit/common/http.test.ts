@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -175,6 +176,17 @@ describe('HTTP requests', () => {
     assert.equal((await client.send({ method: 'GET', url })).status, 503);
     const waited = waits.reduce((sum, wait) => sum + wait);
     assert.ok(waited > 240_000 && waited <= 300_000, `${waited} ms`);
+  });
+
+  it('stop when the step is cancelled before they are on their way', async () => {
+    let closed: Promise<unknown> | undefined;
+    answer = (request) => {
+      closed = once(request, 'close');
+    };
+    const sent = client.send({ method: 'GET', url });
+    cancel.abort();
+    await assert.rejects(sent, CancelledError);
+    await closed;
   });
 
   it('stop when the step is cancelled', async () => {
