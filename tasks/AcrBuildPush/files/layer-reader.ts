@@ -29,8 +29,10 @@ export async function readLayer(
     },
   });
   const collect = async (chunks: AsyncIterable<Buffer>) => readTar(chunks, onMember);
+  let source: Readable | undefined;
   try {
-    const { magic, stream } = await peek(await layer.open());
+    source = await layer.open();
+    const { magic, stream } = await peek(source);
     const unpack = decompressor(magic);
     await (unpack
       ? pipeline(stream, check, unpack, collect, { signal })
@@ -41,6 +43,8 @@ export async function readLayer(
     throw new TaskError(`Layer ${digest} of the base image can't be read: ${(error as Error).message}.`, {
       cause: error,
     });
+  } finally {
+    source?.destroy();
   }
   if (`sha256:${hash.digest('hex')}` !== digest) {
     throw new TaskError(
@@ -59,7 +63,12 @@ export async function lookThroughLayer(
   layer: LocalLayer,
   onMember: (member: TarMember) => Sink | undefined,
 ): Promise<void> {
-  await readTar(new LocalTar(layer), onMember);
+  const tar = new LocalTar(layer);
+  try {
+    await readTar(tar, onMember);
+  } finally {
+    tar.close();
+  }
 }
 
 /** A tar of this machine, as chunks, of which some can be left out. */
@@ -71,40 +80,36 @@ class LocalTar implements AsyncIterable<Buffer> {
   constructor(private readonly layer: LocalLayer) {}
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
-    try {
-      for (;;) {
-        if (!this.chunks) {
-          this.stream = this.layer.open(this.at);
-          this.chunks = this.stream[Symbol.asyncIterator]();
-        }
-        const { done, value } = await this.chunks.next();
-        if (done) return;
-        this.at += value.length;
-        yield value;
+    for (;;) {
+      if (!this.chunks) {
+        this.stream = this.layer.open(this.at);
+        this.chunks = this.stream[Symbol.asyncIterator]();
       }
-    } finally {
-      this.stream?.destroy();
+      const { done, value } = await this.chunks.next();
+      if (done) return;
+      this.at += value.length;
+      yield value;
     }
   }
 
   /** Has the next chunk begin so many bytes later. */
   leaveOut(bytes: number): void {
-    this.stream?.destroy();
+    this.close();
     this.chunks = undefined;
     this.at += bytes;
   }
+
+  close(): void {
+    this.stream?.destroy();
+  }
 }
 
-/** The first bytes of a stream, and all of it. */
+/** The first bytes of a stream, and all of it. Whoever opened the stream closes it. */
 async function peek(stream: Readable): Promise<{ magic: string; stream: Readable }> {
   const chunks = stream[Symbol.asyncIterator]();
   const first = await chunks.next();
   async function* all() {
-    try {
-      for (let next = first; !next.done; next = await chunks.next()) yield next.value as Buffer;
-    } finally {
-      stream.destroy();
-    }
+    for (let next = first; !next.done; next = await chunks.next()) yield next.value as Buffer;
   }
   const magic = first.done ? '' : (first.value as Buffer).toString('latin1', 0, 4);
   return { magic, stream: Readable.from(all(), { objectMode: false, highWaterMark: CHUNK }) };
