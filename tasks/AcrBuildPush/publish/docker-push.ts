@@ -110,12 +110,16 @@ export async function pushEngineImage(
   destination: Destination,
   options: PushOptions,
 ): Promise<PublishedImage> {
-  const { registry, name } = destination;
+  const { registry, name, tags } = destination;
   const [first] = await lookAgain(destination, new Set(), options.log);
   const tag = first?.tag;
   if (tag === undefined) {
+    const [reason, remedy] =
+      tags.length === 0
+        ? ["input 'tags' is empty", 'Give one']
+        : ['another run has set them all meanwhile', 'Run the step again, which finds them there'];
     throw new TaskError(
-      `Docker has to push the image, and can do that only under a tag. Give one in input 'tags'.`,
+      `Docker has to push the image, and can do that only under a tag, but ${reason}. ${remedy}.`,
     );
   }
   await options.beforeTag?.(id);

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import { sleep } from '../../common/cancel';
 import { TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { ONE_TRY } from '../../common/retry';
+import { inTime } from '../../common/time-limit';
 import type { Descriptor, Manifest, ParentImage, Platform, RemoteLayer } from '../image/image';
 import { apiHostOf, parseImageName, referenceOf } from '../image/image-name';
 import { entriesOf, faultInConfig, type IndexEntry, readConfig } from '../image/manifest';
@@ -98,14 +98,18 @@ export async function findDigest(
   const ask = async () => {
     const { host, repository, reference } = addressOf(image);
     const registry = new RegistryClient({
-      ...{ http, log, host, repository, access: 'pull' },
+      http,
+      log,
+      host,
+      repository,
+      access: 'pull',
       credentials: credentialsFor(host),
       patience: { retry: ONE_TRY, idleTimeout: DIGEST_LIMIT },
     });
     return registry.digestOf(reference);
   };
   try {
-    return await Promise.race([ask(), sleep(DIGEST_LIMIT, signal).then(() => undefined)]);
+    return await inTime(ask(), signal, DIGEST_LIMIT);
   } catch (error) {
     if (error instanceof TaskError) return undefined;
     throw error;

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DockerCli } from '../../../../tasks/AcrBuildPush/docker/cli';
-import { parseDigest, pushWithDocker } from '../../../../tasks/AcrBuildPush/publish/docker-push';
+import type { Destination } from '../../../../tasks/AcrBuildPush/publish/destination';
+import {
+  parseDigest,
+  pushEngineImage,
+  pushWithDocker,
+} from '../../../../tasks/AcrBuildPush/publish/docker-push';
 import { CancelledError } from '../../../../tasks/common/errors';
 import { capturedLog, fakeDocker, temporaryFolder } from '../support';
 
@@ -107,6 +112,23 @@ describe('a push by docker', () => {
     cancel.abort();
     await assert.rejects(push(['EOF'], cancel.signal), CancelledError);
   });
+
+  for (const [tags, message] of [
+    [[], /can do that only under a tag, but input 'tags' is empty\. Give one\./],
+    [[{ tag: '1.0.0', moves: false }], /but another run has set them all meanwhile\. Run the step again/],
+  ] as const) {
+    it(`says why there is no tag to push under, of ${tags.length}`, async () => {
+      const { log } = capturedLog();
+      const { signal } = new AbortController();
+      const docker = new DockerCli({ env: fakeDocker(folder.path, 'exit 99'), signal, log });
+      const destination = {
+        ...{ name: 'r.azurecr.io/titanic', tags, ifTagExists: 'skip', before: new Map() },
+        registry: { digestOf: async () => digest },
+      } as unknown as Destination;
+      const image = { docker, id: digest, ownInstructions: 1 };
+      await assert.rejects(pushEngineImage(image, {}, destination, { log, signal }), { message });
+    });
+  }
 
   it('has no digest where docker does not say it', () => {
     assert.equal(parseDigest(`The push refers to repository [x]\n${lastLine}\n`), digest);
