@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { EntraTokens } from '../common/entra';
+import { codeOf } from '../common/errors';
 import type { TaskContext } from '../common/task';
 import { ResourceManager } from './azure/resource-manager';
 import type { Inputs } from './inputs';
@@ -41,6 +42,6 @@ async function isKnownHost(host: string): Promise<boolean> {
     await lookup(host);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOTFOUND';
+    return codeOf(error) !== 'ENOTFOUND';
   }
 }

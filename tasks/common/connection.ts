@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { describeError } from './errors';
+import { codeOf, describeError } from './errors';
 import type { NetworkSettings } from './network';
 import { secureContextOf } from './secure-context';
 import { openTunnel, tlsTo } from './tunnel';
@@ -113,7 +113,7 @@ const OPENSSL_REASON = /:SSL routines:[^:]*:([^:]+):/;
 
 /** The code of an error; a refusal of TLS that comes while something is sent has that in its message alone. */
 function errorCode(error: Error): string {
-  const { code = '' } = error as NodeJS.ErrnoException;
+  const code = codeOf(error) ?? '';
   const reason = code === 'EPROTO' ? OPENSSL_REASON.exec(error.message)?.[1] : undefined;
   return reason ? `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}` : code;
 }

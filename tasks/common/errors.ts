@@ -27,9 +27,14 @@ export class CancelledError extends Error {
   }
 }
 
-/** The message of whatever was thrown, with the system's code for it (`ENOSPC`, `ECONNRESET`) where there is one. */
+/** The code of whatever was thrown, such as the system's (`ENOSPC`, `ECONNRESET`); undefined where it has none. */
+export function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/** The message of whatever was thrown, with its code where there is one. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
+  const code = codeOf(error);
   return code && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
 }

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { basename, join as joinPath } from 'node:path';
-import { TaskError } from '../../common/errors';
+import { codeOf, TaskError } from '../../common/errors';
 import { OpenFolder } from '../../common/files/open-folder';
 import { realPath } from '../../common/files/paths';
 import { readSourceFile, SourceFileError } from '../../common/files/source-file';
@@ -130,7 +130,7 @@ export function readIfThere(path: string): string | undefined {
   try {
     return readSourceFile(path, LARGEST_RULES).toString('utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     if (error instanceof SourceFileError)
       throw new TaskError(`'${path}' can't be read: it is a file ${error.message}`);
     throw error;

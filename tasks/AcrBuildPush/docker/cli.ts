@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { CancelledError, TaskError } from '../../common/errors';
+import { CancelledError, codeOf, describeError, TaskError } from '../../common/errors';
 import { LineReader } from '../../common/line-reader';
 import type { Logger } from '../../common/log';
 import { type ChildProcess, startProgram } from '../../common/program';
@@ -158,7 +158,7 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
       detached: process.platform !== 'win32',
     });
   } catch (error) {
-    throw startError(error as NodeJS.ErrnoException);
+    throw startError(error);
   }
 }
 
@@ -198,17 +198,15 @@ export function splitLines(stream: Readable, onLine: (line: string) => void, lon
   stream.on('end', () => reader.end());
 }
 
-function startError(error: NodeJS.ErrnoException): NoEngineError {
-  if (error.code === 'ENOENT') {
+function startError(error: unknown): NoEngineError {
+  if (codeOf(error) === 'ENOENT') {
     return new NoEngineError(
       'Docker is not installed on this agent, or not on its PATH. Install it there, or run the job on an agent that has it, such as ubuntu-latest.',
       { cause: error },
     );
   }
   return new NoEngineError(
-    `Docker could not be started: ${error.message}. Check the installation on this agent.`,
-    {
-      cause: error,
-    },
+    `Docker could not be started: ${describeError(error)}. Check the installation on this agent.`,
+    { cause: error },
   );
 }

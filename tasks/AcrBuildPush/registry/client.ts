@@ -1,4 +1,4 @@
-import { TaskError } from '../../common/errors';
+import { codeOf, TaskError } from '../../common/errors';
 import { ConnectionError, type HttpAnswer, type HttpClient, type HttpRequest } from '../../common/http';
 import type { Logger } from '../../common/log';
 import { digestOfBytes, type Manifest } from '../image/image';
@@ -191,9 +191,10 @@ export class RegistryClient {
       return await this.sendOnce('v2/', { method: 'GET' }, this.access);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
-      const message = hasCode(error.cause, 'ENOTFOUND')
-        ? `There is no registry '${this.host}'. Check input 'acrName' for typing errors; give 'loginServer' if the portal shows another address, as it does outside the public Azure cloud.`
-        : `${error.message} The address comes from inputs 'acrName' and 'loginServer'.`;
+      const message =
+        codeOf(error.cause) === 'ENOTFOUND'
+          ? `There is no registry '${this.host}'. Check input 'acrName' for typing errors; give 'loginServer' if the portal shows another address, as it does outside the public Azure cloud.`
+          : `${error.message} The address comes from inputs 'acrName' and 'loginServer'.`;
       throw new TaskError(message, { cause: error });
     }
   }
@@ -255,8 +256,4 @@ export class RegistryClient {
 
 function isRedirect({ status }: HttpAnswer): boolean {
   return [301, 302, 303, 307, 308].includes(status);
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return (error as NodeJS.ErrnoException | undefined)?.code === code;
 }

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { dirname, parse, relative, sep } from 'node:path';
-import { TaskError } from '../../common/errors';
-import { codeOf, NoFolderError, OpenFolder } from '../../common/files/open-folder';
+import { codeOf, TaskError } from '../../common/errors';
+import { NoFolderError, OpenFolder } from '../../common/files/open-folder';
 import { isInside, realPath } from '../../common/files/paths';
 
 /** Folders of the agent that matter for where a model may go. */

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { closeSync, constants, futimesSync } from 'node:fs';
-import { TaskError } from '../../common/errors';
-import { codeOf, type OpenFolder } from '../../common/files/open-folder';
+import { codeOf, TaskError } from '../../common/errors';
+import type { OpenFolder } from '../../common/files/open-folder';
 import type { OpenTree } from '../../common/files/open-tree';
 import { PERMISSIONS } from './workshop';
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { codeOf } from '../../common/files/open-folder';
+import { codeOf } from '../../common/errors';
 
 /** What Windows answers while a scanner or an indexer has a file open, which it mostly has for some milliseconds. */
 const HELD = new Set(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY']);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, futimesSync, readFileSync } from 'node:fs';
-import { codeOf, NoFolderError, type OpenFolder } from '../../common/files/open-folder';
+import { codeOf } from '../../common/errors';
+import { NoFolderError, type OpenFolder } from '../../common/files/open-folder';
 import { OpenTree } from '../../common/files/open-tree';
 import { type Digests, digestFile } from '../transfer/verify';
 import {

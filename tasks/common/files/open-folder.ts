@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import * as files from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../errors';
 
 /** Linux reaches a folder through its descriptor, whatever becomes of its path; other systems know none but paths. */
 const DESCRIPTORS = process.platform === 'linux' && existsSync('/proc/self/fd') ? '/proc/self/fd' : undefined;
@@ -63,7 +64,7 @@ export class OpenFolder {
       const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
       return new OpenFolder(path, openSync(place, flags));
     } catch (error) {
-      if (!['ENOTDIR', 'ELOOP'].includes(codeOf(error)!)) throw renamed(error, place, path);
+      if (!['ENOTDIR', 'ELOOP'].includes(codeOf(error) ?? '')) throw renamed(error, place, path);
       throw new NoFolderError(path, lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() ?? false);
     }
   }
@@ -214,8 +215,4 @@ function renamed(error: unknown, place: string, path: string): unknown {
   failure.path = rename(failure.path);
   if (failure.dest !== undefined) failure.dest = rename(failure.dest);
   return failure;
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
 }

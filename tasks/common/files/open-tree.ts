@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs';
-import { codeOf, NoFolderError, type OpenFolder } from './open-folder';
+import { codeOf } from '../errors';
+import { NoFolderError, type OpenFolder } from './open-folder';
 
 /** What lies below a folder, reached by paths with slashes, none of whose levels is a link. */
 export class OpenTree {

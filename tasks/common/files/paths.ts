@@ -1,5 +1,6 @@
 import { realpathSync, type Stats, statSync } from 'node:fs';
 import * as platformPath from 'node:path';
+import { codeOf } from '../errors';
 
 const { basename, dirname, join } = platformPath;
 
@@ -32,8 +33,7 @@ export function statOf(path: string): Stats | undefined {
   try {
     return statSync(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      return undefined;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error) ?? '')) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { codeOf, NoFolderError, type OpenFolder } from './open-folder';
+import { codeOf } from '../errors';
+import { NoFolderError, type OpenFolder } from './open-folder';
 
 /** Permissions without which a folder can't be emptied. */
 const OWNER = 0o700;
