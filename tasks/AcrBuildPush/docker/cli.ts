@@ -39,6 +39,9 @@ export interface DockerCliOptions {
   readonly log: Logger;
 }
 
+/** Milliseconds for docker and its engine to answer a question. */
+export const ANSWER_LIMIT = 20_000;
+
 /** Milliseconds that docker has to end by itself when the step is cancelled; it takes some 40. */
 const STOP_LIMIT = 2_500;
 

@@ -6,6 +6,7 @@ import { isInside, realPath } from '../../common/files/paths';
 import { TemporaryFolder } from '../../common/files/temporary-folder';
 import { isRecord } from '../../common/json';
 import type { Logger } from '../../common/log';
+import { taskVariable } from '../../common/task-variable';
 
 /** The parts of docker's `config.json` that matter here; all others pass through. */
 export interface DockerConfigFile {
@@ -67,13 +68,19 @@ export async function withDockerConfig<T>(
  * everything in the job could have set the variable.
  */
 export function removeForgottenConfig(env: NodeJS.ProcessEnv, log: Logger): void {
-  const folder = env[`VSTS_TASKVARIABLE_${CONFIG_VARIABLE.toUpperCase()}`];
+  const folder = taskVariable(env, CONFIG_VARIABLE);
   const temp = env.AGENT_TEMPDIRECTORY;
   if (!folder || !temp || !existsSync(folder)) return;
   if (!isInside(realPath(resolve(folder)), realPath(resolve(temp)))) return;
   if (!basename(folder).startsWith(FOLDER_PREFIX)) return;
-  rmSync(folder, { recursive: true, force: true });
-  log.info("Removed the step's private Docker configuration, which the step had no time to remove.");
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    log.info("Removed the step's private Docker configuration, which the step had no time to remove.");
+  } catch (error) {
+    log.warning(
+      `The step's private Docker configuration, which holds the registry's password, may still be in '${folder}': ${describeError(error)}. Delete that folder.`,
+    );
+  }
 }
 
 function setUp(folder: string, { env, log }: DockerConfigOptions): DockerConfig {

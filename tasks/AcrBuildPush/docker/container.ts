@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { describeError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
-import { DockerCli } from './cli';
+import { taskVariable } from '../../common/task-variable';
+import { ANSWER_LIMIT, DockerCli } from './cli';
 
 /** The task variable that tells the end of the job which container may still run. */
 export const CONTAINER_VARIABLE = 'smokeTestContainer';
@@ -11,9 +12,8 @@ export const CONTAINER_VARIABLE = 'smokeTestContainer';
 const NAME_PREFIX = 'acr-build-push-';
 const CONTAINER_NAME = /^acr-build-push-[0-9a-f-]{36}$/;
 
-/** Milliseconds for the engine to start a container, to tell of one, and to remove it. */
+/** Milliseconds for the engine to start a container, and to remove it. */
 const START_LIMIT = 120_000;
-const ANSWER_LIMIT = 20_000;
 const REMOVE_LIMIT = 30_000;
 
 /** Lines of a container's output that a message shows. */
@@ -119,7 +119,7 @@ export async function removeContainer(docker: DockerCli, name: string): Promise<
  * everything in the job could have set the variable.
  */
 export async function removeForgottenContainer(env: NodeJS.ProcessEnv, log: Logger): Promise<void> {
-  const name = env[`VSTS_TASKVARIABLE_${CONTAINER_VARIABLE.toUpperCase()}`];
+  const name = taskVariable(env, CONTAINER_VARIABLE);
   if (!name || !CONTAINER_NAME.test(name)) return;
   const docker = new DockerCli({ env, signal: new AbortController().signal, log });
   try {

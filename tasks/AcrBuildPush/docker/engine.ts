@@ -1,7 +1,7 @@
 import { TaskError } from '../../common/errors';
 import { readJson } from '../../common/json';
 import { faultIn, type Shaped } from '../../common/shape';
-import { type DockerCli, NoEngineError } from './cli';
+import { ANSWER_LIMIT, type DockerCli, NoEngineError } from './cli';
 import { explainDockerError } from './errors';
 import { hasBuildxFile } from './plugins';
 
@@ -24,9 +24,6 @@ const VERSION = {
   Server: { Version: 'text', Os: 'text', Arch: 'text' },
 } as const;
 
-/** Milliseconds for an engine to say its version. */
-const ANSWER_LIMIT = 20_000;
-
 /**
  * Finds out whether an engine answers, and which builder there is.
  *
@@ -48,10 +45,12 @@ export async function findEngine(docker: DockerCli, env: NodeJS.ProcessEnv): Pro
   }
   const { clientVersion, serverVersion, os, architecture } = answer;
   return {
-    ...{ clientVersion, serverVersion },
+    clientVersion,
+    serverVersion,
     platform: `${os}/${architecture}`,
     builder: chooseBuilder({
-      ...{ clientVersion, serverOs: os },
+      clientVersion,
+      serverOs: os,
       hasBuildx: buildx?.exitCode === 0,
       requested: env.DOCKER_BUILDKIT,
     }),

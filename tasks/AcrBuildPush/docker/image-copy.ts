@@ -3,7 +3,7 @@ import { TaskError } from '../../common/errors';
 import { readJson } from '../../common/json';
 import type { Logger } from '../../common/log';
 import { ArrivingLayers, type CopyRequest } from './arriving-layers';
-import type { DockerCli } from './cli';
+import { ANSWER_LIMIT, type DockerCli } from './cli';
 import { receiveImage } from './pushed-image';
 import { saveImage } from './saved-image';
 
@@ -28,9 +28,6 @@ export interface ImageCopy {
 
 /** Of smaller images, in bytes, `docker save` is over before another way is found. */
 const SMALL = 50_000_000;
-
-/** Milliseconds for an engine to describe itself. */
-const ANSWER_LIMIT = 20_000;
 
 /**
  * Takes an image out of an engine. Wanted layers go to files, from which they can be read while they are still coming,

@@ -1,10 +1,7 @@
 import { TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
 import { formatDuration } from '../../common/text';
-import type { DockerCli } from './cli';
-
-/** Milliseconds for an engine to say whether it has an image. */
-const ANSWER_LIMIT = 20_000;
+import { ANSWER_LIMIT, type DockerCli } from './cli';
 
 /**
  * Has the engine pull an image by its digest.

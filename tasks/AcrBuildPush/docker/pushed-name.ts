@@ -1,5 +1,6 @@
 import { describeError } from '../../common/errors';
 import type { Logger } from '../../common/log';
+import { taskVariable } from '../../common/task-variable';
 import { DockerCli } from './cli';
 
 /** The task variable that tells the end of the job which name an image may still have. */
@@ -26,7 +27,7 @@ export async function removeName(docker: DockerCli, name: string): Promise<boole
 
 /** Takes away the name that a step left which was killed before it could do that itself. */
 export async function removeForgottenName(env: NodeJS.ProcessEnv, log: Logger): Promise<void> {
-  const name = env[`VSTS_TASKVARIABLE_${NAME_VARIABLE.toUpperCase()}`];
+  const name = taskVariable(env, NAME_VARIABLE);
   if (!name || !NAME.test(name)) return;
   const docker = new DockerCli({ env, signal: new AbortController().signal, log });
   try {
