@@ -1,7 +1,7 @@
 import { readSourceFile } from '../common/files/source-file';
 import { type BuildPlan, stageRequest } from './build-plan';
 import { findBaseImage } from './dockerfile/base-image';
-import { findArguments } from './dockerfile/declared-arguments';
+import { declaredArguments, findArguments } from './dockerfile/declared-arguments';
 import type { Inputs } from './inputs';
 import { imageLabels, type Origin } from './labels';
 import type { PlannedTag } from './tags';
@@ -64,8 +64,7 @@ const PREDEFINED =
 
 /** What to say of arguments that no line declares: most often a name is misspelled. */
 function remarkUnused(recipe: string, given: Inputs['buildArgs']): string[] {
-  const { globals, inStages } = findArguments(recipe);
-  const declared = new Set([...globals, ...inStages].map(({ name }) => name));
+  const declared = declaredArguments(recipe);
   const unused = Object.keys(given).filter((name) => !declared.has(name) && !PREDEFINED.test(name));
   if (unused.length === 0) return [];
   return [

@@ -1,7 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { TaskError } from '../../common/errors';
 import { NO_LINK } from '../../common/files/open-folder';
+import { readFrom } from '../../common/files/source-file';
 import { byName, type Content, type FileNode, type FileOnDisk, type FileTree, split } from './file-tree';
 import { BLOCK, padding, tarHeader } from './tar';
 
@@ -112,12 +113,8 @@ function readSmallFile(file: FilePiece): Buffer {
   }
   try {
     if (!isSame(fstatSync(descriptor, { bigint: true }), file)) throw changedMeanwhile(path);
-    const content = Buffer.allocUnsafe(size);
-    let length = 0;
-    for (let count = -1; count !== 0 && length < size; length += count) {
-      count = readSync(descriptor, content, length, size - length, length);
-    }
-    if (length !== size) throw changedMeanwhile(path);
+    const content = readFrom(descriptor, size);
+    if (content.length !== size) throw changedMeanwhile(path);
     return content;
   } finally {
     closeSync(descriptor);

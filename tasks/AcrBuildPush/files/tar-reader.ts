@@ -37,7 +37,7 @@ export async function readTar(
   for (;;) {
     const header = await input.take(BLOCK);
     if (!header || header.every((byte) => byte === 0)) break;
-    checkSum(header);
+    if (!hasRightSum(header)) throw new Error('it is no tar, or a broken one');
     const type = String.fromCharCode(header[156]!);
     const size = extra.size !== undefined ? Number(extra.size) : number(header, 124, 12);
     if (!Number.isSafeInteger(size) || size < 0) throw new Error('it has a member of no size');
@@ -103,9 +103,10 @@ function number(block: Buffer, at: number, length: number): number {
   return block.subarray(at + 1, at + length).reduce((value, byte) => value * 256 + byte, 0);
 }
 
-function checkSum(header: Buffer): void {
+/** Whether a header has the sum of its own bytes, those of the sum itself counted as spaces. */
+export function hasRightSum(header: Buffer): boolean {
   const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0);
-  if (sum !== number(header, 148, 8)) throw new Error('it is no tar, or a broken one');
+  return sum === number(header, 148, 8);
 }
 
 function paxRecords(data: Buffer): Record<string, string> {

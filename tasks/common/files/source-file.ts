@@ -55,7 +55,7 @@ export function readSourceFile(
 
 /** The first bytes of a file that is open, or as many of them as there are. */
 export function readFrom(descriptor: number, most: number): Buffer {
-  const content = Buffer.alloc(most);
+  const content = Buffer.allocUnsafe(most);
   let length = 0;
   for (let count = -1; count !== 0 && length < content.length; length += count) {
     count = readSync(descriptor, content, length, content.length - length, length);

@@ -1,6 +1,9 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { NO_LINK } from '../../../common/files/open-folder';
+import { readFrom } from '../../../common/files/source-file';
+import { BLOCK } from '../../files/tar';
+import { hasRightSum } from '../../files/tar-reader';
 
 /** Enough to hold a tar's first header, packed or not. */
 const HEAD = 64 * 1024;
@@ -19,8 +22,7 @@ export function isArchive(path: string): boolean {
 function readHead(path: string): Buffer {
   const file = openSync(path, constants.O_RDONLY | NO_LINK);
   try {
-    const head = Buffer.alloc(HEAD);
-    return head.subarray(0, readSync(file, head, 0, HEAD, 0));
+    return readFrom(file, HEAD);
   } finally {
     closeSync(file);
   }
@@ -37,9 +39,7 @@ function unzipHead(head: Buffer): Buffer {
 
 /** A tar's first header has a sum of its own bytes. */
 function isTar(head: Buffer): boolean {
-  if (head.length < 512) return false;
-  const header = head.subarray(0, 512);
-  if (header.every((byte) => byte === 0)) return false;
-  const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0);
-  return sum === Number.parseInt(header.toString('latin1', 148, 156).replace(/\0.*/s, '').trim(), 8);
+  if (head.length < BLOCK) return false;
+  const header = head.subarray(0, BLOCK);
+  return header.some((byte) => byte !== 0) && hasRightSum(header);
 }
