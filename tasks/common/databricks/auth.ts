@@ -9,7 +9,7 @@ import { isRetryableStatus } from '../retry';
 import type { AzureServiceConnection } from '../service-connection';
 import { faultWithout } from '../shape';
 import type { WorkspaceAddress } from './address';
-import type { TokenProvider } from './client';
+import type { RequestHeaders, TokenProvider } from './client';
 import { explainNetworkRefusal, explainRedirect, reasonOf, SignInError } from './errors';
 import { findTokenEndpoint } from './token-endpoint';
 
@@ -56,9 +56,6 @@ export function tokenProvider(
   if (credential.kind === 'token') return async () => credential.token;
   return keeping(renewing(credential, workspace, services));
 }
-
-/** What each request carries besides the token. */
-export type RequestHeaders = (limits?: SignInLimits) => Promise<Record<string, string>>;
 
 /** Azure's management, as Microsoft Entra names it for each cloud. Its name ends with a slash, so its scope has two. */
 const MANAGEMENT: Readonly<Record<string, string>> = {

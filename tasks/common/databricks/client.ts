@@ -29,6 +29,9 @@ import { isObject, parseJson, writeJson } from './json';
  */
 export type TokenProvider = (refused?: string, limits?: SignInLimits) => Promise<string>;
 
+/** What each request carries besides the token. */
+export type RequestHeaders = (limits?: SignInLimits) => Promise<Record<string, string>>;
+
 /** What sends the requests: the step's HTTP client. */
 export interface Transport {
   send(request: HttpRequest): Promise<HttpAnswer>;
@@ -59,8 +62,7 @@ export const PATIENCE: RetryPolicy = { forMilliseconds: 10 * 60_000 };
 export interface DatabricksClientOptions {
   readonly workspace: WorkspaceAddress;
   readonly token: TokenProvider;
-  /** What requests carry besides. */
-  readonly headers?: ((limits?: SignInLimits) => Promise<Record<string, string>>) | undefined;
+  readonly headers?: RequestHeaders | undefined;
   readonly access: AccessNames;
   readonly http: Transport;
   readonly log: Logger;
