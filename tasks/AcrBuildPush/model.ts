@@ -77,7 +77,9 @@ export function parseModelManifest(text: string): Model {
   const listed = Array.isArray(files) ? files.filter(isModelFile) : [];
   const signed = isRecord(signature) ? signature.digest : undefined;
   return {
-    ...{ name, version, digest },
+    name,
+    version,
+    digest,
     ...(isRunId(trainingRun) && { trainingRun: String(trainingRun) }),
     ...(listed.length > 0 && { files: listed.map(({ path, size, sha256 }) => ({ path, size, sha256 })) }),
     ...(isRecord(source) && { source }),

@@ -12,8 +12,8 @@ const [QUOTE, BACKSLASH, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRA
 const MOST_VALUES = 100_000;
 
 /**
- * What a JSON text says; undefined where it is none, has more values than fit into memory, or nests so deep that whoever walks through it would run out of
- * stack.
+ * What a JSON text says; undefined where it is none, has more values than fit into memory, or nests so deep that whoever
+ * walks through it would run out of stack.
  */
 export function readJson(text: string | Buffer, mostValues = MOST_VALUES): unknown {
   const json = text.toString();

@@ -15,13 +15,11 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, FlagKind>>>>
   COPY: { ...COPYING, from: 'text', parents: 'switch' },
   ADD: COPYING,
   HEALTHCHECK: {
-    ...{
-      interval: 'text',
-      timeout: 'text',
-      'start-period': 'text',
-      'start-interval': 'text',
-      retries: 'text',
-    },
+    interval: 'text',
+    timeout: 'text',
+    'start-period': 'text',
+    'start-interval': 'text',
+    retries: 'text',
   },
 };
 

@@ -1,6 +1,6 @@
 /*
- * The patterns of substitutions, such as `${x#v*}`: `*` is any text of a line and `?` any character of it, which a backslash makes
- * characters like others. Each is looked for by its stretches without `*`, so that no pattern takes long.
+ * The patterns of substitutions, such as `${x#v*}`: `*` is any text of a line and `?` any character of it; behind a
+ * backslash they are characters like others. Each is looked for by its stretches without `*`, so that no pattern takes long.
  */
 
 /** A character, or undefined for any. */

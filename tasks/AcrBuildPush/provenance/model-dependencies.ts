@@ -33,7 +33,12 @@ export function modelDependencies(model: Model, checkedBy?: ModelCheck['by']): r
       ...(uri !== undefined && { uri }),
       digest: digestSet(digest),
       annotations: {
-        ...{ name, version, source: factsOf(source), trainingRun, signedDigest, checkedBy },
+        name,
+        version,
+        source: factsOf(source),
+        trainingRun,
+        signedDigest,
+        checkedBy,
         ...(named.length < files.length && { unnamedFiles: files.length - named.length }),
       },
     },

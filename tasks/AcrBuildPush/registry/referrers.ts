@@ -155,7 +155,9 @@ function entryOf({ digest, mediaType, body }: Pick<Manifest, 'digest' | 'mediaTy
   };
   const type = artifactType || config?.mediaType;
   return {
-    ...{ mediaType, digest, size: body.length },
+    mediaType,
+    digest,
+    size: body.length,
     ...(type && { artifactType: type }),
     ...(annotations && { annotations }),
   };

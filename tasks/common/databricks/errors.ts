@@ -288,7 +288,10 @@ function firstWord(...members: readonly (Json | undefined)[]): string {
   return found === undefined ? '' : String(found);
 }
 
-/** Reads an error from JSON of several shapes, since the generations of the APIs word it differently; from `CODE: message`, or from what a web page shows. */
+/**
+ * Reads an error from JSON of several shapes, since the generations of the APIs word it differently; from
+ * `CODE: message`, or from what a web page shows.
+ */
 function readErrorBody(body: string): { code: string; reason: string; metadata: Record<string, string> } {
   const wire = tryParse(body);
   if (wire) {

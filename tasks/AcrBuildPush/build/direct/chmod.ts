@@ -8,7 +8,12 @@ type Edit = (mode: number, isExecutable: boolean) => number;
 const CLASSES: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o0007, a: 0o6777 };
 
 const LETTERS: Readonly<Record<string, number>> = {
-  ...{ r: 0o444, w: 0o222, x: 0o111, X: 0o111, s: 0o6000, t: 0o1000 },
+  r: 0o444,
+  w: 0o222,
+  x: 0o111,
+  X: 0o111,
+  s: 0o6000,
+  t: 0o1000,
 };
 
 /** How far the bits of a class are from the right. */

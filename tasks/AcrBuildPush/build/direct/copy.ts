@@ -171,7 +171,11 @@ export class Copier {
     for (const name of source.list(from)) {
       const way = { from: join(from, name), to: join(to, name) };
       this.copyNode(source, way, {
-        ...{ path: join(within.path, name), include: within.include, included, excluded, waiting },
+        path: join(within.path, name),
+        include: within.include,
+        included,
+        excluded,
+        waiting,
       });
     }
   }

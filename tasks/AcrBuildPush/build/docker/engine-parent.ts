@@ -61,9 +61,16 @@ export async function readEngineParent(
   const start = performance.now();
   try {
     const copy = await copyImage(docker, {
-      ...{ id, diffIds, size, isPart: true, folder: folder.path, log, signal },
+      id,
+      diffIds,
+      size,
+      isPart: true,
+      folder: folder.path,
+      host: registry.host,
+      repository: registry.repository,
+      log,
+      signal,
       onName: options.onName,
-      ...{ host: registry.host, repository: registry.repository },
       isWanted: () => true,
       onLayer: (layer) => layers.set(layer.diffId, layer),
     });

@@ -87,7 +87,13 @@ export class SplitBuild implements PreparedBuild {
     const parent = await readEngineParent(
       { docker, id: built.id, ownInstructions },
       {
-        ...{ registry, earlier, known: await known, tempFolder, more: contextSize, log, signal },
+        registry,
+        earlier,
+        known: await known,
+        tempFolder,
+        more: contextSize,
+        log,
+        signal,
         onName: (name) => task.setTaskVariable(NAME_VARIABLE, name),
       },
     ).catch(asSplitError);
