@@ -16,6 +16,7 @@ export interface Limit {
 
 /** The inputs that not every builder takes, in the order of the docs. */
 export const LIMITED_INPUTS = [
+  'buildArgs',
   'buildSecrets',
   'platform',
   'cacheFrom',
@@ -26,8 +27,8 @@ export const LIMITED_INPUTS = [
 ] as const;
 type LimitedInput = (typeof LIMITED_INPUTS)[number];
 
-/** Whether a plan uses an input at all. */
-export const USES: Readonly<Record<LimitedInput, Limit['isPassed']>> = {
+/** Whether a plan uses an input at all, of those that some builders take nothing of. */
+export const USES: Readonly<Record<Exclude<LimitedInput, 'buildArgs'>, Limit['isPassed']>> = {
   buildSecrets: ({ secrets }) => Object.keys(secrets).length > 0,
   platform: ({ platforms }) => platforms.length > 0,
   cacheFrom: ({ cacheFrom }) => cacheFrom.length > 0,

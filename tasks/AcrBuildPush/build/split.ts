@@ -6,7 +6,7 @@ import { type Declaration, flagOf, type Instruction, parseDockerfile } from '../
 import { StagePlan } from '../dockerfile/stage-plan';
 import { checkDockerfile, type Stage } from '../dockerfile/stages';
 import { isArchive } from './direct/archives';
-import { findNeed } from './needs-engine';
+import { findNeed, findReaderNeed, haveReaderNeed } from './needs-engine';
 
 /** A Dockerfile in two: what takes an engine, and what can be added without one to the image that this makes. */
 export interface Split {
@@ -43,6 +43,8 @@ export function splitBuild(plan: BuildPlan): Split | undefined {
 
 function split(plan: BuildPlan): Split | undefined {
   const dockerfile = parseDockerfile(plan.recipe);
+  // Whoever is to read all of it, or to check all of it, can't be given a part.
+  if (findReaderNeed(dockerfile) || haveReaderNeed(plan.arguments)) return undefined;
   checkDockerfile(dockerfile);
   const stages = new StagePlan(dockerfile, stageRequest(plan));
   const { target } = stages;

@@ -100,13 +100,13 @@ function nodeReader(context: string, platform: NodeJS.Platform): NodeReader {
   return (folder, name, path) => {
     // Ids of files have 64 bits on NTFS, XFS and network file systems: as ordinary numbers, some would be the same.
     const stat = folder.stats(name);
-    // Gone since the folder was listed.
-    if (!stat) return undefined;
+    if (!stat) return isMangled(name) ? mangled(`'${name}', whose name is not in UTF-8`) : undefined;
     const mode = permissions(path, { mode: Number(stat.mode), isDirectory: () => stat.isDirectory() });
     const owned = { mode, uid: 0, gid: 0 };
     if (stat.isDirectory()) return { kind: 'directory', ...owned };
     if (stat.isSymbolicLink()) {
       const target = folder.readLink(name);
+      if (isMangled(target)) return mangled(`the link '${name}', whose target is not in UTF-8`);
       const inImage = platform === 'win32' ? target.replaceAll('\\', '/') : target;
       return { kind: 'symlink', ...owned, mode: 0o777, target: inImage };
     }
@@ -120,6 +120,15 @@ function nodeReader(context: string, platform: NodeJS.Platform): NodeReader {
     linked.set(id, shared);
     return { kind: 'file', ...owned, content: shared };
   };
+}
+
+/** Whether Node may have put its sign for what it can't read into a name: nothing is to be found by such a one. */
+function isMangled(name: string): boolean {
+  return name.includes('\uFFFD');
+}
+
+function mangled(what: string): FileNode {
+  return { kind: 'special', mode: 0, uid: 0, gid: 0, what };
 }
 
 /** Bytes of an ignore file, at most. */

@@ -1,6 +1,7 @@
 import { TaskError } from '../../common/errors';
 import { type Flag, faultInFlags, takeFlags } from './flags';
 import {
+  type Directive,
   type EscapeChar,
   type HereDocument,
   type LogicalLine,
@@ -64,12 +65,13 @@ export type Instruction =
 export interface ParsedDockerfile {
   readonly instructions: readonly Instruction[];
   readonly escapeChar: EscapeChar;
+  readonly directives: readonly Directive[];
 }
 
 /** Reads a Dockerfile into a list of typed instructions. Mistakes are instructions too: a newer docker may know better. */
 export function parseDockerfile(text: string): ParsedDockerfile {
-  const { lines, escapeChar } = readRecipe(text);
-  return { instructions: lines.map((line) => parseInstruction(line, escapeChar)), escapeChar };
+  const { lines, escapeChar, directives } = readRecipe(text);
+  return { instructions: lines.map((line) => parseInstruction(line, escapeChar)), escapeChar, directives };
 }
 
 /** The error for a Dockerfile that docker would refuse too. */
@@ -159,7 +161,9 @@ function parseArguments(
     case 'HEALTHCHECK': {
       const [, kind = '', command] = /^(\S+)\s*([\s\S]*)$/.exec(rest)!;
       if (/^none$/i.test(kind) && !command) return { keyword, command: undefined };
-      if (!/^cmd$/i.test(kind) || !command) return lack(keyword, "'NONE' alone, or 'CMD' and a command");
+      if (!/^cmd$/i.test(kind) || !command || /^\[\s*\]$/.test(command)) {
+        return lack(keyword, "'NONE' alone, or 'CMD' and a command");
+      }
       return withCommand(keyword, command);
     }
     case 'EXPOSE':

@@ -29,18 +29,31 @@ export interface LogicalLine {
 /** The character that quotes the next one and, at the end of a line, continues it. */
 export type EscapeChar = '\\' | '`';
 
+/** A comment that says how the file is to be read: `# escape=`, `# syntax=` or `# check=`. */
+export interface Directive {
+  readonly line: number;
+  /** In lower case. */
+  readonly name: string;
+  readonly value: string;
+}
+
 export interface Recipe {
   readonly lines: readonly LogicalLine[];
   readonly escapeChar: EscapeChar;
+  readonly directives: readonly Directive[];
 }
 
 const DIRECTIVES = new Set(['escape', 'syntax', 'check']);
 
+/** Bytes of a line with its end, at most: BuildKit reads no longer ones. */
+const LONGEST_LINE = 65_536;
+
 /** Splits a Dockerfile into instructions: directives, comments, continued lines and here-documents. */
 export function readRecipe(source: string): Recipe {
   const rows = source.replace(/^\uFEFF/, '').split(/(?<=\n)/);
-  const { escapeChar, problem } = readDirectives(rows);
-  const lines: LogicalLine[] = problem ? [problem] : [];
+  const { escapeChar, directives, problem } = readDirectives(rows);
+  const long = findLongLine(rows);
+  const lines: LogicalLine[] = [problem, long].filter((one) => one !== undefined);
   for (let index = 0; index < rows.length; index++) {
     const line = index + 1;
     if (isPassedOver(rows[index]!)) continue;
@@ -71,7 +84,14 @@ export function readRecipe(source: string): Recipe {
     // Nobody builds such a file, and each further document would be looked for to its end.
     if (unfinished) break;
   }
-  return { lines, escapeChar };
+  return { lines, escapeChar, directives };
+}
+
+function findLongLine(rows: readonly string[]): LogicalLine | undefined {
+  const index = rows.findIndex((row) => Buffer.byteLength(row) > LONGEST_LINE);
+  if (index < 0) return undefined;
+  const problem = `it has more than ${LONGEST_LINE - 1} bytes, and docker reads no longer lines`;
+  return { line: index + 1, text: 'LINE', documents: [], problem };
 }
 
 /** Whether a row is a comment or empty. */
@@ -92,26 +112,37 @@ function withoutEnd(text: string, characters: string): string {
   return text.slice(0, end);
 }
 
-/** Directives are comments of a form of their own, each once, before anything else. */
-function readDirectives(rows: readonly string[]): { escapeChar: EscapeChar; problem?: LogicalLine } {
+/**
+ * Directives are comments of a form of their own, each once, before anything else. Behind the line that names a program to run
+ * the file with (`#!`), BuildKit looks for all but the escape character.
+ */
+function readDirectives(rows: readonly string[]): {
+  escapeChar: EscapeChar;
+  directives: readonly Directive[];
+  problem?: LogicalLine;
+} {
   let escapeChar: EscapeChar = '\\';
-  const seen = new Set<string>();
+  const directives: Directive[] = [];
+  const isProgram = rows[0]?.startsWith('#!') === true;
   for (const [index, row] of rows.entries()) {
+    if (index === 0 && isProgram) continue;
     const text = row.trim();
     const mistake = (what: string): LogicalLine => ({ line: index + 1, text, documents: [], problem: what });
     const [, written = '', rest = ''] = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=(.*)$/s.exec(text) ?? [];
     const name = written.toLowerCase();
     const value = rest.trim();
     if (!DIRECTIVES.has(name) || !value) break;
-    if (seen.has(name)) return { escapeChar, problem: mistake(`there is a second directive '${name}'`) };
-    seen.add(name);
-    if (name !== 'escape') continue;
+    if (!isProgram && directives.some((one) => one.name === name)) {
+      return { escapeChar, directives, problem: mistake(`there is a second directive '${name}'`) };
+    }
+    directives.push({ line: index + 1, name, value });
+    if (name !== 'escape' || isProgram) continue;
     if (value !== '`' && value !== '\\') {
-      return { escapeChar, problem: mistake(`the escape character can't be '${value}'`) };
+      return { escapeChar, directives, problem: mistake(`the escape character can't be '${value}'`) };
     }
     escapeChar = value;
   }
-  return { escapeChar };
+  return { escapeChar, directives };
 }
 
 /** Only these instructions take here-documents; `ONBUILD` takes them for what it delays. */

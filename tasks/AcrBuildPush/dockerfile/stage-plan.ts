@@ -12,6 +12,11 @@ export interface StageRequest {
   readonly platform: Platform | undefined;
 }
 
+/** A build argument that was given. A Dockerfile may name one `constructor`, which every object of JavaScript has. */
+export function argument(given: StageRequest['arguments'], name: string): string | undefined {
+  return Object.hasOwn(given, name) ? given[name] : undefined;
+}
+
 /** The stages of a Dockerfile, and what each is built on, as the arguments of a build have it. */
 export class StagePlan {
   readonly escapeChar: string;
@@ -67,7 +72,7 @@ export class StagePlan {
     const names = [...from.image.matchAll(/\$\{?(\w+)/g)].map(([, name]) => name!);
     const values = [...new Set(names)].map((name) => {
       const value = this.globals.get(name);
-      if (name in this.given) return `the build argument ${name}=${value}`;
+      if (Object.hasOwn(this.given, name)) return `the build argument ${name}=${value}`;
       return value === undefined ? `${name}, which is not set` : `${name}=${value}`;
     });
     return `Line ${from.line} of the Dockerfile names it as '${from.image}', with ${values.join(' and ')}.`;
@@ -88,10 +93,11 @@ export class StagePlan {
     target: string,
   ): ReadonlyMap<string, string> {
     const own = { ...platformArguments(agentPlatform(), this.platform), TARGETSTAGE: target };
-    const known = new Map(Object.entries(own).map(([name, value]) => [name, given[name] ?? value]));
+    const known = new Map(Object.entries(own).map(([name, value]) => [name, argument(given, name) ?? value]));
     for (const { assignments, line } of declarations) {
       for (const { name, value } of assignments) {
-        const result = given[name] ?? (value === undefined ? undefined : this.word(value, known, line));
+        const result =
+          argument(given, name) ?? (value === undefined ? undefined : this.word(value, known, line));
         if (result !== undefined) known.set(name, result);
       }
     }

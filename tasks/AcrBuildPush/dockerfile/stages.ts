@@ -51,7 +51,7 @@ export function checkDockerfile({ instructions }: ParsedDockerfile): void {
 }
 
 /**
- * The stage that a build ends with: the target by its name or number, or the last one.
+ * The stage that a build ends with: the target by its name, or the last one.
  *
  * @throws TaskError where there is none
  */
@@ -59,7 +59,7 @@ export function targetStage(stages: readonly Stage[], target: string | undefined
   const last = stages.at(-1);
   if (!last) throw new TaskError('The Dockerfile has no FROM, so there is nothing to build.');
   if (!target) return last;
-  const stage = new StageNames(stages).find(target) ?? stageAt(stages, target);
+  const stage = new StageNames(stages).find(target);
   if (stage) return stage;
   const names = stages.flatMap(({ from }) => from.name ?? []);
   throw new TaskError(
@@ -96,7 +96,7 @@ export class StageNames {
 }
 
 /** The stage that a number stands for, of those before another. */
-export function stageAt(stages: readonly Stage[], number: string, before?: Stage): Stage | undefined {
+export function stageAt(stages: readonly Stage[], number: string, before: Stage): Stage | undefined {
   const stage = /^\d+$/.test(number) ? stages[Number(number)] : undefined;
-  return stage && before && stage.index >= before.index ? undefined : stage;
+  return stage && stage.index < before.index ? stage : undefined;
 }

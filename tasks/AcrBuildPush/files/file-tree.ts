@@ -25,8 +25,8 @@ export type FileNode =
   | (Owned & { readonly kind: 'directory' })
   | (Owned & { readonly kind: 'file'; readonly content: Content })
   | (Owned & { readonly kind: 'symlink'; readonly target: string })
-  /** A device, pipe or socket. */
-  | (Owned & { readonly kind: 'special' });
+  /** A device or a pipe, or what else can't be taken as it is: why, as a clause that goes on from `it copies`. */
+  | (Owned & { readonly kind: 'special'; readonly what?: string });
 
 /** Files whose text is known even of a base image: they tell the names of users. */
 export const USER_FILES: ReadonlySet<string> = new Set(['etc/passwd', 'etc/group']);

@@ -6,7 +6,7 @@ import { digestOfBytes } from '../../image/image';
 import { createPull } from '../../registry/pull';
 import { type Builder, type BuilderServices, type PreparedBuild, pullOptions, withBase } from '../builder';
 import { findLimit, type Limit, refuseBeyond, USES } from '../limits';
-import { NeedsEngine } from '../needs-engine';
+import { haveReaderNeed, NeedsEngine } from '../needs-engine';
 import { type DirectBuildOptions, type PlannedImage, planDirectBuild } from './direct-build';
 
 const REMEDY = "Leave the input empty, or set input 'builder' to 'docker'";
@@ -14,6 +14,13 @@ const NO_CACHE = 'it needs no cache to send only what is new';
 
 /** What means nothing without an engine. */
 export const DIRECT_LIMITS: readonly Limit[] = [
+  {
+    input: 'buildArgs',
+    allows: 'all but `BUILDKIT_SYNTAX` and `BUILDKIT_DOCKERFILE_CHECK`',
+    why: 'BUILDKIT_SYNTAX and BUILDKIT_DOCKERFILE_CHECK have BuildKit read or check the Dockerfile',
+    remedy: "Leave them out, or set input 'builder' to 'docker'",
+    isPassed: ({ arguments: given }) => haveReaderNeed(given),
+  },
   {
     input: 'buildSecrets',
     why: 'it runs no commands that could read them',

@@ -222,7 +222,7 @@ export class Copier {
   }
 
   private owned(node: FileNode): FileNode {
-    if (node.kind === 'special') throw new OutOfReach('it copies a device or a pipe');
+    if (node.kind === 'special') throw new OutOfReach(`it copies ${node.what ?? 'a device or a pipe'}`);
     if (node.kind === 'file' && node.content.kind === 'base') {
       throw new OutOfReach('it copies files out of a base image');
     }

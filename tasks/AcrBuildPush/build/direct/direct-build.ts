@@ -3,14 +3,14 @@ import { throwIfCancelled } from '../../../common/cancel';
 import { TaskError } from '../../../common/errors';
 import { type BuildPlan, stageRequest } from '../../build-plan';
 import { readBuildContext, readIgnoreRules } from '../../context/build-context';
-import { flagOf, parseDockerfile } from '../../dockerfile/instructions';
+import { flagOf, mistake, type ParsedDockerfile, parseDockerfile } from '../../dockerfile/instructions';
 import { StagePlan } from '../../dockerfile/stage-plan';
 import { checkDockerfile, type Stage } from '../../dockerfile/stages';
 import { limitLookups } from '../../dockerfile/words';
 import type { FileTree } from '../../files/file-tree';
 import type { ImageConfig, Layer, OciImage, ParentImage, Platform } from '../../image/image';
 import type { Pull } from '../../registry/pull';
-import { findNeed, NeedsEngine } from '../needs-engine';
+import { findNeed, findReaderNeed, NeedsEngine } from '../needs-engine';
 import { noteImage } from '../noted-image';
 import type { Split } from '../split';
 import { BaseFiles, type BaseFilesOptions, UnknownFile } from './base-files';
@@ -61,7 +61,10 @@ export async function planDirectBuild(
   options: DirectBuildOptions,
   head?: Head,
 ): Promise<PlannedImage | NeedsEngine> {
-  const build = new DirectBuild(plan, options, head);
+  const dockerfile = parseDockerfile(plan.recipe);
+  const need = findReaderNeed(dockerfile);
+  if (need) return need;
+  const build = new DirectBuild(dockerfile, plan, options, head);
   for (;;) {
     try {
       const stage = await build.target();
@@ -84,11 +87,11 @@ class DirectBuild {
   private limited = limitLookups();
 
   constructor(
+    dockerfile: ParsedDockerfile,
     private readonly plan: BuildPlan,
     private readonly options: DirectBuildOptions,
     private readonly head: Head | undefined,
   ) {
-    const dockerfile = parseDockerfile(plan.recipe);
     checkDockerfile(dockerfile);
     this.stages = new StagePlan(dockerfile, stageRequest(plan));
     const { platform } = this.stages;
@@ -159,7 +162,16 @@ class DirectBuild {
     const { from } = stage;
     const image = this.stages.imageOf(from);
     const below = this.stages.below(stage);
-    if (below) return StageBuild.onStage(around, await this.build(below, built));
+    if (below) {
+      // BuildKit minds capitals here, and nowhere else.
+      if (image !== image.toLowerCase()) {
+        throw mistake(
+          from.line,
+          `the stage '${image}' is to be written '${image.toLowerCase()}' behind FROM`,
+        );
+      }
+      return StageBuild.onStage(around, await this.build(below, built));
+    }
 
     const platform = this.stages.platformOf(from);
     if (platform.os !== 'linux') throw new NeedsEngine(from.line, 'FROM', `it builds for ${platform.os}`);
@@ -235,7 +247,10 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
     ...platform,
     created,
     ...(settings.author && { author: settings.author }),
-    config: toContainerSettings({ ...settings, labels: { ...settings.labels, ...labels } }),
+    config: toContainerSettings({
+      ...settings,
+      labels: new Map([...settings.labels, ...Object.entries(labels)]),
+    }),
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history: history.map((entry, index) => (index < inherited ? entry : { created, ...entry })),
     ...base.files?.notes(),

@@ -12,7 +12,7 @@ export interface Settings {
   workdir: string;
   ports: Set<string>;
   volumes: Set<string>;
-  labels: Record<string, string>;
+  readonly labels: Map<string, string>;
   stopSignal: string | undefined;
   healthcheck: object | undefined;
   shell: readonly string[] | undefined;
@@ -37,7 +37,7 @@ export function initialSettings(base: ImageConfig | undefined): Settings {
     workdir: config.WorkingDir ?? (base ? '' : '/'),
     ports: new Set(Object.keys(config.ExposedPorts ?? {})),
     volumes: new Set(Object.keys(config.Volumes ?? {})),
-    labels: { ...config.Labels },
+    labels: new Map(Object.entries(config.Labels ?? {})),
     stopSignal: config.StopSignal,
     healthcheck: config.Healthcheck,
     shell: config.Shell,
@@ -52,7 +52,7 @@ export function copySettings(settings: Settings): Settings {
     env: [...settings.env],
     ports: new Set(settings.ports),
     volumes: new Set(settings.volumes),
-    labels: { ...settings.labels },
+    labels: new Map(settings.labels),
   };
 }
 
@@ -127,8 +127,9 @@ export function healthcheckOf(instruction: Healthcheck): object {
   const { command, line } = instruction;
   if (!command) return { Test: ['NONE'] };
   const duration = (flag: string) => durationOf(flagOf(instruction, flag), flag, line);
-  const retries = Number(flagOf(instruction, 'retries') ?? 0);
-  if (!Number.isInteger(retries) || retries < 0) throw mistake(line, '--retries needs a whole number');
+  const written = flagOf(instruction, 'retries') || '0';
+  const retries = Number(written);
+  if (!/^[-+]?\d+$/.test(written) || retries < 0) throw mistake(line, '--retries needs a whole number');
   const check = {
     Test: command.form === 'exec' ? ['CMD', ...command.words] : ['CMD-SHELL', command.text],
     Interval: duration('interval'),
@@ -153,8 +154,8 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /** Nanoseconds, from the way Go writes durations: `1m30s`, `500ms`. */
 function durationOf(text: string | undefined, flag: string, line: number): number {
-  if (text === undefined || text === '0') return 0;
-  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text)) {
+  if (!text || /^[-+]?0$/.test(text)) return 0;
+  if (!/^\+?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text)) {
     throw mistake(line, `--${flag}=${text} is no duration, such as 30s or 1m30s`);
   }
   const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
@@ -174,7 +175,7 @@ export function toContainerSettings(settings: Settings): ContainerSettings {
     ...(cmd && { Cmd: cmd }),
     ...(volumes.size && { Volumes: asKeys([...volumes]) }),
     ...(workdir && { WorkingDir: workdir }),
-    ...(Object.keys(labels).length && { Labels: sorted(labels) }),
+    ...(labels.size && { Labels: sorted(labels) }),
     ...(settings.stopSignal && { StopSignal: settings.stopSignal }),
     ...(settings.healthcheck && { Healthcheck: settings.healthcheck }),
     ...(settings.shell && { Shell: settings.shell }),
@@ -186,6 +187,6 @@ function asKeys(names: string[]): Record<string, object> {
   return Object.fromEntries(names.sort().map((name) => [name, {}]));
 }
 
-function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+function sorted(labels: ReadonlyMap<string, string>): Record<string, string> {
+  return Object.fromEntries([...labels].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -9,6 +9,7 @@ import {
   isOn,
   mistake,
 } from '../../dockerfile/instructions';
+import { argument } from '../../dockerfile/stage-plan';
 import { expand, type Lookup, WordError } from '../../dockerfile/words';
 import { FileTree, LinkLoop } from '../../files/file-tree';
 import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
@@ -156,7 +157,7 @@ export class StageBuild {
       }
       case 'LABEL':
         for (const { name, value } of instruction.assignments) {
-          settings.labels[this.word(name)] = this.word(value!);
+          settings.labels.set(this.word(name), this.word(value!));
         }
         break;
       case 'CMD':
@@ -205,7 +206,7 @@ export class StageBuild {
   private declare({ assignments }: Declaration): void {
     for (const { name, value } of assignments) {
       const key = this.word(name);
-      const given = this.around.given[key] ?? (value === undefined ? undefined : this.word(value));
+      const given = argument(this.around.given, key) ?? (value === undefined ? undefined : this.word(value));
       const result = given ?? this.around.inherited.get(key);
       if (result !== undefined) this.variables.set(key, result);
     }
@@ -295,6 +296,9 @@ export class StageBuild {
       }
     }
     for (const document of documents) {
+      if (posix.dirname(posix.resolve('/', document.name)) !== '/') {
+        throw new CopyError(`the document '${document.name}' has a folder in its name`);
+      }
       const data = document.expand
         ? expand(document.text, this.lookup, '\\', { plainQuotes: true }).text
         : document.text;

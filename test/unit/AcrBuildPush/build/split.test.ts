@@ -118,9 +118,19 @@ describe('A Dockerfile', () => {
     ['a variable has its name from one', ['FROM a', 'ENV A=1', 'ENV B$A=2', 'RUN x', 'COPY $B1 /']],
     ['commands are kept for another build', ['FROM a', 'ONBUILD RUN x', 'COPY model.pkl /']],
     ['it has a mistake', ['FROM a', 'RUN x', 'COPY model.pkl']],
+    ['all of it is to be checked', ['# check=error=true', 'FROM a', 'RUN x', 'COPY model.pkl /']],
+    ['somebody else is to read it', ['# syntax=example.com/x', 'FROM a', 'RUN x', 'COPY model.pkl /']],
   ] as const) {
     it(`is not split where ${why}`, () => {
       assert.equal(split(recipe), undefined);
     });
   }
+
+  it('is not split where an argument asks for another reader, or for its checks', () => {
+    const splitWith = (given: Record<string, string>) =>
+      split(['FROM a', 'RUN x', 'COPY model.pkl /'], { arguments: given })?.lines;
+    assert.equal(splitWith({ BUILDKIT_SYNTAX: 'example.com/x' }), undefined);
+    assert.equal(splitWith({ BUILDKIT_DOCKERFILE_CHECK: 'error=true' }), undefined);
+    assert.equal(splitWith({ BUILDKIT_SYNTAX: 'docker/dockerfile:1' }), 2);
+  });
 });

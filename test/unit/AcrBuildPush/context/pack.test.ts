@@ -52,6 +52,15 @@ describe('a packed build context', () => {
     assert.deepEqual(list(await pack('a\n!a/run.sh\nout\nlink', [])), ['a/', 'a/run.sh']);
   });
 
+  it('leaves out no file for its name alone', async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${context}/a/caf`), Buffer.from([0xe9])]), '');
+    await assert.rejects(
+      pack(),
+      /has 'caf\uFFFD', whose name is not in UTF-8\. Rename it, or leave 'a\/caf\uFFFD' out/,
+    );
+    assert.deepEqual(list(await pack('a/caf*\nout\nlink', [])), ['a/', 'a/empty/', 'a/run.sh']);
+  });
+
   it('takes names and links of any length', async () => {
     const long = join('d'.repeat(90), 'ä'.repeat(90));
     mkdirSync(join(context, 'd'.repeat(90)));

@@ -24,7 +24,7 @@ const CASES: readonly Case[] = [
   { recipe: 'FROM scratch', base: undefined },
   { recipe: 'FROM a:1 AS one\nFROM b:1 AS two\nFROM One', base: 'docker.io/library/a:1' },
   { recipe: 'FROM a:1 AS one\nFROM b:1 AS two\nFROM one', target: 'TWO', base: 'docker.io/library/b:1' },
-  { recipe: 'FROM a:1\nFROM b:1', target: '0', base: 'docker.io/library/a:1' },
+  { recipe: 'FROM a:1 AS one\nFROM b:1', target: 'one', base: 'docker.io/library/a:1' },
   { recipe: 'FROM a:1', target: 'nope', base: undefined },
   { recipe: 'ARG V=3.12\nFROM python:${V}', base: 'docker.io/library/python:3.12' },
   { recipe: 'ARG V="3.12"\nARG B=python:$V\nFROM $B', base: 'docker.io/library/python:3.12' },

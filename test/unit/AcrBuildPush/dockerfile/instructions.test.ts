@@ -299,11 +299,26 @@ describe('A Dockerfile', () => {
     );
   });
 
-  it('has its stages by name, by number, and the last one by default', () => {
+  it('has its stages by name, and the last one by default', () => {
     const { stages } = divideIntoStages(parseDockerfile('ARG A\nFROM a AS One\nFROM b\nFROM c AS three'));
     assert.equal(targetStage(stages, 'ONE').from.image, 'a');
-    assert.equal(targetStage(stages, '1').from.image, 'b');
     assert.equal(targetStage(stages, undefined).from.image, 'c');
     assert.throws(() => targetStage(stages, 'four'), /no stage 'four'.*one, three/);
+    assert.throws(() => targetStage(stages, '1'), /no stage '1'/);
+  });
+
+  it('says how it is to be read before its first line, behind the name of a program too', () => {
+    const directives = (...rows: string[]) =>
+      parseDockerfile([...rows, 'FROM a'].join('\n')).directives.map(({ line, name }) => `${line} ${name}`);
+    assert.deepEqual(directives('# syntax=a', '#  Check = error=true'), ['1 syntax', '2 check']);
+    assert.deepEqual(directives('#!/usr/bin/env build', '# syntax=a'), ['2 syntax']);
+    assert.deepEqual(directives('# a comment', '# syntax=a'), []);
+    assert.equal(parseDockerfile('#!/bin/build\n# escape=`\nFROM a').escapeChar, '\\');
+  });
+
+  it('has no line that is longer than BuildKit reads', () => {
+    const withLine = (bytes: number) => parseDockerfile(`FROM a\n${'LABEL a='.padEnd(bytes, 'ü')}\n`);
+    assert.doesNotThrow(() => checkDockerfile(withLine(8 + (65_535 - 8) / 2)));
+    assert.throws(() => checkDockerfile(withLine(8 + 65_536 / 2)), /line 2: it has more than 65535 bytes/);
   });
 });

@@ -19,10 +19,10 @@ describe('labels in a Dockerfile', () => {
     );
   });
 
-  const stages = 'FROM a AS One\nRUN one\nFROM b\nRUN two';
+  const stages = 'FROM a AS One\nRUN one\nFROM b AS two\nRUN two';
   for (const [target, expected] of [
     ['one', 'FROM a AS One\nRUN one\nLABEL "c"="d"\n'],
-    ['1', `${stages}\nLABEL "c"="d"\n`],
+    ['two', `${stages}\nLABEL "c"="d"\n`],
     ['nope', undefined],
   ] as const) {
     it(`belong to the stage that is built: ${target}`, () => {

@@ -6,6 +6,8 @@ import { capturedLog, leastPlan } from '../../support';
 
 describe('the builder without an engine', () => {
   for (const [input, changes, docker] of [
+    ['buildArgs', { arguments: { BUILDKIT_SYNTAX: 'example.com/team/recipes:1' } }],
+    ['buildArgs', { arguments: { BUILDKIT_DOCKERFILE_CHECK: 'error=true' } }],
     ['buildSecrets', { secrets: { a: 'b' } }],
     ['platform', { platforms: ['windows/amd64'] }],
     ['platform', { platforms: ['linux/amd64', 'linux/arm64'] }],

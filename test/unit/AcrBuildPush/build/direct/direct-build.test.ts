@@ -22,6 +22,11 @@ import { apiHostOf, parseImageName, referenceOf } from '../../../../../tasks/Acr
 import { flattenBuilt } from '../../../../support/image-files';
 import { directBuild, leastPlan } from '../../support';
 
+/** A path whose last part has a byte for each letter, as disks of old have it. */
+function inLatin1(folder: string, name: string): Buffer {
+  return Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')]);
+}
+
 describe('A direct build of a Dockerfile', () => {
   let context: string;
   const warnings: string[] = [];
@@ -342,8 +347,13 @@ describe('A direct build of a Dockerfile', () => {
     ['ADD packed.tgz /x', /unpacks an archive/],
     ['COPY --from=busybox /bin/sh /x', /another image/],
     ['COPY [z-a]* /x/', /may not read/],
+    ['COPY caf* /x/', /whose name is not in UTF-8/],
+    ['COPY names /x/', /whose target is not in UTF-8/],
   ] as const) {
     it(`leaves ${line} to an engine, and says where and why`, async () => {
+      writeFileSync(inLatin1(context, 'café.txt'), '');
+      mkdirSync(join(context, 'names'));
+      symlinkSync(Buffer.from('café', 'latin1'), join(context, 'names', 'link'));
       writeFileSync(join(context, 'some.tar'), '');
       execFileSync('tar', ['-czf', join(context, 'packed.tgz'), '-C', context, 'model.pkl']);
       const result = await attempt(['FROM scratch', '', line]);
@@ -354,10 +364,74 @@ describe('A direct build of a Dockerfile', () => {
     });
   }
 
+  for (const [directive, reason] of [
+    ['# syntax=example.com/team/recipes:1', /image example\.com\/team\/recipes:1 is to read/],
+    ['# check=skip=JSONArgsRecommended;error=true', /BuildKit is to check/],
+    ['# check=eror=false', /BuildKit is to check/],
+  ] as const) {
+    it(`leaves a file with ${directive} to an engine, also one that can't be read here`, async () => {
+      const result = await attempt([directive, 'FROM scratch', 'INCLUDE more']);
+      assert.ok(result instanceof NeedsEngine);
+      assert.equal(result.line, 1);
+      assert.match(result.reason, reason);
+    });
+  }
+
+  it("builds what docker's own reader is to read, and to warn of", async () => {
+    for (const directive of [
+      '# syntax=docker/dockerfile:1',
+      '# syntax = mirror.example.com/docker/dockerfile:1.7-labs@sha256:0  # pinned',
+      '# syntax=docker/dockerfile-upstream:master',
+      '# check=skip=all',
+      '# check=experimental=all;error=false',
+    ]) {
+      await build([directive, 'FROM scratch', 'COPY model.pkl /m']);
+    }
+  });
+
+  it('knows no names but those of the Dockerfile', async () => {
+    const lines = [
+      'ARG constructor',
+      'ARG toString=t',
+      'ENV valueOf=v',
+      'LABEL __proto__=p hasOwnProperty=h',
+    ];
+    const { config } = await build([
+      'ARG constructor',
+      'FROM scratch',
+      ...lines,
+      'LABEL l="$constructor,$toString,$valueOf"',
+    ]);
+    assert.deepEqual(Object.entries(JSON.parse(config.toString()).config.Labels), [
+      ['__proto__', 'p'],
+      ['hasOwnProperty', 'h'],
+      ['l', ',t,v'],
+    ]);
+  });
+
+  it('keeps a health check as BuildKit reads it', async () => {
+    const check = async (line: string) =>
+      JSON.parse((await build(['FROM scratch', line])).config.toString()).config.Healthcheck;
+    const Test = ['CMD-SHELL', 'x'];
+    assert.deepEqual(await check('HEALTHCHECK --interval=+1m --retries=+3 CMD x'), {
+      Test,
+      Interval: 60e9,
+      Retries: 3,
+    });
+    assert.deepEqual(await check('HEALTHCHECK --timeout=0 --retries= CMD x'), { Test });
+  });
+
   it('adds a compressed file that is no archive as it is', async () => {
     writeFileSync(join(context, 'model.gz'), gzipSync('a model'));
     const { files } = await flattenBuilt(await build(['FROM scratch', 'ADD model.gz /m']));
     assert.deepEqual(Object.keys(files), ['m']);
+  });
+
+  it('copies documents whose names begin at the root', async () => {
+    const { files } = await flattenBuilt(
+      await build(['FROM scratch', 'COPY <</a.txt <<./b.txt /x/', '/a.txt', './b.txt']),
+    );
+    assert.deepEqual(Object.keys(files), ['x', 'x/a.txt', 'x/b.txt']);
   });
 
   it('passes over stages that the target does not need', async () => {
@@ -374,6 +448,11 @@ describe('A direct build of a Dockerfile', () => {
     [['EXPOSE 1-3:2-3'], /line 2.*no port/],
     [['EXPOSE x'], /line 2.*no port/],
     [['HEALTHCHECK --interval=5 CMD x'], /line 2.*duration/],
+    [['HEALTHCHECK --retries=0x3 CMD x'], /line 2.*whole number/],
+    [['HEALTHCHECK --retries=-1 CMD x'], /line 2.*whole number/],
+    [['HEALTHCHECK CMD [ ]'], /line 2.*a command/],
+    [['COPY <<a/b.txt /x/', 'a', 'a/b.txt'], /line 2.*'a\/b\.txt' has a folder/],
+    [['FROM scratch AS Base', 'FROM Base'], /line 3.*'Base' is to be written 'base'/],
     [['LABEL a=${B'], /line 2/],
     [['COPY conf /c', 'COPY model.pkl /c/a.yaml/x'], /line 3.*no folder/],
   ] as const) {
