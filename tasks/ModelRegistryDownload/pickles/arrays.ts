@@ -1,5 +1,5 @@
 import type { ByteReader } from './byte-reader';
-import { Call, Dictionary, Sequence, type Value } from './values';
+import { Call, Dictionary, NONE, Sequence, type Value } from './values';
 
 /** What joblib writes between the opcodes, behind an array's wrapper. */
 export type ArrayContent =
@@ -38,11 +38,10 @@ export function arrayContent(wrapper: Call): ArrayContent {
     bytes *= length;
   }
   if (!Number.isSafeInteger(bytes)) throw new Error('an array is larger than any file');
-  return {
-    kind: 'numbers',
-    bytes,
-    isAligned: typeof entries.get('numpy_array_alignment_bytes') === 'number',
-  };
+  const alignment = entries.get('numpy_array_alignment_bytes') ?? NONE;
+  if (alignment !== NONE && typeof alignment !== 'number')
+    throw new Error('an array is aligned in an odd way');
+  return { kind: 'numbers', bytes, isAligned: alignment !== NONE };
 }
 
 function itemOf(type: Call): { size: number; holdsObjects: boolean } {

@@ -1,8 +1,8 @@
 import { throwIfCancelled } from '../../common/cancel';
 import type { ByteReader } from './byte-reader';
-import { misuse, renamed } from './names';
+import { ARRAY_WRAPPER, madeOf, misuse, renamed } from './names';
 import { Op } from './opcodes';
-import { Call, CONTAINER, Dictionary, Global, OTHER, Sequence, type Value } from './values';
+import { Call, CONTAINER, Dictionary, Global, NONE, OTHER, Sequence, type Value } from './values';
 
 /** Is told what a pickle would do. Positions are those of the opcodes. */
 export interface Witness {
@@ -52,9 +52,6 @@ const LATEST_PROTOCOL = 5;
 
 /** The attribute in which an estimator of scikit-learn keeps the version that made it. */
 const VERSION_KEY = '_sklearn_version';
-
-/** An array of joblib, as its wrapper describes it. */
-export const ARRAY_WRAPPER = 'joblib.numpy_pickle.NumpyArrayWrapper';
 
 /**
  * Reads one pickle as loading it would, and makes nothing of it: texts that can be names, imported names, calls. All else
@@ -113,6 +110,7 @@ export class PickleMachine {
         this.marks.push(this.stack.length);
         return undefined;
       case Op.NONE:
+        return this.push(NONE);
       case Op.NEWTRUE:
       case Op.NEWFALSE:
         return this.push(OTHER);
@@ -330,7 +328,7 @@ export class PickleMachine {
     target.states.push(state);
     const version = state instanceof Dictionary ? state.entries.get(VERSION_KEY) : undefined;
     if (typeof version === 'string') this.witness.madeWith('scikit-learn', version);
-    if (target.callee?.name !== ARRAY_WRAPPER) return undefined;
+    if (madeOf(target)?.name !== ARRAY_WRAPPER) return undefined;
     this.witness.beginsArray(this.position);
     if (!this.kind.withArrays) return undefined;
     this.stack[this.stack.length - 1] = new Call(new Global('numpy', 'ndarray'), []);

@@ -41,8 +41,11 @@ function readNames(text: string): ReadonlySet<string> {
   return names;
 }
 
+/** An array of joblib, as its wrapper describes it. */
+export const ARRAY_WRAPPER = 'joblib.numpy_pickle.NumpyArrayWrapper';
+
 /** The class of what a call makes; old protocols make all of them by one function. */
-function madeOf({ callee, args }: Call): Global | undefined {
+export function madeOf({ callee, args }: Call): Global | undefined {
   const [first] = args;
   return callee?.name === 'copyreg._reconstructor' && first instanceof Global ? first : callee;
 }
@@ -95,8 +98,8 @@ export function misuse(name: string, args: readonly Value[]): string | undefined
         : 'reaches into an object (builtins.getattr)';
     }
     default:
-      // They are made empty and get their state: as functions, they read files.
-      return /^(lightgbm|xgboost)\./.test(name) && args.length > 0
+      // They are made empty and get their state: as functions, they read files, or have more than their state tells.
+      return (/^(lightgbm|xgboost)\./.test(name) || name === ARRAY_WRAPPER) && args.length > 0
         ? `calls ${name} with arguments`
         : undefined;
   }

@@ -32,7 +32,8 @@ class Sight implements Witness {
   readonly faults: { what: string; position: number }[] = [];
   readonly versions: [string, string][] = [];
   firstArray: number | undefined;
-  hasCalls = false;
+  /** Of an imported name. */
+  lastCall: number | undefined;
 
   imports(global: Global, position: number): void {
     const { name } = global;
@@ -40,8 +41,8 @@ class Sight implements Witness {
     else if (!this.imported.has(name)) this.imported.set(name, { global, position, isCalled: false });
   }
 
-  calls({ name }: Global): void {
-    this.hasCalls = true;
+  calls({ name }: Global, position: number): void {
+    this.lastCall = position;
     const known = this.imported.get(name);
     if (known) known.isCalled = true;
   }
@@ -69,8 +70,9 @@ export async function inspectPickles(
 ): Promise<void> {
   const sight = new Sight();
   const broken = await walk(item, sight, { withArrays: true, withStorages: expectation === 'torch' }, signal);
-  const { imported, faults, hasCalls } = sight;
-  if (expectation === 'unknown' && !(imported.size > 0 && (hasCalls || !broken))) return;
+  const { imported, faults, firstArray, lastCall } = sight;
+  const isPickle = imported.size > 0 && (lastCall !== undefined || !broken);
+  if (expectation === 'unknown' && !isPickle) return;
   if (expectation === 'named' && broken && imported.size === 0 && faults.length === 0) return;
   inspection.pickles.add(item.name);
   const { name } = item;
@@ -80,15 +82,20 @@ export async function inspectPickles(
   for (const [library, version] of sight.versions) inspection.madeWith(library, version);
   if (broken) inspection.refuse(name, `cannot be read: ${broken.message}`, broken.position);
 
-  if (sight.firstArray === undefined) return;
+  if (firstArray === undefined) return;
   // pickle.load takes for opcodes what joblib.load takes for an array.
   const other = new Sight();
   await walk(item, other, { withArrays: false, withStorages: false }, signal);
   for (const { global, position, isCalled } of other.imported.values()) {
-    const isText = /^[\w.]+$/.test(global.name);
-    if (position > sight.firstArray && isText)
+    const before = imported.get(global.name);
+    const isNew = position > firstArray && /^[\w.]+$/.test(global.name);
+    if (isNew || (before && isCalled && !before.isCalled))
       inspection.name(name, global, isCalled ? 'calls' : 'imports', position);
   }
+  // The numbers of an array may look like a fault by chance, but not like the call of an imported name.
+  if (other.lastCall === undefined || other.lastCall < firstArray) return;
+  for (const { what, position } of other.faults)
+    if (position > firstArray) inspection.refuse(name, what, position);
 }
 
 /** @returns why it can't be read to its end; undefined where it can */

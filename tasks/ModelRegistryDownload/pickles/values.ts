@@ -1,7 +1,19 @@
 /** What stands for an object that loading a pickle would make, as far as the inspection has to know it. */
-export type Value = string | number | Sequence | Dictionary | Global | Call | typeof OTHER | typeof CONTAINER;
+export type Value =
+  | string
+  | number
+  | Sequence
+  | Dictionary
+  | Global
+  | Call
+  | typeof NONE
+  | typeof OTHER
+  | typeof CONTAINER;
 
-/** Something that does nothing: a number, bytes, None. Also a text that can be no name. */
+/** Python's None. */
+export const NONE = Symbol('none');
+
+/** Something that does nothing: a number, bytes, a flag. Also a text that can be no name. */
 export const OTHER = Symbol('other');
 
 /** A list or a set, whose items do not matter. */
@@ -18,7 +30,7 @@ const MOST_ENTRIES = 64;
 export class Dictionary {
   /** Made with the first entry, since a pickle may hold millions of dictionaries. */
   private map: Map<string, Value> | undefined;
-  /** Whether all keys are texts that are known. */
+  /** Whether all keys are texts, and their values are kept. */
   isPlain = true;
 
   /** Those with a text for a key, as far as they are few. */
@@ -30,6 +42,7 @@ export class Dictionary {
   set(key: string, value: Value, isWanted: boolean): void {
     this.map ??= new Map();
     if (isWanted || this.map.size < MOST_ENTRIES || this.map.has(key)) this.map.set(key, value);
+    else this.isPlain = false;
   }
 }
 
