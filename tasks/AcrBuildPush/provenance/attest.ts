@@ -5,7 +5,7 @@ import type { Manifest } from '../image/image';
 import { ATTACH_LIMIT, attach } from '../publish/attach';
 import type { Place } from '../publish/destination';
 import { findReferrers } from '../registry/referrers';
-import type { UploadOptions } from '../registry/upload';
+import type { UploadOptions } from '../registry/send-blob';
 import { type Found, IN_TOTO, PREDICATE_TYPE, readAttached } from './attached';
 import { PROVENANCE_TYPE, type Statement, saysTheSame } from './statement';
 

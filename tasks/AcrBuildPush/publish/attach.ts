@@ -3,7 +3,7 @@ import { digestOfBytes } from '../image/image';
 import type { IndexEntry } from '../image/manifest';
 import { OCI_EMPTY, OCI_MANIFEST } from '../image/media-types';
 import { addReferrers } from '../registry/referrers';
-import type { UploadOptions } from '../registry/upload';
+import type { UploadOptions } from '../registry/send-blob';
 import type { Annotations } from './annotate';
 import { publishBlob, type SmallBlob } from './blob';
 import { type Place, putManifest } from './destination';

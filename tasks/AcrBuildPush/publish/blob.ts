@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type Descriptor, digestOfBytes } from '../image/image';
-import type { UploadOptions } from '../registry/upload';
+import type { UploadOptions } from '../registry/send-blob';
 import type { Place } from './destination';
 
 /** A blob that fits into memory. */

@@ -5,7 +5,7 @@ import { entriesOf } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
 import { remoteBlob } from '../registry/pull';
 import { addReferrers, findReferrers } from '../registry/referrers';
-import type { UploadOptions } from '../registry/upload';
+import type { UploadOptions } from '../registry/send-blob';
 import { type Place, type PublishedImage, putManifest } from './destination';
 
 /** What refers to an image may be referred to itself, as the signature of a list of parts is; no deeper than this. */

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { LocalLayer } from '../image/image';
-import type { BlobSource } from '../registry/upload';
+import type { BlobSource } from '../registry/send-blob';
 
 const compress = promisify(gzip);
 

@@ -6,7 +6,7 @@ import type { CompressionChoice } from '../build-plan';
 import { UnreadableImageError } from '../docker/engine';
 import { MissingBlobError } from '../registry/errors';
 import type { KnownLayer, KnownLayers } from '../registry/known-layers';
-import type { UploadOptions } from '../registry/upload';
+import type { UploadOptions } from '../registry/send-blob';
 import { type Annotations, annotate } from './annotate';
 import { type Destination, type PublishedImage, putManifest } from './destination';
 import { type PushOptions, pushEngineImage } from './docker-push';

@@ -1,43 +1,12 @@
-import { Readable } from 'node:stream';
-import { sleep, throwIfCancelled, withGrace } from '../../common/cancel';
-import { describeError, TaskError } from '../../common/errors';
-import { ConnectionError, type HttpAnswer } from '../../common/http';
-import type { Logger } from '../../common/log';
+import { throwIfCancelled, withGrace } from '../../common/cancel';
+import { TaskError } from '../../common/errors';
 import { Patience } from '../../common/retry';
 import { formatBytes } from '../../common/text';
 import type { RegistryClient } from './client';
 import { measureLine } from './line-speed';
-import {
-  hasOtherBytes,
-  isLost,
-  isStored,
-  isTaken,
-  mayMend,
-  type Outcome,
-  reasonOf,
-  STORED,
-} from './upload-outcome';
+import { type BlobSource, isFound, pause, sendBytes, sendRest, type UploadOptions } from './send-blob';
+import { hasOtherBytes, isStored, mayMend, type Outcome, reasonOf } from './upload-outcome';
 import { UploadSession } from './upload-session';
-
-/** The bytes of a blob that is to be uploaded. */
-export interface BlobSource {
-  /** What it is, as messages name it: `the configuration`. */
-  readonly name: string;
-  /** Known once the whole blob was read. */
-  digest(): string;
-  /** Bytes; undefined where only reading it tells, until it was read. */
-  readonly size: number | undefined;
-  /** The blob from byte `start` on; the same bytes each time. */
-  open(start: number): Readable | Promise<Readable>;
-}
-
-export interface UploadOptions {
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-  readonly sleep?: typeof sleep | undefined;
-  /** Milliseconds without a byte moving after which a connection is given up. */
-  readonly idleTimeout?: number | undefined;
-}
 
 /** An upload that has begun with the first bytes of a blob. */
 export interface StartedUpload {
@@ -53,15 +22,6 @@ const SPARE_LIMIT = 60_000;
 
 /** Milliseconds that the end of a step waits for uploads to be dropped. */
 const DROP_LIMIT = 2_000;
-
-/** A registry may have to read a large blob once more before it answers to the last request. Milliseconds. */
-const COMMIT_LIMIT = 300_000;
-
-/** Between two looks at an upload that may still grow. Milliseconds. */
-const SETTLE_TIME = 1_000;
-
-/** How often an upload that a registry does not know is looked for: of several servers, one may not know it yet. */
-const LOOKS = 3;
 
 /** How often a blob that a registry had something of is sent from its beginning again. */
 const MOST_BEGINS = 3;
@@ -81,7 +41,6 @@ export class Uploads {
   private readonly open = new Set<UploadSession>();
   /** Those among them that nothing was sent by. */
   private readonly spares: { readonly session: UploadSession; readonly begun: number }[] = [];
-
   /** Those that are being dropped. */
   private readonly drops: Promise<void>[] = [];
 
@@ -119,7 +78,7 @@ export class Uploads {
     if (started || source.size === undefined || source.size > AT_ONCE)
       return this.sendInParts(source, options, started);
     const session = await this.begin(source, options);
-    const { outcome, bytes } = await this.stream('PUT', session, source, options);
+    const { outcome, bytes } = await sendBytes('PUT', this.registry, session, source, options);
     if (isStored(outcome)) {
       this.open.delete(session);
       return bytes;
@@ -193,7 +152,7 @@ export class Uploads {
     };
     for (let breaks = 0; ; breaks++) {
       const begun = performance.now();
-      const { outcome, bytes } = await this.sendRest(session, source, options);
+      const { outcome, bytes } = await sendRest(this.registry, session, source, options);
       sent += bytes;
       if (isStored(outcome)) {
         this.open.delete(session);
@@ -229,132 +188,6 @@ export class Uploads {
       patience.renew();
     }
   }
-
-  /** Sends what a registry lacks of a blob, and has it stored. */
-  private async sendRest(
-    session: UploadSession,
-    source: BlobSource,
-    options: UploadOptions,
-  ): Promise<{ outcome: Outcome; bytes: number }> {
-    let bytes = 0;
-    // Some registries take an empty stream for none.
-    if (!isWhole(session, source)) {
-      const { offset } = session;
-      const sent = await this.stream('PATCH', session, source, options);
-      bytes = sent.bytes;
-      if (!isTaken(sent.outcome)) return sent;
-      session.follow(sent.outcome, offset + bytes);
-      if (session.offset !== offset + bytes) return sent;
-    }
-    return { outcome: await this.store(session, source, options), bytes };
-  }
-
-  /** Says that an upload is whole. Where the answer to that was lost, the blob itself is the answer. */
-  private async store(
-    session: UploadSession,
-    source: BlobSource,
-    { signal }: UploadOptions,
-  ): Promise<HttpAnswer> {
-    const digest = source.digest();
-    const answer = await this.registry.send(session.closingAddress(digest), {
-      method: 'PUT',
-      repeatable: true,
-      idleTimeout: COMMIT_LIMIT,
-      signal,
-    });
-    if (isStored(answer)) return answer;
-    if (await this.registry.hasBlob(digest, signal)) return { ...answer, status: STORED };
-    if (isLost(answer) || hasOtherBytes(answer)) return answer;
-    throw this.registry.refusal(answer, `store ${source.name}`);
-  }
-
-  /** Sends a blob from the byte on that an upload has reached. */
-  private async stream(
-    method: 'PATCH' | 'PUT',
-    session: UploadSession,
-    source: BlobSource,
-    { signal, idleTimeout }: UploadOptions,
-  ): Promise<{ outcome: Outcome; bytes: number }> {
-    const { offset } = session;
-    const content = await source.open(offset);
-    const chunks: AsyncIterator<Buffer> = content[Symbol.asyncIterator]();
-    const { size } = source;
-    let bytes = 0;
-    let unreadable: unknown;
-    // A connection that breaks throws its own error into the `yield`, which says nothing about the source.
-    async function* counted() {
-      for (;;) {
-        const next = await chunks.next().catch((error) => {
-          unreadable = error;
-          throw error;
-        });
-        if (next.done) return;
-        bytes += next.value.length;
-        yield next.value;
-      }
-    }
-    try {
-      const outcome = await this.registry.sendStream(
-        method === 'PUT' ? session.closingAddress(source.digest()) : session.location,
-        {
-          method,
-          headers: {
-            'Content-Type': 'application/octet-stream',
-            ...(size !== undefined && {
-              'Content-Length': String(size - offset),
-              ...(offset > 0 && { 'Content-Range': `${offset}-${size - 1}` }),
-            }),
-          },
-          body: () => Readable.from(counted(), { objectMode: false }),
-          signal,
-          ...(idleTimeout !== undefined && { idleTimeout }),
-        },
-      );
-      return { outcome, bytes };
-    } catch (error) {
-      if (unreadable instanceof TaskError) throw unreadable;
-      if (unreadable) {
-        throw new TaskError(`${source.name} could not be read: ${describeError(unreadable)}.`, {
-          cause: unreadable,
-        });
-      }
-      if (error instanceof ConnectionError) return { outcome: error, bytes };
-      throw error;
-    } finally {
-      content.destroy();
-    }
-  }
-}
-
-/**
- * Whether a registry has something of an upload that broke off, to go on from. How far that came is known once the registry has taken in what
- * the broken connection left: where the blob's size is known, the range that is sent next tells the registry if it is
- * wrong; else two answers have to agree.
- */
-async function isFound(
-  session: UploadSession,
-  { size }: BlobSource,
-  options: UploadOptions,
-): Promise<boolean> {
-  for (let looks = 1; !(await session.find(options.signal)); looks++) {
-    if (looks === LOOKS) return false;
-    await pause(looks * SETTLE_TIME, options);
-  }
-  for (let last = -1; size === undefined && session.offset !== last; ) {
-    last = session.offset;
-    await pause(SETTLE_TIME, options);
-    if (!(await session.find(options.signal))) return false;
-  }
-  // Registries write `0-0` for one byte and for none.
-  return session.offset > 1 && session.offset <= (size ?? session.offset);
-}
-
-async function pause(milliseconds: number, options: UploadOptions): Promise<void> {
-  await (options.sleep ?? sleep)(milliseconds, options.signal);
-}
-
-function isWhole({ offset }: UploadSession, { size }: BlobSource): boolean {
-  return size !== undefined && offset >= size;
 }
 
 function failure(registry: RegistryClient, outcome: Outcome, { name }: BlobSource): Error {
