@@ -1,22 +1,25 @@
 import { dirname, resolve } from 'node:path';
 import { describeError } from '../common/errors';
-import { statOf } from '../common/files/paths';
-import { refuseStrayLink, SourceFileError } from '../common/files/source-file';
+import { SourceFileError } from '../common/files/source-file';
 import type { InputReader } from '../common/inputs';
 import { readRegistryConnection } from '../common/service-connection';
 import type { TaskContext } from '../common/task';
 import {
-  BUILDERS,
-  type BuilderChoice,
-  COMPRESSIONS,
-  type CompressionChoice,
-  INLINE_CACHE,
-} from './build-plan';
-import { type ExtraOption, parseExtraOption } from './docker/extra-options';
+  cacheName,
+  checkContext,
+  checkDockerfile,
+  readBuildArgs,
+  readBuildSecrets,
+  readDockerOptions,
+  readDockerRequest,
+  readPlatforms,
+} from './build-inputs';
+import { BUILDERS, type BuilderChoice, COMPRESSIONS, type CompressionChoice } from './build-plan';
+import type { ExtraOption } from './docker/extra-options';
 import type { DockerRequest } from './docker/install';
 import { type ImageName, readImageName, serverIn } from './image/image-name';
-import { formatPlatform, isKnownPlatform, parsePlatform, startsWithSystem } from './image/platform';
 import { type Model, readModel } from './model';
+import { refuseSecrets } from './refuse-secrets';
 import type { Identity } from './registry/credentials';
 import { AUTH_TYPES, isNameAlone, readIdentity, readRepository, readServer } from './registry-inputs';
 import { readSigning } from './signing-inputs';
@@ -83,9 +86,6 @@ const ATTACH = ['auto', 'off'] as const;
 /** What the registry's own service allows. */
 const BUILD_MINUTES = { min: 5, max: 480 };
 
-/** Shorter secrets turn up in innocent values by chance. */
-const SHORTEST_SECRET = 6;
-
 /**
  * Reads and checks all inputs.
  *
@@ -121,7 +121,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     dockerfile,
     buildContext,
     buildArgs: readBuildArgs(inputs),
-    buildSecrets: readSecrets(inputs),
+    buildSecrets: readBuildSecrets(inputs),
     target: inputs.optional('target'),
     platforms: readPlatforms(inputs),
     cacheFrom: inputs.lines('cacheFrom').map((cache) => cacheName(cache, loginServer)),
@@ -143,10 +143,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
 
   if (!sourceImage) checkDockerfile(inputs, dockerfile);
   if (!sourceImage) checkBuilder(inputs, read);
-  if (contextInput && !statOf(buildContext)?.isDirectory()) {
-    inputs.reject('buildContext', `is '${buildContext}', but there is no such folder.`);
-  }
-  if (contextInput) refuseStray(inputs, 'buildContext', buildContext);
+  if (contextInput) checkContext(inputs, buildContext);
   const secrets = task.secretVariables();
   refuseSecrets(inputs, 'buildArgs', read.buildArgs, secrets);
   refuseSecrets(inputs, 'labels', read.labels, secrets);
@@ -184,58 +181,6 @@ function readTags(inputs: InputReader, model: Model | undefined, variable: TaskC
   return plan;
 }
 
-function readSecrets(inputs: InputReader): Record<string, string> {
-  const secrets = inputs.secretKeyValueLines('buildSecrets');
-  for (const [id, value] of Object.entries(secrets)) {
-    if (!/^[\w.-]+$/.test(id)) {
-      inputs.reject(
-        'buildSecrets',
-        `has the id '${id}', but ids have letters, digits, '_', '.' and '-' only.`,
-      );
-    } else if (!value) {
-      inputs.reject('buildSecrets', `has nothing for ${id}. Give a secret variable, such as ${id}=$(${id}).`);
-    }
-  }
-  return secrets;
-}
-
-/** Platforms by the names that docker knows them by, each once. A processor alone is one of Linux. */
-function readPlatforms(inputs: InputReader): string[] {
-  const named = (inputs.optional('platform') ?? '').split(/[\s,]+/).filter(Boolean);
-  const platforms = named.map((name) => {
-    const platform = parsePlatform(startsWithSystem(name) ? name : `linux/${name}`);
-    if (platform && isKnownPlatform(platform)) return formatPlatform(platform);
-    inputs.reject('platform', `is '${name}', but a platform is such as linux/amd64 or linux/arm64.`);
-    return name;
-  });
-  return [...new Set(platforms)];
-}
-
-/** A cache's image is taken to be in the registry of the step where it names none. */
-function cacheName(cache: string, loginServer: string): string {
-  const isWhole = cache.includes('=') || cache === INLINE_CACHE || serverIn(cache) !== undefined;
-  return isWhole ? cache : `${loginServer}/${cache}`;
-}
-
-function readDockerRequest(inputs: InputReader): DockerRequest | undefined {
-  const read = (name: 'dockerVersion' | 'buildxVersion') => {
-    const version = inputs.optional(name)?.replace(/^v/, '');
-    if (version === undefined || /^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) return version;
-    inputs.reject(name, `is '${version}', but must be a whole version, such as 28.2.2.`);
-    return undefined;
-  };
-  const dockerVersion = read('dockerVersion');
-  const buildxVersion = read('buildxVersion');
-  const source = inputs.optional('dockerDownloadSource')?.replace(/\/+$/, '');
-  if (source && !/^https?:\/\/[^\s@]+$/.test(source)) {
-    inputs.reject(
-      'dockerDownloadSource',
-      'is no web address without a user, such as https://mirror.example.com.',
-    );
-  }
-  return dockerVersion || buildxVersion ? { dockerVersion, buildxVersion, source } : undefined;
-}
-
 function readModelInput(inputs: InputReader): Model | undefined {
   const path = inputs.optional('modelManifest');
   if (!path) return undefined;
@@ -256,64 +201,6 @@ function readModelInput(inputs: InputReader): Model | undefined {
   }
 }
 
-/** Lines of a command are taken for what they mean to be, and refused with the line to write. */
-function readBuildArgs(inputs: InputReader): Record<string, string> {
-  const args = inputs.keyValueLines('buildArgs');
-  for (const key of Object.keys(args)) {
-    const [, name = key] = /^--?(?:build-arg[ =])?\s*(.*)$/.exec(key) ?? [];
-    if (name !== key) {
-      inputs.reject('buildArgs', `has the line '${key}=…'. Leave out the option: write ${name || 'NAME'}=….`);
-    } else if (!/^[A-Za-z_][\w.-]*$/.test(key)) {
-      inputs.reject(
-        'buildArgs',
-        `sets '${key}', but the names of ARG lines have letters, digits and '_' only. Write it as in the Dockerfile.`,
-      );
-    }
-  }
-  return args;
-}
-
-function checkDockerfile(inputs: InputReader, dockerfile: string): void {
-  const found = statOf(dockerfile);
-  if (!found && /[*?]/.test(dockerfile)) {
-    inputs.reject(
-      'dockerfile',
-      `is '${dockerfile}', but takes no patterns. Give the path of one file, such as model-api/Dockerfile.`,
-    );
-  } else if (!found) {
-    inputs.reject(
-      'dockerfile',
-      `is '${dockerfile}', but there is no such file. Check the path, which begins at the root of the sources, ` +
-        'and that the sources are checked out.',
-    );
-  } else if (!found.isFile()) {
-    inputs.reject(
-      'dockerfile',
-      `is '${dockerfile}', which is a folder. Give the path of the Dockerfile in it.`,
-    );
-  }
-  if (found) refuseStray(inputs, 'dockerfile', dockerfile);
-}
-
-/** A commit can hold a link that leads to the agent's own files. */
-function refuseStray(inputs: InputReader, name: string, path: string): void {
-  try {
-    refuseStrayLink(path);
-  } catch (error) {
-    if (!(error instanceof SourceFileError)) throw error;
-    inputs.reject(name, `is '${path}', ${error.message}`);
-  }
-}
-
-function readDockerOptions(inputs: InputReader): ExtraOption[] {
-  return inputs.lines('dockerOptions').flatMap((line) => {
-    const option = parseExtraOption(line);
-    if (typeof option !== 'string') return option;
-    inputs.reject('dockerOptions', `has the line '${line}', which ${option}.`);
-    return [];
-  });
-}
-
 function readSmokeTest(inputs: InputReader): SmokeCheck[] {
   return inputs.lines('smokeTest').flatMap((line) => {
     const check = parseSmokeCheck(line);
@@ -325,21 +212,6 @@ function readSmokeTest(inputs: InputReader): SmokeCheck[] {
     return [];
   });
 }
-
-const SECRET_READERS = {
-  buildArgs: 'Everybody who can pull the image',
-  labels: 'Everybody who can pull the image',
-  dockerOptions: 'Every user of the agent',
-};
-
-const SECRET_REMEDY = {
-  buildArgs:
-    "Give it in input 'buildSecrets', and read it in the Dockerfile with 'RUN --mount=type=secret,id=…'; or leave it " +
-    'out, and give it to the container when it starts.',
-  labels: 'Leave it out, and give it to the container when it starts.',
-  dockerOptions:
-    "Give it in input 'buildSecrets', and read it in the Dockerfile with 'RUN --mount=type=secret,id=…'.",
-};
 
 /** The registry's own service is asked through Azure, where the registry's user and password count for nothing. */
 function checkBuilder(inputs: InputReader, { builder, identity, push, smokeTest }: Inputs): void {
@@ -366,24 +238,5 @@ function checkBuilder(inputs: InputReader, { builder, identity, push, smokeTest 
       'builder',
       `is 'acrTasks', which needs to know the registry's subscription, but the service connection in input '${identity.connection.input}' names none. Use one of type Azure Resource Manager for that subscription.`,
     );
-  }
-}
-
-/** Build arguments stay readable in an image's history, labels in its configuration, options on the command line. */
-function refuseSecrets(
-  inputs: InputReader,
-  input: 'buildArgs' | 'labels' | 'dockerOptions',
-  values: Readonly<Record<string, string>>,
-  secrets: ReadonlyMap<string, string>,
-): void {
-  for (const [key, value] of Object.entries(values)) {
-    for (const [name, secret] of secrets) {
-      if (secret.length < SHORTEST_SECRET || !value.includes(secret)) continue;
-      inputs.reject(
-        input,
-        `sets ${key} to a value that holds the secret variable '${name}'. ${SECRET_READERS[input]} could read it ` +
-          `there. ${SECRET_REMEDY[input]}`,
-      );
-    }
   }
 }

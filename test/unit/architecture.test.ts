@@ -22,6 +22,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [
       'plan',
       'inputs',
+      'build-inputs',
       'registry-inputs',
       'signing-inputs',
       'report',
@@ -33,6 +34,7 @@ const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'model',
       'outcome',
       'origin',
+      'refuse-secrets',
     ],
     ['docker', 'base-notes'],
     ['registry', 'azure', 'vault'],
