@@ -1,16 +1,7 @@
 import { posix } from 'node:path';
 import type { Logger } from '../../../common/log';
-import {
-  type Copy,
-  type Declaration,
-  flagOf,
-  flagsOf,
-  type Instruction,
-  isOn,
-  mistake,
-} from '../../dockerfile/instructions';
-import { argument } from '../../dockerfile/stage-plan';
-import { expand, type Lookup, WordError } from '../../dockerfile/words';
+import { type Copy, flagOf, flagsOf, type Instruction, isOn, mistake } from '../../dockerfile/instructions';
+import { WordError } from '../../dockerfile/words';
 import { FileTree, LinkLoop } from '../../files/file-tree';
 import type { HistoryEntry, ImageConfig, Layer, ParentImage, Platform } from '../../image/image';
 import { findNeed, NeedsEngine } from '../needs-engine';
@@ -31,19 +22,12 @@ import {
   resolveWorkdir,
   type Settings,
   setVariable,
-  variableIn,
 } from './settings';
+import { type VariableSources, Variables } from './variables';
 
 /** What a stage may ask of the build that it is part of. */
-export interface Surroundings {
-  readonly escapeChar: string;
-  /** The build arguments that were given. */
-  readonly given: Readonly<Record<string, string>>;
-  /** What `ARG` without a default takes on: the arguments before the first `FROM`, and the platforms. */
-  readonly inherited: ReadonlyMap<string, string>;
+export interface Surroundings extends VariableSources {
   readonly log: Logger;
-  /** Bounds what variables come to in the whole build. */
-  limited(lookup: Lookup): Lookup;
   /** The files that a build context has. */
   context(): FileTree;
   /** What is taken of them. */
@@ -64,9 +48,7 @@ export class StageBuild {
   readonly settings: Settings;
   readonly layers: (Layer | PlannedLayer)[];
   readonly history: HistoryEntry[];
-  /** The environment and the build's arguments: of one name, the later counts. */
-  private readonly variables: Map<string, string>;
-  private readonly lookup: Lookup;
+  private readonly variables: Variables;
   private cmdIsOwn = false;
   /** Whether commands have run since the working folder was made, which may have taken it away. */
   private ranCommands = false;
@@ -84,10 +66,8 @@ export class StageBuild {
     this.layers = [...(before?.layers ?? base.image?.layers ?? [])];
     this.hasRoot = before?.hasRoot ?? this.layers.length > 0;
     this.history = [...(before?.history ?? baseHistory(base.image?.config))];
-    // A stage begins with the environment of the image below, over arguments of the same names.
-    this.variables = new Map([...(before?.variables ?? []), ...environmentOf(this.settings)]);
+    this.variables = new Variables(around, before?.variables, this.settings.env);
     this.files = before?.files.copy() ?? new FileTree(base.files);
-    this.lookup = around.limited((name) => this.variables.get(name));
   }
 
   static onBase(around: Surroundings, base: Base): StageBuild {
@@ -107,9 +87,10 @@ export class StageBuild {
     { inherited, declarations, setsCommand }: Split,
   ): StageBuild {
     const build = new StageBuild(around, base, undefined);
-    for (const declaration of inherited) build.replay(declaration);
-    for (const [name, value] of environmentOf(build.settings)) build.variables.set(name, value);
-    for (const declaration of declarations) build.replay(declaration);
+    const { variables, settings } = build;
+    for (const declaration of inherited) variables.replay(declaration, settings.env);
+    variables.setAll(settings.env);
+    for (const declaration of declarations) variables.replay(declaration, settings.env);
     build.cmdIsOwn = setsCommand;
     build.ranCommands = true;
     return build;
@@ -144,7 +125,7 @@ export class StageBuild {
       case 'WORKDIR':
         return this.workdir(instruction, this.word(instruction.value));
       case 'ARG':
-        this.declare(instruction);
+        this.variables.declare(instruction);
         break;
       case 'ENV': {
         // All of them see the variables as they were before the instruction.
@@ -176,7 +157,7 @@ export class StageBuild {
         settings.user = this.word(instruction.value);
         break;
       case 'EXPOSE': {
-        const words = instruction.words.flatMap((word) => this.expand(word).words);
+        const words = instruction.words.flatMap((word) => this.variables.words(word));
         for (const port of parsePorts(words, instruction.line)) settings.ports.add(port);
         break;
       }
@@ -201,32 +182,6 @@ export class StageBuild {
         break;
     }
     this.history.push({ created_by: instruction.text, empty_layer: true });
-  }
-
-  private declare({ assignments }: Declaration): void {
-    for (const { name, value } of assignments) {
-      const key = this.word(name);
-      const given = argument(this.around.given, key) ?? (value === undefined ? undefined : this.word(value));
-      const result = given ?? this.around.inherited.get(key);
-      if (result !== undefined) this.variables.set(key, result);
-    }
-  }
-
-  /** Takes over what an engine has declared, whose values for the environment are in the image. */
-  private replay(declaration: Declaration): void {
-    try {
-      if (declaration.keyword === 'ARG') {
-        this.declare(declaration);
-        return;
-      }
-      for (const { name } of declaration.assignments) {
-        const key = this.word(name);
-        const value = variableIn(this.settings.env, key);
-        if (value !== undefined) this.variables.set(key, value);
-      }
-    } catch (error) {
-      throw error instanceof WordError ? mistake(declaration.line, error.message) : error;
-    }
   }
 
   /** Makes the folder unless it is there, owned by the user of the moment, as BuildKit does. */
@@ -299,9 +254,7 @@ export class StageBuild {
       if (posix.dirname(posix.resolve('/', document.name)) !== '/') {
         throw new CopyError(`the document '${document.name}' has a folder in its name`);
       }
-      const data = document.expand
-        ? expand(document.text, this.lookup, '\\', { plainQuotes: true }).text
-        : document.text;
+      const data = document.expand ? this.variables.document(document.text) : document.text;
       copier.write(document.name, Buffer.from(data), destination);
     }
     this.commit(tree, copier, text);
@@ -334,21 +287,9 @@ export class StageBuild {
     for (const _ of layers) this.history.push({ created_by: text });
   }
 
-  private expand(text: string) {
-    return expand(text, this.lookup, this.around.escapeChar);
-  }
-
   private word(text: string): string {
-    return this.expand(text).text;
+    return this.variables.word(text);
   }
-}
-
-function environmentOf({ env }: Settings): Map<string, string> {
-  const pairs = env.map((variable): [string, string] => {
-    const [name = '', ...value] = variable.split('=');
-    return [name, value.join('=')];
-  });
-  return new Map(pairs);
 }
 
 /** An old image's history may be missing; there must be an entry for each layer all the same. */
