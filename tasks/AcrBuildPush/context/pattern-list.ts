@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { bound } from '../../common/foreign-text';
-import { compileIgnorePattern, IgnorePatternError } from './ignore-pattern';
+import { ExpressionError } from './go-expression';
+import { compileIgnorePattern } from './ignore-pattern';
 
 /** Characters: more than twice as many as a path may have. */
 const LONGEST_PATTERN = 10_000;
@@ -65,7 +66,7 @@ function readPattern(whole: string, complain: (problem: string) => Error): Patte
     try {
       return compiled(path);
     } catch (error) {
-      throw error instanceof IgnorePatternError ? refusal() : error;
+      throw error instanceof ExpressionError ? refusal() : error;
     }
   };
   return { text, exception, matches };

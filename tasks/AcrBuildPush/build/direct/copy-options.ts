@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
-import { compileIgnorePattern, IgnorePatternError } from '../../context/ignore-pattern';
+import { ExpressionError } from '../../context/go-expression';
+import { compileIgnorePattern } from '../../context/ignore-pattern';
 import { PatternList } from '../../context/pattern-list';
 import { mistake } from '../../dockerfile/instructions';
 import type { FileTree } from '../../files/file-tree';
@@ -23,7 +24,7 @@ export function isReadable(name: string): boolean {
   try {
     return compileIgnorePattern(posix.normalize(name).replace(/^\/+/, ''))?.('') !== undefined;
   } catch (error) {
-    if (error instanceof IgnorePatternError) return false;
+    if (error instanceof ExpressionError) return false;
     throw error;
   }
 }
