@@ -1,10 +1,8 @@
 import { TaskError } from '../errors';
 import { explainBy, type Signature } from '../explain';
-import { bound, defuse, stripControls } from '../foreign-text';
 import { ConnectionError } from '../http';
 import { isRetryableStatus } from '../retry';
-import { redact } from '../secrets';
-import { isObject, type Json, type JsonObject, parseJson } from './json';
+import { readErrorBody } from './error-body';
 
 /** What of an answer tells what went wrong. */
 export interface RefusingAnswer {
@@ -280,57 +278,4 @@ function withoutQuery(location: string | null, origin: string): string {
   if (!location || !URL.canParse(location, origin)) return 'another place';
   const url = new URL(location, origin);
   return `${url.origin}${url.pathname}`;
-}
-
-/** The first of some members that is a word or a number. */
-function firstWord(...members: readonly (Json | undefined)[]): string {
-  const found = members.find((member) => ['string', 'number', 'bigint'].includes(typeof member));
-  return found === undefined ? '' : String(found);
-}
-
-/**
- * Reads an error from JSON of several shapes, since the generations of the APIs word it differently; from
- * `CODE: message`, or from what a web page shows.
- */
-function readErrorBody(body: string): { code: string; reason: string; metadata: Record<string, string> } {
-  const wire = tryParse(body);
-  if (wire) {
-    const details = Array.isArray(wire.details) ? wire.details.filter(isObject) : [];
-    return {
-      code: firstWord(wire.error_code, wire.scimType),
-      reason: clean(firstWord(wire.message, wire.error, wire.detail)),
-      metadata: Object.fromEntries(
-        details.flatMap(({ metadata }) => Object.entries(isObject(metadata) ? metadata : {})),
-      ) as Record<string, string>,
-    };
-  }
-  const [, code = '', text = textOfPage(body)] = /^([A-Z_]{4,}): (.+)$/s.exec(body.trim()) ?? [];
-  return { code, reason: clean(text), metadata: {} };
-}
-
-function tryParse(body: string): JsonObject | undefined {
-  try {
-    const parsed = parseJson(body);
-    return isObject(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Characters of a page that say what it is; what follows is decoration, and takes ever longer to look through. */
-const TELLING_PART = 8_000;
-
-function textOfPage(page: string): string {
-  const part = page.slice(0, TELLING_PART);
-  const [, shown = part] = /<pre>(.*?)<\/pre>/is.exec(part) ?? /<title>(.*?)<\/title>/is.exec(part) ?? [];
-  return shown.replace(/<(style|script)\b.*?<\/\1>|<[^<>]*>/gis, ' ');
-}
-
-function clean(text: unknown): string {
-  return bound(
-    redact(defuse(stripControls(String(text))))
-      .replace(/\s+/g, ' ')
-      .trim(),
-    500,
-  );
 }
