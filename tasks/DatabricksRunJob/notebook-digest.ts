@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Job } from './databricks/jobs';
 import { isSamePath } from './job';
 import type { Parameters } from './parameters';
+import type { TreeObject } from './source-tree';
 import type { Sources } from './sources';
 
 /** The parameter that a notebook gets where it asks for it: the SHA-256 of its own file, to be kept with what it makes. */
@@ -32,24 +33,27 @@ export function digestNotebook(
   path: string,
   { notebooks, parameters }: Pick<Job, 'notebooks' | 'parameters'>,
 ): NotebookDigest | undefined {
-  const texts = 'notebook' in sources ? [sources.notebook.content] : textsRun(sources, path, notebooks);
-  const [text, ...others] = texts;
-  if (text === undefined || others.length > 0) return undefined;
+  const run = 'notebook' in sources ? [sources.notebook] : notebooksRun(sources, path, notebooks);
+  const [notebook, ...others] = run;
+  if (notebook === undefined || others.length > 0) return undefined;
+  const text = String(notebook.content);
   // A job that declares parameters takes no others.
   const isAskedFor = parameters.length > 0 ? parameters.includes(PARAMETER) : WIDGET.test(text);
-  return { sha256: createHash('sha256').update(text).digest('hex'), isAskedFor };
+  const file = createHash('sha256')
+    .update(notebook.hasMark ? '\ufeff' : '')
+    .update(text);
+  return { sha256: file.digest('hex'), isAskedFor };
 }
 
-function textsRun(
+function notebooksRun(
   { tree }: Extract<Sources, { tree: unknown }>,
   path: string,
   notebooks: Job['notebooks'],
-): readonly string[] {
+): readonly TreeObject[] {
   const run = notebooks.filter(({ git }) => git === undefined);
   return tree.objects
     .filter(({ format }) => format.format !== 'RAW')
-    .filter(({ name }) => run.some((task) => isSamePath(task.path, `${path}/${name}`)))
-    .map(({ content }) => String(content));
+    .filter(({ name }) => run.some((task) => isSamePath(task.path, `${path}/${name}`)));
 }
 
 /** The parameters of a run, with the notebook's digest where that is asked for and not given. */

@@ -33,6 +33,8 @@ export const MAX_SIZE = 10 * 1024 * 1024;
 export interface Notebook {
   readonly content: string;
   readonly format: NotebookFormat;
+  /** Whether its file begins with a byte-order mark, which is no part of the content. */
+  readonly hasMark?: boolean;
 }
 
 /** A notebook or a file, as it is to be in the workspace. */
@@ -76,8 +78,8 @@ export function notebookProblem(file: string): string | undefined {
  */
 export function readNotebook(file: string): Notebook {
   try {
-    const content = decode(readSourceFile(file, MAX_SIZE));
-    if (content !== undefined) return { content, format: formatOf(file)! };
+    const decoded = decode(readSourceFile(file, MAX_SIZE));
+    if (decoded !== undefined) return { ...decoded, format: formatOf(file)! };
   } catch (error) {
     if (!(error instanceof SourceFileError)) throw error;
     throw new TaskError(`Input 'notebookFile' is '${file}', ${error.message}`);
@@ -85,10 +87,11 @@ export function readNotebook(file: string): Notebook {
   throw new TaskError(`Input 'notebookFile' is '${file}', which is not UTF-8 text. Save it as UTF-8.`);
 }
 
-/** A notebook's text without its byte-order mark; undefined when it is not UTF-8. */
-export function decode(bytes: Buffer): string | undefined {
+/** A notebook's text; undefined when it is not UTF-8. */
+export function decode(bytes: Buffer): Pick<Notebook, 'content' | 'hasMark'> | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const content = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return bytes.subarray(0, 3).equals(MARK) ? { content, hasMark: true } : { content };
   } catch (error) {
     if (error instanceof TypeError) return undefined;
     throw error;
@@ -104,6 +107,8 @@ function strayProblem(file: string): string | undefined {
     throw error;
   }
 }
+
+const MARK = Buffer.from('\ufeff');
 
 /** What a file's extension makes of it, if it is a notebook. */
 export function formatOf(file: string): NotebookFormat | undefined {

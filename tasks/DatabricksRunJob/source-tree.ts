@@ -4,7 +4,7 @@ import { OpenFolder } from '../common/files/open-folder';
 import { realPath } from '../common/files/paths';
 import { readFrom, refuseStrayLink, SourceFileError } from '../common/files/source-file';
 import { formatBytes } from '../common/text';
-import { decode, formatOf, type Importable, MAX_SIZE } from './notebook';
+import { decode, formatOf, type Importable, MAX_SIZE, type Notebook } from './notebook';
 import { hasHeader } from './source';
 
 /** More files and folders than these are no notebooks with their helpers, but a mistaken path. */
@@ -25,7 +25,7 @@ export interface SourceTree {
   readonly leftOut: readonly string[];
 }
 
-export interface TreeObject extends Importable {
+export interface TreeObject extends Importable, Pick<Notebook, 'hasMark'> {
   /** The path below the folder, as the workspace has it: of a notebook, without extension. */
   readonly name: string;
   /** The same in the sources. */
@@ -141,11 +141,11 @@ class TreeReader {
     // Only the first line decides, and that may be read of a file that is no text.
     const isNotebook = format && (format.format === 'JUPYTER' || hasHeader(firstLine(bytes)));
     if (!isNotebook) return { name: source, source, content: bytes, format: { format: 'RAW' } };
-    const content = decode(bytes);
-    if (content === undefined) {
+    const decoded = decode(bytes);
+    if (decoded === undefined) {
       throw this.refusal(`a folder whose notebook '${source}' is not UTF-8 text. Save it as UTF-8.`);
     }
-    return { name: source.replace(/\.[^./]+$/, ''), source, content, format };
+    return { name: source.replace(/\.[^./]+$/, ''), source, ...decoded, format };
   }
 }
 

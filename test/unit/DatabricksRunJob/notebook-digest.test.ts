@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger } from '../../../tasks/common/log';
 import { digestNotebook, withDigest } from '../../../tasks/DatabricksRunJob/notebook-digest';
-import type { Sources } from '../../../tasks/DatabricksRunJob/sources';
+import { readSources, type Sources } from '../../../tasks/DatabricksRunJob/sources';
 
 const source = { format: 'SOURCE', language: 'PYTHON' } as const;
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -45,6 +49,21 @@ describe("a notebook's digest", () => {
     assert.equal(digestNotebook(folder, '/live', job(['/live/train']))?.sha256, sha256('train'));
     assert.equal(digestNotebook(folder, '/live', job(['/live/train', '/live/other'])), undefined);
     assert.equal(digestNotebook(folder, '/live', job(['/live/helper.py'])), undefined);
+  });
+
+  it('is that of the whole file, with the byte-order mark that the workspace does not get', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'notebook-digest-'));
+    try {
+      const text = '\ufeff# Databricks notebook source\nprint(1)\n';
+      await writeFile(join(folder, 'train.py'), text);
+      const log = createLogger(() => {});
+      const file = await readSources(join(folder, 'train.py'), log);
+      assert.equal(digestNotebook(file, '/live/train', job(['/live/train']))?.sha256, sha256(text));
+      const tree = await readSources(folder, log);
+      assert.equal(digestNotebook(tree, '/live', job(['/live/train']))?.sha256, sha256(text));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('is handed over where it is asked for, unless the step gives another', () => {
