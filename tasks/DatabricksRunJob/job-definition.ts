@@ -134,11 +134,12 @@ function problemOf({ name, ...settings }: JsonObject, file: string, job: string)
     }
     const names = elements.map((element) => element[key]);
     const twice = names.find((name, index) => names.indexOf(name) < index);
-    if (twice !== undefined) return `is '${file}', in which '${list}' has '${twice}' twice.`;
+    if (twice !== undefined)
+      return `is '${file}', in which '${list}' has '${twice}' twice. Give each a '${key}' of its own.`;
   }
   const isOtherName = name !== undefined && name !== job && !/^\d+$/.test(job);
   return isOtherName
-    ? `is '${file}', which names the job '${name}', while input 'job' is '${job}'.`
+    ? `is '${file}', which names the job '${name}', while input 'job' is '${job}'. Give both the same name, or take 'name' out of the file.`
     : undefined;
 }
 

@@ -30,7 +30,7 @@ export function readParameters(inputs: InputReader): Parameters {
     inputs.reject('parameters', 'is a JSON array, but must be an object, such as {"version": "1.0.0"}.');
     return {};
   }
-  for (const key of repeatedKeys(text)) inputs.reject('parameters', `sets ${key} twice.`);
+  for (const key of repeatedKeys(text)) inputs.reject('parameters', `sets ${key} twice. Keep one of them.`);
   const parameters: Record<string, string> = {};
   for (const [key, value] of Object.entries(parsed as object)) {
     if (value === null || typeof value === 'object') {

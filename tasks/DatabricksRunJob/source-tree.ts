@@ -110,7 +110,8 @@ class TreeReader {
     const descriptor = folder.openFile(name, constants.O_RDONLY);
     try {
       const stats = fstatSync(descriptor);
-      if (!stats.isFile()) throw this.refusal(`a folder whose file '${source}' changed while it was read.`);
+      if (!stats.isFile())
+        throw this.refusal(`a folder whose file '${source}' changed while it was read. Run the step again.`);
       if (stats.size > MAX_SIZE) {
         throw this.refusal(
           `a folder whose file '${source}' has ${formatBytes(stats.size)}; Databricks takes files of up to ` +

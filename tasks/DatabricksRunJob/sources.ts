@@ -34,7 +34,7 @@ export async function readSources(file: string, log: Logger): Promise<Sources> {
   const tree = await readTree(file);
   if (tree.objects.length === 0) {
     throw new TaskError(
-      `Input 'notebookFile' is '${file}', a folder with nothing in it that can be imported.`,
+      `Input 'notebookFile' is '${file}', a folder with nothing in it that can be imported: hidden files and links are left out. Give the folder that holds the notebooks.`,
     );
   }
   if (tree.leftOut.length > 0) {

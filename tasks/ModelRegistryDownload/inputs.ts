@@ -150,7 +150,7 @@ function readPickleAllow({ inputs }: TaskContext): ReadonlySet<string> {
   if (way !== undefined) {
     inputs.reject(
       'pickleAllow',
-      `holds '${way}', by which a pickle can run anything, so it can't be allowed.`,
+      `holds '${way}', by which a pickle can run anything, so it can't be allowed. Take it out of the input, and have the model made without it.`,
     );
   }
   return new Set(names);

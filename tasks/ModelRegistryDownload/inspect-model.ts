@@ -80,7 +80,7 @@ export function judge(
   const message = `Loading ${name} ${version} would do more than make a model. ${remedy}`;
   const details = [...shown, ...(more > 0 ? [`and ${plural(more, 'more finding')}`] : [])];
   if (pickleScan === 'fail') throw new TaskError(message, { details });
-  log.warning(`${message} The API of this project does not load it. ${details.join('; ')}.`);
+  log.warning(`${message} The example API, model-api, does not load it. ${details.join('; ')}.`);
 }
 
 /** A finding as the end of a list tells it: `model.pkl calls os.system (byte 12)`. */

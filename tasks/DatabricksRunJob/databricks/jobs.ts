@@ -161,7 +161,9 @@ export async function createJob(client: DatabricksClient, settings: JsonObject):
     retry: ONE_TRY,
   });
   if (id === undefined || id === null) {
-    throw new TaskError(`Databricks did not say which id job '${settings.name}' has.`);
+    throw new TaskError(
+      `Databricks did not say which id job '${settings.name}' has. Run the step again: if the job was created, it is found.`,
+    );
   }
   return String(id);
 }
@@ -230,7 +232,9 @@ export async function runNow(
     ...limits,
   });
   if (runId === undefined || runId === null) {
-    throw new TaskError(`Databricks did not say which run of job ${request.jobId} it started.`);
+    throw new TaskError(
+      `Databricks did not say which run of job ${request.jobId} it started. See on the job's page whether one goes on, then run the step again.`,
+    );
   }
   return String(runId);
 }
@@ -253,7 +257,9 @@ export async function submitRun(
     ...limits,
   });
   if (runId === undefined || runId === null) {
-    throw new TaskError('Databricks did not say which one-time run it started.');
+    throw new TaskError(
+      'Databricks did not say which one-time run it started. See under Job runs whether one goes on, then run the step again.',
+    );
   }
   return String(runId);
 }

@@ -152,7 +152,7 @@ function readEntry(entry: unknown, root: string, folder: string): Entry {
   // What lies elsewhere, or is reached by dots, would be read from a place that nobody has named.
   if (!bare.startsWith(`${root}${folder}`) || own === '' || hasDotSegment(own)) {
     throw new TaskError(
-      `The workspace lists '${bound(defuse(path), 200)}' in '${root}${folder}', where it can't be. Nothing was downloaded.`,
+      `The workspace lists '${bound(defuse(path), 200)}' in '${root}${folder}', where it can't be. Nothing was downloaded. Check that the address of the workspace is right, and whether a proxy stands in between.`,
     );
   }
   const lastModified = typeof time === 'number' && time > 0 ? new Date(time) : undefined;

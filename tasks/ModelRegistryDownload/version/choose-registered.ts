@@ -1,5 +1,5 @@
 import { TaskError } from '../../common/errors';
-import { nearest, plural } from '../../common/text';
+import { formatDuration, nearest, plural } from '../../common/text';
 import type { RegisteredModel } from '../catalog/model-path';
 import type { Models, RegisteredVersion } from '../catalog/models';
 import type { VersionWish } from '../catalog/version-wish';
@@ -136,7 +136,8 @@ async function untilReady(
   let version = first;
   const name = `Version ${first.number} of model '${model.name}'`;
   for (let waited = 0; version.status === 'PENDING_REGISTRATION'; waited += LOOK_EVERY) {
-    if (waited === 0) log.info(`${name} is being registered. Waiting up to 2 minutes for that to end.`);
+    if (waited === 0)
+      log.info(`${name} is being registered. Waiting up to ${formatDuration(WAIT)} for that to end.`);
     if (waited >= WAIT) {
       throw new TaskError(
         `${name} is not complete: it is still being registered (PENDING_REGISTRATION). Run the step again once that has ended; if the job that registers it has failed, register the model again.`,

@@ -40,7 +40,7 @@ export function selectFiles<T extends { readonly path: string }>(
 function checkPattern(pattern: string): void {
   if (pattern.length > LONGEST_PATTERN) {
     throw new TaskError(
-      `A line of 'patterns' has ${pattern.length} characters; ${LONGEST_PATTERN} are the most. It begins with '${bound(pattern, 80)}'.`,
+      `A line of 'patterns' has ${pattern.length} characters; ${LONGEST_PATTERN} are the most. It begins with '${bound(pattern, 80)}'. Write a line for each group of files.`,
     );
   }
   if (!hasPatternList(pattern)) return;
