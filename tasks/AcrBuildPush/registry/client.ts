@@ -28,6 +28,9 @@ const ACCEPT = { Accept: MANIFEST_TYPES.join(', ') };
 
 type Send = Omit<HttpRequest, 'url'>;
 
+/** How often an image's parts are looked for at another address, before that is taken for a circle. */
+const MOST_HOPS = 5;
+
 /** One repository of a registry, over the OCI distribution API. */
 export class RegistryClient {
   readonly host: string;
@@ -103,9 +106,12 @@ export class RegistryClient {
     return answer.status === 404 ? undefined : this.readAnswer(reference, answer);
   }
 
-  private askForManifest(reference: string): Promise<HttpAnswer> {
+  private async askForManifest(reference: string): Promise<HttpAnswer> {
     const path = this.path(`manifests/${reference}`);
-    return this.send(path, { method: 'GET', headers: ACCEPT });
+    const answer = await this.send(path, { method: 'GET', headers: ACCEPT });
+    // Registries that are a name for others, such as registry.k8s.io, send whoever reads an image there.
+    const mayBeElsewhere = isRedirect(answer) && this.access === 'pull';
+    return mayBeElsewhere ? this.readElsewhere(answer, { headers: ACCEPT }) : answer;
   }
 
   private readAnswer(reference: string, answer: HttpAnswer): Manifest {
@@ -147,7 +153,7 @@ export class RegistryClient {
   /** A blob that fits into memory, such as a configuration. */
   async blob(digest: string): Promise<Buffer> {
     const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', answer: 'blob' });
-    const content = isRedirect(answer) ? await this.readElsewhere(answer) : answer;
+    const content = isRedirect(answer) ? await this.readElsewhere(answer, { answer: 'blob' }) : answer;
     if (content.status !== 200) throw this.refusal(content, `read the blob ${digest}`);
     if (digestOfBytes(content.body) !== digest) {
       throw new TaskError(`${this.host} sent other bytes than those of ${digest}. Run the step again.`);
@@ -157,9 +163,9 @@ export class RegistryClient {
 
   /** Bytes of a blob from `start` up to, and not with, `end`. */
   async blobRange(digest: string, start: number, end: number): Promise<Buffer> {
-    const headers = { Range: `bytes=${start}-${end - 1}` };
-    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', headers, answer: 'blob' });
-    const content = isRedirect(answer) ? await this.readElsewhere(answer, headers) : answer;
+    const request = { headers: { Range: `bytes=${start}-${end - 1}` }, answer: 'blob' } as const;
+    const answer = await this.send(this.path(`blobs/${digest}`), { method: 'GET', ...request });
+    const content = isRedirect(answer) ? await this.readElsewhere(answer, request) : answer;
     if (content.status === 206) return content.body;
     // A server may send everything all the same.
     if (content.status === 200) return content.body.subarray(start, end);
@@ -239,12 +245,26 @@ export class RegistryClient {
     });
   }
 
-  /** Follows a registry that keeps its blobs elsewhere, as Azure's do, without credentials. */
-  private readElsewhere(answer: HttpAnswer, headers: Record<string, string> = {}): Promise<HttpAnswer> {
-    const url = new URL(answer.headers.get('location') ?? '', this.base);
-    const isSafe = url.protocol === 'https:' && !isNearAddress(url.hostname);
-    if (!isSafe && !isLoopback(this.host)) throw this.strayed(url);
-    return this.options.http.send({ method: 'GET', url: url.href, headers, answer: 'blob' });
+  /** Follows a registry that keeps its blobs elsewhere, as Azure's do, without credentials. There it may go on. */
+  private async readElsewhere(
+    first: HttpAnswer,
+    request: Pick<HttpRequest, 'headers' | 'answer'>,
+  ): Promise<HttpAnswer> {
+    let answer = first;
+    let place = this.base;
+    for (let hops = 0; isRedirect(answer) && hops < MOST_HOPS; hops++) {
+      const url = new URL(answer.headers.get('location') ?? '', place);
+      const isSafe = url.protocol === 'https:' && !isNearAddress(url.hostname);
+      if (!isSafe && !isLoopback(this.host)) throw this.strayed(url);
+      place = url.href;
+      answer = await this.options.http.send({
+        ...this.options.patience,
+        ...request,
+        method: 'GET',
+        url: place,
+      });
+    }
+    return answer;
   }
 
   private strayed({ host }: URL): TaskError {

@@ -60,6 +60,12 @@ const PUSH_SIGNATURES: readonly Signature<RegistryContext>[] = [
       `${host} refuses the image's manifest, since it is too large. Build the image with fewer layers.`,
   },
   {
+    // The words of nginx, Apache, IIS and docker.
+    pattern: /request entity too large|payload too large|content too large|HTTP 413\b|status code 413/i,
+    explain: (_, { host }) =>
+      `A proxy in front of ${host} takes no upload of this size (HTTP 413). Raise its limit (client_max_body_size in nginx), or let this agent reach the registry without it.`,
+  },
+  {
     // Also the answer to those who may pull only: whoever reads it here has signed in already.
     pattern:
       /insufficient_scope|access to the resource is denied|"DENIED"|^denied: |unauthorized|authentication required|no basic auth/im,
@@ -119,7 +125,7 @@ export function refusal(context: RegistryContext, answer: HttpAnswer, purpose: s
   const { host } = context;
   const text = textOf(answer);
   const correlation = answer.headers.get('x-ms-correlation-request-id');
-  const words = `${answer.headers.get('www-authenticate') ?? ''} ${text}`;
+  const words = `HTTP ${answer.status} ${answer.headers.get('www-authenticate') ?? ''} ${text}`;
   return new TaskError(
     explainRegistryError(words, context) ??
       `${host} refused to ${purpose} (HTTP ${answer.status}). Its answer stands above this message.`,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { OCI_INDEX } from '../../../../tasks/AcrBuildPush/image/media-types';
 import { RegistryClient } from '../../../../tasks/AcrBuildPush/registry/client';
 import { fixedCredentials } from '../../../../tasks/AcrBuildPush/registry/credentials';
 import { lockTag } from '../../../../tasks/AcrBuildPush/registry/locks';
@@ -12,7 +13,9 @@ import { scriptedServer } from '../support';
 const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 
 describe('a registry that points elsewhere', () => {
-  const content = randomBytes(9_000_000);
+  const layer = randomBytes(9_000_000);
+  /** What the other server has. */
+  let content: Buffer = layer;
   let registry: Awaited<ReturnType<typeof scriptedServer>>;
   let elsewhere: Awaited<ReturnType<typeof scriptedServer>>;
   /** What the other server was sent. */
@@ -22,6 +25,7 @@ describe('a registry that points elsewhere', () => {
 
   beforeEach(async () => {
     strayed = [];
+    content = layer;
     elsewhere = await scriptedServer((request, response) => {
       const one = { headers: request.headers, bytes: 0 };
       strayed.push(one);
@@ -33,7 +37,7 @@ describe('a registry that points elsewhere', () => {
       });
     });
     registry = await scriptedServer((request, response) => {
-      if (!request.headers.authorization) {
+      if (!request.headers.authorization && !request.url!.startsWith('/store')) {
         response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="r"' }).end();
       } else answer(request, response, `http://${elsewhere.host}/other?sig=1`);
     });
@@ -74,6 +78,29 @@ describe('a registry that points elsewhere', () => {
     assert.deepEqual(
       strayed.map(({ headers }) => headers.authorization),
       [undefined],
+    );
+  });
+
+  it('is followed on and on, but not in a circle', async () => {
+    answer = (request, response, address) => {
+      const hop = Number(/hop=(\d+)/.exec(request.url!)?.[1] ?? 0);
+      redirect(request, response, hop === 3 ? address : `/store?hop=${hop + 1}`);
+    };
+    assert.deepEqual(await client.blob(digestOf(content)), content);
+    assert.equal(strayed.length, 1);
+    answer = (request, response) => redirect(request, response, '/store');
+    await assert.rejects(client.blob(digestOf(content)), /refused to read the blob .* \(HTTP 307\)/);
+  });
+
+  it('is followed for a manifest that is only to be read', async () => {
+    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }));
+    content = manifest;
+    answer = redirect;
+    const { digest } = await client.sibling('base').manifest('1');
+    assert.equal(digest, digestOf(manifest));
+    assert.deepEqual(
+      strayed.map(({ headers }) => [headers.authorization, headers.accept?.includes(OCI_INDEX)]),
+      [[undefined, true]],
     );
   });
 

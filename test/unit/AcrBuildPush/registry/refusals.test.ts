@@ -41,6 +41,14 @@ describe('a registry that refuses', () => {
     });
   }
 
+  it('an upload for its size says whose limit that is', async () => {
+    const client = await registry((_, response) => response.writeHead(413).end());
+    await assert.rejects(
+      client.manifest('1'),
+      /A proxy in front of 127\.0\.0\.1:\d+ takes no upload of this size/,
+    );
+  });
+
   for (const [what, status, body, message] of [
     [
       'its firewall',
