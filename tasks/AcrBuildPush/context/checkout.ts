@@ -1,6 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { gitFolder } from './git-index';
+import { join, resolve } from 'node:path';
+import { gitFolders, isCommit, readGitFile } from './git-folder';
 
 /** A checkout of git, as its own files tell. */
 export interface Checkout {
@@ -15,20 +14,16 @@ export interface Checkout {
 /** Bytes of one of git's small files, at most: `packed-refs` has a line for each branch and tag. */
 const LARGEST = 32 * 1024 * 1024;
 
-const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
-
 /** The checkout that a folder is part of; undefined where there is none, or none that is understood. */
 export function findCheckout(folder: string): Checkout | undefined {
-  for (let top = resolve(folder); ; top = dirname(top)) {
-    const git = gitFolder(top);
+  for (const { top, git } of gitFolders(folder)) {
     const head = readText(join(git, 'HEAD'));
-    if (head !== undefined) {
-      const shared = resolve(git, readText(join(git, 'commondir'))?.trim() ?? '.');
-      const commit = commitOf(head, [git, shared]);
-      return commit === undefined ? undefined : { top, commit, origin: originOf(shared) };
-    }
-    if (dirname(top) === top) return undefined;
+    if (head === undefined) continue;
+    const shared = resolve(git, readText(join(git, 'commondir'))?.trim() ?? '.');
+    const commit = commitOf(head, [git, shared]);
+    return commit === undefined ? undefined : { top, commit, origin: originOf(shared) };
   }
+  return undefined;
 }
 
 /** @param folders where references may lie: a worktree shares most of them with others */
@@ -48,7 +43,7 @@ function commitOf(head: string, folders: readonly string[]): string | undefined 
 
 function asCommit(text: string | undefined): string | undefined {
   const commit = text?.trim();
-  return commit !== undefined && COMMIT.test(commit) ? commit : undefined;
+  return commit !== undefined && isCommit(commit) ? commit : undefined;
 }
 
 function originOf(folder: string): string | undefined {
@@ -62,10 +57,5 @@ function originOf(folder: string): string | undefined {
 }
 
 function readText(file: string): string | undefined {
-  try {
-    const stat = statSync(file);
-    return stat.isFile() && stat.size <= LARGEST ? readFileSync(file, 'utf8') : undefined;
-  } catch {
-    return undefined;
-  }
+  return readGitFile(file, LARGEST)?.toString('utf8');
 }

@@ -1,7 +1,7 @@
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { statOf } from '../../common/files/paths';
 import { outputOf } from '../../common/program';
-import { gitFolder } from './git-index';
+import { gitFolders, isCommit } from './git-folder';
 
 /** Milliseconds that git may take to look up a commit; it needs a few. */
 const LONGEST = 10_000;
@@ -19,8 +19,8 @@ export async function findCommitTime(
   folders: readonly string[],
   ownFolder: string,
 ): Promise<Date | undefined> {
-  if (!/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(revision)) return undefined;
-  const places = new Set(folders.flatMap((folder) => findGitFolder(folder) ?? []));
+  if (!isCommit(revision)) return undefined;
+  const places = new Set(folders.flatMap((folder) => findRepository(folder) ?? []));
   for (const place of places) {
     const time = await askGit(place, revision, ownFolder);
     if (time) return time;
@@ -28,12 +28,9 @@ export async function findCommitTime(
   return undefined;
 }
 
-function findGitFolder(folder: string): string | undefined {
-  for (let top = resolve(folder); ; top = dirname(top)) {
-    const found = gitFolder(top);
-    if (statOf(join(found, 'HEAD'))?.isFile()) return found;
-    if (dirname(top) === top) return undefined;
-  }
+function findRepository(folder: string): string | undefined {
+  for (const { git } of gitFolders(folder)) if (statOf(join(git, 'HEAD'))?.isFile()) return git;
+  return undefined;
 }
 
 async function askGit(gitDir: string, revision: string, ownFolder: string): Promise<Date | undefined> {

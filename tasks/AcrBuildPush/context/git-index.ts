@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { gitFolders, readGitFile } from './git-folder';
 
 /** What a commit says of a file: an ordinary one, one that can be started, or a link. */
 export type TrackedKind = 'file' | 'executable' | 'link';
@@ -26,36 +26,15 @@ const FLAGS = 60;
 const NAME = 62;
 const EXTENDED = 0x4000;
 
-/**
- * The index of the git checkout that a folder is part of; undefined where there is none, or none that is understood. Git
- * itself never takes a `.git` from a commit, so nobody who commits can plant one.
- */
+/** The index of the git checkout that a folder is part of; undefined where there is none, or none that is understood. */
 export function findGitIndex(folder: string): GitIndex | undefined {
-  for (let top = resolve(folder); ; top = dirname(top)) {
-    const index = readIfThere(join(gitFolder(top), 'index'));
-    if (index) {
-      const files = parseIndex(index);
-      return files && { top, files };
-    }
-    if (dirname(top) === top) return undefined;
+  for (const { top, git } of gitFolders(folder)) {
+    const index = readGitFile(join(git, 'index'), LARGEST);
+    if (!index) continue;
+    const files = parseIndex(index);
+    return files && { top, files };
   }
-}
-
-/** `.git`, or where a file of that name says that it is, as in a worktree. */
-export function gitFolder(top: string): string {
-  const entry = join(top, '.git');
-  const link = readIfThere(entry, 4_096)?.toString('utf8');
-  const target = link && /^gitdir: (.+)$/m.exec(link)?.[1];
-  return target ? resolve(top, target.trim()) : entry;
-}
-
-function readIfThere(file: string, largest = LARGEST): Buffer | undefined {
-  try {
-    const stat = statSync(file);
-    return stat.isFile() && stat.size <= largest ? readFileSync(file) : undefined;
-  } catch {
-    return undefined;
-  }
+  return undefined;
 }
 
 /** Versions 2, 3 and 4; undefined for others, for what is damaged, and for an index that is split over two files. */

@@ -1,6 +1,7 @@
 import { dirname, relative } from 'node:path';
 import { isInside } from '../../common/files/paths';
 import { findCheckout } from '../context/checkout';
+import { isCommit } from '../context/git-folder';
 import type { Variables } from './run';
 import type { Dependency } from './statement';
 
@@ -12,9 +13,6 @@ export interface Source {
   pathOf(path: string): string | undefined;
 }
 
-/** A commit of git, as `Build.SourceVersion` has it; in other systems of versions it is something else. */
-const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
-
 /**
  * Finds out which commit a Dockerfile lies in. The run's own commit says nothing of other repositories that it has checked
  * out, nor of what a script has: so the checkout itself is asked, where there is one.
@@ -22,7 +20,8 @@ const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 export function findSource(dockerfile: string, variable: Variables): Source {
   const checkout = findCheckout(dirname(dockerfile));
   const revision = variable('Build.SourceVersion');
-  const commit = checkout?.commit ?? (revision && COMMIT.test(revision) ? revision : undefined);
+  // Of another system of versions than git, it is something else.
+  const commit = checkout?.commit ?? (revision && isCommit(revision) ? revision : undefined);
   const isOfRun = commit !== undefined && commit === revision;
   const address = isOfRun ? variable('Build.Repository.Uri') : checkout?.origin;
   const branch = isOfRun ? variable('Build.SourceBranch') : undefined;
