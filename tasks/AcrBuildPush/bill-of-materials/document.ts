@@ -42,7 +42,7 @@ export function billOfMaterials(
   model: Component | undefined,
   version: string,
 ): Buffer {
-  const url = imageUrl(subject.name, subject.digest, subject.architecture);
+  const url = imageUrl(subject.name, subject.digest, { architecture: subject.architecture });
   const components = [
     ...(subject.base ? [baseComponent(subject.base)] : []),
     ...(model ? [model] : []),

@@ -25,10 +25,23 @@ export function packageUrl({ type, name, version, qualifiers }: Package, system:
   return format({ type, namespace, name, version, qualifiers: { ...qualifiers, ...(distro && { distro }) } });
 }
 
-/** What an image goes by: by its digest, wherever it lies. */
-export function imageUrl(name: string, digest: string, architecture?: string): string {
+/**
+ * What an image goes by: by its digest, wherever it lies.
+ *
+ * @param name with its registry, without a tag
+ * @param digest undefined where only its name is known
+ */
+export function imageUrl(
+  name: string,
+  digest: string | undefined,
+  { architecture, tag }: { readonly architecture?: string; readonly tag?: string | undefined } = {},
+): string {
   const short = name.slice(name.lastIndexOf('/') + 1).toLowerCase();
-  const qualifiers = { ...(architecture && { arch: architecture }), repository_url: name };
+  const qualifiers = {
+    ...(architecture && { arch: architecture }),
+    repository_url: name,
+    ...(tag && { tag }),
+  };
   return format({ type: 'oci', name: short, version: digest, qualifiers });
 }
 
@@ -49,7 +62,7 @@ interface Parts {
   readonly type: string;
   readonly namespace?: string;
   readonly name: string;
-  readonly version: string;
+  readonly version: string | undefined;
   readonly qualifiers?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -57,7 +70,8 @@ function format({ type, namespace, name, version, qualifiers = {} }: Parts): str
   const path = [namespace, name].filter((part) => part !== undefined).map(encode);
   const pairs = Object.entries(qualifiers).sort(([a], [b]) => (a < b ? -1 : 1));
   const query = pairs.map(([key, value]) => `${key}=${encode(value).replaceAll('%2F', '/')}`).join('&');
-  return `pkg:${type}/${path.join('/')}@${encode(version)}${query && `?${query}`}`;
+  const at = version === undefined ? '' : `@${encode(version)}`;
+  return `pkg:${type}/${path.join('/')}${at}${query && `?${query}`}`;
 }
 
 /** The qualifiers of a package URL but the distribution. */

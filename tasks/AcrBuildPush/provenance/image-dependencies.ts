@@ -1,8 +1,7 @@
-import type { BuildPlan } from '../build-plan';
-import { stageRequest } from '../build-plan';
+import { imageUrl } from '../bill-of-materials/package-url';
+import { type BuildPlan, stageRequest } from '../build-plan';
 import { findImages } from '../dockerfile/base-image';
-import type { ImageName } from '../image/image-name';
-import { asBaseImage, readImageName } from '../image/image-name';
+import { asBaseImage, type ImageName, readImageName } from '../image/image-name';
 import { type Dependency, digestSet } from './statement';
 
 /**
@@ -28,16 +27,8 @@ export function imageDependencies(plan: BuildPlan): readonly Dependency[] {
 function dependencyOf(image: ImageName, digest: string | undefined, name: string): Dependency {
   return {
     name,
-    uri: packageUrl(image, digest),
+    uri: imageUrl(`${image.registry}/${image.repository}`, digest, { tag: image.tag }),
     ...(digest !== undefined && { digest: digestSet(digest) }),
     annotations: { name: asBaseImage(image).name },
   };
-}
-
-/** By the type `oci` of package URLs, the version of which is the digest. */
-function packageUrl({ registry, repository, tag }: ImageName, digest: string | undefined): string {
-  const name = repository.split('/').at(-1)!;
-  const version = digest === undefined ? '' : `@${encodeURIComponent(digest)}`;
-  const place = `repository_url=${encodeURIComponent(`${registry}/${repository}`).replaceAll('%2F', '/')}`;
-  return `pkg:oci/${name}${version}?${place}${tag === undefined ? '' : `&tag=${encodeURIComponent(tag)}`}`;
 }
