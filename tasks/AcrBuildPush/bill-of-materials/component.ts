@@ -9,6 +9,7 @@ export interface Component {
   readonly [other: string]: unknown;
 }
 
+/** A fact that CycloneDX has no place of its own for. */
 export interface Property {
   readonly name: string;
   readonly value: string;

@@ -17,6 +17,7 @@ export interface Package {
 
 const TYPES: readonly string[] = ['deb', 'apk', 'pypi', 'conda'] satisfies Package['type'][];
 
+/** Whether a text is the type of a package that is known here. */
 export function isPackageType(text: string): text is Package['type'] {
   return TYPES.includes(text);
 }

@@ -83,6 +83,7 @@ export function pullOptions({ loginServer, credentials, env, task }: BuilderServ
   return { http, log, credentialsFor };
 }
 
+/** The connection to Azure that a step signs in by; undefined where it does that by a password. */
 export function azureConnection({
   identity,
 }: Pick<BuilderServices, 'identity'>): AzureServiceConnection | undefined {

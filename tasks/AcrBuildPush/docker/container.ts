@@ -19,6 +19,7 @@ const REMOVE_LIMIT = 30_000;
 /** Lines of a container's output that a message shows. */
 const LAST_LINES = 40;
 
+/** A name that nothing else has, and by which the end of the job knows the container. */
 export function newContainerName(): string {
   return `${NAME_PREFIX}${randomUUID()}`;
 }

@@ -8,6 +8,7 @@ export interface DeclaredArguments {
   readonly inStages: readonly Assignment[];
 }
 
+/** Finds them; what is wrong with the Dockerfile is for its builder to say. */
 export function findArguments(recipe: string): DeclaredArguments {
   const { globals, stages } = divideIntoStages(parseDockerfile(recipe));
   const all = (declarations: readonly Declaration[]) =>

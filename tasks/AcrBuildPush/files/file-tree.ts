@@ -130,10 +130,12 @@ export class FileTree {
   }
 }
 
+/** The path of a name in a folder; of the folder itself for no name. */
 export function join(folder: string, name: string): string {
   return folder === '' ? name : name === '' ? folder : `${folder}/${name}`;
 }
 
+/** The folder that a path lies in, and its name there. */
 export function split(path: string): { folder: string; name: string } {
   const at = path.lastIndexOf('/');
   return { folder: path.slice(0, Math.max(at, 0)), name: path.slice(at + 1) };

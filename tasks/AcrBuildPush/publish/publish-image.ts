@@ -93,6 +93,7 @@ export interface PublishedConfig {
   readonly sentBytes: number;
 }
 
+/** Brings the configuration of an image into the repository. */
 export function publishConfig(place: Place, content: Buffer, options: BlobOptions): Promise<PublishedConfig> {
   return publishBlob(place, { name: 'The configuration', mediaType: OCI_CONFIG, content }, options);
 }

@@ -40,6 +40,7 @@ export function registryNameOf(loginServer: string): string | undefined {
   return isAzureServer(loginServer) ? loginServer.split(/[.-]/, 1)[0] : undefined;
 }
 
+/** Of a registry's name, or its address in place of one. */
 export function acrNameProblem(acrName: string): string | undefined {
   const name = normalizeLoginServer(acrName);
   if (/[.:/]/.test(name)) return loginServerProblem(name);
@@ -47,6 +48,7 @@ export function acrNameProblem(acrName: string): string | undefined {
   return `is '${acrName}', but a registry's name has 5 to 50 letters and digits. Find it on the registry's page in the Azure portal.`;
 }
 
+/** Of a login server. */
 export function loginServerProblem(loginServer: string): string | undefined {
   const is = `is '${loginServer}', but`;
   if (loginServer.includes('/')) {

@@ -165,6 +165,7 @@ export async function isFound(
   return session.offset > 1 && session.offset <= (size ?? session.offset);
 }
 
+/** Waits, unless the step is cancelled. */
 export async function pause(milliseconds: number, options: UploadOptions): Promise<void> {
   await (options.sleep ?? sleep)(milliseconds, options.signal);
 }

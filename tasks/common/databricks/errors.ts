@@ -58,6 +58,7 @@ export class SignInError extends TaskError {
   }
 }
 
+/** Whether a status says that what was asked for is done. */
 export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }

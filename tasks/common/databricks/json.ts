@@ -52,6 +52,7 @@ function quoteNumbers(json: string, textFor: (number: string) => string | undefi
   });
 }
 
+/** Whether a value of such JSON is an object, and no list. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

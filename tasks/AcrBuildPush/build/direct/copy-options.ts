@@ -40,10 +40,16 @@ export function copyWithParents(copier: Copier, source: FileTree, name: string, 
   throw new NothingFound(name, source.resolve(folder));
 }
 
+/**
+ * Patterns of an option, by the rules of ignore files.
+ *
+ * @param what the option, as messages begin
+ */
 export function patternsOf(texts: readonly string[], what: string): PatternList {
   return new PatternList(texts, (problem) => new CopyError(`${what} ${problem.replace(/\.$/, '')}`));
 }
 
+/** Refuses a file that `ADD` would unpack. */
 export function refuseArchive(path: string): void {
   if (isArchive(path)) throw new OutOfReach(`it unpacks an archive, ${posix.basename(path)}`);
 }

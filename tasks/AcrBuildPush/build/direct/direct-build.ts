@@ -8,6 +8,7 @@ import { StagePlan } from '../../dockerfile/stage-plan';
 import { checkDockerfile, type Stage } from '../../dockerfile/stages';
 import { limitLookups } from '../../dockerfile/words';
 import type { FileTree } from '../../files/file-tree';
+import { CREATED } from '../../image/annotations';
 import type { ImageConfig, Layer, OciImage, ParentImage, Platform } from '../../image/image';
 import type { Pull } from '../../registry/pull';
 import { findNeed, findReaderNeed, NeedsEngine } from '../needs-engine';
@@ -26,8 +27,6 @@ export interface DirectBuildOptions extends BaseFilesOptions {
   /** When the image was made, for its configuration; otherwise what the label for it says, or now. */
   readonly created?: Date;
 }
-
-const CREATED_LABEL = 'org.opencontainers.image.created';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -267,7 +266,7 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
 
 /** What tells two images apart but for the time: one that was made before, and has not changed, stays what it was. */
 function undated({ config, history = [], ...image }: ImageConfig): string {
-  const labels = { ...config?.Labels, [CREATED_LABEL]: undefined };
+  const labels = { ...config?.Labels, [CREATED]: undefined };
   const steps = history.map((step) => ({ ...step, created: undefined }));
   return JSON.stringify({
     ...image,
@@ -278,6 +277,6 @@ function undated({ config, history = [], ...image }: ImageConfig): string {
 }
 
 function createdAt(labels: Labels, options: DirectBuildOptions): string {
-  const label = new Date(labels[CREATED_LABEL] ?? '');
+  const label = new Date(labels[CREATED] ?? '');
   return (options.created ?? (Number.isNaN(label.getTime()) ? new Date() : label)).toISOString();
 }

@@ -46,6 +46,7 @@ export function initialSettings(base: ImageConfig | undefined): Settings {
   };
 }
 
+/** Settings to go on with, which leave those of the stage below as they are. */
 export function copySettings(settings: Settings): Settings {
   return {
     ...settings,
@@ -56,12 +57,14 @@ export function copySettings(settings: Settings): Settings {
   };
 }
 
+/** Sets a variable of an environment, in its place where it is there. */
 export function setVariable(env: string[], name: string, value: string): void {
   const at = env.findIndex((variable) => variable.startsWith(`${name}=`));
   if (at < 0) env.push(`${name}=${value}`);
   else env[at] = `${name}=${value}`;
 }
 
+/** The value of a variable in an environment; undefined where it is not set. */
 export function variableIn(env: readonly string[], name: string): string | undefined {
   return env.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
 }
@@ -123,6 +126,7 @@ export function isSignal(text: string): boolean {
 
 type Healthcheck = Extract<Instruction, { keyword: 'HEALTHCHECK' }>;
 
+/** A `HEALTHCHECK` as a configuration has it. */
 export function healthcheckOf(instruction: Healthcheck): object {
   const { command, line } = instruction;
   if (!command) return { Test: ['NONE'] };
