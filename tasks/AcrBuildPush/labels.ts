@@ -1,3 +1,4 @@
+import { CREATED } from './image/annotations';
 import type { BaseImage } from './image/image';
 import type { Model } from './model';
 
@@ -25,7 +26,7 @@ export function imageLabels(
     'org.opencontainers.image.version': version,
     ...(origin.revision && { 'org.opencontainers.image.revision': origin.revision }),
     ...(origin.source && { 'org.opencontainers.image.source': withoutUser(origin.source) }),
-    'org.opencontainers.image.created': origin.created.toISOString(),
+    [CREATED]: origin.created.toISOString(),
     ...(model && {
       'model.name': model.name,
       'model.version': model.version,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { readSourceFile } from '../common/files/source-file';
-import { isRecord, readJsonObject } from '../common/json';
+import { isRecord, readJsonObject, recordOf } from '../common/json';
 
 /** Which model an image holds, from the manifest that ModelRegistryDownload writes beside the model. */
 export interface Model {
@@ -70,7 +70,7 @@ export function readModel(manifestFile: string): Model {
  */
 export function parseModelManifest(text: string): Model {
   const manifest: unknown = JSON.parse(text);
-  const { name, version, digest, trainingRun, files, source, signature } = isRecord(manifest) ? manifest : {};
+  const { name, version, digest, trainingRun, files, source, signature } = recordOf(manifest);
   if (typeof name !== 'string' || typeof version !== 'string' || typeof digest !== 'string') {
     throw new Error("it has no 'name', 'version' and 'digest'");
   }

@@ -27,10 +27,15 @@ export function readJson(text: string | Buffer, mostValues = MOST_VALUES): unkno
 
 /** What a JSON text says, where that is an object; one without members where it is not. */
 export function readJsonObject(text: string | Buffer, mostValues = MOST_VALUES): Record<string, unknown> {
-  const value = readJson(text, mostValues);
+  return recordOf(readJson(text, mostValues));
+}
+
+/** A value where that is an object; one without members where it is not. */
+export function recordOf(value: unknown): Record<string, unknown> {
   return isRecord(value) ? value : {};
 }
 
+/** Whether a value of JSON is an object, and no list. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -11,7 +11,7 @@ let pattern: RegExp | undefined;
  * The forms in which a secret turns up most, for the agent to mask. It knows literal values, line by line, so each line of
  * a multi-line secret and each encoding has to be told one by one.
  */
-export function derivedForms(secret: string, username?: string): string[] {
+function derivedForms(secret: string, username?: string): string[] {
   const forms = partsOf(secret).flatMap((value) => {
     const json = JSON.stringify(value).slice(1, -1);
     const base64 = Buffer.from(value).toString('base64');

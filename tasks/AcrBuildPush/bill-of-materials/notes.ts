@@ -1,4 +1,4 @@
-import { isRecord, readJson } from '../../common/json';
+import { readJson, recordOf } from '../../common/json';
 import { HIDING_PROPERTY, LAYER_PROPERTY, NOT_READ_PROPERTY, TOOL } from './document';
 import type { Finding } from './findings';
 import type { Found, Inventory } from './inventory';
@@ -68,10 +68,6 @@ function findingOf({ type, name, version, purl, description }: Record<string, un
   if (typeof version !== 'string' || !isPackageType(kind)) return undefined;
   const qualifiers = qualifiersOf(String(purl));
   return { kind: 'packages', packages: [{ type: kind, name, version, ...(qualifiers && { qualifiers }) }] };
-}
-
-function recordOf(value: unknown): Record<string, unknown> {
-  return isRecord(value) ? value : {};
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isRecord, readJsonObject } from '../../common/json';
+import { isRecord, readJsonObject, recordOf } from '../../common/json';
 import type { CredentialSource } from '../registry/credentials';
 import { hostOf } from './config';
 
@@ -31,8 +31,7 @@ function findLogin(env: NodeJS.ProcessEnv, host: string): { username: string; pa
   } catch {
     return undefined;
   }
-  const [, entry] =
-    Object.entries(isRecord(auths) ? auths : {}).find(([server]) => hostOf(server) === host) ?? [];
+  const [, entry] = Object.entries(recordOf(auths)).find(([server]) => hostOf(server) === host) ?? [];
   const auth = isRecord(entry) && typeof entry.auth === 'string' ? entry.auth : '';
   const [, username, password] =
     /^([^:]+):([\s\S]+)$/.exec(Buffer.from(auth, 'base64').toString('utf8')) ?? [];

@@ -1,4 +1,4 @@
-import { isRecord, readJson, readJsonObject } from '../../common/json';
+import { isRecord, readJson, readJsonObject, recordOf } from '../../common/json';
 import { EACH, faultIn, type Shape, withoutNulls } from '../../common/shape';
 import { type Descriptor, digestOfBytes, type ImageConfig, type Manifest, type Platform } from './image';
 import { isIndex, OCI_INDEX, OCI_MANIFEST } from './media-types';
@@ -80,7 +80,7 @@ export function readManifest(body: Buffer, sentAs: string): Manifest | undefined
 /** What of a manifest is not as it has to be, and what stands there. */
 export function faultInManifest(body: Buffer, sentAs: string): string | undefined {
   const content = readJson(body);
-  if (isIndex(typeOf(isRecord(content) ? content : {}, sentAs))) {
+  if (isIndex(typeOf(recordOf(content), sentAs))) {
     return (
       faultIn(content, INDEX) ??
       // Who signs one must not have the other pulled.

@@ -1,6 +1,6 @@
 /*
- * The types of what an image is made of, by the OCI image specification, and docker's older names for the same. They
- * stand here alone.
+ * The types of what an image is made of, by the OCI image specification, and docker's older names for the same; and those
+ * of what lies beside an image, as far as more than one room knows them. They stand here alone.
  */
 
 const OCI = 'application/vnd.oci.image';
@@ -17,6 +17,12 @@ export const OCI_CONFIG = `${OCI}.config.v1+json`;
 
 /** The configuration of what is no image: an empty object. */
 export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json';
+
+/** Statements of in-toto's about an image, and what is attached that holds one without a signature. */
+export const IN_TOTO = 'application/vnd.in-toto+json';
+
+/** Bundles of Sigstore's: a statement and its signature in one. */
+export const SIGSTORE_BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 
 /** A layer as it is; compressed, `+gzip` or `+zstd` follows. */
 export const OCI_LAYER = `${OCI}.layer.v1.tar`;
@@ -36,10 +42,12 @@ export function asOci(mediaType: string): string | undefined {
   return mediaType.startsWith(`${OCI}.`) ? mediaType : OCI_NAMES[mediaType];
 }
 
+/** Whether a manifest of this type is a list of others. */
 export function isIndex(mediaType: string): boolean {
   return asOci(mediaType) === OCI_INDEX;
 }
 
+/** Whether a manifest of this type is that of one image. */
 export function isImage(mediaType: string): boolean {
   return asOci(mediaType) === OCI_MANIFEST;
 }

@@ -1,21 +1,14 @@
 import { isRecord, readJsonObject } from '../../common/json';
+import { BUNDLE_PREDICATE, CREATED } from '../image/annotations';
 import type { Descriptor } from '../image/image';
 import type { IndexEntry } from '../image/manifest';
+import { IN_TOTO, SIGSTORE_BUNDLE } from '../image/media-types';
 import type { RegistryClient } from '../registry/client';
 import { readAttachedBlob } from '../registry/referrers';
 import { PROVENANCE_TYPE, readProvenance, type Statement } from './statement';
 
-/** The media type of statements, and of the attachments that hold one without a signature. */
-export const IN_TOTO = 'application/vnd.in-toto+json';
-
-/** Sigstore's, for a statement and its signature in one. */
-const BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
-
 /** The annotation that tells what a statement is about before it is read, by BuildKit and in-toto's own tools. */
 export const PREDICATE_TYPE = 'in-toto.io/predicate-type';
-
-/** The same, by Sigstore's tools. */
-const BUNDLE_PREDICATE_TYPE = 'dev.sigstore.bundle.predicateType';
 
 /** Statements that are read, at most: the newest. */
 const MOST_READ = 10;
@@ -47,14 +40,15 @@ export async function readAttached(
 }
 
 function mayBeProvenance({ artifactType, annotations = {} }: IndexEntry): boolean {
-  const type = annotations[PREDICATE_TYPE] ?? annotations[BUNDLE_PREDICATE_TYPE];
+  const type = annotations[PREDICATE_TYPE] ?? annotations[BUNDLE_PREDICATE];
   return (
-    (artifactType === IN_TOTO || artifactType === BUNDLE) && (type ?? PROVENANCE_TYPE) === PROVENANCE_TYPE
+    (artifactType === IN_TOTO || artifactType === SIGSTORE_BUNDLE) &&
+    (type ?? PROVENANCE_TYPE) === PROVENANCE_TYPE
   );
 }
 
 function byAge(one: IndexEntry, other: IndexEntry): number {
-  const created = ({ annotations }: IndexEntry) => annotations?.['org.opencontainers.image.created'] ?? '';
+  const created = ({ annotations }: IndexEntry) => annotations?.[CREATED] ?? '';
   return created(one) < created(other) ? 1 : -1;
 }
 
@@ -66,12 +60,12 @@ async function readOne(
   const blob = await readAttachedBlob(registry, entry, isReadable);
   if (!blob) return undefined;
   const { mediaType, content } = blob;
-  const statement = readProvenance(mediaType === BUNDLE ? payloadOf(content) : content, image);
+  const statement = readProvenance(mediaType === SIGSTORE_BUNDLE ? payloadOf(content) : content, image);
   return statement && { statement, digest: entry.digest };
 }
 
 function isReadable({ mediaType, size }: Descriptor): boolean {
-  return (mediaType === IN_TOTO || mediaType === BUNDLE) && size <= LARGEST;
+  return (mediaType === IN_TOTO || mediaType === SIGSTORE_BUNDLE) && size <= LARGEST;
 }
 
 /** What a bundle signs; whether its signature is right is not looked at. */

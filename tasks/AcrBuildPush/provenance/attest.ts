@@ -1,12 +1,14 @@
 import { throwIfCancelled } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
 import { inTime } from '../../common/time-limit';
+import { CREATED } from '../image/annotations';
 import type { Manifest } from '../image/image';
+import { IN_TOTO } from '../image/media-types';
 import { ATTACH_LIMIT, attach } from '../publish/attach';
 import type { Place } from '../publish/destination';
 import { findReferrers } from '../registry/referrers';
 import type { UploadOptions } from '../registry/send-blob';
-import { type Found, IN_TOTO, PREDICATE_TYPE, readAttached } from './attached';
+import { type Found, PREDICATE_TYPE, readAttached } from './attached';
 import { PROVENANCE_TYPE, type Statement, saysTheSame } from './statement';
 
 /**
@@ -51,7 +53,7 @@ async function attachOnce(
   const content = Buffer.from(JSON.stringify(statement));
   const annotations = {
     [PREDICATE_TYPE]: PROVENANCE_TYPE,
-    'org.opencontainers.image.created': statement.predicate.runDetails.metadata.startedOn,
+    [CREATED]: statement.predicate.runDetails.metadata.startedOn,
   };
   const blob = {
     name: 'The provenance',

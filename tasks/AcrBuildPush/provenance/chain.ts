@@ -1,6 +1,7 @@
 import { TaskError } from '../../common/errors';
-import { isRecord, readJsonObject } from '../../common/json';
+import { isRecord, readJsonObject, recordOf } from '../../common/json';
 import type { Cell } from '../../common/summary';
+import { CREATED } from '../image/annotations';
 import type { Manifest } from '../image/image';
 import { readConfig } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
@@ -84,7 +85,7 @@ type Labels = Readonly<Record<string, unknown>>;
 /** The annotations that this task gives to manifests, or else the labels of the image itself. */
 async function labelsOf(registry: RegistryClient, { body, config }: Manifest): Promise<Labels> {
   const { annotations } = readJsonObject(body);
-  if (isRecord(annotations) && 'org.opencontainers.image.created' in annotations) return annotations;
+  if (isRecord(annotations) && CREATED in annotations) return annotations;
   const content = config && readConfig(await registry.blob(config.digest));
   return content?.config?.Labels ?? {};
 }
@@ -137,10 +138,6 @@ function chain(cells: Partial<Record<Link, Cell | undefined>>): Chain {
 function partsOf(dependency: unknown) {
   const { digest, annotations, uri } = recordOf(dependency);
   return { digest: recordOf(digest), facts: recordOf(annotations), uri: text(uri) };
-}
-
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  return isRecord(value) ? value : {};
 }
 
 function text(value: unknown): string | undefined {

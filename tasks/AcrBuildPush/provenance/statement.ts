@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isRecord, readJsonObject } from '../../common/json';
+import { isRecord, readJsonObject, recordOf } from '../../common/json';
 import { redact } from '../../common/secrets';
 
 /*
@@ -7,6 +7,7 @@ import { redact } from '../../common/secrets';
  * (slsa.dev/spec/v1.0/provenance). What is not known is not in it.
  */
 
+/** The types of the statement, and of what it says. */
 export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 export const PROVENANCE_TYPE = 'https://slsa.dev/provenance/v1';
 
@@ -56,6 +57,7 @@ export interface Predicate {
 /** How far a builder is out of reach of those who use it: the platform's own machine, a machine of theirs, or a service. */
 export type BuilderKind = 'microsoft-hosted' | 'self-hosted' | 'acr-tasks';
 
+/** What the statement calls a builder: whom its readers trust, or not. */
 export function builderId(kind: BuilderKind | undefined): string {
   return kind === undefined ? PAGE : `${PAGE}#${kind}`;
 }
@@ -118,7 +120,7 @@ export function readProvenance(content: Buffer, digest: string): Statement | und
     Array.isArray(subject) &&
     subject.some((one) => isRecord(one) && isRecord(one.digest) && one.digest[algorithm] === hex);
   if (_type !== STATEMENT_TYPE || predicateType !== PROVENANCE_TYPE || !isAbout) return undefined;
-  const { buildDefinition, runDetails } = isRecord(predicate) ? predicate : {};
+  const { buildDefinition, runDetails } = recordOf(predicate);
   if (!isRecord(buildDefinition) || !isRecord(runDetails)) return undefined;
   const { resolvedDependencies = [] } = buildDefinition;
   const isSound = Array.isArray(resolvedDependencies) && resolvedDependencies.every(isRecord);

@@ -8,8 +8,10 @@ import { type Inventory, layersToRead, takeInventory } from '../bill-of-material
 import type { LayerPackages } from '../bill-of-materials/layer-packages';
 import { type ModelFacts, modelComponent } from '../bill-of-materials/model';
 import { readNotes } from '../bill-of-materials/notes';
+import { CREATED } from '../image/annotations';
 import type { BaseImage, Layer, Manifest, RemoteLayer } from '../image/image';
 import { type IndexEntry, readConfig } from '../image/manifest';
+import { SIGSTORE_BUNDLE } from '../image/media-types';
 import type { RegistryClient } from '../registry/client';
 import type { EarlierImage, EarlierImages } from '../registry/earlier-images';
 import { remoteLayer } from '../registry/pull';
@@ -45,9 +47,6 @@ export interface BilledImage {
  * wait for what it does not need.
  */
 const LARGEST_FETCH = 64 * 1024 * 1024;
-
-/** The artifact type of what is signed for Sigstore's tools. */
-const SIGNED = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 
 /** What is attached to one image and read, at most; and bytes of each. */
 const MOST_ATTACHED = 20;
@@ -115,7 +114,7 @@ export class ImageBill {
     return {
       artifactType: CYCLONEDX,
       blobs: [{ ...blob, annotations: { 'org.opencontainers.image.title': 'sbom.cdx.json' } }],
-      ...(created && { annotations: { 'org.opencontainers.image.created': created } }),
+      ...(created && { annotations: { [CREATED]: created } }),
     };
   }
 
@@ -168,7 +167,7 @@ export class ImageBill {
   /** The bills of this step among what is attached to an image; where bills are signed, those that are. */
   private async bills(image: string, listed: readonly IndexEntry[]): Promise<readonly Inventory[]> {
     const { registry, signedBill } = this.options;
-    const type = signedBill ? SIGNED : CYCLONEDX;
+    const type = signedBill ? SIGSTORE_BUNDLE : CYCLONEDX;
     const found = await Promise.all(
       listed
         .filter(({ artifactType }) => artifactType === type)

@@ -1,5 +1,8 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { isRecord, readJsonObject } from '../../common/json';
+import { BUNDLE_PREDICATE, CREATED } from '../image/annotations';
+import { IN_TOTO, SIGSTORE_BUNDLE } from '../image/media-types';
+import { digestSet, STATEMENT_TYPE } from '../provenance/statement';
 import type { Attachment } from '../publish/attach';
 import { isSignature, type Signer } from '../vault/signer';
 
@@ -8,12 +11,8 @@ import { isSignature, type Signer } from '../vault/signer';
  * referrers of an image.
  */
 
-export const BUNDLE_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
-export const PREDICATE_ANNOTATION = 'dev.sigstore.bundle.predicateType';
-/** That of a bill of materials by CycloneDX. */
+/** What a statement says that holds a bill of materials by CycloneDX. */
 export const CYCLONEDX_PREDICATE = 'https://cyclonedx.org/bom';
-
-const STATEMENT_TYPE = 'application/vnd.in-toto+json';
 
 /** Values in a bill of materials, at most. */
 const MOST_VALUES = 1_000_000;
@@ -26,16 +25,16 @@ export interface InTotoStatement {
   readonly predicate: object;
 }
 
+/** A statement about the image of a digest; its name is that of the repository. */
 export function statementOf(
   name: string,
   digest: string,
   predicateType: string,
   predicate: object,
 ): InTotoStatement {
-  const [algorithm = '', value = ''] = digest.split(':');
   return {
-    _type: 'https://in-toto.io/Statement/v1',
-    subject: [{ name, digest: { [algorithm]: value } }],
+    _type: STATEMENT_TYPE,
+    subject: [{ name, digest: digestSet(digest) }],
     predicateType,
     predicate,
   };
@@ -51,23 +50,27 @@ export async function signedBundle(
   const signature = await signer.sign(preAuthentication(payload));
   const der = signer.publicKey.export({ type: 'spki', format: 'der' });
   const bundle = {
-    mediaType: BUNDLE_TYPE,
+    mediaType: SIGSTORE_BUNDLE,
     verificationMaterial: { publicKey: { hint: createHash('sha256').update(der).digest('base64') } },
     dsseEnvelope: {
       payload: payload.toString('base64'),
-      payloadType: STATEMENT_TYPE,
+      payloadType: IN_TOTO,
       signatures: [{ sig: derSignature(signature).toString('base64') }],
     },
   };
   return {
-    artifactType: BUNDLE_TYPE,
+    artifactType: SIGSTORE_BUNDLE,
     blobs: [
-      { name: 'The signed statement', mediaType: BUNDLE_TYPE, content: Buffer.from(JSON.stringify(bundle)) },
+      {
+        name: 'The signed statement',
+        mediaType: SIGSTORE_BUNDLE,
+        content: Buffer.from(JSON.stringify(bundle)),
+      },
     ],
     annotations: {
       'dev.sigstore.bundle.content': 'dsse-envelope',
-      [PREDICATE_ANNOTATION]: statement.predicateType,
-      'org.opencontainers.image.created': now.toISOString(),
+      [BUNDLE_PREDICATE]: statement.predicateType,
+      [CREATED]: now.toISOString(),
     },
   };
 }
@@ -103,12 +106,12 @@ function signedPayload(bundle: Buffer, key: KeyObject): Buffer | undefined {
 
 /** What is signed: the payload with its type, and the lengths of both (DSSE's pre-authentication encoding). */
 function preAuthentication(payload: Buffer): Buffer {
-  const head = `DSSEv1 ${Buffer.byteLength(STATEMENT_TYPE)} ${STATEMENT_TYPE} ${payload.length} `;
+  const head = `DSSEv1 ${Buffer.byteLength(IN_TOTO)} ${IN_TOTO} ${payload.length} `;
   return Buffer.concat([Buffer.from(head), payload]);
 }
 
 /** Two numbers in DER, in place of their bytes one behind the other. */
-export function derSignature(raw: Buffer): Buffer {
+function derSignature(raw: Buffer): Buffer {
   const numbers = [raw.subarray(0, raw.length / 2), raw.subarray(raw.length / 2)].map(derNumber);
   const content = Buffer.concat(numbers);
   return Buffer.concat([Buffer.from([0x30, content.length]), content]);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isRecord, readJsonObject } from '../../common/json';
+import { CREATED } from '../image/annotations';
 import type { Manifest } from '../image/image';
 import type { Attachment } from '../publish/attach';
 import { isSignature, type Signer } from '../vault/signer';
@@ -9,6 +10,7 @@ import { isSignature, type Signer } from '../vault/signer';
  * certificates (its signature specification, and its envelope in JWS).
  */
 
+/** The artifact type of its signatures. */
 export const NOTARY_TYPE = 'application/vnd.cncf.notary.signature';
 const JWS_TYPE = 'application/jose+json';
 const PAYLOAD_TYPE = 'application/vnd.cncf.notary.payload.v1+json';
@@ -50,7 +52,7 @@ export async function notarySignature(
     blobs: [{ name: 'The signature', mediaType: JWS_TYPE, content: Buffer.from(JSON.stringify(envelope)) }],
     annotations: {
       'io.cncf.notary.x509chain.thumbprint#S256': JSON.stringify(prints),
-      'org.opencontainers.image.created': time,
+      [CREATED]: time,
     },
   };
 }

@@ -1,18 +1,13 @@
 import type { Logger } from '../../common/log';
+import { BUNDLE_PREDICATE } from '../image/annotations';
 import type { Manifest } from '../image/image';
 import type { IndexEntry } from '../image/manifest';
+import { SIGSTORE_BUNDLE } from '../image/media-types';
 import { type Attachment, attach } from '../publish/attach';
 import type { Destination } from '../publish/destination';
 import { findReferrers, readAttachedBlob } from '../registry/referrers';
 import type { Signer } from '../vault/signer';
-import {
-  BUNDLE_TYPE,
-  type InTotoStatement,
-  isBundleOf,
-  PREDICATE_ANNOTATION,
-  signedBundle,
-  statementOf,
-} from './bundle';
+import { type InTotoStatement, isBundleOf, signedBundle, statementOf } from './bundle';
 import { howToVerify } from './how-to-verify';
 import { isNotarySignature, NOTARY_TYPE, notarySignature } from './notary';
 
@@ -55,8 +50,8 @@ export async function signImage(
     const { predicateType } = statement;
     const entries = listed.filter(
       ({ artifactType, annotations }) =>
-        artifactType === BUNDLE_TYPE &&
-        (annotations?.[PREDICATE_ANNOTATION] ?? predicateType) === predicateType,
+        artifactType === SIGSTORE_BUNDLE &&
+        (annotations?.[BUNDLE_PREDICATE] ?? predicateType) === predicateType,
     );
     const isSigned = await isThere(entries, (blob) => isBundleOf(blob, statement, signer));
     return isSigned ? undefined : signedBundle(statement, signer);
@@ -73,7 +68,7 @@ export async function signImage(
   const attached = await attach(manifest, missing, listed, destination, { log, signal });
   for (const [index, { digest }] of attached.entries()) {
     log.info(
-      `Signed: ${missing[index]!.annotations?.[PREDICATE_ANNOTATION] ?? 'the image, for notation'}: ${digest}`,
+      `Signed: ${missing[index]!.annotations?.[BUNDLE_PREDICATE] ?? 'the image, for notation'}: ${digest}`,
     );
   }
   for (const line of howToVerify(signer, name, manifest.digest, statements)) log.info(line);

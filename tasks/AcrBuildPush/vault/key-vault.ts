@@ -38,7 +38,7 @@ function labelBefore(host: string, domain: string): string {
 }
 
 /** What tokens for a vault are asked for. */
-export function scopeOf({ vault }: KeyName): string {
+function scopeOf({ vault }: KeyName): string {
   const { hostname } = new URL(vault);
   const domain = DOMAINS.find((one) => hostname.endsWith(`.${one}`)) ?? DOMAINS[0];
   return `https://${domain}/.default`;
