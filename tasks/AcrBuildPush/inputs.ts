@@ -141,7 +141,7 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
     signing: readSigning(inputs, identity, push && !sourceImage, task.variable),
   };
 
-  if (!sourceImage) checkDockerfile(inputs, dockerfile);
+  if (!inputs.optional('sourceImage')) checkDockerfile(inputs, dockerfile);
   if (!sourceImage) checkBuilder(inputs, read);
   if (contextInput) checkContext(inputs, buildContext);
   const secrets = task.secretVariables();
@@ -159,9 +159,12 @@ function readSourceImage(inputs: InputReader, loginServer: string, push: boolean
   if (text === undefined) return undefined;
   const name = readImageName(serverIn(text) === undefined ? `${loginServer}/${text}` : text);
   if (!name?.digest) {
+    const problem = name
+      ? 'must be an image with its digest'
+      : 'that is no name of an image with its digest, in small letters';
     inputs.reject(
       'sourceImage',
-      `is '${text}', but must be an image with its digest, such as myregistry.azurecr.io/titanic-model-api@sha256:…, which output 'imageRefByDigest' is.`,
+      `is '${text}', but ${problem}, such as myregistry.azurecr.io/titanic-model-api@sha256:…, which output 'imageRefByDigest' is.`,
     );
     return undefined;
   }

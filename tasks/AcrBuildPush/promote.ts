@@ -33,13 +33,14 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
   const sourceHost = apiHostOf(image.registry);
   const source =
     sourceHost === host
-      ? registry.sibling(image.repository)
+      ? registry.sibling(image.repository, { isSource: true })
       : new RegistryClient({
           http,
           log,
           host: sourceHost,
           repository: image.repository,
           access: 'pull',
+          isSource: true,
           credentials: sourceCredentials(inputs, sourceHost, task),
         });
   const earlier = new EarlierImages(registry, names);

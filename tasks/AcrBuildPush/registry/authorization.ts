@@ -5,7 +5,7 @@ import type { Logger } from '../../common/log';
 import { faultWithout } from '../../common/shape';
 import { type Challenge, parseChallenge } from './challenge';
 import type { CredentialSource, Credentials } from './credentials';
-import { explainMissingBase, explainRefusedSignIn, refusal, textOf } from './errors';
+import { explainRefusedSignIn, explainUnreadable, refusal, textOf } from './errors';
 import { checkRealm } from './realm';
 
 /** What a token is asked for. */
@@ -20,6 +20,8 @@ export interface AuthorizationOptions {
   readonly credentials: CredentialSource | undefined;
   /** What the tokens for images are for. */
   readonly access: Rights;
+  /** Whether the image to copy is read there. */
+  readonly isSource?: boolean | undefined;
 }
 
 /** The registry's token server gave an answer other than a token. */
@@ -97,9 +99,8 @@ export class Authorization {
 
   /** The error for credentials that the registry does not accept. */
   wrongCredentials(answer?: HttpAnswer): TaskError {
-    const { host, repository, credentials } = this.options;
     const known = answer && explainRefusedSignIn(textOf(answer), this.options);
-    return new TaskError(known ?? credentials?.refusal ?? explainMissingBase(`${host}/${repository}`));
+    return new TaskError(known ?? this.options.credentials?.refusal ?? explainUnreadable(this.options));
   }
 
   /** Requests that run side by side share one new token. */

@@ -20,6 +20,8 @@ export interface RegistryClientOptions {
   readonly credentials: CredentialSource | undefined;
   /** What the tokens for images are for; by default, both. */
   readonly access?: 'pull' | 'pull,push';
+  /** Whether the image to copy is read there. */
+  readonly isSource?: boolean;
   /** How long an answer is waited for, where less is enough than requests have by default. */
   readonly patience?: Pick<HttpRequest, 'retry' | 'idleTimeout'>;
 }
@@ -178,7 +180,10 @@ export class RegistryClient {
   }
 
   /** Another repository of this registry, by default to read from. */
-  sibling(repository: string, more: Pick<RegistryClientOptions, 'access' | 'patience'> = {}): RegistryClient {
+  sibling(
+    repository: string,
+    more: Pick<RegistryClientOptions, 'access' | 'isSource' | 'patience'> = {},
+  ): RegistryClient {
     return new RegistryClient({ ...this.options, repository, access: 'pull', ...more });
   }
 
@@ -229,7 +234,8 @@ export class RegistryClient {
 
   /** The error that an answer amounts to; goes on from `refused to`. */
   refusal(answer: HttpAnswer, purpose: string, access = this.access): TaskError {
-    return refusal({ host: this.host, repository: this.repository, access }, answer, purpose);
+    const { host, repository, isSource } = this.options;
+    return refusal({ host, repository, access, isSource }, answer, purpose);
   }
 
   private sendOnce(path: string, request: Send, rights: Rights): Promise<HttpAnswer> {

@@ -11,6 +11,8 @@ export interface RegistryContext {
   readonly repository: string;
   /** What it was asked for; by default, also to push. */
   readonly access?: string;
+  /** Whether what is read there is the image to copy, and not one that a Dockerfile names. */
+  readonly isSource?: boolean | undefined;
 }
 
 /** What registries answer when they refuse a user, by Azure Container Registry's documents and by docker's own words. */
@@ -85,7 +87,7 @@ const PULL_SIGNATURES: readonly Signature<RegistryContext>[] = [
     // Registries answer the same to those who may not read an image as to those who ask for one that is not there.
     pattern:
       /MANIFEST_UNKNOWN|NAME_UNKNOWN|insufficient_scope|access to the resource is denied|"DENIED"|unauthorized|authentication required/i,
-    explain: (_, { host, repository }) => explainMissingBase(`${host}/${repository}`),
+    explain: (_, context) => explainUnreadable(context),
   },
 ];
 
@@ -118,6 +120,14 @@ export function explainMissingBase(image: string): string {
   const [host = '', ...rest] = image.split('/');
   const name = [registryOf(host), ...rest].join('/');
   return `There is no base image '${name}', or it can't be read without a login. Check the name and tag in the Dockerfile's FROM line; for a private image, log in to its registry before this step.`;
+}
+
+/** What to say of an image that a registry does not give. */
+export function explainUnreadable({ host, repository, isSource }: RegistryContext): string {
+  const image = `${host}/${repository}`;
+  return isSource
+    ? `There is no such image in '${image}', or this step may not read it. Check input 'sourceImage', and that nothing has deleted the image; give the step's identity the role AcrPull there (Container Registry Repository Reader where permissions are by repository), or log in to a registry outside Azure before this step.`
+    : explainMissingBase(image);
 }
 
 /** The error that an answer amounts to; goes on from `refused to`. */

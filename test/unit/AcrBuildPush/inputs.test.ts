@@ -322,7 +322,12 @@ describe('the inputs of AcrBuildPush', () => {
     ['a bad repository', { repository: 'a//b' }, /Input 'repository' is 'a\/\/b'/],
     ['a bad tag', { tags: '1.0.0\nbad tag' }, /Input 'tags' has the tag 'bad tag'/],
     ['a source image without a digest', { sourceImage: 'titanic:1.0.0' }, /'sourceImage' .* with its digest/],
-    ['a source image that is none', { sourceImage: 'Titanic@sha256:1' }, /'sourceImage' .* with its digest/],
+    ['a source image that is none', { sourceImage: 'Titanic@sha256:1' }, /'sourceImage' .* in small letters/],
+    [
+      'a source image alone, and no Dockerfile that it would do without',
+      { sourceImage: 'titanic:1.0.0', dockerfile: '/no/Dockerfile' },
+      /^Input 'sourceImage' [^\n]*$/,
+    ],
     [
       'a source image that is not pushed',
       { sourceImage: `titanic@sha256:${'0'.repeat(64)}`, push: 'false' },

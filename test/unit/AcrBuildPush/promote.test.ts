@@ -263,7 +263,11 @@ describe('the promotion of an image', () => {
 
   it('of an image that is not there is refused', async () => {
     const source = `${dev.loginServer}/dev/titanic@sha256:${'0'.repeat(64)}`;
-    await assert.rejects(run(dev.loginServer, source, { repository: 'prod/none' }), { name: 'TaskError' });
+    await assert.rejects(run(dev.loginServer, source, { repository: 'prod/none' }), {
+      name: 'TaskError',
+      message:
+        /^There is no such image in '.*\/dev\/titanic', or this step may not read it\. Check input 'sourceImage'/,
+    });
   });
 
   it('may go without a tag', async () => {
