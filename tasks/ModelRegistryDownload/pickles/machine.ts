@@ -63,6 +63,8 @@ export class PickleMachine {
   private readonly memo = new Map<number, Value>();
   private protocol: number | undefined;
   private start = 0;
+  /** Where the frame ends that Python has read as a whole: it reads an array, or another pickle, from behind it. */
+  private frameEnd = 0;
   /** Of the opcode. */
   private position = 0;
 
@@ -96,7 +98,10 @@ export class PickleMachine {
       }
       this.position = reader.position;
       const op = reader.byte();
-      if (op === Op.STOP) return this.pop();
+      if (op === Op.STOP) {
+        if (reader.position < this.frameEnd) this.object('ends before its frame does (FRAME)');
+        return this.pop();
+      }
       const wait = this.step(op);
       if (wait) await wait;
     }
@@ -211,9 +216,11 @@ export class PickleMachine {
         }
         return this.global(module, attribute);
       }
-      case Op.FRAME:
-        this.bytes(8);
+      case Op.FRAME: {
+        const length = Number(this.bytes(8).readBigUInt64LE());
+        this.frameEnd = this.reader.position + length;
         return undefined;
+      }
       case Op.PROTO: {
         const protocol = this.uint(1);
         if (protocol > LATEST_PROTOCOL)
@@ -331,6 +338,7 @@ export class PickleMachine {
     if (madeOf(target)?.name !== ARRAY_WRAPPER) return undefined;
     this.witness.beginsArray(this.position);
     if (!this.kind.withArrays) return undefined;
+    if (this.reader.position < this.frameEnd) this.object('has an array within a frame (FRAME)');
     this.stack[this.stack.length - 1] = new Call(new Global('numpy', 'ndarray'), []);
     return this.passArray(target, this.position);
   }

@@ -31,12 +31,17 @@ class Sight implements Witness {
   readonly imported = new Map<string, { global: Global; position: number; isCalled: boolean }>();
   readonly faults: { what: string; position: number }[] = [];
   readonly versions: [string, string][] = [];
+  /** What is imported at a position, without its module. */
+  readonly attributes = new Map<number, string>();
   firstArray: number | undefined;
+  /** Where the first bytes are that were passed over as numbers. */
+  firstNumbers: number | undefined;
   /** Of an imported name. */
   lastCall: number | undefined;
 
   imports(global: Global, position: number): void {
-    const { name } = global;
+    const { name, attribute } = global;
+    if (this.attributes.size < MOST_NAMES) this.attributes.set(position, attribute);
     if (this.imported.size >= MOST_NAMES) this.objects('imports more names than any model', position);
     else if (!this.imported.has(name)) this.imported.set(name, { global, position, isCalled: false });
   }
@@ -70,7 +75,7 @@ export async function inspectPickles(
 ): Promise<void> {
   const sight = new Sight();
   const broken = await walk(item, sight, { withArrays: true, withStorages: expectation === 'torch' }, signal);
-  const { imported, faults, firstArray, lastCall } = sight;
+  const { imported, faults, lastCall } = sight;
   const isPickle = imported.size > 0 && (lastCall !== undefined || !broken);
   if (expectation === 'unknown' && !isPickle) return;
   if (expectation === 'named' && broken && imported.size === 0 && faults.length === 0) return;
@@ -82,20 +87,33 @@ export async function inspectPickles(
   for (const [library, version] of sight.versions) inspection.madeWith(library, version);
   if (broken) inspection.refuse(name, `cannot be read: ${broken.message}`, broken.position);
 
-  if (firstArray === undefined) return;
-  // pickle.load takes for opcodes what joblib.load takes for an array.
+  if (sight.firstArray === undefined) return;
   const other = new Sight();
   await walk(item, other, { withArrays: false, withStorages: false }, signal);
+  reportOpcodes(name, sight, other, inspection);
+}
+
+/**
+ * Reports what pickle.load would do with an array, whose content it takes for opcodes, and joblib.load does not.
+ *
+ * @param sight what joblib.load does
+ * @param other what pickle.load does
+ */
+function reportOpcodes(name: string, sight: Sight, other: Sight, inspection: Inspection): void {
+  const { firstArray = Number.POSITIVE_INFINITY, firstNumbers = Number.POSITIVE_INFINITY } = sight;
   for (const { global, position, isCalled } of other.imported.values()) {
-    const before = imported.get(global.name);
-    const isNew = position > firstArray && /^[\w.]+$/.test(global.name);
-    if (isNew || (before && isCalled && !before.isCalled))
-      inspection.name(name, global, isCalled ? 'calls' : 'imports', position);
+    // An array of objects is a pickle in the pickle. pickle.load mixes the numbers of its objects up with those outside of it,
+    // and so takes `labels.dtype` for `numpy.dtype`. No function that does harm is called like one that models hold.
+    const isMistaken = sight.attributes.get(position) === global.attribute;
+    const isNew = position > firstArray && /^[\w.]+$/.test(global.name) && !isMistaken;
+    const before = sight.imported.get(global.name);
+    const isNowCalled = isCalled && before?.isCalled === false;
+    if (isNew || isNowCalled) inspection.name(name, global, isCalled ? 'calls' : 'imports', position);
   }
-  // The numbers of an array may look like a fault by chance, but not like the call of an imported name.
-  if (other.lastCall === undefined || other.lastCall < firstArray) return;
+  // Numbers may look like a fault by chance, but not like the call of an imported name.
+  if ((other.lastCall ?? 0) < firstNumbers) return;
   for (const { what, position } of other.faults)
-    if (position > firstArray) inspection.refuse(name, what, position);
+    if (position > firstNumbers) inspection.refuse(name, what, position);
 }
 
 /** @returns why it can't be read to its end; undefined where it can */
@@ -121,7 +139,9 @@ async function walk(
         ).run();
         return;
       }
+      const start = reader.position;
       isWhole = await passNumbers(reader, content);
+      if (reader.position > start) sight.firstNumbers ??= start;
     } catch (error) {
       if (error instanceof BrokenPickleError) throw error;
       throw new BrokenPickleError((error as Error).message, position);

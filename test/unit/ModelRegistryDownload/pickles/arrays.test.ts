@@ -25,12 +25,32 @@ function state(count: number, more = ''): string {
   return `}(${shape}${text('dtype')}${DTYPE}${more}ub`;
 }
 
-async function findingsIn(...parts: string[]): Promise<string[]> {
+async function inspect(content: Buffer): Promise<string[]> {
   const inspection = new Inspection(new Set());
-  const content = memoryContent(bytes(`${PROTOCOL}${parts.join('')}.`));
-  await inspectFile('model.pkl', content, inspection, new AbortController().signal);
+  await inspectFile('model.pkl', memoryContent(content), inspection, new AbortController().signal);
   return inspection.findings.map(({ what }) => what);
 }
+
+const findingsIn = (...parts: string[]) => inspect(bytes(`${PROTOCOL}${parts.join('')}.`));
+
+/** `{'labels': np.array(['no', 'yes'], dtype=object)}` as joblib 1.6.0 dumps it, by its protocol. */
+const LABELS: Readonly<Record<string, string>> = {
+  4: `
+    gASV3AAAAAAAAAB9lIwGbGFiZWxzlIwTam9ibGliLm51bXB5X3BpY2tsZZSMEU51bXB5QXJyYXlXcmFwcGVylJOUKYGUfZQojAhz
+    dWJjbGFzc5SMBW51bXB5lIwHbmRhcnJheZSTlIwFc2hhcGWUSwKFlIwFb3JkZXKUjAFDlIwFZHR5cGWUaAiMBWR0eXBllJOUjAJP
+    OJSJiIeUUpQoSwOMAXyUTk5OSv////9K/////0s/dJRijAphbGxvd19tbWFwlImMG251bXB5X2FycmF5X2FsaWdubWVudF9ieXRl
+    c5RLEHVigAWVlQAAAAAAAACMFm51bXB5Ll9jb3JlLm11bHRpYXJyYXmUjAxfcmVjb25zdHJ1Y3SUk5SMBW51bXB5lIwHbmRhcnJh
+    eZSTlEsAhZRDAWKUh5RSlChLAUsChZRoA4wFZHR5cGWUk5SMAk84lImIh5RSlChLA4wBfJROTk5K/////0r/////Sz90lGKJXZQo
+    jAJub5SMA3llc5RldJRiLnMu`,
+  0: `
+    KGRwMApWbGFiZWxzCnAxCmNjb3B5X3JlZwpfcmVjb25zdHJ1Y3RvcgpwMgooY2pvYmxpYi5udW1weV9waWNrbGUKTnVtcHlBcnJh
+    eVdyYXBwZXIKcDMKY19fYnVpbHRpbl9fCm9iamVjdApwNApOdHA1ClJwNgooZHA3ClZzdWJjbGFzcwpwOApjbnVtcHkKbmRhcnJh
+    eQpwOQpzVnNoYXBlCnAxMAooSTIKdHAxMQpzVm9yZGVyCnAxMgpWQwpwMTMKc1ZkdHlwZQpwMTQKY251bXB5CmR0eXBlCnAxNQoo
+    Vk84CnAxNgpJMDAKSTAxCnRwMTcKUnAxOAooSTMKVnwKcDE5Ck5OTkktMQpJLTEKSTYzCnRwMjAKYnNWYWxsb3dfbW1hcApwMjEK
+    STAwCnNWbnVtcHlfYXJyYXlfYWxpZ25tZW50X2J5dGVzCnAyMgpJMTYKc2KABZWVAAAAAAAAAIwWbnVtcHkuX2NvcmUubXVsdGlh
+    cnJheZSMDF9yZWNvbnN0cnVjdJSTlIwFbnVtcHmUjAduZGFycmF5lJOUSwCFlEMBYpSHlFKUKEsBSwKFlGgDjAVkdHlwZZSTlIwC
+    TziUiYiHlFKUKEsDjAF8lE5OTkr/////Sv////9LP3SUYoldlCiMAm5vlIwDeWVzlGV0lGIucy4=`,
+};
 
 describe('the arrays that joblib writes between opcodes', () => {
   // Where they are aligned, a byte tells how many bytes come before the numbers.
@@ -82,6 +102,23 @@ describe('the arrays that joblib writes between opcodes', () => {
     const attack = `h\0${text('/etc/passwd')}\x85R`.padEnd(100, 'N');
     const found = await findingsIn(parameter, MADE, state(100), attack, '\x86');
     assert.deepEqual(found, ['calls numpy.memmap']);
+  });
+
+  for (const [protocol, dumped] of Object.entries(LABELS)) {
+    it(`may hold objects, a pickle of their own whose numbers are not those of the one around it: protocol ${protocol}`, async () => {
+      assert.deepEqual(await inspect(Buffer.from(dumped, 'base64')), []);
+    });
+  }
+
+  const frame = (content: string) => `\x95${String.fromCharCode(content.length)}${'\0'.repeat(7)}${content}`;
+
+  it('begin and end with the frame that Python reads at once', async () => {
+    const behind = await findingsIn(frame(`${MADE}${state(2)}NN`), 'NN');
+    assert.ok(behind.includes('has an array within a frame (FRAME)'), behind.join());
+    assert.deepEqual(await inspect(bytes(`${PROTOCOL}${frame('N.N')}.`)), [
+      'ends before its frame does (FRAME)',
+    ]);
+    assert.deepEqual(await inspect(bytes(`${PROTOCOL}${frame('N.')}`)), []);
   });
 
   it('may hold any numbers', async () => {
