@@ -157,7 +157,10 @@ export function readInputs(task: Pick<TaskContext, 'inputs' | 'secretVariables' 
 function readSourceImage(inputs: InputReader, loginServer: string, push: boolean): ImageName | undefined {
   const text = inputs.optional('sourceImage');
   if (text === undefined) return undefined;
-  const name = readImageName(serverIn(text) === undefined ? `${loginServer}/${text}` : text);
+  const isWhole = serverIn(text) !== undefined;
+  // Which registry it is in, the inputs that lack tell already.
+  if (!isWhole && !loginServer) return undefined;
+  const name = readImageName(isWhole ? text : `${loginServer}/${text}`);
   if (!name?.digest) {
     const problem = name
       ? 'must be an image with its digest'

@@ -321,6 +321,11 @@ describe('the inputs of AcrBuildPush', () => {
     ['a missing repository', { repository: '' }, /Input 'repository' is missing/],
     ['a bad repository', { repository: 'a//b' }, /Input 'repository' is 'a\/\/b'/],
     ['a bad tag', { tags: '1.0.0\nbad tag' }, /Input 'tags' has the tag 'bad tag'/],
+    [
+      'no registry, of which a source image is no more wrong',
+      { acrName: '', sourceImage: `titanic@sha256:${'0'.repeat(64)}` },
+      /^Input 'acrName' is missing\. [^.]*'loginServer'\.$/,
+    ],
     ['a source image without a digest', { sourceImage: 'titanic:1.0.0' }, /'sourceImage' .* with its digest/],
     ['a source image that is none', { sourceImage: 'Titanic@sha256:1' }, /'sourceImage' .* in small letters/],
     [
