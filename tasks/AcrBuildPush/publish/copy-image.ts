@@ -1,7 +1,7 @@
 import { Lanes } from '../../common/lanes';
 import { formatBytes } from '../../common/text';
 import type { Descriptor, Manifest } from '../image/image';
-import { entriesOf } from '../image/manifest';
+import { entriesOf, type IndexEntry } from '../image/manifest';
 import type { RegistryClient } from '../registry/client';
 import { remoteBlob } from '../registry/pull';
 import { addReferrers, findReferrers } from '../registry/referrers';
@@ -54,7 +54,11 @@ class Copy {
   async image(digest: string, depth: number): Promise<Manifest> {
     const known = this.manifests.get(digest);
     if (known) return known;
-    const manifest = await this.source.manifest(digest);
+    return this.copy(await this.source.manifest(digest), depth);
+  }
+
+  private async copy(manifest: Manifest, depth: number): Promise<Manifest> {
+    const { digest } = manifest;
     this.manifests.set(digest, manifest);
     for (const entry of entriesOf(manifest) ?? []) await this.image(entry.digest, depth);
     const parts = [...(manifest.config ? [manifest.config] : []), ...manifest.layers];
@@ -64,15 +68,22 @@ class Copy {
     if (subject && !isListed)
       await addReferrers(this.place.registry, subject, [manifest], this.options.signal);
     if (depth < DEEPEST) {
-      const referrers = await findReferrers(this.source, digest);
-      for (const referrer of referrers) {
-        this.options.log.info(
-          `Copying ${referrer.artifactType ?? 'what'} that refers to it: ${referrer.digest}`,
-        );
-        await this.image(referrer.digest, depth + 1);
-      }
+      for (const referrer of await findReferrers(this.source, digest))
+        await this.referrer(referrer, depth + 1);
     }
     return manifest;
+  }
+
+  /** Copies what refers to an image; what a list still names and somebody has deleted can't be. */
+  private async referrer({ digest, artifactType = 'something' }: IndexEntry, depth: number): Promise<void> {
+    const { log } = this.options;
+    const manifest = this.manifests.get(digest) ?? (await this.source.findManifest(digest));
+    if (!manifest) {
+      log.info(`The list of what refers to the image names ${digest} (${artifactType}), which is gone.`);
+    } else if (!this.manifests.has(digest)) {
+      log.info(`Copying ${artifactType} that refers to it: ${digest}`);
+      await this.copy(manifest, depth);
+    }
   }
 
   /** Copies what cosign has attached to any of the images under tags of its own. */
