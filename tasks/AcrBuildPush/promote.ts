@@ -103,7 +103,7 @@ function sourceCredentials(
   host: string,
   task: TaskContext,
 ): CredentialSource | undefined {
-  const login = dockerLogin(process.env, host);
+  const login = dockerLogin(process.env, host, task.log);
   if (login) return login;
   return identity?.kind === 'azure' && isAzureServer(host)
     ? new EntraCredentials(host, identity.connection, task)

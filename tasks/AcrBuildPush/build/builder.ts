@@ -79,7 +79,8 @@ export interface BuilderServices
 /** How a step reads images of this registry and others: with its own credentials, or with docker's logins. */
 export function pullOptions({ loginServer, credentials, env, task }: BuilderServices): PullOptions {
   const { http, log } = task;
-  const credentialsFor = (host: string) => (host === loginServer && credentials) || dockerLogin(env, host);
+  const credentialsFor = (host: string) =>
+    (host === loginServer && credentials) || dockerLogin(env, host, log);
   return { http, log, credentialsFor };
 }
 

@@ -1,20 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isRecord, readJsonObject, recordOf } from '../../common/json';
-import type { CredentialSource } from '../registry/credentials';
+import { readJsonObject, recordOf } from '../../common/json';
+import type { Logger } from '../../common/log';
+import { type CredentialSource, type Credentials, TOKEN_USER } from '../registry/credentials';
 import { hostOf } from './config';
 
 /** Docker Hub's API and its logins go by different names. */
 const LOGIN_NAMES: Readonly<Record<string, string>> = { 'registry-1.docker.io': 'index.docker.io' };
 
 /**
- * What an earlier step has signed in to a registry with by `docker login`, as docker's configuration keeps it.
- * Helpers that keep passwords elsewhere are not asked.
+ * What an earlier step has signed in to a registry with by `docker login` or `az acr login`, as docker's configuration
+ * keeps it. Helpers that keep passwords elsewhere are not asked.
  *
  * @param env that of a docker, whose `DOCKER_CONFIG` names the configuration
+ * @param log is told the password, to have it masked
  */
-export function dockerLogin(env: NodeJS.ProcessEnv, host: string): CredentialSource | undefined {
+export function dockerLogin(
+  env: NodeJS.ProcessEnv,
+  host: string,
+  log: Pick<Logger, 'maskSecret'>,
+): CredentialSource | undefined {
   const login = findLogin(env, LOGIN_NAMES[host] ?? host);
+  if (login) log.maskSecret(login.password, login.username);
   return (
     login && {
       current: async () => login,
@@ -24,7 +31,7 @@ export function dockerLogin(env: NodeJS.ProcessEnv, host: string): CredentialSou
   );
 }
 
-function findLogin(env: NodeJS.ProcessEnv, host: string): { username: string; password: string } | undefined {
+function findLogin(env: NodeJS.ProcessEnv, host: string): Credentials | undefined {
   let auths: unknown;
   try {
     auths = readJsonObject(readFileSync(join(env.DOCKER_CONFIG ?? '', 'config.json'), 'utf8')).auths;
@@ -32,8 +39,10 @@ function findLogin(env: NodeJS.ProcessEnv, host: string): { username: string; pa
     return undefined;
   }
   const [, entry] = Object.entries(recordOf(auths)).find(([server]) => hostOf(server) === host) ?? [];
-  const auth = isRecord(entry) && typeof entry.auth === 'string' ? entry.auth : '';
-  const [, username, password] =
-    /^([^:]+):([\s\S]+)$/.exec(Buffer.from(auth, 'base64').toString('utf8')) ?? [];
-  return username && password ? { username, password } : undefined;
+  const { auth, identitytoken: token } = recordOf(entry);
+  const text = Buffer.from(typeof auth === 'string' ? auth : '', 'base64').toString('utf8');
+  const [, username, password] = /^([^:]+):([\s\S]*)$/.exec(text) ?? [];
+  if (username && password) return { username, password };
+  // Azure's registries take the token in place of a password; others would have to be asked in another way.
+  return username === TOKEN_USER && typeof token === 'string' ? { username, password: token } : undefined;
 }

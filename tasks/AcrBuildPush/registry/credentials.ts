@@ -53,7 +53,7 @@ export function fixedCredentials(
 }
 
 /** The user that refresh tokens are given with, by Azure Container Registry's convention. */
-const TOKEN_USER = '00000000-0000-0000-0000-000000000000';
+export const TOKEN_USER = '00000000-0000-0000-0000-000000000000';
 
 /** Milliseconds after which a registry that does not accept an identity is asked once more. */
 const SECOND_LOOK = 2_000;

@@ -99,12 +99,17 @@ describe('the promotion of an image', () => {
   let lines: string[];
   let outputs: Record<string, unknown>;
   let http: HttpClient;
-  /** Answers in the place of `prod` where it returns true. */
+  /** Answer in the place of `prod` and `dev` where they return true. */
   let intercept: (request: IncomingMessage, response: ServerResponse) => boolean;
+  let interceptDev: typeof intercept;
 
   before(async () => {
     for (const name of ['dev', 'prod', 'login']) mkdirSync(join(folder, name));
-    dev = await startRegistry({ folder: join(folder, 'dev'), ...robot });
+    dev = await startRegistry({
+      folder: join(folder, 'dev'),
+      ...robot,
+      intercept: (request, response) => interceptDev(request, response),
+    });
     prod = await startRegistry({
       folder: join(folder, 'prod'),
       ...robot,
@@ -113,6 +118,7 @@ describe('the promotion of an image', () => {
   });
   beforeEach(() => {
     intercept = () => false;
+    interceptDev = () => false;
   });
   afterEach(() => http?.close());
   after(async () => {
@@ -236,6 +242,26 @@ describe('the promotion of an image', () => {
     await run(prod.loginServer, `${dev.loginServer}/dev/replicated@${image.index.digest}`);
     await checkAll(plainClient(prod.loginServer, robot.username, robot.password), 'prod/titanic', image);
     assert.equal(refused.size, 2);
+  });
+
+  it('leaves out what a list still names and somebody has deleted', async () => {
+    const client = plainClient(dev.loginServer, robot.username, robot.password);
+    const { index, ofOne, sbom } = await publishSigned(client, 'dev/deleted');
+    interceptDev = ({ method, url = '' }, response) => {
+      if (method !== 'GET' || !url.endsWith(ofOne.digest)) return false;
+      response.writeHead(404).end('{"errors":[{"code":"MANIFEST_UNKNOWN"}]}');
+      return true;
+    };
+    const changes = { repository: 'prod/deleted' };
+    await run(prod.loginServer, `${dev.loginServer}/dev/deleted@${index.digest}`, changes);
+    const there = plainClient(prod.loginServer, robot.username, robot.password);
+    const statusOf = async (digest: string) =>
+      (await there.send('GET', `/v2/prod/deleted/manifests/${digest}`)).status;
+    assert.deepEqual([await statusOf(sbom.digest), await statusOf(ofOne.digest)], [200, 404]);
+    assert.match(
+      lines.join('\n'),
+      new RegExp(`names ${ofOne.digest} \\(application/of-one\\), which is gone`),
+    );
   });
 
   it('to a registry that lists no referrers has them listed under a tag', async function () {

@@ -72,10 +72,10 @@ export class TasksBuilder implements Builder {
 
   /** What docker has for the registries that the Dockerfile's images come from: the service has nothing of its own. */
   private async logins(plan: BuildPlan): Promise<TasksBuild['logins']> {
-    const { env, loginServer } = this.services;
+    const { env, loginServer, task } = this.services;
     const hosts = new Set(findImages(plan.recipe, stageRequest(plan)).map(({ registry }) => registry));
     const logins = [...hosts].map(async (host) => {
-      const source = host === loginServer ? undefined : dockerLogin(env, apiHostOf(host));
+      const source = host === loginServer ? undefined : dockerLogin(env, apiHostOf(host), task.log);
       return source && { host, ...(await source.current()) };
     });
     return (await Promise.all(logins)).filter((login) => login !== undefined);

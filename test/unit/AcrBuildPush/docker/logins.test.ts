@@ -2,12 +2,17 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dockerLogin } from '../../../../tasks/AcrBuildPush/docker/logins';
-import { temporaryFolder } from '../support';
+import type { Logger } from '../../../../tasks/common/log';
+import { rememberSecret } from '../../../../tasks/common/secrets';
+import { capturedLog, temporaryFolder } from '../support';
 
 describe('the login that an earlier step has left', () => {
   let folder: ReturnType<typeof temporaryFolder>;
+  let lines: string[];
+  let log: Logger;
   beforeEach(() => {
     folder = temporaryFolder();
+    ({ lines, log } = capturedLog());
   });
   afterEach(() => folder.remove());
 
@@ -16,7 +21,7 @@ describe('the login that an earlier step has left', () => {
   function loginFor(host: string, auths: object | string) {
     const text = typeof auths === 'string' ? auths : JSON.stringify({ auths });
     writeFileSync(join(folder.path, 'config.json'), text);
-    return dockerLogin({ DOCKER_CONFIG: folder.path }, host);
+    return dockerLogin({ DOCKER_CONFIG: folder.path }, host, log);
   }
 
   for (const [what, host, server] of [
@@ -31,20 +36,33 @@ describe('the login that an earlier step has left', () => {
       assert.equal(await login?.renewed(), undefined);
       assert.match(login!.refusal, /login of user 'robot'.*Sign in again in a step before/);
       assert.doesNotMatch(login!.refusal, /pass/);
+      assert.deepEqual(rememberSecret('pass:word'), [], 'the password is masked');
     });
   }
+
+  it('is found where az acr login has left a token in place of a password', async () => {
+    const nobody = '00000000-0000-0000-0000-000000000000';
+    const entry = { ...encode(`${nobody}:`), identitytoken: 'eyJ0.e30.c2ln' };
+    const login = loginFor('models.azurecr.io', { 'models.azurecr.io': entry });
+    assert.deepEqual(await login?.current(), { username: nobody, password: 'eyJ0.e30.c2ln' });
+    assert.ok(lines.includes('##vso[task.setsecret]eyJ0.e30.c2ln'));
+  });
 
   for (const [what, auths] of [
     ['of another registry', { 'other.example': encode('a:b') }],
     ['that a helper keeps', { 'models.azurecr.io': {} }],
     ['without a password', { 'models.azurecr.io': encode('robot:') }],
+    [
+      'with a token of another kind',
+      { 'models.azurecr.io': { ...encode('robot:'), identitytoken: 'eyJ0.e30.c2ln' } },
+    ],
     ['in a broken file', 'no JSON'],
   ] as const) {
     it(`is none ${what}`, () => assert.equal(loginFor('models.azurecr.io', auths), undefined));
   }
 
   it('is none where docker has no configuration', () => {
-    assert.equal(dockerLogin({ DOCKER_CONFIG: folder.path }, 'models.azurecr.io'), undefined);
-    assert.equal(dockerLogin({}, 'models.azurecr.io'), undefined);
+    assert.equal(dockerLogin({ DOCKER_CONFIG: folder.path }, 'models.azurecr.io', log), undefined);
+    assert.equal(dockerLogin({}, 'models.azurecr.io', log), undefined);
   });
 });
