@@ -161,26 +161,33 @@ function checkCertificate({ clientId, certificate }: Application, assertion: Jwt
   }
 }
 
-function checkFederation({ federatedCredentials = [] }: Application, assertion: Jwt): void {
+function checkFederation({ clientId, federatedCredentials = [] }: Application, assertion: Jwt): void {
   const { iss, sub, aud } = assertion.claims;
-  const says = 'No matching federated identity record found for presented assertion';
   if (!isOwnJwt(assertion)) {
     throw new Refusal('invalid_client', 700027, 'Client assertion failed signature validation.');
   }
   if (federatedCredentials.length === 0) {
-    const words = `The client '${iss}' has no configured federated identity credentials.`;
+    const words = `The client '${clientId}' has no configured federated identity credentials.`;
     throw new Refusal('invalid_client', 70025, words);
   }
   const ofIssuer = federatedCredentials.filter(({ issuer }) => issuer === iss);
-  if (ofIssuer.length === 0) throw new Refusal('invalid_client', 700211, `${says} issuer '${iss}'.`);
+  if (ofIssuer.length === 0) throw unmatched(700211, `issuer '${iss}'`);
   const ofSubject = ofIssuer.filter(({ subject }) => subject === sub);
   if (ofSubject.length === 0) {
-    const words = `${says} subject '${sub}'. Please note that the subject is case-sensitive.`;
-    throw new Refusal('invalid_client', 700213, words);
+    const isNear = ofIssuer.some(({ subject }) => subject.toLowerCase() === String(sub).toLowerCase());
+    if (!isNear) throw unmatched(700213, `subject '${sub}'`);
+    const why =
+      ' The subject matches with case-insensitive comparison, but not with case-sensitive comparison.';
+    throw unmatched(7002138, `subject '${sub}'`, why);
   }
   if (!ofSubject.some(({ audience = FEDERATION_AUDIENCE }) => audience === aud)) {
-    throw new Refusal('invalid_client', 700212, `${says} audience '${aud}'.`);
+    throw unmatched(700212, `audience '${aud}'`);
   }
+}
+
+function unmatched(code: number, what: string, why = ''): Refusal {
+  const words = `No matching federated identity record found for presented assertion ${what}.${why} Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation`;
+  return new Refusal('invalid_client', code, words);
 }
 
 function checkTime({ claims: { nbf, exp } }: Jwt, now: number): void {

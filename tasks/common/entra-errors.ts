@@ -5,7 +5,11 @@ import { readJsonObject } from './json';
 import type { AzureServiceConnection } from './service-connection';
 import { faultWithout } from './shape';
 
-const FEDERATION = [70021, 70025, 700211, 700212, 700213, 700223];
+/**
+ * That nobody whom the application trusts has vouched for it. 70021 has a number of its own for each thing that differs, such
+ * as 700211 for the issuer and 7002138 for the case of the subject, and more of them come.
+ */
+const NOT_TRUSTED = /^(70021\d*|70025|700223)$/;
 
 /**
  * The error for an answer without a token: why, and what to do, by Microsoft Entra's number for it
@@ -49,7 +53,7 @@ function explain(
   scope: string,
   assertion: string | undefined,
 ): string | undefined {
-  if (FEDERATION.includes(code)) {
+  if (NOT_TRUSTED.test(String(code))) {
     const { iss, sub } = claimsOf(assertion);
     return `its application ${clientId} trusts no issuer '${iss}' with subject '${sub}'. Put both, in exactly this spelling, into a federated credential of the application, or edit the connection and save it.`;
   }

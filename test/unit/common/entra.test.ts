@@ -230,6 +230,8 @@ describe('a failure to sign in', () => {
     [500011, /tenant tenant-id has no service for 'https:\/\/storage/],
     [70021, /trusts no issuer 'https:\/\/issuer' with subject 'sc:\/\/demo\/local\/connection-id'/],
     [700213, /trusts no issuer 'https:\/\/issuer' with subject 'sc:\/\/demo\/local\/connection-id'/],
+    [7002137, /trusts no issuer 'https:\/\/issuer' with subject 'sc:\/\/demo\/local\/connection-id'/],
+    [7002138, /Put both, in exactly this spelling, into a federated credential/],
     [700223, /Put both, in exactly this spelling, into a federated credential/],
     [99999, /the answer was HTTP 401, AADSTS99999: Words of the server\. Verify the connection/],
   ] as const) {
