@@ -60,37 +60,103 @@ export async function transferFiles(
   options: TransferOptions,
   connection: Connection,
 ): Promise<Map<string, Digests>> {
-  const { record, program } = options;
-  const digests = new Map<string, Digests>();
-  const concurrency = chooseConcurrency(files, options.concurrency);
-  const lanes = new Lanes(concurrency);
-  const isChecked = ({ path }: ModelFile) => options.checked?.has(path) ?? false;
-  // Where the listing tells no MD5, the first answer may, and no file is digested before that.
-  const hasMd5 = ({ md5, name }: ModelFile) => md5 !== null || (container.toldMd5?.(name) ?? null) !== null;
+  return new Transfer(container, files, options).run(connection);
+}
+
+/** One transfer, with what its workers share. */
+class Transfer {
+  private readonly digests = new Map<string, Digests>();
+  private readonly concurrency: number;
+  private readonly lanes: Lanes;
+  /** What is left to do; the workers take from it in turn. */
+  private readonly parts: Generator<Part>;
   /** Those that are on their way: of thousands of files, a few. */
-  const targets = new Set<PartialFile>();
-  const begin = (file: ModelFile) => {
-    const checked = isChecked(file);
-    const finished = record?.finished(file, checked) ?? [];
-    const target = new PartialFile(file, options.files, finished, checked ? CHECKED_RANGE : RANGE);
-    targets.add(target);
-    return target;
-  };
-  const parts = splitIntoRanges(files, begin);
-  const thread =
-    program !== undefined && totalSize(files.filter(isBig)) >= WORTH_A_THREAD
-      ? new ThreadDigester(program)
-      : undefined;
-  const local = new LocalDigester();
-  const digesterOf = (file: ModelFile): Digester => (isBig(file) ? (thread ?? local) : local);
+  private readonly targets = new Set<PartialFile>();
+  private readonly local = new LocalDigester();
+  private readonly thread: ThreadDigester | undefined;
 
-  const bringChecked = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
-    const content = await downloadChecked(container, target.file, range, lanes, watch, running);
+  constructor(
+    private readonly container: ModelContainer,
+    files: readonly ModelFile[],
+    private readonly options: TransferOptions,
+  ) {
+    const { concurrency, program } = options;
+    this.concurrency = chooseConcurrency(files, concurrency);
+    this.lanes = new Lanes(this.concurrency);
+    this.parts = splitIntoRanges(files, (file) => this.begin(file));
+    if (program !== undefined && totalSize(files.filter(isBig)) >= WORTH_A_THREAD)
+      this.thread = new ThreadDigester(program);
+  }
+
+  async run(connection: Connection): Promise<Map<string, Digests>> {
+    try {
+      await untilFirstError(this.concurrency, connection, (running) => {
+        const watch = new Watch(running);
+        return () => this.work(watch, running);
+      });
+    } finally {
+      // The thread has the files open too, under descriptors that would soon be those of other files.
+      await this.thread?.close();
+      for (const target of this.targets) target.close();
+    }
+    return this.digests;
+  }
+
+  private async work(watch: Watch, connection: Connection): Promise<void> {
+    for (const { target, range } of this.parts) {
+      if (range && !(await this.bring(target, range, watch, connection))) continue;
+      const { file } = target;
+      const digester = this.digesterOf(file);
+      this.digests.set(
+        file.path,
+        await digester.finish(target.open(), this.hasMd5(file), file.size, connection.signal),
+      );
+      target.finish();
+      this.targets.delete(target);
+    }
+  }
+
+  /** @returns whether this was the last range of the file that was missing */
+  private async bring(
+    target: PartialFile,
+    range: Range,
+    watch: Watch,
+    connection: Connection,
+  ): Promise<boolean> {
+    const { file } = target;
+    const checked = this.isChecked(file);
+    target.open();
+    // The service refuses any range of an empty blob.
+    if (range.length > 0) {
+      if (checked) await this.bringChecked(target, range, watch, connection);
+      else await this.bringPlain(target, range, watch, connection);
+    }
+    target.finishRange(range);
+    this.options.record?.add(file, range, checked);
+    if (target.isWhole()) return true;
+    this.digesterOf(file).reach(target.open(), this.hasMd5(file), target.frontier());
+    return false;
+  }
+
+  private async bringChecked(
+    target: PartialFile,
+    range: Range,
+    watch: Watch,
+    connection: Connection,
+  ): Promise<void> {
+    const { container, lanes } = this;
+    const content = await downloadChecked(container, target.file, range, lanes, watch, connection);
     target.write(content, range.offset);
-    options.onBytes(content.length);
-  };
+    this.options.onBytes(content.length);
+  }
 
-  const bringPlain = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
+  private async bringPlain(
+    target: PartialFile,
+    range: Range,
+    watch: Watch,
+    connection: Connection,
+  ): Promise<void> {
+    const { container, lanes, options } = this;
     const fetch: Fetch = (rest, onReceived, stop) => {
       let { offset } = rest;
       const receiver = {
@@ -105,42 +171,30 @@ export async function transferFiles(
       };
       return container.read(target.file, rest, receiver, stop);
     };
-    await downloadRange(target.file, range, fetch, lanes, watch, running);
-  };
-
-  /** @returns whether this was the last range of the file that was missing */
-  const bring = async (target: PartialFile, range: Range, watch: Watch, running: Connection) => {
-    const checked = isChecked(target.file);
-    target.open();
-    // The service refuses any range of an empty blob.
-    if (range.length > 0) await (checked ? bringChecked : bringPlain)(target, range, watch, running);
-    target.finishRange(range);
-    record?.add(target.file, range, checked);
-    if (target.isWhole()) return true;
-    digesterOf(target.file).reach(target.open(), hasMd5(target.file), target.frontier());
-    return false;
-  };
-
-  try {
-    await untilFirstError(concurrency, connection, (running) => {
-      const watch = new Watch(running);
-      return async () => {
-        for (const { target, range } of parts) {
-          if (range && !(await bring(target, range, watch, running))) continue;
-          const { file } = target;
-          const digest = digesterOf(file).finish(target.open(), hasMd5(file), file.size, running.signal);
-          digests.set(file.path, await digest);
-          target.finish();
-          targets.delete(target);
-        }
-      };
-    });
-  } finally {
-    // The thread has the files open too, under descriptors that would soon be those of other files.
-    await thread?.close();
-    for (const target of targets) target.close();
+    await downloadRange(target.file, range, fetch, lanes, watch, connection);
   }
-  return digests;
+
+  private begin(file: ModelFile): PartialFile {
+    const { record, files } = this.options;
+    const checked = this.isChecked(file);
+    const finished = record?.finished(file, checked) ?? [];
+    const target = new PartialFile(file, files, finished, checked ? CHECKED_RANGE : RANGE);
+    this.targets.add(target);
+    return target;
+  }
+
+  private isChecked({ path }: ModelFile): boolean {
+    return this.options.checked?.has(path) ?? false;
+  }
+
+  /** Where the listing tells no MD5, the first answer may, and no file is digested before that. */
+  private hasMd5({ md5, name }: ModelFile): boolean {
+    return md5 !== null || (this.container.toldMd5?.(name) ?? null) !== null;
+  }
+
+  private digesterOf(file: ModelFile): Digester {
+    return isBig(file) ? (this.thread ?? this.local) : this.local;
+  }
 }
 
 /** Small blobs are waited for much longer than they take to come, so that more of them are asked for at a time. */
