@@ -224,7 +224,7 @@ export class RunFollower {
 
   private beat(now: number): void {
     const text = this.outage
-      ? `Databricks has not answered for ${this.durationSince(this.outage.since)}; still looking.`
+      ? `Databricks has not shown the run for ${this.durationSince(this.outage.since)}; still looking.`
       : `Run ${this.run.id} is still ${this.latest?.state.name ?? 'to be seen'}, after ${formatDuration(now - this.startedAt)}.`;
     this.say(text);
   }

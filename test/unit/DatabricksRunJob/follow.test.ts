@@ -152,7 +152,7 @@ describe('following a run', () => {
       });
       assert.equal((await run)?.state.name, 'SUCCESS');
       assert.match(lines[1]!, /The run goes on meanwhile/);
-      assert.match(lines.join('\n'), /not answered for \d+ min/);
+      assert.match(lines.join('\n'), /not shown the run for \d+ min/);
       assert.match(lines.at(-2)!, /answers again, after \d+ failed looks in 10 min/);
       assert.ok(lines.length < 10, lines.join('\n'));
     });
