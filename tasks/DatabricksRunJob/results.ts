@@ -1,8 +1,9 @@
 import type { DatabricksClient, RequestLimits } from '../common/databricks/client';
+import { isOutage } from '../common/databricks/errors';
 import { TaskError } from '../common/errors';
 import { bound, defuse, stripControls } from '../common/foreign-text';
 import type { Logger } from '../common/log';
-import type { RetryPolicy } from '../common/retry';
+import { ONE_TRY, type RetryPolicy } from '../common/retry';
 import { redact } from '../common/secrets';
 import type { TaskContext } from '../common/task';
 import { plural } from '../common/text';
@@ -90,33 +91,57 @@ export async function readResults(
   const failed = run.tasks.filter(({ state }) => hasFailed(state));
   // A task that was cancelled because another failed began first as often as not, but is not the cause.
   failed.sort((a, b) => Number(wasCancelled(a.state)) - Number(wasCancelled(b.state)));
+  const asking: Asking = { client, log, limits: {} };
   const failures: TaskFailure[] = [];
   while (failures.length < Math.min(failed.length, MAX_FAILURES)) {
     const next = failed.slice(failures.length, Math.min(failures.length + READ_AT_ONCE, MAX_FAILURES));
-    const read = (task: TaskRun) =>
-      readFailure(client, task, { tried, withPage: failed.indexOf(task) < MAX_PAGES, log });
+    const read = (task: TaskRun) => readFailure(asking, task, tried, failed.indexOf(task) < MAX_PAGES);
     failures.push(...(await Promise.all(next.map(read))));
   }
   return {
-    ...(await tryExitValue(client, run, copyPath)),
+    ...(await tryExitValue(asking, run, copyPath)),
     failures,
     moreFailures: failed.length - failures.length,
   };
 }
 
+/** What asks for the results of a run, one after another. */
+interface Asking {
+  readonly client: DatabricksClient;
+  readonly log: Logger;
+  /** Once Databricks was waited for in vain, each further request has one try: a hundred failures are not worth a day. */
+  limits: RequestLimits;
+}
+
+/** Asks for something that a step can do without; where it can't be had, the reader is told why. */
+async function askFor<T>(
+  asking: Asking,
+  ask: (limits: RequestLimits) => Promise<T>,
+  tell: (why: string) => void,
+): Promise<T | undefined> {
+  try {
+    return await ask(asking.limits);
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    if (isOutage(error)) asking.limits = { retry: ONE_TRY };
+    tell(error.message);
+    return undefined;
+  }
+}
+
 type ReturnedValue = Pick<Results, 'exitValue' | 'isTruncated' | 'unread'>;
 
 async function tryExitValue(
-  client: DatabricksClient,
+  asking: Asking,
   run: Run,
   notebookPath: string | undefined,
 ): Promise<ReturnedValue> {
-  try {
-    return { ...(await readExitValue(client, run, notebookPath)), unread: undefined };
-  } catch (error) {
-    if (!(error instanceof TaskError)) throw error;
-    return { exitValue: undefined, isTruncated: false, unread: error.message };
-  }
+  let unread: string | undefined;
+  const read = (limits: RequestLimits) => readExitValue(asking.client, run, notebookPath, limits);
+  const value = await askFor(asking, read, (why) => {
+    unread = why;
+  });
+  return { exitValue: undefined, isTruncated: false, ...value, unread };
 }
 
 /**
@@ -147,12 +172,13 @@ function ranNotebook(task: TaskRun, path: string | undefined): boolean {
 
 /** A failure whose details can't be read is a failure all the same. */
 async function readFailure(
-  client: DatabricksClient,
+  asking: Asking,
   task: TaskRun,
-  { tried, withPage, log }: { tried: Tried; withPage: boolean; log: Logger },
+  tried: Tried,
+  withPage: boolean,
 ): Promise<TaskFailure> {
-  const output = task.id === undefined ? undefined : await tryOutput(client, task.key, task.id, log);
-  const printed = output?.logs ?? (withPage ? await tryPrinted(client, task, log) : undefined);
+  const output = task.id === undefined ? undefined : await readOutput(asking, task.key, task.id);
+  const printed = output?.logs ?? (withPage ? await readPage(asking, task) : undefined);
   const childRunId = output?.childRunId;
   return {
     taskKey: task.key,
@@ -162,7 +188,7 @@ async function readFailure(
       ...task.iterationErrors
         .slice(0, MAX_WITHIN)
         .map(({ message, count }) => `${plural(count, 'iteration')}: ${oneLine(message)}`),
-      ...(childRunId === undefined ? [] : await readChild(client, childRunId, log)),
+      ...(childRunId === undefined ? [] : await readChild(asking, childRunId)),
     ],
     trace: output?.trace && stripControls(output.trace).trim(),
     logs: printed && stripControls(printed).trim(),
@@ -175,56 +201,50 @@ async function readFailure(
 }
 
 /** What the cells of a notebook printed. Where that can't be told, the log says why. */
-async function tryPrinted(client: DatabricksClient, task: TaskRun, log: Logger): Promise<string | undefined> {
+async function readPage(asking: Asking, task: TaskRun): Promise<string | undefined> {
+  const { client, log } = asking;
   const { key, id, notebookPath, state } = task;
   if (notebookPath === undefined || id === undefined || neverRan(state) || wasCancelled(state))
     return undefined;
-  const failure = `What the notebook of task '${key}' printed is not shown:`;
-  try {
-    const page = await exportNotebook(client, id, { retry: PAGE_PATIENCE });
+  const tell = (why: string) => log.info(`What the notebook of task '${key}' printed is not shown: ${why}`);
+  const ask = async (limits: RequestLimits) => {
+    const page = await exportNotebook(client, id, { retry: PAGE_PATIENCE, ...limits });
     const printed = page === undefined ? undefined : readPrinted(page);
-    if (printed === undefined)
-      log.info(`${failure} Databricks has no page of it in a form that is known here.`);
+    if (printed === undefined) tell('Databricks has no page of it in a form that is known here.');
     return printed;
-  } catch (error) {
-    if (!(error instanceof TaskError)) throw error;
-    log.info(`${failure} ${error.message}`);
-    return undefined;
-  }
+  };
+  return askFor(asking, ask, tell);
 }
 
 /** The tasks that failed in a job which a task ran, a line each. */
-async function readChild(client: DatabricksClient, runId: string, log: Logger): Promise<string[]> {
-  try {
-    const { tasks } = await getRun(client, runId, {});
-    const failed = tasks.filter(({ state }) => hasFailed(state)).slice(0, MAX_WITHIN);
-    return await Promise.all(
-      failed.map(async ({ key, id, state }) => {
-        const output = id === undefined ? undefined : await tryOutput(client, key, id, log);
-        return `task '${key}' of run ${runId}: ${oneLine(output?.error ?? state.messages[0] ?? state.name)}`;
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof TaskError)) throw error;
-    log.warning(`Run ${runId}, of a job within this job, could not be looked at. ${error.message}`);
-    return [];
-  }
+async function readChild(asking: Asking, runId: string): Promise<string[]> {
+  const { client, log } = asking;
+  const run = await askFor(
+    asking,
+    (limits) => getRun(client, runId, limits),
+    (why) => log.warning(`Run ${runId}, of a job within this job, could not be looked at. ${why}`),
+  );
+  const failed = (run?.tasks ?? []).filter(({ state }) => hasFailed(state)).slice(0, MAX_WITHIN);
+  return Promise.all(
+    failed.map(async ({ key, id, state }) => {
+      const output = id === undefined ? undefined : await readOutput(asking, key, id);
+      return `task '${key}' of run ${runId}: ${oneLine(output?.error ?? state.messages[0] ?? state.name)}`;
+    }),
+  );
 }
 
 /** A run whose output can't be read has ended all the same. */
-async function tryOutput(
-  client: DatabricksClient,
+async function readOutput(
+  asking: Asking,
   taskKey: string,
   taskRunId: string,
-  log: Logger,
 ): Promise<RunOutput | undefined> {
-  try {
-    return await getOutput(client, taskRunId);
-  } catch (error) {
-    if (!(error instanceof TaskError)) throw error;
-    log.warning(`The output of task '${taskKey}' could not be read. ${error.message}`);
-    return undefined;
-  }
+  const { client, log } = asking;
+  return askFor(
+    asking,
+    (limits) => getOutput(client, taskRunId, limits),
+    (why) => log.warning(`The output of task '${taskKey}' could not be read. ${why}`),
+  );
 }
 
 /** A text from the service as it fits into a message. */

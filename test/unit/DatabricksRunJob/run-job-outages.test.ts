@@ -204,6 +204,16 @@ describe('DatabricksRunJob', () => {
     assert.match(String(outputs.errorMessage), /could not be read/);
   });
 
+  it('waits once, and not for each failed task, where Databricks tells nothing of them', async () => {
+    const tasks = Array.from({ length: 30 }, (_, index) => task(`task${index}`, 'FAILED'));
+    const fake = workspace().on('GET runs/get', inTurn(running, ended('FAILED', tasks)));
+    const { outcome, clock, text } = await runThrough(fake, 'GET runs/get-output', 24 * 60, '503', {});
+    await assert.rejects(outcome, /Run 77 of job 'train' failed: task 'task0' \(and 29 more failed\)/);
+    // Five are asked for at a time, for ten minutes each.
+    assert.ok(clock.now() < 60 * MINUTE, `${clock.now() / MINUTE} minutes`);
+    assert.equal(text().match(/The output of task 'task\d+' could not be read\./g)?.length, 30);
+  });
+
   it('tells a good run without an exit value from one that can’t be read', async () => {
     const fake = workspace().on('GET runs/get-output', answer(200, {}));
     const { outcome } = run(fake);
