@@ -1,3 +1,4 @@
+import { awaitedLater } from '../common/awaited-later';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { attachStatements } from './attach-statements';
@@ -45,7 +46,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
   const uploads = new Uploads(registry);
   const earlier = new EarlierImages(registry, names);
   // The check awaits it. It is on its way while the rest gets ready.
-  if (inputs.push) registry.signIn().catch(() => undefined);
+  if (inputs.push) void awaitedLater(registry.signIn());
   const modelCheck = inputs.push && inputs.model ? checkModel(inputs.model) : undefined;
   const dockerConfig = {
     parentFolder: tempFolder,
@@ -118,10 +119,8 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     // Who builds directly has read the base image.
     const unread = prepared.kind === 'direct' ? undefined : base;
     const known: Promise<KnownLayers> = destination
-      ? findKnownLayers(registry, earlier, unread)
+      ? awaitedLater(findKnownLayers(registry, earlier, unread))
       : Promise.resolve(new Map());
-    // It is awaited after the build, which tells of a failure.
-    known.catch(() => undefined);
     log.info(`Building with ${prepared.description}.`);
     log.progress(5, 'Building');
     const image = await phases.run('Build', () => prepared.build(tags, known));
@@ -152,9 +151,10 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     const { manifest, sent } = published;
     setImageOutputs(task, { ...built, manifest, sent });
     const attests = inputs.attest !== 'off';
-    // It gets on while the rest is done.
-    const noting = attests ? noteBases(beside.read, registry, { log, signal }) : undefined;
-    noting?.catch(() => undefined);
+    // Nobody waits for it before all else is done.
+    const noting = attests
+      ? awaitedLater(noteBases(beside.read, registry, { log, signal }))
+      : Promise.resolve();
     if (attests || bill || smokeTest.isDue) await verifyTags(destination, [], manifest, { log, signal });
     const chain = await attachStatements(
       { inputs, modelCheck, prepared, started, manifest, bill, signer },

@@ -1,3 +1,4 @@
+import { awaitedLater } from '../common/awaited-later';
 import type { Outcome, TaskContext } from '../common/task';
 import { plural } from '../common/text';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
@@ -77,9 +78,7 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
     );
     const { manifest, sent } = copied;
     setImageOutputs(task, { ...report, tags: [], manifest, sent });
-    const chain = showChain(destination, manifest);
-    // It is awaited at the end; until then, its failure is not unheard of.
-    chain.catch(() => undefined);
+    const chain = awaitedLater(showChain(destination, manifest));
     if (smokeTest.isDue) {
       if (credentials) signIn({ host, ...(await credentials.current()) });
       await verifyTags(destination, [], manifest, { log, signal });

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { awaitedLater } from '../../common/awaited-later';
 
 /** Bytes that are written and read at once. */
 const PIECE = 1024 * 1024;
@@ -57,9 +58,7 @@ export class GrowingFile {
     const content = Buffer.concat(this.parts);
     this.parts = [];
     this.waiting = 0;
-    this.writing = this.write(content);
-    // It is awaited before the next piece; until then its failure is not unheard of.
-    this.writing.catch(() => undefined);
+    this.writing = awaitedLater(this.write(content));
   }
 
   private async write(content: Buffer): Promise<void> {

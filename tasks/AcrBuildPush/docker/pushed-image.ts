@@ -58,7 +58,7 @@ export async function receiveImage(
   } finally {
     stop(server);
     if (reference !== undefined) {
-      // It is over with the image: a name that stays only keeps the image in the engine, until the end of the job.
+      // All has been read. A name that stays only keeps the image in the engine, and the end of the job takes it away.
       await removeName(docker.lasting(), reference).catch(() => undefined);
     }
   }

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { awaitedLater } from '../../common/awaited-later';
 import { TaskError } from '../../common/errors';
 import { NO_LINK } from '../../common/files/open-folder';
 import { readFrom } from '../../common/files/source-file';
@@ -134,12 +135,8 @@ async function* readFile(onDisk: FilePiece, start: number): AsyncGenerator<Buffe
   });
   const readAt = (at: number) => {
     const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, size - at));
-    const result = file
-      .read(chunk, 0, chunk.length, at)
-      .then(({ bytesRead }) => chunk.subarray(0, bytesRead));
-    // It is awaited later; until then its failure is not unheard of.
-    result.catch(() => undefined);
-    return result;
+    const read = file.read(chunk, 0, chunk.length, at);
+    return awaitedLater(read.then(({ bytesRead }) => chunk.subarray(0, bytesRead)));
   };
   try {
     if (!isSame(await file.stat({ bigint: true }), onDisk)) throw changedMeanwhile(path);

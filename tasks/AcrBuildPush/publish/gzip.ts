@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { awaitedLater } from '../../common/awaited-later';
 import type { LocalLayer } from '../image/image';
 import type { BlobSource } from '../registry/send-blob';
 
@@ -134,10 +135,7 @@ async function* pieces(content: Readable, evenIfEmpty: boolean): AsyncGenerator<
 async function* inOrder<T, R>(items: AsyncIterable<T>, work: (item: T) => Promise<R>): AsyncGenerator<R> {
   const running: Promise<R>[] = [];
   for await (const item of items) {
-    const result = work(item);
-    // It is awaited later; until then its failure is not unheard of.
-    result.catch(() => undefined);
-    running.push(result);
+    running.push(awaitedLater(work(item)));
     if (running.length >= MEMBERS_AT_ONCE) yield await running.shift()!;
   }
   while (running.length > 0) yield await running.shift()!;

@@ -1,3 +1,4 @@
+import { awaitedLater } from '../../common/awaited-later';
 import { throwIfCancelled } from '../../common/cancel';
 import { describeError, TaskError } from '../../common/errors';
 import type { Logger } from '../../common/log';
@@ -69,9 +70,7 @@ export class ImageBill {
   begin(layers: readonly Layer[]): void {
     const diffIds = layers.map(({ diffId }) => diffId);
     const remote = layers.filter((layer) => layer.kind === 'remote');
-    this.begun = this.notesOn(diffIds).then((notes) => this.read(diffIds, remote, notes));
-    // It is awaited when the image has been published.
-    this.begun.catch(() => undefined);
+    this.begun = awaitedLater(this.notesOn(diffIds).then((notes) => this.read(diffIds, remote, notes)));
   }
 
   /**

@@ -1,3 +1,4 @@
+import { awaitedLater } from '../../common/awaited-later';
 import { TaskError } from '../../common/errors';
 import type { Descriptor, ImageConfig, Manifest } from '../image/image';
 import { entriesOf, type IndexEntry, readConfig } from '../image/manifest';
@@ -46,11 +47,8 @@ export class EarlierImages {
 
   /** All images. One that can't be read is passed over: knowing it only spares work. */
   all(): Promise<readonly EarlierImage[]> {
-    if (!this.images) {
-      this.images = this.readAll();
-      // They are asked for in advance; until somebody awaits them, their failure is not unheard of.
-      this.images.catch(() => undefined);
-    }
+    // They are asked for in advance.
+    this.images ??= awaitedLater(this.readAll());
     return this.images;
   }
 

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { awaitedLater } from '../../common/awaited-later';
 import { TaskError } from '../../common/errors';
 import type { HttpClient } from '../../common/http';
 import type { Logger } from '../../common/log';
@@ -190,10 +191,8 @@ export function remoteLayer(client: RegistryClient, descriptor: Descriptor, diff
 export function remoteBlob(client: RegistryClient, { digest, size }: Descriptor, start: number): Readable {
   const ask = (at: number): Promise<Buffer> | undefined => {
     if (at >= size) return undefined;
-    const part = client.blobRange(digest, at, Math.min(at + RANGE, size));
-    // It is asked for in advance, and perhaps for nothing.
-    part.catch(() => undefined);
-    return part;
+    // Perhaps nobody takes it.
+    return awaitedLater(client.blobRange(digest, at, Math.min(at + RANGE, size)));
   };
   async function* read() {
     let at = start;

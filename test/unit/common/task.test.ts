@@ -34,7 +34,7 @@ describe('the run of a task', () => {
     return lines;
   }
 
-  it('fails by what fails unheard of', async () => {
+  it('fails by an error that nobody awaits', async () => {
     const lines = await run(`async () => {
       void Promise.reject(new Error('nobody waits for it'));
       await new Promise((resolve) => setTimeout(resolve, 60_000));
@@ -42,7 +42,7 @@ describe('the run of a task', () => {
     assert.match(lines.at(-1)!, /^##vso\[task\.complete result=Failed;\].*nobody waits for it/);
   });
 
-  it('is canceled, and cleans up to its end, whatever fails unheard of then', async function () {
+  it('is canceled, and cleans up to its end, whatever fails that nobody awaits', async function () {
     if (process.platform === 'win32') this.skip();
     const lines = await run(`async ({ signal, log }) => {
       const work = new Promise((_, reject) => signal.addEventListener('abort', () => reject(new CancelledError())));

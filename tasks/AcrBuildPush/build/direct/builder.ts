@@ -1,3 +1,4 @@
+import { awaitedLater } from '../../../common/awaited-later';
 import { throwIfCancelled } from '../../../common/cancel';
 import { TaskError } from '../../../common/errors';
 import { plural } from '../../../common/text';
@@ -102,11 +103,8 @@ export class DirectBuilder implements Builder {
   private buildOf(plan: BuildPlan, planned: PlannedImage): PreparedBuild {
     const known = withBase(plan, plan.base && { ...plan.base, digest: planned.baseDigest });
     let made: ReturnType<PlannedImage['make']> | undefined;
-    if (this.services.push) {
-      // Files are read while the registry is being asked. The build awaits it, and tells of a failure.
-      made = planned.make(known.labels);
-      made.catch(() => undefined);
-    }
+    // Files are read while the registry is being asked; the build awaits them, and tells of a failure.
+    if (this.services.push) made = awaitedLater(planned.make(known.labels));
     return {
       kind: 'direct',
       description: 'the builder of this step, without an engine',
