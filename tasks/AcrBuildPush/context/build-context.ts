@@ -1,6 +1,5 @@
-import { readdirSync } from 'node:fs';
 import { basename, join as joinPath } from 'node:path';
-import { codeOf, TaskError } from '../../common/errors';
+import { codeOf, describeError, TaskError } from '../../common/errors';
 import { OpenFolder } from '../../common/files/open-folder';
 import { realPath } from '../../common/files/paths';
 import { readSourceFile, SourceFileError } from '../../common/files/source-file';
@@ -31,7 +30,7 @@ export interface ContextEntry {
  * Goes through a build context as docker sees it: what the rules leave in, all owned by root, links as they are and
  * never followed, folders before what is in them, names in order.
  *
- * @throws TaskError when a folder can't be read
+ * @throws TaskError when a folder can't be read, or a rule
  */
 export function* walkContext(
   folder: string,
@@ -46,7 +45,7 @@ export function* walkContext(
     above: Decision | undefined,
     withheld: ContextEntry[],
   ): Generator<ContextEntry> {
-    for (const name of readdirSync(open.at('')).sort(byName)) {
+    for (const name of open.names().sort(byName)) {
       const here = join(path, name);
       const decision = rules.decide(here, above);
       if (decision.matches && !rules.entersIgnored(here)) continue;
@@ -75,8 +74,10 @@ export function* walkContext(
     root = OpenFolder.open(realPath(folder));
     yield* walk(root, '', undefined, []);
   } catch (error) {
+    // A rule that docker does not take.
+    if (error instanceof TaskError) throw error;
     throw new TaskError(
-      `The build context can't be read: ${(error as Error).message}. Check input 'buildContext'.`,
+      `The build context can't be read: ${describeError(error)}. Check input 'buildContext'.`,
       { cause: error },
     );
   } finally {

@@ -7,6 +7,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readlinkSync,
   statSync,
 } from 'node:fs';
@@ -127,6 +128,11 @@ export class OpenFolder {
   /** This folder itself. */
   ownStats(): BigIntStats {
     return this.sync('', (place) => statSync(place, { bigint: true }));
+  }
+
+  /** The names of what is in it. */
+  names(): string[] {
+    return this.sync('', (place) => readdirSync(place));
   }
 
   entries(): Promise<Dirent[]> {

@@ -40,6 +40,17 @@ describe('a build context', () => {
     assert.ok(readIgnoreRules(folder.path, dockerfile, { isLegacy: false }).ignores('b'));
   });
 
+  it('of which a rule can not be read is refused for that rule, by docker when it tries it', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder.path, 'model.pkl'), '');
+    const rules = new IgnoreRules('a*{2}');
+    assert.throws(() => [...walkContext(folder.path, rules)], {
+      name: 'TaskError',
+      message: ".dockerignore has a pattern that docker can't read: 'a*{2}'.",
+    });
+    folder.remove();
+  });
+
   it('is worth a word when it is big', () => {
     const size = { files: 3, isPartial: false, largest: [{ name: 'data', bytes: 250_000_000 }] };
     assert.equal(describeBigContext({ ...size, bytes: 99_000_000 }), undefined);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
   constants,
@@ -84,6 +86,24 @@ describe('a folder that is held open', () => {
       assert.equal(error.path, join(path, 'nothing'));
       return error.message.includes(`'${path}/nothing' -> '${path}/x'`);
     });
+    folder.close();
+  });
+
+  it('tells by a path that people know that its names can not be read', async function () {
+    if (process.platform !== 'linux') this.skip();
+    // A folder that is held open, and of which nothing is left.
+    const child = spawn('sleep', ['60']);
+    const folder = OpenFolder.open(`/proc/${child.pid}/fd`);
+    assert.ok(folder.names().includes('0'));
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    assert.throws(
+      () => folder.names(),
+      ({ message }: Error) => {
+        assert.match(message, new RegExp(`'/proc/${child.pid}/fd/?'`));
+        return true;
+      },
+    );
     folder.close();
   });
 
