@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type ServerResponse, request as send } from 'node:http';
 import {
   AccountSASPermissions,
   AccountSASResourceTypes,
@@ -9,6 +7,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
 import type { Azurite } from './azurite';
+import { serveOnLoopback } from './loopback';
 
 /** Whom a token is of, and for; undefined where it is not good. */
 export type TokenClaims = (token: string) => { readonly aud: string; readonly appid: string } | undefined;
@@ -36,7 +35,7 @@ const DAY = 24 * 3_600_000;
 export async function startBlobGateway(options: BlobGatewayOptions): Promise<BlobGateway> {
   const target = new URL(options.storage.blobEndpoint);
   const signature = signatureOf(options.storage);
-  const server = createServer((incoming, response) => {
+  const { url: origin, stop } = await serveOnLoopback((incoming, response) => {
     const { authorization = '' } = incoming.headers;
     const token = /^Bearer (.+)$/.exec(authorization)?.[1];
     if (token === undefined) return forward(incoming, response, target, incoming.url ?? '/');
@@ -52,16 +51,7 @@ export async function startBlobGateway(options: BlobGatewayOptions): Promise<Blo
     const { url = '/' } = incoming;
     forward(incoming, response, target, `${url}${url.includes('?') ? '&' : '?'}${signature}`);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    blobEndpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}${target.pathname}`,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { blobEndpoint: origin + target.pathname, stop };
 }
 
 function signatureOf({ account, key }: Azurite): string {

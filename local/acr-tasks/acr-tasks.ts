@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readBody, serveOnLoopback } from '../loopback';
 
 /** The registry that a run pushes into. */
 export interface TargetRegistry {
@@ -80,24 +80,13 @@ const SIGNATURE = 'sv=2021-06-08&sp=rw&sig=bG9jYWwtc2lnbmF0dXJl';
  */
 export async function startAcrTasks(options: AcrTasksOptions): Promise<AcrTasks> {
   const service = new Service(options);
-  const server = createServer(async (request, response) => {
+  const { url, stop } = await serveOnLoopback(async (request, response) => {
     service.requests.push(`${request.method} ${request.url}`);
     if (options.intercept?.(request, response)) return;
-    const body = await readAll(request);
-    await service.answer(request, body, response);
+    await service.answer(request, await readBody(request), response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  service.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url: service.url,
-    runs: service.runs,
-    requests: service.requests,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  service.url = url;
+  return { url, runs: service.runs, requests: service.requests, stop };
 }
 
 class Service {
@@ -207,16 +196,21 @@ class Service {
     };
   }
 
+  /** A blob is made of blocks, and of none that were not sent before. */
   private putBlock(url: URL, body: Buffer, response: ServerResponse): void {
     const name = url.pathname.slice(1);
     const blocks = this.blobs.get(name) ?? new Map<string, Buffer>();
     this.blobs.set(name, blocks);
-    const comp = url.searchParams.get('comp');
-    if (comp === 'block') {
+    if (url.searchParams.get('comp') === 'block') {
       blocks.set(url.searchParams.get('blockid') ?? '', body);
     } else {
       const ids = [...body.toString().matchAll(/<Latest>([^<]+)<\/Latest>/g)].map(([, id]) => id!);
-      this.contexts.set(name, Buffer.concat(ids.map((id) => blocks.get(id) ?? Buffer.alloc(0))));
+      const parts = ids.map((id) => blocks.get(id)).filter((part) => part !== undefined);
+      if (parts.length < ids.length) {
+        fail(response, 400, 'InvalidBlockList', 'The specified block list is invalid.');
+        return;
+      }
+      this.contexts.set(name, Buffer.concat(parts));
     }
     response.writeHead(201).end();
   }
@@ -297,12 +291,6 @@ async function pushImage(registry: TargetRegistry, image: string, request: RunRe
 
 function sha256(content: string): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`;
-}
-
-async function readAll(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }
 
 function json(response: ServerResponse, value: object): void {

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type LoopbackServer, serveOnLoopback } from '../loopback';
 import { CliError, type ImageRunner, notFound, type RunningImage } from './places';
 
 interface Traffic {
@@ -37,7 +36,7 @@ interface App {
   definition: AppDefinition;
   traffic: Traffic[];
   readonly revisions: Revision[];
-  readonly ingress: Server;
+  readonly ingress: LoopbackServer;
   questions: number;
 }
 
@@ -62,7 +61,7 @@ export class ContainerApps {
           ...app.definition.properties.configuration,
           ingress: {
             ...app.definition.properties.configuration.ingress,
-            fqdn: hostOf(app.ingress),
+            fqdn: new URL(app.ingress.url).host,
             traffic: app.traffic,
           },
         },
@@ -71,10 +70,8 @@ export class ContainerApps {
   }
 
   async create(name: string, definition: AppDefinition): Promise<object> {
-    const ingress = createServer((question, answer) => this.forward(app, question, answer));
+    const ingress = await serveOnLoopback((question, answer) => this.forward(app, question, answer));
     const app: App = { name, definition, traffic: [], revisions: [], ingress, questions: 0 };
-    ingress.listen(0, '127.0.0.1');
-    await once(ingress, 'listening');
     this.apps.set(name, app);
     return this.update(name, definition);
   }
@@ -131,9 +128,8 @@ export class ContainerApps {
 
   async stop(): Promise<void> {
     for (const { ingress, revisions } of this.apps.values()) {
-      ingress.closeAllConnections();
-      ingress.close();
-      await Promise.all(revisions.map(({ active, running }) => (active ? running?.stop() : undefined)));
+      const running = revisions.flatMap((one) => (one.active && one.running ? [one.running] : []));
+      await Promise.all([ingress, ...running].map((one) => one.stop()));
     }
     this.apps.clear();
   }
@@ -206,8 +202,4 @@ export class ContainerApps {
     }
     return undefined;
   }
-}
-
-function hostOf(server: Server): string {
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

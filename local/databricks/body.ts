@@ -1,11 +1,4 @@
-import type { IncomingMessage } from 'node:http';
 import { isObject, type JsonObject, parseJson } from './json';
-
-export async function readAll(incoming: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
 
 /**
  * The fields in a body: JSON whatever its type is called, since `curl --data` calls it a form and Databricks' own

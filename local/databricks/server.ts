@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type LoopbackServer, readBody, serveOnLoopback } from '../loopback';
 import type { Identity, SignIn } from './access';
 import { type Api, FileAnswer, findRoute, type HandlerAnswer } from './api';
-import { readAll, readFields, readForm } from './body';
+import { readFields, readForm } from './body';
 import type { ContentAnswer } from './catalog/file-answer';
 import { type FilesApi, isFilePath } from './catalog/files-api';
 import { discover, type HostOptions, isForWorkspace, tokenPath } from './discovery';
@@ -49,30 +49,15 @@ export interface ServerOptions {
   readonly intercept: (request: RecordedRequest) => Fault | undefined;
 }
 
-export interface ApiServer {
-  readonly url: string;
+export interface ApiServer extends LoopbackServer {
   readonly requests: RecordedRequest[];
-  stop(): Promise<void>;
 }
 
 /** Serves Databricks' REST API on a free port of 127.0.0.1. */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const requests: RecordedRequest[] = [];
-  const server = createServer((request, response) => {
-    serve(request, response, options, requests).catch((error: Error) => response.destroy(error));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const server = await serveOnLoopback((request, response) => serve(request, response, options, requests));
+  return { ...server, requests };
 }
 
 async function serve(
@@ -81,7 +66,7 @@ async function serve(
   options: ServerOptions,
   requests: RecordedRequest[],
 ): Promise<void> {
-  const body = await readAll(incoming);
+  const body = await readBody(incoming);
   const url = new URL(incoming.url ?? '/', 'http://localhost');
   const recorded: RecordedRequest = {
     method: incoming.method ?? '',

@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { readBody, serveOnLoopback } from '../loopback';
 import { type Answer, type Application, answerTokenRequest, claimsOfAccessToken } from './login';
 import { answerOidcRequest, claimsOfOidcToken, issuerOf, subjectOf } from './pipelines';
 
@@ -72,7 +72,7 @@ export async function startEntra(options: EntraOptions): Promise<Entra> {
     return { status: tenant || isJob ? 405 : 404, body: '' };
   };
 
-  const server = createServer(async (incoming, response) => {
+  const server = await serveOnLoopback(async (incoming, response) => {
     const request = await record(incoming);
     requests.push(request);
     const scripted = options.intercept?.(request);
@@ -82,10 +82,7 @@ export async function startEntra(options: EntraOptions): Promise<Entra> {
     response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8`, ...headers });
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  url = server.url;
 
   return {
     url,
@@ -95,11 +92,7 @@ export async function startEntra(options: EntraOptions): Promise<Entra> {
     oidcSubject: (connectionName) => subjectOf(pipelines, connectionName),
     accessTokenClaims: (token) => claimsOfAccessToken(login, token),
     oidcTokenClaims: (token) => claimsOfOidcToken(pipelines, token),
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    stop: server.stop,
   };
 }
 
@@ -107,14 +100,13 @@ const OIDC_PATH =
   /^\/demo\/[^/]+\/_apis\/distributedtask\/hubs\/(?:build|release|deployment)\/plans\/[\w-]+\/jobs\/[\w-]+\/oidctoken$/;
 
 async function record(incoming: IncomingMessage): Promise<RecordedRequest> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  const body = await readBody(incoming);
   const url = new URL(incoming.url ?? '/', 'http://localhost');
   return {
     method: incoming.method ?? '',
     path: url.pathname,
     headers: incoming.headers,
     query: url.searchParams,
-    form: new URLSearchParams(Buffer.concat(chunks).toString()),
+    form: new URLSearchParams(body.toString()),
   };
 }

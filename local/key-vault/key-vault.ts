@@ -6,8 +6,8 @@ import {
   randomBytes,
   X509Certificate,
 } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readBody, serveOnLoopback } from '../loopback';
 
 export interface KeyVaultOptions {
   /** By name: private keys, PEM, and the certificates of those that have one. */
@@ -43,7 +43,7 @@ export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVault>
   const requests: string[] = [];
   const versions = new Map(Object.keys(options.keys).map((name) => [name, randomBytes(16).toString('hex')]));
   let url = '';
-  const server = createServer(async (request, response) => {
+  const server = await serveOnLoopback(async (request, response) => {
     requests.push(`${request.method} ${request.url?.split('?')[0]}`);
     const reply = (status: number, body: object, headers = {}) =>
       response
@@ -51,8 +51,8 @@ export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVault>
         .end(JSON.stringify(body));
     try {
       if (!/^Bearer /.test(request.headers.authorization ?? '')) return challenge(response);
-      const body = await bodyOf(request);
-      reply(200, answer(request, body));
+      const body = await readBody(request);
+      reply(200, answer(request, body.toString()));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const { status, code, message } = error;
@@ -94,30 +94,13 @@ export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVault>
     };
   };
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url,
-    requests,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  url = server.url;
+  return { url, requests, stop: server.stop };
 }
 
 function challenge(response: ServerResponse): void {
   const authenticate = `Bearer authorization="https://login.microsoftonline.com/common", resource="${AUDIENCE}"`;
   response.writeHead(401, { 'WWW-Authenticate': authenticate }).end();
-}
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
 }
 
 function signDigest(key: KeyObject, body: string): string {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type LoopbackServer, serveOnLoopback } from '../../loopback';
 import { answerWith } from './file-answer';
 import type { CatalogStore } from './store';
 
@@ -27,7 +27,7 @@ export class CloudStorage {
   uses = Number.POSITIVE_INFINITY;
   readonly requests: StoredRequest[] = [];
   private readonly links = new Map<string, { readonly path: string; left: number }>();
-  private server: Server | undefined;
+  private server: LoopbackServer | undefined;
   /** Where the storage is. */
   url = '';
   /** Where links say that it is, if that is another place, before which something else may stand. */
@@ -36,12 +36,8 @@ export class CloudStorage {
   constructor(private readonly store: CatalogStore) {}
 
   async start(): Promise<void> {
-    const server = createServer((request, response) => this.serve(request, response));
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve);
-    });
-    this.server = server;
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.server = await serveOnLoopback((request, response) => this.serve(request, response));
+    this.url = this.server.url;
   }
 
   /** An address that opens one file. */
@@ -58,12 +54,7 @@ export class CloudStorage {
   }
 
   async stop(): Promise<void> {
-    const { server } = this;
-    if (!server) return;
-    await new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    });
+    await this.server?.stop();
   }
 
   private serve(request: IncomingMessage, response: ServerResponse): unknown {
