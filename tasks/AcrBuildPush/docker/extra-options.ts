@@ -32,6 +32,9 @@ const TAKEN: Readonly<Record<string, string>> = {
   '--sbom': '',
 };
 
+/** With what docker looks at the Dockerfile, or tells of itself, and builds nothing. */
+const BUILDS_NOTHING = /^--(?:call|check|help|print|version)$/;
+
 /** What counts for commands alone: nothing else in the image depends on it. */
 const FOR_COMMANDS =
   /^--(?:add-host|allow|cgroup-parent|cpu-\w+|cpuset-\w+|isolation|memory|memory-swap|network|no-cache|pull|security-opt|shm-size|ssh|ulimit)$/;
@@ -51,6 +54,7 @@ export function parseExtraOption(line: string): ExtraOption | string {
   if (input !== undefined) {
     return input ? `is for input '${input}' to say` : 'is what the step itself has to set';
   }
+  if (BUILDS_NOTHING.test(name)) return 'would have docker build nothing';
   if (/\s--/.test(` ${value}`)) return 'has more than one option: give each a line of its own';
   return { name, words: mark.trim() === '=' || mark === '' ? [line] : [name, value] };
 }

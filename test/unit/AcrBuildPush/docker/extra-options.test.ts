@@ -32,6 +32,8 @@ describe('An option for docker', () => {
     ['--output=type=local,dest=/', 'is what the step itself has to set'],
     ['--iidfile /x', 'is what the step itself has to set'],
     ['--provenance=true', 'is what the step itself has to set'],
+    ['--check', 'would have docker build nothing'],
+    ['--call=outline', 'would have docker build nothing'],
     ['-t x', 'is no long option such as --add-host=db:10.0.0.4'],
     ['.', 'is no long option such as --add-host=db:10.0.0.4'],
     ['--', 'is no long option such as --add-host=db:10.0.0.4'],
