@@ -29,6 +29,9 @@ export function parseSmokeCheck(line: string): SmokeCheck | string {
   if (!known) return `begins with '${method}', which is none of ${METHODS.join(', ')}`;
   const [, port, path] = /^(?::(\d{1,5}))?(\/.*)$/.exec(target) ?? [];
   if (path === undefined) return `has '${target}' where its path must stand, such as /api/health`;
+  if (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535)) {
+    return `has the port ${port}, but ports are from 1 to 65535`;
+  }
 
   const pointers = words.splice(words.findLastIndex((word) => !word.startsWith('/')) + 1);
   const status = words.pop() ?? '';

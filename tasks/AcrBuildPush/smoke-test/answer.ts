@@ -10,11 +10,12 @@ export function findFault(
   { status, pointers }: SmokeCheck,
   answer: { readonly status: number; readonly body: Buffer },
 ): string | undefined {
+  // Some servers begin their JSON with a mark of its order of bytes, which white space includes.
   const text = answer.body.toString('utf8').trim();
   const shown = text ? `: ${bound(text, SHOWN)}` : '';
   if (answer.status !== status) return `answered ${answer.status}, not ${status}${shown}`;
   if (pointers.length === 0) return undefined;
-  const content = readJson(answer.body);
+  const content = readJson(text);
   if (content === undefined) return `answered ${status}, but not in JSON${shown}`;
   const missing = pointers.find((pointer) => (lookUp(content, pointer) ?? undefined) === undefined);
   return missing && `answered ${status}, but has nothing at ${missing}${shown}`;

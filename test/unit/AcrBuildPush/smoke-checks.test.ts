@@ -41,6 +41,8 @@ describe('A line of the smoke test', () => {
     ['GET', /has '' where its path must stand/],
     ['GET api/health 200', /has 'api\/health' where its path must stand/],
     ['GET http://elsewhere/ 200', /where its path must stand/],
+    ['GET :99999/x 200', /has the port 99999, but ports are from 1 to 65535/],
+    ['GET :0/x 200', /has the port 0/],
     ['GET /x', /does not say which status/],
     ['GET /x /y', /does not say which status/],
     ['GET /x 999', /does not say which status/],

@@ -126,6 +126,18 @@ describe('The smoke test', () => {
     });
   }
 
+  it('takes answers as large as pictures, and ones with a mark before their JSON', async () => {
+    answer = (request, response) =>
+      response.end(request.url === '/json' ? '\uFEFF{"a": 1}' : Buffer.alloc(5_000_000));
+    await run(['GET /picture 200', 'GET /json 200 /a']);
+  });
+
+  it('fails at once where an answer is larger than is read', async () => {
+    answer = (_, response) => response.end(Buffer.alloc(40_000_000));
+    await assert.rejects(run(['GET /all 200']), { message: /failed at GET \/all: .*larger than/ });
+    assert.equal(server.requests.length, 1);
+  });
+
   it('fails at once where the container has ended', async () => {
     answer = (request) => request.socket.destroy();
     for (const [state, problem] of [
