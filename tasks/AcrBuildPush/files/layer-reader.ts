@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
-import { TaskError } from '../../common/errors';
+import { throwIfCancelled } from '../../common/cancel';
+import { describeError, TaskError } from '../../common/errors';
 import type { Layer, LocalLayer } from '../image/image';
 import { readTar, type Sink, type TarMember } from './tar-reader';
 
@@ -13,7 +14,7 @@ const CHUNK = 256 * 1024;
  * Reads all of a layer as it streams by, in whatever form it is stored.
  *
  * @param onMember told of every member; what it returns gets the member's bytes, which are passed over otherwise
- * @throws TaskError when the layer can't be read or is not what its digest says
+ * @throws TaskError when the layer can't be read or is not what its digest says; CancelledError
  */
 export async function readLayer(
   layer: Layer,
@@ -38,9 +39,9 @@ export async function readLayer(
       ? pipeline(stream, check, unpack, collect, { signal })
       : pipeline(stream, check, collect, { signal }));
   } catch (error) {
-    signal.throwIfAborted();
+    throwIfCancelled(signal);
     if (error instanceof TaskError) throw error;
-    throw new TaskError(`Layer ${digest} of the base image can't be read: ${(error as Error).message}.`, {
+    throw new TaskError(`Layer ${digest} of the base image can't be read: ${describeError(error)}.`, {
       cause: error,
     });
   } finally {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { lookThroughLayer, readLayer } from '../../../../tasks/AcrBuildPush/files/layer-reader';
 import type { LocalLayer } from '../../../../tasks/AcrBuildPush/image/image';
+import { CancelledError } from '../../../../tasks/common/errors';
 
 const diffId = `sha256:${'0'.repeat(64)}`;
 
@@ -59,7 +60,10 @@ describe('a layer that is not read to its end', () => {
   it('is closed where the step is canceled at its first bytes', async () => {
     const cancel = new AbortController();
     const { layer, opened } = endless(Buffer.alloc(512), () => cancel.abort());
-    await assert.rejects(readLayer(layer, () => undefined, cancel.signal));
+    await assert.rejects(
+      readLayer(layer, () => undefined, cancel.signal),
+      CancelledError,
+    );
     areClosed(opened);
   });
 });
