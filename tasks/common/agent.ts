@@ -148,10 +148,8 @@ function readFileOf(file: string | undefined, setting: string): Buffer | undefin
     return readFileSync(file);
   } catch (error) {
     throw new TaskError(
-      `The file of certificates that ${setting} names can't be read: ${describeError(error)}.`,
-      {
-        cause: error,
-      },
+      `The file of certificates that ${setting} names can't be read: ${describeError(error)}. Put it there, or correct that setting.`,
+      { cause: error },
     );
   }
 }

@@ -66,7 +66,9 @@ function parseProxy(
 ): ProxyServer {
   const [, scheme = 'http', userInfo = '', host = ''] = PROXY.exec(address.trim()) ?? [];
   if (!/^https?$/i.test(scheme)) {
-    throw new TaskError(`The step can't use ${whose}: it is one of ${scheme}, not of http or https.`);
+    throw new TaskError(
+      `The step can't use ${whose}: it is one of ${scheme}, not of http or https. Give the address of one that speaks HTTP.`,
+    );
   }
   if (!URL.canParse(`${scheme}://${host}`)) {
     throw new TaskError(

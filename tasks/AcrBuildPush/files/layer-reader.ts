@@ -10,6 +10,9 @@ import { readTar, type Sink, type TarMember } from './tar-reader';
 /** Bytes that come unpacked at once: with Node's default of 16 KiB, a layer takes twice as long. */
 const CHUNK = 256 * 1024;
 
+const REMEDY =
+  'Run the step again; if that does not help, have the base image built and pushed again, or use another one.';
+
 /**
  * Reads all of a layer as it streams by, in whatever form it is stored.
  *
@@ -41,15 +44,18 @@ export async function readLayer(
   } catch (error) {
     throwIfCancelled(signal);
     if (error instanceof TaskError) throw error;
-    throw new TaskError(`Layer ${digest} of the base image can't be read: ${describeError(error)}.`, {
-      cause: error,
-    });
+    throw new TaskError(
+      `Layer ${digest} of the base image can't be read: ${describeError(error)}. ${REMEDY}`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     source?.destroy();
   }
   if (`sha256:${hash.digest('hex')}` !== digest) {
     throw new TaskError(
-      `Layer ${digest} of the base image arrived damaged: its bytes don't match its digest.`,
+      `Layer ${digest} of the base image arrived damaged: its bytes don't match its digest. ${REMEDY}`,
     );
   }
 }

@@ -155,7 +155,10 @@ async function* readFile(onDisk: FilePiece, start: number): AsyncGenerator<Buffe
 }
 
 function unreadable(error: Error): TaskError {
-  return new TaskError(`A file of the build context can't be read: ${error.message}.`, { cause: error });
+  return new TaskError(
+    `A file of the build context can't be read: ${error.message}. Let this agent's user read it, or name it in .dockerignore.`,
+    { cause: error },
+  );
 }
 
 function changedMeanwhile(path: string): TaskError {

@@ -46,6 +46,8 @@ export interface PullOptions {
 /** Bytes of a layer that are asked for at once. Two parts are in memory: one that is used, and the next. */
 const RANGE = 4 * 1024 * 1024;
 
+const REMEDY = 'Have it built and pushed again, or use another one.';
+
 /** Reads images from the registries that their names point to. */
 export function createPull(options: PullOptions): Pull {
   return async (image, platform) => {
@@ -59,17 +61,18 @@ export function createPull(options: PullOptions): Pull {
       access: 'pull',
     });
     const { digest, manifest } = await findManifest(client, reference, platform, image);
-    if (!manifest.config) throw new TaskError(`Image ${image} has a format that is no longer in use.`);
+    if (!manifest.config)
+      throw new TaskError(`Image ${image} has a format that is no longer in use. ${REMEDY}`);
     const content = await client.blob(manifest.config.digest);
     const config = readConfig(content);
     if (!config) {
       throw new TaskError(
-        `Image ${image} is broken: in its configuration, ${faultInConfig(content)}. Have it built and pushed again, or use another one.`,
+        `Image ${image} is broken: in its configuration, ${faultInConfig(content)}. ${REMEDY}`,
       );
     }
     const diffIds = config.rootfs.diff_ids;
     if (diffIds.length !== manifest.layers.length) {
-      throw new TaskError(`Image ${image} is broken: its configuration does not fit its layers.`);
+      throw new TaskError(`Image ${image} is broken: its configuration does not fit its layers. ${REMEDY}`);
     }
     options.log.info(`Base image ${image}: ${manifest.digest}, ${manifest.layers.length} layers.`);
     return {

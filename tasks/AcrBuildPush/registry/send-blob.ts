@@ -131,9 +131,12 @@ export async function sendBytes(
   } catch (error) {
     if (unreadable instanceof TaskError) throw unreadable;
     if (unreadable) {
-      throw new TaskError(`${source.name} could not be read: ${describeError(unreadable)}.`, {
-        cause: unreadable,
-      });
+      throw new TaskError(
+        `${source.name} could not be read: ${describeError(unreadable)}. Run the step again.`,
+        {
+          cause: unreadable,
+        },
+      );
     }
     if (error instanceof ConnectionError) return { outcome: error, bytes };
     throw error;

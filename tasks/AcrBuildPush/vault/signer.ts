@@ -36,7 +36,7 @@ export async function openSigner(request: SigningRequest, services: SignInServic
   const { asymmetricKeyType, asymmetricKeyDetails } = publicKey;
   if (asymmetricKeyType !== 'ec' || asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
     throw new TaskError(
-      `The key '${key.name}' in input 'signingKey' is ${asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType?.toUpperCase()}, but must be EC with the curve P-256, the one kind that notation and cosign both accept.`,
+      `The key '${key.name}' in input 'signingKey' is ${asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType?.toUpperCase()}, but must be EC with the curve P-256, the one kind that notation and cosign both accept. Make such a key or certificate in Key Vault.`,
     );
   }
   const spki = (one: KeyObject) => one.export({ type: 'spki', format: 'der' });
@@ -66,6 +66,9 @@ function publicKeyOf({ jwk }: VaultKey): KeyObject {
     const type = String(kty).replace(/-HSM$/, '');
     return createPublicKey({ format: 'jwk', key: { kty: type, crv, x, y, n, e } as never });
   } catch (error) {
-    throw new TaskError("The key in input 'signingKey' is none of EC or RSA.", { cause: error });
+    throw new TaskError(
+      "The key in input 'signingKey' is none of EC or RSA. Give one of EC with the curve P-256.",
+      { cause: error },
+    );
   }
 }

@@ -27,7 +27,7 @@ export async function sendContext(
   const url = addressIn(uploadUrl, 'the build context');
   if (url.protocol !== 'https:' && !isLoopback(url.host)) {
     throw new TaskError(
-      `Azure names ${url.host} for the build context, where it must not go without encryption.`,
+      `Azure names ${url.host} for the build context, where it must not go without encryption. Check for a proxy in between, and run the step again.`,
     );
   }
   for (const [name, value] of url.searchParams) if (name === 'sig') log.maskSecret(value);

@@ -229,7 +229,9 @@ function digestOf(
   }
   const image = state.outputImages?.find((one) => one.repository === repository && one.tag === tag);
   if (push && !image)
-    throw new TaskError(`Azure built the image, but does not say that it pushed ${repository}:${tag}.`);
+    throw new TaskError(
+      `Azure built the image, but does not say that it pushed ${repository}:${tag}. See whether the registry has it, and run the step again.`,
+    );
   return push ? textIn(image, 'digest', AZURE) : undefined;
 }
 
