@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 #: Bytes of an answer that are read, at most.
@@ -40,14 +41,20 @@ def smoke_test(
     :raises SmokeError: with the reason
     """
     url = url.rstrip("/")
+    if not url.startswith(("https://", "http://")):
+        raise SmokeError(f"'{url}' is no address of an API: it must begin with https:// or http://.")
     ready = wait_until_ready(url, patience)
     served = ready.get("modelDigest")
     if model_digest and served != model_digest:
         raise SmokeError(f"{url} serves the model {served or 'without a digest'}, but should serve {model_digest}.")
     params = ask(f"{url}/api/predict/params")
-    question = question or {one["name"]: any_value(one) for one in params["parameters"] if one.get("required", True)}
+    try:
+        outcomes, parameters = params["outcomes"], params["parameters"]
+        question = question or {one["name"]: any_value(one) for one in parameters if one.get("required", True)}
+    except (LookupError, TypeError, AttributeError):
+        raise SmokeError(f"{url} does not say what its model can be asked. Is this the API of a model?") from None
     answer = ask(f"{url}/api/predict", question)
-    prediction = check_answer(answer, params["outcomes"])
+    prediction = check_answer(answer, outcomes)
     if expected and label(prediction) != expected:
         raise SmokeError(f"{url} answers {json.dumps(question)} with {prediction!r}, but should with {expected!r}.")
     name = f"{ready.get('model')} {ready.get('version')}"
@@ -71,12 +78,14 @@ def ask(url: str, question: dict[str, Any] | None = None) -> dict[str, Any]:
         request.data = json.dumps(question).encode()
         request.add_header("Content-Type", "application/json")
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            text = response.read(LONGEST_ANSWER)
-    except urllib.error.HTTPError as error:
-        raise SmokeError(f"{url} answered {error.code}: {error.read(500).decode(errors='replace').strip()}") from None
-    except OSError as error:  # a URLError is one, too
-        raise SmokeError(f"{url} did not answer: {getattr(error, 'reason', error)}") from None
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                text = response.read(LONGEST_ANSWER)
+        except urllib.error.HTTPError as error:
+            raise SmokeError(f"{url} answered {error.code}: {error.read(500).decode(errors='replace').strip()}") from None
+    # A URLError is an OSError, too. What is broken off, or is no HTTP, comes from a replica that just starts or ends.
+    except (OSError, HTTPException) as error:
+        raise SmokeError(f"{url} did not answer: {getattr(error, 'reason', None) or repr(error)}") from None
     try:
         answer = json.loads(text)
     except ValueError:
