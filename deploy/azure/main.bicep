@@ -27,7 +27,7 @@ param models array = [
 ])
 param place string = 'containerApp'
 
-@description('Account keys, the registry\'s admin user and a Key Vault, as the pipelines in pipelines/with-keys need them. Off: nobody needs a secret.')
+@description('Account keys, the registry\'s admin user and a Key Vault, for pipelines that sign in with keys. Off: nobody needs a secret.')
 param useKeys bool = false
 
 @description('With useKeys: a personal access token of Databricks, stored in the Key Vault. May be added there later.')
