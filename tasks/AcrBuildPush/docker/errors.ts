@@ -24,6 +24,16 @@ const SIGNATURES: readonly Signature<BuildContext>[] = [
       `The docker client speaks version ${client} of the engine's API, but this engine takes ${most} at most. Take DOCKER_API_VERSION out of the environment, or give an older client in input 'dockerVersion'.`,
   },
   {
+    pattern: /Error response from daemon: page not found/i,
+    explain: () =>
+      'The Docker engine has no such version of its API. Take DOCKER_API_VERSION out of the environment of the step.',
+  },
+  {
+    pattern: /(?:Failed to initialize: |DOCKER_\w+ environment variable )[^\n]*/,
+    explain: ([text]) =>
+      `The docker client does not start (${text}). Correct the variable of the environment that it has that from, or remove it: DOCKER_CONTEXT, DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH or DOCKER_BUILDKIT.`,
+  },
+  {
     pattern:
       /failed to (?:push|authorize|fetch oauth token)[^\n]*(?:401|unauthorized|authentication required|token expired)/i,
     explain: () =>

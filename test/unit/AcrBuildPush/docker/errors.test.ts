@@ -36,6 +36,22 @@ describe('what docker says', () => {
       /speaks version 1\.99 .* takes 1\.41 at most.*DOCKER_API_VERSION/,
     ],
     [
+      'Failed to initialize: unable to resolve docker endpoint: context "nosuch": context not found: open /home/a/.docker/contexts/meta/9e/meta.json: no such file or directory',
+      /^The docker client does not start \(Failed to initialize: .*context "nosuch".*\)\. .*DOCKER_CONTEXT/,
+    ],
+    [
+      'Failed to initialize: unable to resolve docker endpoint: open /home/a/.docker/ca.pem: no such file or directory',
+      /^The docker client does not start .*ca\.pem.*DOCKER_TLS_VERIFY/,
+    ],
+    [
+      'DOCKER_BUILDKIT environment variable expects boolean value: strconv.ParseBool: parsing "maybe": invalid syntax',
+      /^The docker client does not start .*"maybe".*DOCKER_BUILDKIT\.$/,
+    ],
+    [
+      'Error response from daemon: page not found',
+      /^The Docker engine has no such version of its API.*DOCKER_API_VERSION/,
+    ],
+    [
       'ERROR: failed to push r.azurecr.io/titanic:1: unexpected status from PUT request to https://r.azurecr.io/v2/titanic/manifests/1: 401 Unauthorized',
       /refused the sign-in when buildx pushed/,
     ],
