@@ -261,15 +261,15 @@ export async function attachNotebooks(
   run: Run,
   { log, attach }: Pick<TaskContext, 'log' | 'attach'>,
 ): Promise<void> {
+  const asking: Asking = { client, log, limits: {} };
   for (const { key, id, notebookPath, state } of run.tasks) {
     if (notebookPath === undefined || id === undefined || neverRan(state)) continue;
-    try {
-      const page = await exportNotebook(client, id);
+    const keep = async (limits: RequestLimits) => {
+      const page = await exportNotebook(client, id, limits);
       if (page === undefined) log.warning(`Databricks has no page of the notebook of task '${key}'.`);
       else attach(`${key}.html`, page);
-    } catch (error) {
-      if (!(error instanceof TaskError)) throw error;
-      log.warning(`The notebook of task '${key}' could not be exported. ${error.message}`);
-    }
+    };
+    const tell = (why: string) => log.warning(`The notebook of task '${key}' could not be exported. ${why}`);
+    await askFor(asking, keep, tell);
   }
 }

@@ -214,6 +214,17 @@ describe('DatabricksRunJob', () => {
     assert.equal(text().match(/The output of task 'task\d+' could not be read\./g)?.length, 30);
   });
 
+  it('waits once, and not for each notebook that is to be kept', async () => {
+    const tasks = Array.from({ length: 30 }, (_, index) => task(`task${index}`, 'SUCCESS'));
+    const fake = workspace().on('GET runs/get', inTurn(running, ended('SUCCESS', tasks)));
+    const { outcome, clock, text } = await runThrough(fake, 'GET runs/export', 24 * 60, '503', {
+      exportHtml: true,
+    });
+    assert.equal((await outcome).result, 'Succeeded');
+    assert.ok(clock.now() < 15 * MINUTE, `${clock.now() / MINUTE} minutes`);
+    assert.equal(text().match(/The notebook of task 'task\d+' could not be exported\./g)?.length, 30);
+  });
+
   it('tells a good run without an exit value from one that can’t be read', async () => {
     const fake = workspace().on('GET runs/get-output', answer(200, {}));
     const { outcome } = run(fake);
