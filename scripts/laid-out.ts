@@ -4,7 +4,7 @@ import type { Extension, Manifest } from './identity';
 import { taskNames } from './paths';
 
 /** The extension that is laid out in a folder, as it will be packed. */
-export function readExtension(folder: string): Extension {
+function readExtension(folder: string): Extension {
   const read = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8'));
   return {
     manifest: read('vss-extension.json'),

@@ -20,11 +20,7 @@ import { atVersion } from './versions';
  * @returns the package's file
  * @throws when the Marketplace or an agent would refuse it
  */
-export async function packageExtension(
-  options: PackageOptions,
-  layout: string,
-  output: string,
-): Promise<string> {
+async function packageExtension(options: PackageOptions, layout: string, output: string): Promise<string> {
   await buildExtension(layout);
   const manifest = changeExtension(
     layout,

@@ -38,8 +38,8 @@ export function exitTable(exitValue: string): ExitTable | undefined {
 }
 
 /**
- * Rows of a name, its value now, and its value before: metrics with both, also those that are gone; of the rest, what was
- * otherwise.
+ * Rows of a name, its value now, and its value before. Metrics have both, also those that are gone; other values have the one
+ * before only where it was another.
  */
 export function compareTables(now: ExitTable, before: ExitTable): (readonly [string, string, string])[] {
   const old = new Map([...before.metrics, ...before.others]);

@@ -8,11 +8,10 @@ import { enumerate } from '../common/text';
 /** Characters of an output variable: later steps get it in their environment, where Windows allows 32,767. */
 const LONGEST_OUTPUT = 32_000;
 
-/**
- * Members of an exit value that become outputs of their own, and the characters of all of them together: every later
- * step of the job starts with them in its environment, which may not grow without end.
- */
+/** Members of an exit value that become outputs of their own. */
 const MOST_FIELDS = 100;
+
+/** Characters of all these outputs: every later step of the job has them in its environment, whose size is limited. */
 const LONGEST_FIELDS = 64_000;
 
 /** Names that a line lists. */

@@ -24,7 +24,7 @@ const LONGEST_REFUSAL = 5 * 60_000;
 /** Milliseconds for which a run that has just been started may not be known yet. */
 const LONGEST_BIRTH = 10_000;
 
-/** Milliseconds for which a run may be in no state that is known here, until that is said, and until it is given up. */
+/** Milliseconds for which a run may be in a state that is not known here: until a warning, and until the step gives up. */
 const NONSENSE_WARNING = 10 * 60_000;
 const LONGEST_NONSENSE = 30 * 60_000;
 
@@ -192,7 +192,7 @@ export class RunFollower {
     );
   }
 
-  /** A run in no state that is known here may be in a new one of the service, or the answers are not about a run. */
+  /** A state that is not known here may be new in the service, or the answers are not about a run. */
   private noteSense(fault: string | undefined): void {
     if (fault === undefined) {
       this.nonsense = undefined;

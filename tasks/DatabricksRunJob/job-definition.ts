@@ -30,7 +30,7 @@ const UNORDERED = new Set([
   'on_streaming_backlog_exceeded',
 ]);
 
-/** What the service heeds when it is sent, and never gives back; no job differs by it. */
+/** What the service obeys when it is sent, and never gives back: by these settings, no job differs from its definition. */
 const CONSUMED = new Set(['apply_policy_default_values', 'clone_from']);
 
 /** Words whose case does not matter to the service. */

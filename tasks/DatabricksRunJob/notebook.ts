@@ -115,7 +115,7 @@ export function formatOf(file: string): NotebookFormat | undefined {
   return FORMATS[extname(file).toLowerCase()];
 }
 
-/** What reads otherwise than its author may expect; undefined when nothing does. */
+/** Where Databricks may read a notebook otherwise than its author expects; undefined where it does not. */
 export function notebookRemark({ content, format }: Notebook): string | undefined {
   if (format.format !== 'SOURCE' || hasHeader(content)) return undefined;
   return (

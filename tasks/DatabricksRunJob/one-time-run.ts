@@ -80,7 +80,7 @@ export function oneTimeRun(
   ) as JsonObject;
 }
 
-/** How many tasks get a cluster of their own that share one in the job. */
+/** How many tasks share a cluster in the job, and have one of their own in a one-time run. */
 export function separateClusters(settings: JsonObject): number {
   const keys = listOf(settings.tasks).map((task) => innermost(task).job_cluster_key);
   const shared = keys.filter((key) => key !== undefined && keys.indexOf(key) !== keys.lastIndexOf(key));

@@ -79,8 +79,8 @@ const LONGEST_ERROR = 1_000;
 /**
  * Reads what the notebook returned, and the errors of failed tasks: one request for each of these tasks.
  *
- * @param options `notebookPath`, or its copy, is the notebook whose exit value counts, or the folder, undefined for whichever
- * has one
+ * @param options `notebookPath`, or `copyPath` where a copy is run, is that of the notebook whose exit value counts, or of the
+ * folder with such notebooks; undefined for whichever has one
  */
 export async function readResults(
   client: DatabricksClient,

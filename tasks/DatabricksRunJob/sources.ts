@@ -20,7 +20,7 @@ export type Sources = { readonly file: string } & (
 const MOST_NAMES = 20;
 
 /**
- * Reads what is to be imported, and says what reads otherwise than its author may expect.
+ * Reads what is to be imported, and says where Databricks may read it otherwise than its author expects.
  *
  * @throws TaskError when it can't be imported
  */

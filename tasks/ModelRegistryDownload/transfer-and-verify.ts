@@ -36,7 +36,7 @@ const MOST_TRANSFERS = 2;
 
 /**
  * Transfers files and compares them with what the registry and the version say; those that disagree are transferred
- * again. Who then brings the same bytes once more, tells damage on the way from a checksum that was never right.
+ * again. If the same bytes come once more, the checksum was never right; if others do, they were damaged on their way.
  *
  * @returns each file by its path
  */

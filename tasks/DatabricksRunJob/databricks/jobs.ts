@@ -82,7 +82,7 @@ const SETTINGS_PAGE = { settings: SETTINGS, run_as_user_name: 'text', next_page_
 type WireTask = Shaped<typeof TASK>;
 type GitSource = Shaped<typeof GIT_SOURCE>;
 
-/** All jobs that the token's user may see, or those of a name, upper and lower case being one to the service. */
+/** All jobs that the token's user may see, or those of a name; to the service, upper and lower case are the same. */
 export async function* listJobs(client: DatabricksClient, name?: string): AsyncGenerator<JobSummary> {
   const ask = (token: string | undefined) =>
     client.get(

@@ -204,8 +204,8 @@ export class ModelFolder {
   }
 
   /**
-   * Why a step failed: for the folder's being another's by now, where that is so, whatever came of it; or for something
-   * else's having put there what was not there before.
+   * Why a step failed. Where another step has the folder by now, that is why, whatever came of it; and where a link or a file
+   * stands in the place of a folder, something else has changed what was there.
    */
   explain(error: unknown): unknown {
     try {

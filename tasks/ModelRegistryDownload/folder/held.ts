@@ -7,7 +7,7 @@ const HELD = new Set(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY']);
 /** How long somebody may hold it, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** Milliseconds before a further try, at least and at most: by chance, so as not to keep step with who opens it again and again. */
+/** Milliseconds before a further try: at random, so as not to keep in step with a program that opens it again and again. */
 const PAUSE = { least: 30, most: 170 };
 
 interface Options {

@@ -43,9 +43,9 @@ const SERVICE_VERSION = '2021-12-02';
 /**
  * A client of the model's container. Makes no request yet.
  *
- * `@azure/storage-blob` tells the folders of the versions; it is loaded when they are asked for. What can be much, the
- * files of a version and their contents, takes this process a fifth of the time without it; and its calls for whole
- * blobs hang on a stall, break with a connection and mix generations.
+ * `@azure/storage-blob` lists the folders of the versions, and is loaded when they are asked for. Files are listed and read
+ * without it: that takes a fifth of the processor's time, and the library's calls for whole blobs hang on a stall, break with
+ * a connection and mix generations.
  */
 export function openContainer(settings: RegistrySettings): ModelContainer {
   const endpoint = new URL(settings.endpoint);

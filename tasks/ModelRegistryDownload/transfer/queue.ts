@@ -70,7 +70,7 @@ class Transfer {
   private readonly lanes: Lanes;
   /** What is left to do; the workers take from it in turn. */
   private readonly parts: Generator<Part>;
-  /** Those that are on their way: of thousands of files, a few. */
+  /** The files that are on their way: a few, even of thousands. */
   private readonly targets = new Set<PartialFile>();
   private readonly local = new LocalDigester();
   private readonly thread: ThreadDigester | undefined;

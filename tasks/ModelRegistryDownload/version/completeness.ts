@@ -22,8 +22,8 @@ export interface VersionPlace {
 }
 
 /**
- * What becomes of a guess from the ways of other versions: it decides whether `latest` takes the version, it is told with a
- * version that is taken in any case, or nobody asks for it.
+ * What becomes of a guess, which is made from how other versions were published: it decides whether `latest` takes a version,
+ * it is told with a version that is taken in any case, or it is not made.
  */
 export type GuessUse = 'decides' | 'told' | 'none';
 
@@ -31,7 +31,7 @@ export type GuessUse = 'decides' | 'told' | 'none';
 export interface Lack {
   /** Going on from "it". */
   readonly what: string;
-  /** Whether it only seems so, from the ways of other versions. */
+  /** Whether that is a guess, from how other versions were published. */
   readonly isGuess: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Matches paths as the agent's own patterns do (minimatch with `dot`, without braces, comments and negation), in time
  * that grows with the length of the pattern times that of the path, whatever both hold: patterns may come from a commit.
- * Lists of patterns in brackets, such as `+(a|b)`, are none here: no way to match them has that bound, and no file of a
+ * Lists of patterns in brackets, such as `+(a|b)`, are not matched: no way to match them has that bound, and no file of a
  * model needs them.
  */
 

@@ -125,8 +125,8 @@ export function tiesOfFirst([first, ...rest]: readonly string[]): string[] {
 }
 
 /**
- * The versions whose ways show how a version of this model is published: the nearest before it, or, for the first of
- * all, the nearest after it.
+ * The versions that show how those of this model are published: the nearest before one, or, for the first of all, the
+ * nearest after it.
  */
 export function neighbours(name: string, folders: readonly string[], count: number): string[] {
   const own = readVersionName(name);
