@@ -154,7 +154,7 @@ function resolve(value: Json, parameters: ReadonlyMap<string, string>): Json {
 }
 
 /** What may stand before a path: an option of pip, such as `-r`, and where a cluster's disk has the workspace. */
-const BEFORE_PATH = /^(?:-[rce]\s+|--(?:requirement|constraint|editable)[\s=]+)?(?:\/Workspace(?=\/))?/;
+const BEFORE_PATH = /^(?:-[rce]\s*|--(?:requirement|constraint|editable)[\s=]+)?(?:\/Workspace(?=\/))?/;
 
 /** Leads every path to the copy, and leaves `/Workspace` before those that have it: without it, pip finds no file. */
 function relocate(value: Json, { of: from, path: to }: Copy): Json {

@@ -46,6 +46,7 @@ describe('a one-time run in place of a job', () => {
           dependencies: [
             '/Workspace/live/project/a.whl',
             '-r /Workspace/live/project/requirements.txt',
+            '-e/Workspace/live/project/package',
             '--constraint=/Workspace/live/project/pins.txt',
             '-r /Workspace/live/project2/requirements.txt',
             'numpy',
@@ -66,6 +67,7 @@ describe('a one-time run in place of a job', () => {
         [
           `/Workspace${copy}/a.whl`,
           `-r /Workspace${copy}/requirements.txt`,
+          `-e/Workspace${copy}/package`,
           `--constraint=/Workspace${copy}/pins.txt`,
           '-r /Workspace/live/project2/requirements.txt',
           'numpy',
