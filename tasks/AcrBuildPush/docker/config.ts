@@ -4,8 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import { describeError } from '../../common/errors';
 import { isInside, realPath } from '../../common/files/paths';
 import { TemporaryFolder } from '../../common/files/temporary-folder';
-import { isRecord } from '../../common/json';
 import type { Logger } from '../../common/log';
+import { EACH, faultIn, type Shape, withoutNulls } from '../../common/shape';
 import { taskVariable } from '../../common/task-variable';
 
 /** The parts of docker's `config.json` that matter here; all others pass through. */
@@ -17,6 +17,15 @@ export interface DockerConfigFile {
   readonly [setting: string]: unknown;
 }
 
+/** The shape of those. */
+const CONFIG = {
+  auths: { [EACH]: 'object' },
+  credHelpers: { [EACH]: 'text' },
+  credsStore: 'text',
+  cliPluginsExtraDirs: ['text'],
+} as const satisfies Shape;
+
+/** What docker is signed in with to a registry. */
 export interface RegistryCredentials {
   readonly host: string;
   readonly username: string;
@@ -136,8 +145,9 @@ function readConfig(folder: string, log: Logger): DockerConfigFile {
   if (!existsSync(file)) return {};
   try {
     const config: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (!isRecord(config)) throw new Error('it is no JSON object');
-    return config as DockerConfigFile;
+    const fault = faultIn(config, CONFIG);
+    if (fault !== undefined) throw new Error(fault);
+    return withoutNulls(config, CONFIG) as DockerConfigFile;
   } catch (error) {
     log.warning(
       `Docker's configuration ${file} is left out, since it can't be read: ${describeError(error)}`,

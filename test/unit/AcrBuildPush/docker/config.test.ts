@@ -99,6 +99,27 @@ describe("the step's docker configuration", () => {
       });
     });
 
+    it("goes on from a user's that has null in place of what is not there", async () => {
+      const names = ['auths', 'credHelpers', 'credsStore', 'cliPluginsExtraDirs'];
+      const nothing = Object.fromEntries(names.map((name) => [name, null]));
+      writeFileSync(join(home, 'config.json'), JSON.stringify({ ...nothing, currentContext: 'remote' }));
+      const { lines, ...rest } = options();
+      await withDockerConfig(rest, async ({ env, signIn }) => {
+        signIn(credentials);
+        const made = JSON.parse(readFileSync(join(env.DOCKER_CONFIG!, 'config.json'), 'utf8'));
+        assert.deepEqual(made.auths, { 'r.azurecr.io': { auth } });
+        assert.equal(made.currentContext, 'remote');
+      });
+      assert.deepEqual(lines, []);
+    });
+
+    it("goes on without a user's that is none of docker's, and says so", async () => {
+      writeFileSync(join(home, 'config.json'), '{"auths":[1]}');
+      const { lines, ...rest } = options();
+      await withDockerConfig(rest, async ({ signIn }) => signIn(credentials));
+      assert.match(lines.join(), /type=warning.*is left out.*'auths' is a list, where an object should be/);
+    });
+
     it('is gone after success and after failure, and what it links to is not', async () => {
       const { parentFolder, ...rest } = options();
       assert.equal(await withDockerConfig({ parentFolder, ...rest }, async () => 'done'), 'done');
