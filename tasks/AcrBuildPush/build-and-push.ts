@@ -1,6 +1,5 @@
 import { awaitedLater } from '../common/awaited-later';
 import type { Outcome, TaskContext } from '../common/task';
-import { plural } from '../common/text';
 import { attachStatements } from './attach-statements';
 import { BaseNotes } from './base-notes/base-notes';
 import { LayerPackages } from './bill-of-materials/layer-packages';
@@ -11,7 +10,7 @@ import { NAME_VARIABLE } from './docker/pushed-name';
 import type { Inputs } from './inputs';
 import { imageAnnotations } from './labels';
 import { readOrigin } from './origin';
-import { finish, finishFound, referenceTo, setImageOutputs } from './outcome';
+import { announce, finish, finishFound, referenceTo, setImageOutputs } from './outcome';
 import { makePlan } from './plan';
 import { checkModel } from './provenance/check-model';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
@@ -37,8 +36,7 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
 
   const plan = makePlan(inputs, await readOrigin(inputs, task));
   const names = plan.tags.map(({ tag }) => tag);
-  log.info(`Image ${plan.name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
-  for (const remark of plan.remarks) log.info(remark);
+  announce(log, plan.name, names, plan.remarks);
 
   const credentials = identity && credentialsOf(host, identity, task);
   const access = inputs.push ? 'pull,push' : 'pull';

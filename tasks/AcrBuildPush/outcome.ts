@@ -1,7 +1,21 @@
+import type { Logger } from '../common/log';
 import type { Outcome, TaskContext } from '../common/task';
-import { formatBytes } from '../common/text';
+import { formatBytes, plural } from '../common/text';
 import type { RegistryClient } from './registry/client';
 import { type ImageReport, imageSize, summarize, uploadedSize } from './report';
+
+/** Says which image the step is about, and what was made of its inputs that their author may not expect. */
+export function announce(
+  log: Logger,
+  name: string,
+  tags: readonly string[],
+  remarks: readonly string[],
+): void {
+  const names =
+    tags.length > 0 ? `${plural(tags.length, 'tag')}: ${tags.join(', ')}` : 'to be known by its digest alone';
+  log.info(`Image ${name}, ${names}`);
+  for (const remark of remarks) log.info(remark);
+}
 
 /** Sets the outputs that the manifest brings. */
 export function setImageOutputs(task: TaskContext, report: Omit<ImageReport, 'title'>): void {

@@ -1,12 +1,11 @@
 import { awaitedLater } from '../common/awaited-later';
 import type { Outcome, TaskContext } from '../common/task';
-import { plural } from '../common/text';
 import { CONFIG_VARIABLE, withDockerConfig } from './docker/config';
 import { CONTAINER_VARIABLE } from './docker/container';
 import { dockerLogin } from './docker/logins';
 import { apiHostOf, type ImageName, referenceOf } from './image/image-name';
 import type { Inputs } from './inputs';
-import { finish, finishFound, referenceTo, setImageOutputs } from './outcome';
+import { announce, finish, finishFound, referenceTo, setImageOutputs } from './outcome';
 import { showChain } from './provenance/record';
 import { copyImage } from './publish/copy-image';
 import { checkDestination, lockTags, setTags, verifyTags } from './publish/destination';
@@ -25,8 +24,7 @@ export async function promote(inputs: Inputs, image: ImageName, task: TaskContex
   const phases = new Phases(log);
   const name = `${host}/${repository}`;
   const names = tags.map(({ tag }) => tag);
-  log.info(`Image ${name}, ${plural(names.length, 'tag')}: ${names.join(', ')}`);
-  for (const remark of inputs.tagRemarks) log.info(remark);
+  announce(log, name, names, inputs.tagRemarks);
 
   const credentials = identity && credentialsOf(host, identity, task);
   const registry = new RegistryClient({ http, log, host, repository, credentials });

@@ -308,5 +308,6 @@ describe('the promotion of an image', () => {
     };
     assert.ok(!tags.includes('latest'));
     assert.equal(outputs.imageRef, `${dev.loginServer}/prod/untagged@${index.digest}`);
+    assert.equal(lines[0], `Image ${dev.loginServer}/prod/untagged, to be known by its digest alone`);
   });
 });
