@@ -14,6 +14,7 @@ import { findEngine } from './engine/engine';
 import type { Identities } from './identities';
 import { prepareExamplePython } from './python';
 import { type Stack, startStack } from './stack';
+import { stopAll } from './stop';
 
 /*
  * `npm run stack`: the local services for whoever works on a pipeline or a task. They stay until Ctrl-C, and what
@@ -62,8 +63,7 @@ async function main(signal: AbortSignal): Promise<void> {
       console.log('Stopping.');
     } finally {
       for (const file of [groupsFile, connectionsFile]) rmSync(file, { force: true });
-      await azure?.stop();
-      await stack.stop();
+      await stopAll([azure, stack]);
     }
   } finally {
     release();

@@ -9,6 +9,7 @@ import { startWorkspace, type Workspace } from './databricks/workspace';
 import { type Identities, startIdentities } from './identities';
 import { type KeyVault, startKeyVault } from './key-vault/key-vault';
 import { type Registry, startRegistry } from './registry/registry';
+import { type Stoppable, stopAll } from './stop';
 
 /** The models whose pipelines, notebooks and data sets travel with this repository. */
 export const MODELS = ['titanic', 'batcomputer'] as const;
@@ -42,11 +43,10 @@ export interface Stack {
 
 /** Starts the stack. Everything but the images starts empty, on free ports, with passwords of its own. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const started: { stop(): Promise<void> }[] = [];
+  const started: Stoppable[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'stack-'));
   const stop = async () => {
-    await Promise.all(started.map((part) => part.stop()));
-    await rm(folder, { recursive: true, force: true });
+    await stopAll(started).finally(() => rm(folder, { recursive: true, force: true }));
   };
   try {
     const [signer, imageSigner] = [makeKey(), makeKey()];

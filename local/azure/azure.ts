@@ -1,3 +1,4 @@
+import { stopAll } from '../stop';
 import { carryOut } from './commands';
 import { ContainerApps } from './container-apps';
 import { ContainerGroups } from './container-groups';
@@ -20,8 +21,6 @@ export async function startLocalAzure({ runner, digestOf }: LocalAzureOptions): 
   const program = await startAz((args) => carryOut(args, { apps, groups, digestOf }));
   return {
     folder: program.folder,
-    stop: async () => {
-      await Promise.all([program.stop(), apps.stop(), groups.stop()]);
-    },
+    stop: () => stopAll([program, apps, groups]),
   };
 }

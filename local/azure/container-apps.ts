@@ -1,5 +1,6 @@
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { type LoopbackServer, serveOnLoopback } from '../loopback';
+import { stopAll } from '../stop';
 import { CliError, type ImageRunner, notFound, type RunningImage } from './places';
 
 interface Traffic {
@@ -127,11 +128,10 @@ export class ContainerApps {
   }
 
   async stop(): Promise<void> {
-    for (const { ingress, revisions } of this.apps.values()) {
-      const running = revisions.flatMap((one) => (one.active && one.running ? [one.running] : []));
-      await Promise.all([ingress, ...running].map((one) => one.stop()));
-    }
+    const apps = [...this.apps.values()];
     this.apps.clear();
+    const running = apps.flatMap(({ revisions }) => revisions.filter(({ active }) => active));
+    await stopAll([...apps.map(({ ingress }) => ingress), ...running.map((revision) => revision.running)]);
   }
 
   private setTraffic(app: App, traffic: readonly Traffic[]): void {

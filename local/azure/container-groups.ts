@@ -1,3 +1,4 @@
+import { stopAll } from '../stop';
 import { type ImageRunner, notFound, type RunningImage } from './places';
 
 /** As much of a container group's definition as is carried out. */
@@ -49,7 +50,8 @@ export class ContainerGroups {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.groups.values()].map(({ running }) => running.stop()));
+    const groups = [...this.groups.values()];
     this.groups.clear();
+    await stopAll(groups.map(({ running }) => running));
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stopAll } from '../stop';
 import { SignIn, type SignInOptions } from './access';
 import { CloudStorage } from './catalog/cloud-storage';
 import { FilesApi } from './catalog/files-api';
@@ -209,9 +210,7 @@ export async function startWorkspace(options: WorkspaceOptions): Promise<Workspa
     intercept(decide) {
       intercept = decide;
     },
-    async stop() {
-      await Promise.all([server.stop(), storage.stop(), engine.stop()]);
-    },
+    stop: () => stopAll([server, storage, engine]),
   };
 }
 

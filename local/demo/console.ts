@@ -1,9 +1,14 @@
-/** Says on the console what is being done, and how long it took. */
+/**
+ * Says on the console what is being done, and how long it took. What was started is handed over also where the demo was
+ * canceled meanwhile: nobody else could stop it.
+ *
+ * @throws with the signal's reason, where the demo was canceled before
+ */
 export async function phase<T>(title: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
   console.log(`\n▸ ${title}`);
   const start = Date.now();
   const result = await work();
-  signal.throwIfAborted();
   console.log(`  ${seconds(Date.now() - start)}`);
   return result;
 }

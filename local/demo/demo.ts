@@ -8,6 +8,7 @@ import type { RunningApi } from '../model-api';
 import { run } from '../processes';
 import { prepareExamplePython } from '../python';
 import { type Stack, startStack } from '../stack';
+import { stopAll } from '../stop';
 import { verifyChain } from './chain';
 import { detail, phase } from './console';
 import type { ExampleModel } from './models';
@@ -66,8 +67,7 @@ export async function demo({ model, home, onReady, signal }: DemoOptions): Promi
     if (isGood) await onReady?.(stack, api);
     return isGood;
   } finally {
-    await api?.stop();
-    await stack.stop();
+    await stopAll([api, stack]);
   }
 }
 
@@ -93,6 +93,7 @@ async function buildModel(
     const record = await phase(`Running ${file}`, signal, () =>
       runPipeline(file, { ...options, parameters }),
     );
+    signal.throwIfAborted();
     runs.push(record);
     return record;
   };
