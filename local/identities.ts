@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ServiceConnection } from './agent/agent';
 import { type Entra, startEntra } from './entra/entra';
+import { OIDC_ISSUER, subjectOf } from './entra/pipelines';
 
 /** Who signs in without a key on this machine, as the template in deploy/azure makes them. */
 export interface Identities {
@@ -17,7 +18,6 @@ export interface Identities {
 
 /** The name of the service connection in the pipelines. */
 const CONNECTION = 'model-pipelines';
-const ISSUER = 'https://vstoken.dev.azure.com/d0a3bd55-8a21-4b3a-93c7-2c1d32b4a6f1';
 
 export async function startIdentities(): Promise<Identities> {
   const [tenantId, pipelines, notebooks, id] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
@@ -27,7 +27,7 @@ export async function startIdentities(): Promise<Identities> {
     applications: [
       {
         clientId: pipelines,
-        federatedCredentials: [{ issuer: ISSUER, subject: `sc://demo/local/${CONNECTION}` }],
+        federatedCredentials: [{ issuer: OIDC_ISSUER, subject: subjectOf(CONNECTION) }],
       },
       { clientId: notebooks, secret },
     ],

@@ -127,7 +127,7 @@ async function answerToUser(
     const fields = { ...recorded.fields, ...route.fields };
     return { status: 200, body: await handler({ version, fields, user: identity }) };
   } catch (error) {
-    return answerOf(error instanceof ApiError ? error : new ApiError(500, 'INTERNAL_ERROR', String(error)));
+    return answerOf(error);
   }
 }
 
@@ -143,7 +143,7 @@ function answerFromFiles(
     if (!isContent(answer)) return { status: 200, body: answer };
     return { status: answer.status, headers: answer.headers, body: new FileAnswer('file', answer.content) };
   } catch (error) {
-    return answerOf(error instanceof ApiError ? error : new ApiError(500, 'INTERNAL_ERROR', String(error)));
+    return answerOf(error);
   }
 }
 
@@ -175,8 +175,11 @@ function identify({ headers, path }: RecordedRequest, options: ServerOptions): s
   };
 }
 
-function answerOf(error: ApiError): Answer {
-  return { status: error.status, body: error.body };
+/** An error that nobody foresaw is the workspace's own, and says so. */
+function answerOf(error: unknown): Answer {
+  const { status, body } =
+    error instanceof ApiError ? error : new ApiError(500, 'INTERNAL_ERROR', String(error));
+  return { status, body };
 }
 
 function send(response: ServerResponse, recorded: RecordedRequest, answer: Answer | undefined): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { readBody, serveOnLoopback } from '../loopback';
 import { type Answer, type Application, answerTokenRequest, claimsOfAccessToken } from './login';
-import { answerOidcRequest, claimsOfOidcToken, issuerOf, subjectOf } from './pipelines';
+import { answerOidcRequest, claimsOfOidcToken, OIDC_ISSUER, ORGANIZATION, subjectOf } from './pipelines';
 
 export interface EntraOptions {
   readonly tenantId: string;
@@ -44,18 +44,12 @@ export interface Entra {
 }
 
 const HOUR = 60 * 60_000;
-const ORGANIZATION = 'demo';
-const ORGANIZATION_ID = 'd0a3bd55-8a21-4b3a-93c7-2c1d32b4a6f1';
 
 /** Starts a login server of Microsoft Entra, and the part of Azure DevOps that vouches for pipelines, on loopback. */
 export async function startEntra(options: EntraOptions): Promise<Entra> {
   const now = options.now ?? Date.now;
   const login = { ...options, now, tokenLifetime: options.tokenLifetime ?? HOUR };
   const pipelines = {
-    organization: ORGANIZATION,
-    organizationId: ORGANIZATION_ID,
-    project: 'local',
-    pipeline: 'pipeline',
     accessToken: options.accessToken ?? '',
     serviceConnections: options.serviceConnections ?? [],
     now,
@@ -87,17 +81,18 @@ export async function startEntra(options: EntraOptions): Promise<Entra> {
   return {
     url,
     collectionUri: `${url}/${ORGANIZATION}/`,
-    oidcIssuer: issuerOf(pipelines),
+    oidcIssuer: OIDC_ISSUER,
     requests,
-    oidcSubject: (connectionName) => subjectOf(pipelines, connectionName),
+    oidcSubject: subjectOf,
     accessTokenClaims: (token) => claimsOfAccessToken(login, token),
     oidcTokenClaims: (token) => claimsOfOidcToken(pipelines, token),
     stop: server.stop,
   };
 }
 
-const OIDC_PATH =
-  /^\/demo\/[^/]+\/_apis\/distributedtask\/hubs\/(?:build|release|deployment)\/plans\/[\w-]+\/jobs\/[\w-]+\/oidctoken$/;
+const OIDC_PATH = new RegExp(
+  `^/${ORGANIZATION}/[^/]+/_apis/distributedtask/hubs/(?:build|release|deployment)/plans/[\\w-]+/jobs/[\\w-]+/oidctoken$`,
+);
 
 async function record(incoming: IncomingMessage): Promise<RecordedRequest> {
   const body = await readBody(incoming);

@@ -3,12 +3,15 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isOwnJwt, issueJwt, parseJwt } from './jwt';
 import { type Answer, FEDERATION_AUDIENCE } from './login';
 
+/** The organization whose jobs ask. */
+export const ORGANIZATION = 'demo';
+const PROJECT = 'local';
+const PIPELINE = 'pipeline';
+
+/** Who vouches for the pipelines of the organization, whose GUID is part of the address. */
+export const OIDC_ISSUER = 'https://vstoken.dev.azure.com/d0a3bd55-8a21-4b3a-93c7-2c1d32b4a6f1';
+
 export interface PipelineOptions {
-  readonly organization: string;
-  /** GUID; part of the issuer's address. */
-  readonly organizationId: string;
-  readonly project: string;
-  readonly pipeline: string;
   /** The job's `System.AccessToken`. */
   readonly accessToken: string;
   /** Those that the job refers to; it gets tokens for no others. */
@@ -19,17 +22,11 @@ export interface PipelineOptions {
 /** Seconds. */
 const LIFETIME = 600;
 
-/** Who vouches for the pipelines of an organization of Azure DevOps. */
-export function issuerOf({ organizationId }: PipelineOptions): string {
-  return `https://vstoken.dev.azure.com/${organizationId}`;
-}
-
 /** The subject of a token for one of the service connections, or for the pipeline itself. */
-export function subjectOf(options: PipelineOptions, connectionName?: string): string {
-  const { organization, project, pipeline } = options;
+export function subjectOf(connectionName?: string): string {
   return connectionName
-    ? `sc://${organization}/${project}/${connectionName}`
-    : `p://${organization}/${project}/${pipeline}`;
+    ? `sc://${ORGANIZATION}/${PROJECT}/${connectionName}`
+    : `p://${ORGANIZATION}/${PROJECT}/${PIPELINE}`;
 }
 
 /** Answers `POST …/plans/<plan>/jobs/<job>/oidctoken` as Azure DevOps does. */
@@ -55,8 +52,8 @@ export function answerOidcRequest(
   const seconds = Math.floor(options.now() / 1000);
   const oidcToken = issueJwt({
     jti: randomUUID(),
-    iss: issuerOf(options),
-    sub: subjectOf(options, connection?.name),
+    iss: OIDC_ISSUER,
+    sub: subjectOf(connection?.name),
     aud: FEDERATION_AUDIENCE,
     nbf: seconds,
     iat: seconds,
@@ -72,7 +69,7 @@ export function claimsOfOidcToken(
 ): { iss: string; sub: string; aud: string } | undefined {
   const jwt = parseJwt(token);
   if (!jwt || !isOwnJwt(jwt) || Number(jwt.claims.exp) * 1000 <= options.now()) return undefined;
-  if (jwt.claims.iss !== issuerOf(options)) return undefined;
+  if (jwt.claims.iss !== OIDC_ISSUER) return undefined;
   return jwt.claims as { iss: string; sub: string; aud: string };
 }
 

@@ -3,9 +3,7 @@ import { ApiError, invalid, notFound } from '../errors';
 import { flag, integer, optionalText, text } from '../fields';
 import type { JsonObject } from '../json';
 import { pageOf } from '../paging';
-import type { CatalogModel, CatalogStore, CatalogVersion } from './store';
-
-const METASTORE = '3a1c7e0b-9a53-4a37-8f0e-5f6a2b1c4d5e';
+import { type CatalogModel, type CatalogStore, type CatalogVersion, METASTORE } from './store';
 
 /** The service's own limit of a page. */
 const MOST = 1000;

@@ -3,12 +3,11 @@ import type { Api } from '../api';
 import { ApiError, invalid, notFound } from '../errors';
 import { list, object, optionalText, text } from '../fields';
 import { isObject, type JsonObject } from '../json';
-import type { CatalogStore } from './store';
+import { type CatalogStore, METASTORE } from './store';
 
 /** The workspace's own catalog, and the schema that every catalog has. */
 const CATALOG = 'main';
 const SCHEMA = 'default';
-const METASTORE = '3a1c7e0b-9a53-4a37-8f0e-5f6a2b1c4d5e';
 
 /** What may be granted on what, as far as it is granted here. */
 const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {

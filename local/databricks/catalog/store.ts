@@ -1,6 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Clock } from '../clock';
 
+/** The metastore's id, which everything in it names. */
+export const METASTORE = '3a1c7e0b-9a53-4a37-8f0e-5f6a2b1c4d5e';
+
 /** How far a version's registration has come. */
 export type VersionStatus = 'PENDING_REGISTRATION' | 'READY' | 'FAILED_REGISTRATION';
 
