@@ -1,7 +1,9 @@
 """Writes files of models into two folders, honest and hostile, as the libraries of this Python write them."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import pickle
 import sys
@@ -74,6 +76,7 @@ def honest():
     yield "frame", frame.set_index(pd.date_range("2026-01-01", periods=40))
     yield "sparse", sparse.csr_matrix(np.eye(3))
     yield "objects", np.array(["a", {"b": 1}, None], dtype=object)
+    yield "labels", {"labels": np.array(["no", "yes"], dtype=object), "weights": np.ones((2, 3))}
     yield "fields", np.zeros(3, dtype=[("a", "f4"), ("b", "U5")])
     yield "empty", np.zeros((0, 3))
     yield "turned", np.asfortranarray(np.ones((3, 2)))
@@ -100,6 +103,7 @@ def write_honest(folder):
     for name, value in honest():
         for protocol in range(6):
             (folder / f"{name}-{protocol}.pkl").write_bytes(pickle.dumps(value, protocol))
+            joblib.dump(value, folder / f"{name}-{protocol}.joblib", protocol=protocol)
         joblib.dump(value, folder / f"{name}.joblib")
         joblib.dump(value, folder / f"{name}-zlib.joblib", compress=3)
         joblib.dump(value, folder / f"{name}-gzip.joblib", compress=("gzip", 3))
@@ -121,6 +125,12 @@ def write_hostile(folder):
         joblib.dump(value, folder / f"{name}-zlib.joblib", compress=3)
         joblib.dump(value, folder / f"{name}-bzip2.joblib", compress=("bz2", 3))
     behind_the_array(folder / "numbers.joblib")
+    attack = pickle.dumps(Hostile())
+    (folder / "second-bzip2.joblib").write_bytes(bz2.compress(b"") + bz2.compress(attack))
+    small = [{"id": lzma.FILTER_LZMA1, "dict_size": 4096}]
+    (folder / "small-lzma.joblib").write_bytes(lzma.compress(attack, lzma.FORMAT_ALONE, filters=small))
+    for name in ("second-bzip2", "small-lzma"):
+        assert joblib.load(folder / f"{name}.joblib") == 0, f"joblib no longer runs what {name} holds"
 
 
 if __name__ == "__main__":
