@@ -35,6 +35,7 @@ export function buildError(
   // What a command of the Dockerfile printed is not docker's word, with one exception: both share the disk.
   const rules = readIgnoreRules(plan.context, plan.dockerfile, { isLegacy: builder === 'legacy' });
   const known =
+    explainHereDocument(dockerWords, plan.recipe) ??
     explainDockerError(dockerWords, rules) ??
     (/no space left on device/i.test(lastLines.join('\n'))
       ? explainDockerError(lastLines.join('\n'))
@@ -55,6 +56,14 @@ export function buildError(
       `${bound(instruction, LONGEST_INSTRUCTION)}. The last lines of its output stand above this message.`,
     { details },
   );
+}
+
+/** Builders of old read the lines of a here-document as instructions. */
+function explainHereDocument(dockerWords: string, recipe: string): string | undefined {
+  const [, at] = /dockerfile parse error(?: on)? line (\d+): unknown instruction/i.exec(dockerWords) ?? [];
+  const around = parseDockerfile(recipe).instructions.findLast(({ line }) => line <= Number(at));
+  if (!around || around.line === Number(at) || !around.text.includes('<<')) return undefined;
+  return `The Dockerfile has a here-document in line ${around.line}, which this builder is too old for. Have input 'buildxVersion' bring a newer one, and begin the Dockerfile with '# syntax=docker/dockerfile:1' where the engine is older than 23; or write the line without a here-document.`;
 }
 
 /** The line of the failing instruction: as reported, or found by its number, or by its text. */

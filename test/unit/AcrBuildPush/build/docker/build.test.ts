@@ -363,6 +363,19 @@ END
     assert.match(failure(result).message, /^Dockerfile line 5: The build context has no 'model\.pkl'/);
   });
 
+  it('tells a builder that knows no here-documents', async () => {
+    const recipe = 'FROM scratch\nRUN <<EOF\nmkdir x\nEOF\nMKDIR y\n';
+    const complain = async (line: number) => {
+      const stderr = `Error response from daemon: dockerfile parse error line ${line}: unknown instruction: MKDIR`;
+      return failure((await build('legacy', { exitCode: 1, stderr }, { recipe })).result).message;
+    };
+    assert.match(
+      await complain(3),
+      /^The Dockerfile has a here-document in line 2, .* too old .*'buildxVersion'/,
+    );
+    assert.match(await complain(5), /^The Dockerfile has a mistake in line 5: unknown instruction: MKDIR/);
+  });
+
   it('tells a full disk by the output of the command that met it', async () => {
     const { result } = await build('legacy', {
       exitCode: 1,
