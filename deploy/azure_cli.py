@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 BY_DIGEST = re.compile(r"^(?P<registry>[^/@\s]+)/(?P<repository>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})$")
+#: What Azure Pipelines leaves of a variable that it does not know.
+UNKNOWN_VARIABLE = re.compile(r"\$\(([\w.-]+)\)")
 BY_TAG = re.compile(r"^(?P<registry>[^/@\s]+)/(?P<repository>[^@:\s]+):(?P<tag>[\w.-]+)$")
 
 
@@ -117,6 +119,10 @@ def main(description: str, deploy: Callable[[Any], str], add_options: Callable[[
     parser.add_argument("--patience", type=float, default=300, help="seconds until it must be ready (default: %(default)s)")
     add_options(parser)
     options = parser.parse_args(namespace=Target())
+    unknown = sorted({name for value in vars(options).values() for name in UNKNOWN_VARIABLE.findall(str(value))})
+    if unknown:
+        what = in_words(unknown)
+        sys.exit(f"##[error]The pipeline does not know {what}. docs/set-up.md says what the group shared-variables holds.")
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
@@ -126,6 +132,11 @@ def main(description: str, deploy: Callable[[Any], str], add_options: Callable[[
         sys.exit(f"##[error]{failure}")
     except Stopped:
         sys.exit("##[error]The deployment was canceled.")
+
+
+def in_words(variables: list[str]) -> str:
+    names = ", ".join(f"'{name}'" for name in variables)
+    return f"the variable {names}" if len(variables) == 1 else f"the variables {names}"
 
 
 def stop(*_: object) -> None:

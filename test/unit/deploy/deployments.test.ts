@@ -288,6 +288,16 @@ esac
     });
   });
 
+  it('name the variables that the pipeline does not know, before anything is asked', async () => {
+    const place = ['--cluster', '$(aks-name)', '--namespace', '$(Some.Name)-models'];
+    const { exitCode, output } = await deploy('on_kubernetes.py', '$(registry)/lamp:$(version)', place);
+    assert.equal(exitCode, 1);
+    assert.match(
+      output,
+      /^##\[error\]The pipeline does not know the variables 'Some\.Name', 'aks-name', 'registry', 'version'\. docs\/set-up/,
+    );
+  });
+
   it('define resources as Microsoft does', async function () {
     if (!existsSync(JUDGE)) skip(this, "Microsoft's type definitions are not beside this checkout");
     const folder = mkdtempSync(join(tmpdir(), 'definitions-'));
