@@ -63,7 +63,9 @@ def text(command: list[str]) -> str:
     :raises Failure: with what it complained of
     """
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", errors="replace"
+        )
     except FileNotFoundError:
         raise Failure(f"This agent has no program '{command[0]}'. Install it, or run the step on an agent that has it.") from None
     if done.returncode != 0:

@@ -82,8 +82,8 @@ class Extension(Thing):
 
     def __init__(self, organization: Service, publisher: str, name: str) -> None:
         parts = urllib.parse.urlsplit(organization.url)
-        host = "extmgmt.dev.azure.com" if parts.netloc.lower() == "dev.azure.com" else parts.netloc
-        self.service = Service("Azure DevOps", parts._replace(netloc=host).geturl(), organization._token, organization.patience)
+        address = parts._replace(netloc=extensions_host(parts.netloc)).geturl()
+        self.service = Service("Azure DevOps", address, organization._token, organization.patience)
         self.place = f"/_apis/extensionmanagement/installedextensionsbyname/{quote(publisher)}/{quote(name)}"
         self.what = f"extension {publisher}.{name}"
 
@@ -99,6 +99,14 @@ class Extension(Thing):
 
     def remove(self, identity: str) -> None:
         raise Left("other projects may use it by now")
+
+
+def extensions_host(host: str) -> str:
+    """Azure DevOps Services keeps its extensions at a host of their own, whichever address an organization has; a server does not."""
+    name = host.lower()
+    if name == "dev.azure.com":
+        return f"extmgmt.{name}"
+    return name.replace(".", ".extmgmt.", 1) if name.endswith(".visualstudio.com") else host
 
 
 class Connection(Thing):

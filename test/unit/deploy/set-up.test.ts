@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeJson } from '../../../local/databricks/json';
+import { run } from '../../../local/processes';
 import { root } from '../../../scripts/paths';
 import { inventory, JOBS, jobsOf, NOTHING, setUpSteps, WHOLE } from '../../support/set-up-steps';
 
@@ -251,5 +252,27 @@ describe('deploy/set-up', function () {
     const { repository } = [...steps.world.devOps.organization.definitions.values()][0]!;
     assert.equal(repository.type, 'GitHub');
     assert.equal(repository.properties.connectedServiceId, 'github-id');
+  });
+});
+
+describe('the extension that deploy/set-up installs', () => {
+  it('is asked for where Azure DevOps keeps it, whichever address the organization has', async () => {
+    const organizations = {
+      'https://dev.azure.com/contoso': 'https://extmgmt.dev.azure.com/contoso',
+      'https://Dev.Azure.com/contoso/': 'https://extmgmt.dev.azure.com/contoso',
+      'https://contoso.visualstudio.com': 'https://contoso.extmgmt.visualstudio.com',
+      'https://tfs.example.com/tfs/Default': 'https://tfs.example.com/tfs/Default',
+      'https://tfs.visualstudio.com.example:8443': 'https://tfs.visualstudio.com.example:8443',
+    };
+    const script = `
+import sys
+sys.path.insert(0, "${join(root, 'deploy/set-up')}")
+from azure_devops import Extension
+from rest import Service
+for url in sys.argv[1:]:
+    print(Extension(Service("Azure DevOps", url, lambda _: "", 1), "publisher", "name").service.url)
+`;
+    const { output } = await run('python3', ['-B', '-c', script, ...Object.keys(organizations)]);
+    assert.deepEqual(output.trim().split('\n'), Object.values(organizations));
   });
 });
