@@ -107,9 +107,10 @@ export class HttpClient {
   }
 
   private async try(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer | Error> {
-    throwIfCancelled(signal);
     // Loaded when it is needed: a step that only has mistakes in its inputs ends without it, and no step waits for it to begin.
     const { fetch } = await import('./fetch');
+    // Where a signal is aborted already, node-fetch breaks off a body that nobody listens to, which ends the process.
+    throwIfCancelled(signal);
     const idle = new IdleTimer(request.idleTimeout ?? DEFAULT_IDLE_TIMEOUT, signal);
     const agent = this.agentFor(new URL(request.url));
     const body = typeof request.body === 'function' ? watched(request.body(), idle) : request.body;

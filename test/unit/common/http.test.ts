@@ -178,16 +178,18 @@ describe('HTTP requests', () => {
     assert.ok(waited > 240_000 && waited <= 300_000, `${waited} ms`);
   });
 
-  it('stop when the step is cancelled before they are on their way', async () => {
-    let closed: Promise<unknown> | undefined;
-    answer = (request) => {
-      closed = once(request, 'close');
-    };
-    const sent = client.send({ method: 'GET', url });
-    cancel.abort();
-    await assert.rejects(sent, CancelledError);
-    await closed;
-  });
+  for (const request of [{ method: 'GET' }, { method: 'PUT', body: Buffer.from('a manifest') }]) {
+    it(`stop when the step is cancelled before they are on their way: ${request.method}`, async () => {
+      let closed: Promise<unknown> | undefined;
+      answer = (request) => {
+        closed = once(request, 'close');
+      };
+      const sent = client.send({ ...request, url });
+      cancel.abort();
+      await assert.rejects(sent, CancelledError);
+      await closed;
+    });
+  }
 
   it('stop when the step is cancelled', async () => {
     answer = () => cancel.abort();
