@@ -10,6 +10,7 @@ import { limitLookups } from '../../dockerfile/words';
 import type { FileTree } from '../../files/file-tree';
 import { CREATED } from '../../image/annotations';
 import type { ImageConfig, Layer, OciImage, ParentImage, Platform } from '../../image/image';
+import { normalize } from '../../image/platform';
 import type { Pull } from '../../registry/pull';
 import { findNeed, findReaderNeed, NeedsEngine } from '../needs-engine';
 import { noteImage } from '../noted-image';
@@ -67,7 +68,7 @@ export async function planDirectBuild(
   for (;;) {
     try {
       const stage = await build.target();
-      const make = (labels: Labels) => makeImage(stage, labels, options);
+      const make = (labels: Labels) => makeImage(stage, build.imagePlatform(stage), labels, options);
       return { baseDigest: stage.base.image?.digest, make };
     } catch (error) {
       if (error instanceof NeedsEngine) return error;
@@ -112,6 +113,22 @@ class DirectBuild {
     const build = await this.build(target, new Map());
     this.use.check(() => this.context(), this.head !== undefined);
     return build;
+  }
+
+  /**
+   * What the image says that it is for: what the build was asked for, or else what the base image says, by the names that
+   * BuildKit has for it.
+   */
+  imagePlatform({ base }: StageBuild): Platform {
+    const { config } = base.image ?? {};
+    if (!config) return base.platform;
+    const { os, architecture, variant } = config;
+    // An engine has named it already.
+    if (this.head) return { os, architecture, ...(variant && { variant }) };
+    const own = normalize(config);
+    if (this.plan.platforms.length === 0) return own;
+    const { platform } = this.stages;
+    return own.architecture === platform.architecture ? { ...own, ...platform } : platform;
   }
 
   private refuseEngineLines(stage: Stage, seen = new Set<Stage>()): void {
@@ -229,7 +246,12 @@ class DirectBuild {
   }
 }
 
-async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuildOptions): Promise<OciImage> {
+async function makeImage(
+  stage: StageBuild,
+  platform: Platform,
+  labels: Labels,
+  options: DirectBuildOptions,
+): Promise<OciImage> {
   const earlier = options.earlier?.all();
   const layers: Layer[] = [];
   for (const layer of stage.layers) {
@@ -238,9 +260,6 @@ async function makeImage(stage: StageBuild, labels: Labels, options: DirectBuild
   const { base, settings, history } = stage;
   const created = createdAt(labels, options);
   const config = base.image?.config;
-  const platform: Platform = config
-    ? { os: config.os, architecture: config.architecture, ...(config.variant && { variant: config.variant }) }
-    : base.platform;
   const inherited = config?.history?.length ?? 0;
   const image: ImageConfig = {
     ...platform,

@@ -146,8 +146,8 @@ describe('a base image', () => {
     return { digest: digestOf(stored), config, layers: [{ ...source, descriptor, open }] };
   }
 
-  async function build(image: PulledImage, lines: string[]) {
-    const plan = { ...leastPlan, context, recipe: ['FROM base', ...lines].join('\n') };
+  async function build(image: PulledImage, lines: string[], platforms: string[] = []) {
+    const plan = { ...leastPlan, context, platforms, recipe: ['FROM base', ...lines].join('\n') };
     const { log } = capturedLog();
     return (await planDirectly(plan, { pull: async () => image, log, signal })).make({});
   }
@@ -195,6 +195,35 @@ describe('a base image', () => {
     assert.equal(files.srv, 'directory 700 7:8');
     assert.equal(files.new, 'directory 755 0:0');
   });
+
+  // What BuildKit 0.34 makes of them.
+  for (const [own, asked, expected] of [
+    ['arm64/v8', undefined, 'arm64'],
+    ['arm64/8', 'linux/arm64', 'arm64'],
+    ['aarch64', 'linux/arm64', 'arm64'],
+    ['x86_64', undefined, 'amd64'],
+    ['amd64/v1', 'linux/amd64', 'amd64'],
+    ['amd64/v2', 'linux/amd64', 'amd64/v2'],
+    ['amd64/v2', 'linux/amd64/v3', 'amd64/v3'],
+    ['arm', 'linux/arm', 'arm/v7'],
+    ['arm/v7', 'linux/arm/v6', 'arm/v6'],
+    ['arm/v7', undefined, 'arm/v7'],
+    ['arm/v7', 'linux/amd64', 'amd64'],
+  ] as const) {
+    it(`for ${own} gives an image for ${expected} where ${asked ?? 'nothing'} is asked for`, async () => {
+      const image = imageOf(tar, 'application/vnd.oci.image.layer.v1.tar');
+      const [architecture = '', variant] = own.split('/');
+      const config: ImageConfig = { ...image.config, architecture, ...(variant && { variant }) };
+      const built = await build({ ...image, config }, ['ENV A=1'], asked ? [asked] : []);
+      const made: ImageConfig = JSON.parse(built.config.toString());
+      assert.equal([made.architecture, made.variant].filter(Boolean).join('/'), expected);
+      assert.deepEqual(built.platform, {
+        os: 'linux',
+        architecture: made.architecture,
+        ...(made.variant && { variant: made.variant }),
+      });
+    });
+  }
 
   it('with ONBUILD instructions is left to an engine, by its line', async () => {
     const image = imageOf(tar, 'application/vnd.oci.image.layer.v1.tar', { OnBuild: ['RUN make'] });
