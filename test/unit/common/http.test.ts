@@ -178,7 +178,7 @@ describe('HTTP requests', () => {
     assert.ok(waited > 240_000 && waited <= 300_000, `${waited} ms`);
   });
 
-  for (const request of [{ method: 'GET' }, { method: 'PUT', body: Buffer.from('a manifest') }]) {
+  for (const request of [{ method: 'GET' }, { method: 'PUT', body: Buffer.from('a manifest') }] as const) {
     it(`stop when the step is cancelled before they are on their way: ${request.method}`, async () => {
       let closed: Promise<unknown> | undefined;
       answer = (request) => {
