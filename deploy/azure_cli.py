@@ -63,15 +63,39 @@ def text(command: list[str]) -> str:
     :raises Failure: with what it complained of
     """
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", errors="replace"
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except FileNotFoundError:
         raise Failure(f"This agent has no program '{command[0]}'. Install it, or run the step on an agent that has it.") from None
-    if done.returncode != 0:
-        complaint = f"{done.stdout.strip()} {done.stderr.strip()}".strip()[-2000:]
-        raise Failure(f"'{' '.join(command[:4])}' ended with {done.returncode}: {complaint}")
-    return done.stdout
+    with child:
+        try:
+            output, errors = child.communicate()
+        except BaseException:
+            end(child)
+            raise
+    if child.returncode != 0:
+        complaint = f"{output.strip()} {errors.strip()}".strip()[-2000:]
+        raise Failure(f"'{' '.join(command[:4])}' ended with {child.returncode}: {complaint}")
+    return output
+
+
+def end(child: subprocess.Popen[str]) -> None:
+    """
+    Asks a program to end, and kills it if it does not. Killed at once, helm would leave a first release pending, and
+    refuse every later one.
+    """
+    child.terminate()
+    try:
+        child.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 def az(*command: str) -> Any:

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalAzure, startLocalAzure } from '../../../local/azure/azure';
 import { run } from '../../../local/processes';
 import { root } from '../../../scripts/paths';
@@ -279,6 +280,40 @@ esac
         assert.match(output, new RegExp(`${failing} failed.* Revision 7 of the release serves again`, 's'));
       });
     }
+
+    it('let helm end what it was about when the run is canceled', async () => {
+      const ended = join(folder, 'ended');
+      writeFileSync(
+        join(folder, 'helm'),
+        `#!/usr/bin/env python3
+import pathlib, signal, sys, time
+def end(*_):
+    pathlib.Path('${ended}').write_text('failed')
+    sys.exit(1)
+signal.signal(signal.SIGTERM, end)
+if sys.argv[1] == 'list':
+    print('[]')
+else:
+    pathlib.Path('${folder}/started').touch()
+    time.sleep(60)
+`,
+      );
+      chmodSync(join(folder, 'helm'), 0o755);
+      const args = ['--name', 'lamp', '--resource-group', 'models', '--image', image('a')];
+      const child = spawn('python3', [join(root, 'deploy/on_kubernetes.py'), ...args], {
+        env: { ...process.env, PATH: `${folder}${delimiter}${process.env.PATH}` },
+        stdio: 'ignore',
+      });
+      const closed = once(child, 'close');
+      while (!existsSync(join(folder, 'started')) && child.exitCode === null) await sleep(20);
+      child.kill('SIGTERM');
+      const [exitCode] = await closed;
+      assert.equal(exitCode, 1);
+      assert.ok(
+        existsSync(ended),
+        'killed, helm leaves a first release pending, and every later one is refused',
+      );
+    });
 
     it('say that there is nothing to go back to', async () => {
       const { exitCode, output, told } = await serve('test', []);
