@@ -116,14 +116,20 @@ export class ContainerApps {
     await found.running?.stop();
   }
 
-  /** @param weights `revision=percent` */
+  /**
+   * As az has it, who had traffic before stays in the list, with nothing; what was given must be all of it.
+   * @param weights `revision=percent`
+   */
   route(name: string, weights: readonly string[]): Traffic[] {
     const app = this.app(name);
-    const traffic = weights.map((text) => {
+    const given = weights.map((text) => {
       const [revisionName = '', weight] = text.split('=');
       return { revisionName, weight: Number(weight) };
     });
-    this.setTraffic(app, traffic);
+    const before = app.traffic
+      .filter((old) => !given.some(({ revisionName }) => revisionName === old.revisionName))
+      .map((old) => ({ ...old, weight: 0 }));
+    this.setTraffic(app, [...before, ...given]);
     return app.traffic;
   }
 
@@ -142,8 +148,8 @@ export class ContainerApps {
     if (named.reduce((sum, { weight }) => sum + weight, 0) !== 100) {
       throw new CliError('(InvalidTraffic) The weights of the traffic must add up to 100.', 1);
     }
-    for (const { revisionName } of named) {
-      if (!this.revision(app, revisionName).active) {
+    for (const { revisionName, weight } of named) {
+      if (weight > 0 && !this.revision(app, revisionName).active) {
         throw new CliError(`(InvalidTraffic) The revision ${revisionName} is not active.`, 1);
       }
     }

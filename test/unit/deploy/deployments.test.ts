@@ -125,6 +125,19 @@ describe('the deployments', function () {
       assert.match(second.output, /lamp--ba goes on serving/);
       assert.equal(await served(), digest('b'));
       assert.deepEqual(await active(), ['lamp--ba', 'lamp--bb']);
+      const app = await az('containerapp', 'show', '--name', 'lamp');
+      const shares = app.properties.configuration.ingress.traffic;
+      assert.deepEqual(
+        shares.map(({ revisionName, weight }: { revisionName: string; weight: number }) => [
+          revisionName,
+          weight,
+        ]),
+        [
+          ['lamp--ba', 0],
+          ['lamp--bb', 100],
+        ],
+        'az keeps in the list who had traffic before',
+      );
 
       const third = await serve('c');
       assert.equal(third.exitCode, 0, third.output);
