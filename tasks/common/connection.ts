@@ -11,7 +11,7 @@ import { openTunnel, tlsTo } from './tunnel';
 const HOPELESS =
   /^(ENOTFOUND|CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TOO_LARGE|ERR_PROXY_DENIED|ERR_SSL_(WRONG_VERSION|PACKET_LENGTH|\w*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|PROTOCOL)))/;
 
-/** Has a connection made in its own time. */
+/** Makes a connection, and calls back when it is there. */
 type Connect = (
   options: { readonly host: string; readonly port: number | string },
   done: (error: Error | null, socket?: Socket) => void,

@@ -13,7 +13,7 @@ export interface RetryPolicy {
 
 export const DEFAULT_RETRY: RetryPolicy = { forMilliseconds: 5 * 60_000 };
 
-/** For who has a better way than to ask again. */
+/** For those who have a better way than to ask again. */
 export const ONE_TRY: RetryPolicy = { forMilliseconds: 0 };
 
 const FIRST_DELAY = 500;

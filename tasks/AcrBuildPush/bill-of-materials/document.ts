@@ -100,7 +100,7 @@ function unknownRemark(unknown: number, all: number): string {
 }
 
 /** The system that the layers make, of which others in the image's folders don't count. */
-export function systemOf({
+function systemOf({
   files,
 }: Inventory): (System & { readonly path: string; readonly layer: number }) | undefined {
   for (const path of ['etc/os-release', 'usr/lib/os-release']) {

@@ -1,7 +1,7 @@
 import type { Fits, Matcher } from './matcher';
 
 /** Longer patterns match nothing that a disk could hold. */
-export const LONGEST_PATTERN = 4_096;
+const LONGEST_PATTERN = 4_096;
 
 const isNoSlash: Fits = (char) => char !== '/';
 

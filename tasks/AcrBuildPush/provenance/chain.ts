@@ -90,7 +90,7 @@ async function labelsOf(registry: RegistryClient, { body, config }: Manifest): P
   return content?.config?.Labels ?? {};
 }
 
-/** The chain by what a statement says. It may be anybody's, so nothing of it is taken for what it should be. */
+/** The chain by what a statement says. Anybody may have written it, so each part is looked at before it is used. */
 export function chainOfStatement({ subject, predicate }: Statement): Chain {
   const { buildDefinition, runDetails } = predicate;
   const of = (name: string) => partsOf(buildDefinition.resolvedDependencies.find((one) => one.name === name));

@@ -23,7 +23,7 @@ export interface EnginePublishOptions {
   readonly annotations: Readonly<Record<string, string>>;
   /** Layers that the registry has. */
   readonly known: KnownLayers;
-  /** Where goes what layers tell of packages that are read out of the engine. */
+  /** Takes in what layers that are read out of the engine tell of packages. */
   readonly packages?: LayerPackages | undefined;
   readonly onPublished?: (layer: PublishedLayer) => void;
   /** A private folder, which layers pass through. */

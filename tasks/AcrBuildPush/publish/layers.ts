@@ -30,7 +30,7 @@ export interface LayerOptions extends UploadOptions {
   /** Milliseconds since some time, by which speeds are measured. */
   readonly now?: () => number;
   readonly known: KnownLayers;
-  /** Where goes what layers tell of packages, which are read here or pass by. */
+  /** Takes in what layers tell of packages: those that are read here, and those that pass by. */
   readonly packages?: LayerPackages | undefined;
   /** Told of each layer that the repository has now. */
   readonly onPublished?: (layer: PublishedLayer) => void;

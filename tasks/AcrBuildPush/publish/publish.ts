@@ -19,7 +19,7 @@ export interface PublishOptions extends PushOptions {
   readonly compression: CompressionChoice;
   /** Layers that the registry has. */
   readonly known: Promise<KnownLayers>;
-  /** Where goes what the image's layers tell of packages. */
+  /** Takes in what the image's layers tell of packages. */
   readonly packages?: LayerPackages | undefined;
   /** A private folder, which layers of an engine's image pass through. */
   readonly tempFolder: string;

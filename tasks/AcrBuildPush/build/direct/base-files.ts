@@ -57,7 +57,7 @@ type Notes = Shaped<typeof NOTES_SHAPE>;
 export class BaseFiles implements FilesBelow {
   private readonly answers = new Map<string, FileNode | undefined>();
   private tree: FileTree | undefined;
-  /** What is asked for more, in this order; the last one answers every question. */
+  /** Where more is learnt from, in this order; the last one answers every question. */
   private readonly sources = [() => this.readEarlier(), () => this.readBeside(), () => this.readLayers()];
 
   /** @param source where the image lies, if that is a registry */

@@ -41,7 +41,7 @@ interface Within {
   readonly include?: PatternList | undefined;
   readonly included?: Decision | undefined;
   readonly excluded?: Decision | undefined;
-  /** The folders above that nothing was wanted of yet. */
+  /** The folders above from which nothing has been wanted yet. */
   readonly waiting: readonly Way[];
 }
 

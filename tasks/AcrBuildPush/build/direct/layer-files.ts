@@ -16,7 +16,7 @@ interface Member extends TarMember {
  * Lists the files of an image by reading its layers as they stream by: their names, owners and permissions, not
  * their bytes.
  *
- * @param packages what the layers tell of packages on the way goes here
+ * @param packages takes in what the layers tell of packages on the way
  * @throws TaskError when a layer can't be read or is not what its digest says
  */
 export async function readLayerFiles(
