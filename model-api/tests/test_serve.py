@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -104,3 +105,15 @@ def test_goes_on_for_a_while_without_being_ready_when_it_is_told_to_stop(pickles
     assert status(f"{url}/api/ready") == 503
     assert status(f"{url}/api/health") == 200
     assert process.wait(timeout=30) == 0
+
+
+def test_is_healthy_whatever_proxy_its_container_is_told_of(server, monkeypatch):
+    """Docker gives the proxy of its own settings to every container."""
+    _, _, url = server
+    dockerfile = (SERVE.parent.parent / "Dockerfile").read_text()
+    command = json.loads(re.search(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", dockerfile, re.MULTILINE)[1])
+    program = command[-1].replace("127.0.0.1:8000", urlsplit(url).netloc)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    subprocess.run([sys.executable, *command[1:-1], program], check=True)
