@@ -318,7 +318,8 @@ describe('an image that the step publishes itself', () => {
           assert.deepEqual(compression === 'none' ? blob : gunzipSync(blob), content);
           // One session for the layer, one for the configuration.
           assert.equal(result.requests.filter((request) => /^POST \/v2.* 202$/.test(request)).length, 2);
-          assert.ok(result.uploadedBytes < blob.length * 1.7, `${result.uploadedBytes} of ${blob.length}`);
+          // Three quarters had gone out: sent from the beginning again, it would be at least this much.
+          assert.ok(result.uploadedBytes < blob.length * 1.75, `${result.uploadedBytes} of ${blob.length}`);
           assert.ok(layer.opened.at(-1)! >= size / 4, `opened at ${layer.opened}`);
         });
       }
