@@ -1,10 +1,12 @@
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { TaskError } from '../../common/errors';
 import { realPath, statOf } from '../../common/files/paths';
 import { type BuildPlan, stageRequest } from '../build-plan';
 import { type Declaration, flagOf, type Instruction, parseDockerfile } from '../dockerfile/instructions';
 import { StagePlan } from '../dockerfile/stage-plan';
 import { checkDockerfile, type Stage } from '../dockerfile/stages';
+import { compileGlob, hasWildcard } from '../files/glob';
 import { isArchive } from './direct/archives';
 import { findNeed, findReaderNeed, haveReaderNeed } from './needs-engine';
 
@@ -66,6 +68,8 @@ function split(plan: BuildPlan): Split | undefined {
   if (!first || !spares || !isNeeded || all.some(leavesNoTrace)) return undefined;
 
   const lines = first.line - 1;
+  const begin = dockerfile.instructions.filter(({ line }) => line <= lines);
+  if (begin.some((one) => dependsOnRest(one, plan.context))) return undefined;
   return {
     head: `${plan.recipe.split('\n').slice(0, lines).join('\n')}\n`,
     lines,
@@ -122,6 +126,37 @@ function mayBeArchive(source: string, context: string): boolean {
   // What a link leads to is looked at by who carries it out.
   if (realPath(path) !== join(realPath(context), source)) return true;
   return statOf(path)?.isFile() === true && isArchive(path);
+}
+
+/**
+ * Whether an instruction copies by a pattern in a folder where nothing may fit. BuildKit takes that only where a line of the
+ * same file has it fetch something of the folder (see `direct/context-use.ts`), which may be one of those that are left.
+ */
+function dependsOnRest(instruction: Instruction, context: string): boolean {
+  if (instruction.keyword !== 'COPY' && instruction.keyword !== 'ADD') return false;
+  if (flagOf(instruction, 'from') !== undefined) return false;
+  return instruction.sources.filter(hasWildcard).some((source) => {
+    const parts = posix.normalize(`/${source}`).split('/').filter(Boolean);
+    return parts.length > 1 && !isFound(parts, realPath(context));
+  });
+}
+
+/** Whether something fits a pattern, without a link on the way to it. */
+function isFound([part, ...below]: readonly string[], folder: string): boolean {
+  if (part === undefined) return true;
+  const fits = compileGlob(part);
+  return namesIn(folder)
+    .filter((name) => fits?.(name))
+    .map((name) => join(folder, name))
+    .some((path) => realPath(path) === path && isFound(below, path));
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // It is no folder, or can't be read, which whoever copies from it will tell.
+  }
 }
 
 /**

@@ -71,7 +71,8 @@ export function readRecipe(source: string): Recipe {
     const text = joined.trim();
     const documents: HereDocument[] = [];
     let unfinished: string | undefined;
-    for (const opening of openingsIn(text)) {
+    // A space at the end may belong to the name of a document: `<<EOF\ `.
+    for (const opening of openingsIn(joined.trimStart())) {
       const end = findEnd(rows, index + 1, opening);
       if (end === undefined) {
         unfinished = `nothing ends the document '${opening.name}'`;

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of Dockerfiles.
 import assert from 'node:assert/strict';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { splitBuild } from '../../../../tasks/AcrBuildPush/build/split';
 import type { BuildPlan } from '../../../../tasks/AcrBuildPush/build-plan';
@@ -125,6 +125,31 @@ describe('A Dockerfile', () => {
       assert.equal(split(recipe), undefined);
     });
   }
+
+  it('is not split where its begin copies by a pattern that may fit nothing, for which BuildKit asks other lines', () => {
+    const folder = temporaryFolder();
+    try {
+      mkdirSync(join(folder.path, 'conf/deep'), { recursive: true });
+      writeFileSync(join(folder.path, 'conf/deep/a.yaml'), '');
+      symlinkSync('conf', join(folder.path, 'link'));
+      const linesWith = (copy: string) =>
+        split(['FROM a', copy, 'RUN x', 'COPY conf /'], { context: folder.path })?.lines;
+      for (const source of [
+        'conf/*.none',
+        'conf/deep/*.none',
+        'none/*',
+        'link/*',
+        '$A/*.yaml',
+        'conf/deep/a.yaml/*',
+      ])
+        assert.equal(linesWith(`COPY ${source} /x/`), undefined, source);
+      for (const source of ['conf/*', 'c*/d?ep/[a].yaml', '*.none', './*.none', 'none/none'])
+        assert.equal(linesWith(`COPY ${source} /x/`), 3, source);
+      assert.equal(linesWith('COPY --from=b none/* /x/'), 3);
+    } finally {
+      folder.remove();
+    }
+  });
 
   it('is not split where an argument asks for another reader, or for its checks', () => {
     const splitWith = (given: Record<string, string>) =>

@@ -280,6 +280,7 @@ describe('A Dockerfile', () => {
     ['FROM scratch\nCOPY --exclude a b', /line 2.*--exclude has no value/],
     ['FROM scratch\nCMD [1]', /line 2.*strings/],
     ['FROM scratch\nCOPY <<EOF /x\nnever', /line 2.*EOF/],
+    ['# escape=`\nFROM scratch\nCOPY <<"E F"\\ \nx\nE F\n', /line 3.*'E F '/],
     ['FROM scratch\nCOPY a <<EOF\nEOF', /line 2.*document for its destination/],
     ['FROM scratch\nHEALTHCHECK NONE x', /line 2.*'NONE' alone/],
     ['# escape=x\nFROM scratch', /line 1.*escape/],
