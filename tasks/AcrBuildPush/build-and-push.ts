@@ -145,8 +145,9 @@ export async function buildAndPush(inputs: Inputs, task: TaskContext): Promise<O
     };
     const step: Step = { inputs, task, phases, started, registry, names, ...ready };
     const tags = (destination ?? plan).tags.map(({ tag }) => tag);
-    const built = { ...facts, tags, builder: prepared.description };
     const image = await build(tags, plan.name, step);
+    // Told when it is done: what was to be split may have been left to the engine.
+    const built = { ...facts, tags, builder: prepared.description };
     return destination && image
       ? publishBuilt(image, built, destination, step)
       : finishUnpublished(image, built, step);
