@@ -11,21 +11,32 @@ type Step = 'star' | ((character: string) => boolean);
 /** One level of a pattern; `levels` stands for any number of levels. */
 type Level = 'levels' | readonly Step[];
 
+/** A path as patterns look at it: the characters of each level. */
+export interface GlobPath {
+  readonly text: string;
+  readonly levels: readonly (readonly string[])[];
+}
+
+/** Takes a path with slashes apart, once for all patterns. */
+export function globPath(text: string): GlobPath {
+  return { text, levels: text.split('/').map((name) => [...name]) };
+}
+
 /** Whether a pattern has lists of patterns in brackets, which can't be matched here. */
 export function hasPatternList(pattern: string): boolean {
   return /[?*+@!]\(.*\)/s.test(pattern);
 }
 
-/** A function that tells whether a path, with slashes, fits a pattern. */
-export function compileGlob(pattern: string): (path: string) => boolean {
+/** A function that tells whether a path fits a pattern. */
+export function compileGlob(pattern: string): (path: GlobPath) => boolean {
   const plain = pattern.replace(/\/{2,}/g, '/');
-  if (!/[*?[\\]/.test(plain)) return (path) => path === plain;
+  if (!/[*?[\\]/.test(plain)) return ({ text }) => text === plain;
   const levels = plain.split('/').map((level): Level => (level === '**' ? 'levels' : parseLevel(level)));
-  return (path) => matchLevels(levels, path.split('/'));
+  return (path) => matchLevels(levels, path.levels);
 }
 
 /** Goes back to the latest `**` only: what it took can be taken by it again, so that nothing is looked at twice over. */
-function matchLevels(levels: readonly Level[], names: readonly string[]): boolean {
+function matchLevels(levels: readonly Level[], names: GlobPath['levels']): boolean {
   return matchSteps(
     levels.length,
     names.length,
@@ -36,25 +47,29 @@ function matchLevels(levels: readonly Level[], names: readonly string[]): boolea
   );
 }
 
-function matchLevel(steps: readonly Step[], name: string): boolean {
+function matchLevel(steps: readonly Step[], name: readonly string[]): boolean {
   const [first] = steps;
   const last = steps.at(-1);
-  if (first === undefined || last === undefined) return name === '';
+  if (first === undefined || last === undefined) return name.length === 0;
   const [start] = name;
-  const end = [...name.slice(-2)].at(-1);
+  const end = name.at(-1);
   // Most patterns part here from most names, which may be long.
   if (first !== 'star' && (start === undefined || !first(start))) return false;
   if (last !== 'star' && (end === undefined || !last(end))) return false;
   // The folder itself and the one above it are no files.
-  if (first === 'star' && (name === '.' || name === '..')) return false;
-  const characters = [...name];
+  if (first === 'star' && isFolderMark(name)) return false;
   return matchSteps(
     steps.length,
-    characters.length,
+    name.length,
     (at) => steps[at] === 'star',
-    (at, index) => (steps[at] as (character: string) => boolean)(characters[index]!),
+    (at, index) => (steps[at] as (character: string) => boolean)(name[index]!),
     false,
   );
+}
+
+/** Whether a name is `.` or `..`. */
+function isFolderMark(name: readonly string[]): boolean {
+  return (name.length === 1 || name.length === 2) && name.every((character) => character === '.');
 }
 
 /** The usual way to match stars: on a failure, the latest star takes one more. */

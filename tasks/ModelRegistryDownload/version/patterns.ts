@@ -1,6 +1,6 @@
 import { TaskError } from '../../common/errors';
 import { bound } from '../../common/foreign-text';
-import { compileGlob, hasPatternList } from './glob';
+import { compileGlob, globPath, hasPatternList } from './glob';
 
 /** How many of the version's files a message shows. */
 const MOST_SHOWN = 20;
@@ -56,14 +56,14 @@ export function matchFiles<T extends { readonly path: string }>(
 ): { readonly selected: T[]; readonly idle: string[] } {
   const selected = new Set<string>();
   const idle: string[] = [];
-  const paths = files.map(({ path }) => path);
+  const paths = files.map(({ path }) => globPath(path));
   for (const pattern of patterns) {
     const [marks] = /^!*/.exec(pattern)!;
     const adds = marks.length % 2 === 0;
     const fitting = paths.filter(compileGlob(pattern.slice(marks.length)));
-    for (const path of fitting) {
-      if (adds) selected.add(path);
-      else selected.delete(path);
+    for (const { text } of fitting) {
+      if (adds) selected.add(text);
+      else selected.delete(text);
     }
     if (adds && fitting.length === 0) idle.push(pattern);
   }
