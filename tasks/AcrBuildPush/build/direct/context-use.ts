@@ -48,7 +48,8 @@ export class ContextUse {
   private isSent(context: FileTree, folder: string, line: number): boolean {
     if (folder === '') return true;
     const sources = new Followed(context);
-    for (const source of this.sources) sources.add(source);
+    // A link is followed for the first only of those that go through it. BuildKit looks at them in this order.
+    for (const source of [...this.sources].sort()) sources.add(source);
     const list = new PatternList([...sources.patterns], (problem) => mistake(line, `its COPY ${problem}`));
     return isTaken(context, list, folder, decideOn(list, folder));
   }

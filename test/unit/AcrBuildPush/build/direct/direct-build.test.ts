@@ -321,6 +321,7 @@ describe('A direct build of a Dockerfile', () => {
     ['COPY --exclude=*.yaml conf /y/', 'COPY conf/*.pkl /x/'],
     ['COPY c*/*.yaml /y/', 'COPY conf/*.pkl /x/'],
     ['COPY link /y/', 'COPY conf/*.pkl /x/'],
+    ['COPY link/*.pkl link /y/', 'COPY conf/*.pkl /x/'],
     // BuildKit takes all of a folder in which a link matches.
     ['COPY conf/*/none /x/'],
     ['COPY --parents conf/*.pkl /x/'],
