@@ -28,6 +28,12 @@ describe("an image's name", () => {
     ['A/base', 'A', 'base', 'latest', 'A/base:latest'],
     ['registry-1.docker.io/x', 'registry-1.docker.io', 'x', 'latest', 'registry-1.docker.io/x:latest'],
     ['R.example/base:RC1', 'R.example', 'base', 'RC1', 'R.example/base:RC1'],
+    ['user/app:1', 'docker.io', 'user/app', '1', 'docker.io/user/app:1'],
+    ['docker.io/user/app', 'docker.io', 'user/app', 'latest', 'docker.io/user/app:latest'],
+    ['r.azurecr.io/a/b:1', 'r.azurecr.io', 'a/b', '1', 'r.azurecr.io/a/b:1'],
+    ['127.0.0.1:5000/a', '127.0.0.1:5000', 'a', 'latest', '127.0.0.1:5000/a:latest'],
+    ['localhost/a:2', 'localhost', 'a', '2', 'localhost/a:2'],
+    [`r.azurecr.io/a:1@${SHA256}`, 'r.azurecr.io', 'a', SHA256, 'r.azurecr.io/a:1'],
   ] as const) {
     it(`is read as docker reads it: ${text}`, () => {
       const name = parseImageName(text);
@@ -35,6 +41,7 @@ describe("an image's name", () => {
         [name.registry, name.repository, referenceOf(name)],
         [registry, repository, reference],
       );
+      assert.equal(apiHostOf(name.registry), registry === 'docker.io' ? 'registry-1.docker.io' : registry);
       assert.equal(asBaseImage(name).name, base);
       assert.equal(asBaseImage(name).digest, name.digest);
     });

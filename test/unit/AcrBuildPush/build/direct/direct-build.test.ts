@@ -18,7 +18,6 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { NeedsEngine } from '../../../../../tasks/AcrBuildPush/build/direct/direct-build';
 import type { LocalLayer, OciImage } from '../../../../../tasks/AcrBuildPush/image/image';
-import { apiHostOf, parseImageName, referenceOf } from '../../../../../tasks/AcrBuildPush/image/image-name';
 import { flattenBuilt } from '../../../../support/image-files';
 import { directBuild, leastPlan } from '../../support';
 
@@ -482,27 +481,6 @@ describe('A direct build of a Dockerfile', () => {
     it(`refuses ${what} that grow beyond all measure`, async () => {
       const refused = /mistake in line \d+: .*(characters in all|too much|more ports than)/;
       await assert.rejects(attempt([...lines]), refused);
-    });
-  }
-});
-
-describe('The name of a base image', () => {
-  const digest = `sha256:${'0'.repeat(64)}`;
-  for (const [name, host, repository, reference] of [
-    ['python', 'registry-1.docker.io', 'library/python', 'latest'],
-    ['python:3.12', 'registry-1.docker.io', 'library/python', '3.12'],
-    ['user/app:1', 'registry-1.docker.io', 'user/app', '1'],
-    ['docker.io/user/app', 'registry-1.docker.io', 'user/app', 'latest'],
-    ['docker.io/python', 'registry-1.docker.io', 'library/python', 'latest'],
-    ['r.azurecr.io/a/b:1', 'r.azurecr.io', 'a/b', '1'],
-    ['127.0.0.1:5000/a', '127.0.0.1:5000', 'a', 'latest'],
-    ['localhost/a:2', 'localhost', 'a', '2'],
-    [`r.azurecr.io/a:1@${digest}`, 'r.azurecr.io', 'a', digest],
-  ] as const) {
-    it(`${name} points to ${repository} on ${host}`, () => {
-      const found = parseImageName(name);
-      assert.deepEqual([apiHostOf(found.registry), found.repository], [host, repository]);
-      assert.equal(referenceOf(found), reference);
     });
   }
 });
